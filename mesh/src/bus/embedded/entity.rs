@@ -1,0 +1,134 @@
+//! Entities of the bus's own file.
+
+/// The stream: every message ever published, in the order of publication.
+pub mod message {
+    use sea_orm::entity::prelude::*;
+
+    /// One message.
+    #[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel)]
+    #[sea_orm(table_name = "message")]
+    pub struct Model {
+        /// Its place in the stream.
+        #[sea_orm(primary_key)]
+        pub seq: i64,
+        /// The event's id; unique.
+        pub id: Uuid,
+        /// Where it was published.
+        pub route: String,
+        /// Its headers: a JSON array of pairs.
+        pub headers: String,
+        /// Its body.
+        #[sea_orm(column_type = "VarBinary(StringLen::None)")]
+        pub data: Vec<u8>,
+        /// When it was published.
+        pub publish_time: i64,
+    }
+
+    /// No relations.
+    #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]
+    pub enum Relation {}
+
+    impl ActiveModelBehavior for ActiveModel {}
+}
+
+/// Who hears, and how far they have come.
+pub mod consumer {
+    use sea_orm::entity::prelude::*;
+
+    /// One durable consumer.
+    #[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel)]
+    #[sea_orm(table_name = "consumer")]
+    pub struct Model {
+        /// Its name.
+        #[sea_orm(primary_key, auto_increment = false)]
+        pub name: String,
+        /// What it hears: a JSON array of route patterns.
+        pub filters: String,
+        /// Everything before this place has been delivered at least once, or was not for it.
+        pub next_seq: i64,
+    }
+
+    /// No relations.
+    #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]
+    pub enum Relation {}
+
+    impl ActiveModelBehavior for ActiveModel {}
+}
+
+/// Delivered, not acknowledged.
+pub mod pending {
+    use sea_orm::entity::prelude::*;
+
+    /// One message that one consumer has been given.
+    #[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel)]
+    #[sea_orm(table_name = "pending")]
+    pub struct Model {
+        /// The consumer.
+        #[sea_orm(primary_key, auto_increment = false)]
+        pub consumer: String,
+        /// The message.
+        #[sea_orm(primary_key, auto_increment = false)]
+        pub seq: i64,
+        /// How often it has been delivered.
+        pub deliveries: i64,
+        /// When it is delivered again.
+        pub due_time: i64,
+    }
+
+    /// No relations.
+    #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]
+    pub enum Relation {}
+
+    impl ActiveModelBehavior for ActiveModel {}
+}
+
+/// Put aside.
+pub mod dead_letter {
+    use sea_orm::entity::prelude::*;
+
+    /// One message that one consumer could not handle.
+    #[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel)]
+    #[sea_orm(table_name = "dead_letter")]
+    pub struct Model {
+        /// The consumer.
+        #[sea_orm(primary_key, auto_increment = false)]
+        pub consumer: String,
+        /// The message.
+        #[sea_orm(primary_key, auto_increment = false)]
+        pub seq: i64,
+        /// Why.
+        pub reason: String,
+        /// How often it had been delivered.
+        pub deliveries: i64,
+        /// When it was put aside.
+        pub bury_time: i64,
+    }
+
+    /// No relations.
+    #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]
+    pub enum Relation {}
+
+    impl ActiveModelBehavior for ActiveModel {}
+}
+
+/// The stream's name for itself.
+pub mod stream {
+    use sea_orm::entity::prelude::*;
+
+    /// The one row.
+    #[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel)]
+    #[sea_orm(table_name = "stream")]
+    pub struct Model {
+        /// Always 1.
+        #[sea_orm(primary_key, auto_increment = false)]
+        pub id: i32,
+        /// Made with the file.
+        pub epoch: Uuid,
+    }
+
+    /// No relations.
+    #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]
+    pub enum Relation {}
+
+    impl ActiveModelBehavior for ActiveModel {}
+}

@@ -1,0 +1,130 @@
+//! The bus as a port: durable, at least once, in any order. What makes it effectively once is the outbox before it and the inbox
+//! behind it.
+//!
+//! Adapters: [`embedded`], in a SQLite file, for `jumak up`. One conformance suite ([`conformance`]) runs on every adapter.
+
+#[cfg(test)]
+pub(crate) mod conformance;
+pub mod embedded;
+#[cfg(test)]
+pub(crate) mod testbed;
+
+use std::{sync::Arc, time::Duration};
+
+use async_trait::async_trait;
+
+use crate::event::Event;
+
+/// A bus, shared by all who use it.
+pub type SharedBus = Arc<dyn Bus>;
+
+/// What the bus cannot do right now. Never the fault of one event.
+#[derive(Debug, thiserror::Error)]
+#[error("the bus failed: {what}")]
+pub struct BusError {
+    /// What was tried.
+    pub what: &'static str,
+    /// Why it failed.
+    #[source]
+    pub source: Box<dyn std::error::Error + Send + Sync>,
+}
+
+impl BusError {
+    /// `what` failed because of `source`.
+    pub fn new(what: &'static str, source: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> Self {
+        Self { what, source: source.into() }
+    }
+}
+
+/// A durable consumer: its name and what it hears.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ConsumerSpec {
+    /// Unique on the bus and stable: the bus keeps the consumer's place under it. A name not seen before starts at the oldest event.
+    pub name: String,
+    /// Route patterns as NATS has them (`jumak.room.v1.room.*`, `jumak.>`); an event that matches any of them is heard once.
+    pub filters: Vec<String>,
+    /// How long a delivery may stay unacknowledged before it is delivered again.
+    pub ack_wait: Duration,
+}
+
+/// A message as delivered: the raw parts, because what cannot be read must still be put aside.
+#[derive(Clone, Debug)]
+pub struct Delivery {
+    /// The adapter's handle for acknowledging it.
+    pub handle: u64,
+    /// Where it was published.
+    pub route: String,
+    /// Its headers.
+    pub headers: Vec<(String, String)>,
+    /// Its body.
+    pub data: Vec<u8>,
+    /// How often it has been delivered to this consumer, this time included.
+    pub deliveries: u32,
+}
+
+/// A message that was put aside, for `jumak dead-letters` to come and for whoever operates the installation.
+#[derive(Clone, Debug)]
+pub struct DeadLetter {
+    /// The consumer that could not handle it.
+    pub consumer: String,
+    /// The message.
+    pub delivery: Delivery,
+    /// Why, in a word and a sentence.
+    pub reason: String,
+}
+
+/// The port.
+#[async_trait]
+pub trait Bus: Send + Sync + 'static {
+    /// Stores `events` durably; those whose id the bus has already are passed over. On an error nothing is known: publish the
+    /// same events again.
+    async fn publish(&self, events: &[Event]) -> Result<(), BusError>;
+
+    /// A name for the stored stream as a whole: another one than last time means that what was published before may be gone and
+    /// has to be published again.
+    async fn epoch(&self) -> Result<String, BusError>;
+
+    /// Makes the consumer, or finds its place again.
+    async fn subscribe(&self, spec: ConsumerSpec) -> Result<Box<dyn Subscription>, BusError>;
+
+    /// How many events the consumer of that name has not acknowledged yet.
+    async fn pending(&self, consumer: &str) -> Result<u64, BusError>;
+
+    /// The newest `limit` dead letters.
+    async fn dead_letters(&self, limit: u64) -> Result<Vec<DeadLetter>, BusError>;
+
+    /// Delivers every dead letter of `consumer` to it again, and tells how many there were.
+    async fn replay_dead_letters(&self, consumer: &str) -> Result<u64, BusError>;
+}
+
+/// One member of a durable consumer. Members of the same name share the work.
+#[async_trait]
+pub trait Subscription: Send + 'static {
+    /// Waits up to `wait` for at least one message and returns at most `max` that are there.
+    async fn fetch(&mut self, max: usize, wait: Duration) -> Result<Vec<Delivery>, BusError>;
+
+    /// These were handled; they are never delivered to this consumer again. Resolves when the bus has stored that.
+    async fn ack(&mut self, handles: &[u64]) -> Result<(), BusError>;
+
+    /// This one was not handled; it is delivered again after `delay`.
+    async fn nak(&mut self, handle: u64, delay: Duration) -> Result<(), BusError>;
+
+    /// This one cannot be handled: puts it aside with the reason and never delivers it again unless replayed.
+    async fn dead_letter(&mut self, handle: u64, reason: &str) -> Result<(), BusError>;
+}
+
+/// Whether `route` matches a pattern: `*` is one element, a last `>` is one or more.
+pub fn matches(pattern: &str, route: &str) -> bool {
+    let mut route = route.split('.');
+    let mut pattern = pattern.split('.').peekable();
+    while let Some(part) = pattern.next() {
+        if part == ">" && pattern.peek().is_none() {
+            return route.next().is_some();
+        }
+        match route.next() {
+            Some(element) if part == "*" || part == element => {}
+            _ => return false,
+        }
+    }
+    route.next().is_none()
+}

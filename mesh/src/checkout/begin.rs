@@ -1,0 +1,280 @@
+//! T1 and what follows it: taking the hold, and paying for it.
+
+use std::time::Duration;
+
+use super::{
+    Checkout,
+    machine::{self, Mode, Outcome, Pay, State},
+    payments::Seen,
+    record::{Case, Cases, Scope, payment_name},
+    settle::payment_unavailable,
+};
+use crate::{
+    call::{Actor, Caller},
+    db::Tx,
+    error::{Error, Reason, Refusal},
+    killpoint::KillPoint,
+    outbox,
+    requests::{self, Answer, Claim, Request},
+};
+
+/// What is kept of the caller's time for settling and answering.
+const ANSWER_MARGIN: Duration = Duration::from_millis(200);
+
+/// What T1 led to.
+enum Begun<K> {
+    /// The request was answered before.
+    Replay(Answer),
+    /// A hold without a payment: its answer is final.
+    Held(K),
+    /// This attempt is to be paid, or to be joined.
+    Pays(K, u32),
+}
+
+impl<C: Cases> Checkout<C> {
+    /// What a request id stands for already: its answer if there is one, or that of the payment under way, which is joined
+    /// (rule R). Asked before anything is checked that may have changed since the first time, like a price.
+    pub async fn replay(
+        &self,
+        request: Option<&Request>,
+        token: Option<&str>,
+        caller: &Caller,
+    ) -> Result<Option<Answer>, Error> {
+        let Some(request) = request else { return Ok(None) };
+        match requests::look(self.0.database.read(), request).await? {
+            Claim::New => Ok(None),
+            Claim::Answered(answer) => Ok(Some(answer)),
+            Claim::Open { case, attempt } => {
+                let case = self.0.cases.read(&case, &Scope::All).await?.ok_or_else(|| self.0.cases.not_found(&case))?;
+                let (this, caller, token) = (self.clone(), caller.clone(), token.map(str::to_owned));
+                self.detached(async move { this.go_on(Begun::Pays(case, attempt), token.as_deref(), &caller).await })
+                    .await
+                    .map(Some)
+            }
+        }
+    }
+
+    /// Takes the hold for `case` and, if it came with a payment method's token, pays for it: confirmed, or refused with the units
+    /// back at once. Without a token the hold is the answer.
+    ///
+    /// All of it runs in a task of its own: a caller who hangs up changes nothing (rule D).
+    pub async fn create(
+        &self,
+        case: C::Case,
+        token: Option<String>,
+        request: Option<Request>,
+        caller: &Caller,
+    ) -> Result<Answer, Error> {
+        if token.is_some() {
+            self.check_circuit()?;
+        }
+        let (this, caller) = (self.clone(), caller.clone());
+        self.detached(async move {
+            let begun = this.take_hold(&case, token.is_some(), request.as_ref(), &caller).await?;
+            KillPoint::AfterHold.reached();
+            this.go_on(begun, token.as_deref(), &caller).await
+        })
+        .await
+    }
+
+    /// Pays for a hold. Another token may be tried as long as the one before was declined.
+    pub async fn pay(
+        &self,
+        name: &str,
+        scope: Scope,
+        token: String,
+        request: Option<Request>,
+        caller: &Caller,
+    ) -> Result<Answer, Error> {
+        if let Some(answer) = self.replay(request.as_ref(), Some(&token), caller).await? {
+            return Ok(answer);
+        }
+        self.check_circuit()?;
+        let (this, caller, name) = (self.clone(), caller.clone(), name.to_owned());
+        self.detached(async move {
+            let begun = this.open_attempt(&name, &scope, request.as_ref()).await?;
+            this.go_on(begun, Some(&token), &caller).await
+        })
+        .await
+    }
+
+    async fn detached(
+        &self,
+        work: impl Future<Output = Result<Answer, Error>> + Send + 'static,
+    ) -> Result<Answer, Error> {
+        self.0
+            .background
+            .detach(work)
+            .await
+            .map_err(|error| Error::Internal(format!("a checkout ended without an answer: {error}")))?
+    }
+
+    /// With payment's circuit open no hold is taken.
+    fn check_circuit(&self) -> Result<(), Error> {
+        match self.0.payments.refuses_now() {
+            Some(why) => Err(payment_unavailable(why).into()),
+            None => Ok(()),
+        }
+    }
+
+    /// T1, one commit: the request record, the units, the case, its event; for a hold also its answer.
+    async fn take_hold(
+        &self,
+        case: &C::Case,
+        pays: bool,
+        request: Option<&Request>,
+        caller: &Caller,
+    ) -> Result<Begun<C::Case>, Error> {
+        let now = self.0.clock.now();
+        let mut case = case.clone();
+        let record = case.record_mut();
+        record.standing = machine::Standing::held(if pays { Mode::AllOrNothing } else { Mode::Hold });
+        record.hold_expire_time = now + self.0.settings.hold;
+        record.next_attempt_time =
+            Some(if pays { now + self.0.settings.settle_after } else { record.hold_expire_time });
+        let (case, actor) = (&case, &caller.actor());
+        let actor = &Actor { correlation_id: case.record().correlation_id.clone(), ..actor.clone() };
+        self.0
+            .database
+            .transact("hold", |tx| async move {
+                let record = case.record();
+                if let Some(request) = request {
+                    let begins = Some((record.name.as_str(), record.standing.attempt));
+                    if let Some(begun) = self.claimed(&tx, request, begins).await? {
+                        return Ok(begun);
+                    }
+                }
+                self.check_open_holds(&tx, &record.payer).await?;
+                self.0.cases.take(&tx, case).await?;
+                self.0.cases.insert(&tx, case).await?;
+                outbox::append(&tx, self.0.cases.event(case, machine::Fact::Held, actor)).await?;
+                if pays {
+                    return Ok(Begun::Pays(case.clone(), record.standing.attempt));
+                }
+                if let Some(request) = request {
+                    requests::answer(&tx, request, &Answer::Ok(self.0.cases.answer(case))).await?;
+                }
+                Ok(Begun::Held(case.clone()))
+            })
+            .await
+    }
+
+    /// What a request id stands for, if it was seen before (rule R).
+    async fn claimed(
+        &self,
+        tx: &Tx,
+        request: &Request,
+        begins: Option<(&str, u32)>,
+    ) -> Result<Option<Begun<C::Case>>, Error> {
+        match requests::claim(tx, request, begins, self.0.clock.now()).await? {
+            Claim::New => Ok(None),
+            Claim::Answered(answer) => Ok(Some(Begun::Replay(answer))),
+            Claim::Open { case, attempt } => Ok(Some(Begun::Pays(self.must_find(tx, &case).await?, attempt))),
+        }
+    }
+
+    async fn check_open_holds(&self, tx: &Tx, payer: &str) -> Result<(), Error> {
+        let open = self.0.cases.open_holds(tx, payer).await?;
+        let most = self.0.settings.max_open_holds;
+        if open < most {
+            return Ok(());
+        }
+        Err(Refusal::new(Reason::TooManyHolds, format!("{open} of your holds are open, and at most {most} may be"))
+            .hint("pay for one, cancel one, or wait until one expires")
+            .with("open", open)
+            .with("max", most)
+            .into())
+    }
+
+    /// Opens the next attempt of a hold, or goes on with the open one under its own key (rule A).
+    async fn open_attempt(
+        &self,
+        name: &str,
+        scope: &Scope,
+        request: Option<&Request>,
+    ) -> Result<Begun<C::Case>, Error> {
+        self.0
+            .database
+            .transact("pay", |tx| async move {
+                if let Some(request) = request
+                    && let Some(begun) = self.claimed(&tx, request, Some((name, 0))).await?
+                {
+                    return Ok(begun);
+                }
+                let mut case =
+                    self.0.cases.find(&tx, name, scope).await?.ok_or_else(|| self.0.cases.not_found(name))?;
+                let now = self.0.clock.now();
+                let record = case.record_mut();
+                let standing = match machine::pay(&record.standing, record.past_expiry(now)) {
+                    Pay::Open(standing) if standing.attempt <= self.0.settings.max_attempts => standing,
+                    Pay::Continue(_) => record.standing,
+                    Pay::Open(_) | Pay::Refuse => return Err(self.not_payable(&case).into()),
+                };
+                let from = (record.version, record.state());
+                if standing.attempt != record.standing.attempt {
+                    record.reject_reason = None;
+                }
+                record.standing = standing;
+                record.version += 1;
+                record.update_time = now;
+                record.next_attempt_time = Some(now + self.0.settings.settle_after);
+                record.sweeps = 0;
+                self.0.cases.update(&tx, from, &case).await?;
+                if let Some(request) = request {
+                    requests::move_to_attempt(&tx, request, standing.attempt).await?;
+                }
+                Ok(Begun::Pays(case, standing.attempt))
+            })
+            .await
+    }
+
+    fn not_payable(&self, case: &C::Case) -> Refusal {
+        let record = case.record();
+        let why = if record.state() != State::Pending {
+            format!("the {} is {}", C::WORD, record.state().name())
+        } else if record.standing.cancel_asked {
+            format!("the {} is being cancelled", C::WORD)
+        } else if record.past_expiry(self.0.clock.now()) {
+            format!("the hold ended at {}", record.hold_expire_time)
+        } else {
+            format!("{} payment methods were declined, and no more are tried", record.standing.attempt)
+        };
+        Refusal::new(Reason::IllegalTransition, format!("{why} and cannot be paid"))
+            .with("from", record.state().name())
+            .with("to", State::Confirmed.name())
+            .with(C::WORD, &record.name)
+    }
+
+    async fn go_on(
+        &self,
+        begun: Begun<C::Case>,
+        token: Option<&str>,
+        caller: &Caller,
+    ) -> Result<Answer, Error> {
+        match (begun, token) {
+            (Begun::Replay(answer), _) => Ok(answer),
+            (Begun::Held(case), _) => Ok(Answer::Ok(self.0.cases.answer(&case))),
+            (Begun::Pays(case, attempt), Some(token)) => self.pay_and_settle(case, attempt, token, caller).await,
+            // The fingerprint covers the payment method, so a request that waits for a payment has one.
+            (Begun::Pays(case, attempt), None) => Ok(self.answer(&case, attempt, &Seen::bare(Outcome::Unknown))),
+        }
+    }
+
+    async fn pay_and_settle(
+        &self,
+        case: C::Case,
+        attempt: u32,
+        token: &str,
+        caller: &Caller,
+    ) -> Result<Answer, Error> {
+        let record = case.record();
+        let within = caller.remaining().saturating_sub(ANSWER_MARGIN).min(self.0.settings.payment_timeout);
+        KillPoint::BeforePay.reached();
+        let seen = self.0.payments.create(record, &payment_name(&record.name, attempt), token, within).await;
+        KillPoint::BeforeSettle.reached();
+        let actor = Actor { correlation_id: record.correlation_id.clone(), ..caller.actor() };
+        let settled = self.settle(&record.name, attempt, &seen, &actor).await?;
+        KillPoint::AfterSettle.reached();
+        Ok(self.answer(&settled, attempt, &seen))
+    }
+}

@@ -1,0 +1,124 @@
+//! The circuit breaker as a layer: the rules of [`Breaker`] with the clock, and with callers that may go away at any moment.
+
+use std::{
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::Duration,
+};
+
+use opentelemetry::KeyValue;
+use tokio::time::Instant;
+use tower::ServiceExt;
+
+use super::{
+    Limits,
+    breaker::{Breaker, BreakerState, Pass, Verdict},
+    call::Call,
+    failure::Failure,
+    layer::{Around, Outcome, Rest},
+};
+use crate::telemetry::metrics;
+
+/// The circuit between one context and one callee. Cheap to clone; all clones are one circuit.
+#[derive(Clone)]
+pub(super) struct Circuit(Arc<Inner>);
+
+struct Inner {
+    callee: Arc<str>,
+    /// After how long a call that its caller gives up on counts against the callee.
+    fair_share: Duration,
+    breaker: Mutex<Breaker>,
+}
+
+impl Circuit {
+    /// A closed circuit.
+    pub fn new(callee: Arc<str>, limits: &Limits) -> Self {
+        Self(Arc::new(Inner { callee, fair_share: limits.timeout / 2, breaker: Mutex::new(Breaker::new(limits)) }))
+    }
+
+    /// What it is doing.
+    pub fn state(&self) -> BreakerState {
+        self.breaker().state()
+    }
+
+    /// For how long a call would be refused, if it began now.
+    pub fn refuses_now(&self) -> Option<Duration> {
+        self.breaker().refuses(Instant::now())
+    }
+
+    fn begin(&self) -> Result<UnderWay, Failure> {
+        let now = Instant::now();
+        match self.change(|breaker| breaker.begin(now, rand::random())) {
+            Ok(pass) => Ok(UnderWay { circuit: self.clone(), pass: Some(pass), begun: now }),
+            Err(wait) => Err(Failure::circuit_open(&self.0.callee, wait)),
+        }
+    }
+
+    fn change<T>(&self, change: impl FnOnce(&mut Breaker) -> T) -> T {
+        let mut breaker = self.breaker();
+        let before = breaker.state();
+        let result = change(&mut breaker);
+        let after = breaker.state();
+        drop(breaker);
+        self.report(before, after);
+        result
+    }
+
+    fn report(&self, before: BreakerState, after: BreakerState) {
+        let callee = &*self.0.callee;
+        match (before, after) {
+            (BreakerState::Closed, BreakerState::Open) => {
+                metrics().breaker_opened.add(1, &[KeyValue::new("callee", self.0.callee.clone())]);
+                tracing::warn!(callee, "the circuit opened");
+            }
+            (BreakerState::Probing, BreakerState::Closed) => tracing::info!(callee, "the circuit closed"),
+            _ => {}
+        }
+    }
+
+    fn breaker(&self) -> MutexGuard<'_, Breaker> {
+        self.0.breaker.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Around for Circuit {
+    async fn around(&self, call: Call, rest: impl Rest) -> Outcome {
+        let under_way = self.begin()?;
+        let outcome = rest.oneshot(call).await;
+        under_way.ended(&outcome);
+        outcome
+    }
+}
+
+/// A call under way. Dropped before its end, as when its caller goes away or its deadline passes, it gives back the probe it may be.
+struct UnderWay {
+    circuit: Circuit,
+    pass: Option<Pass>,
+    begun: Instant,
+}
+
+impl UnderWay {
+    fn ended(mut self, outcome: &Outcome) {
+        let verdict = match outcome {
+            Ok(_) => Verdict::Healthy,
+            Err(failure) => failure.verdict(self.had_a_fair_share()),
+        };
+        self.settle(verdict);
+    }
+
+    fn had_a_fair_share(&self) -> bool {
+        self.begun.elapsed() >= self.circuit.0.fair_share
+    }
+
+    fn settle(&mut self, verdict: Verdict) {
+        if let Some(pass) = self.pass.take() {
+            self.circuit.change(|breaker| breaker.end(pass, verdict, Instant::now(), rand::random()));
+        }
+    }
+}
+
+impl Drop for UnderWay {
+    fn drop(&mut self) {
+        let verdict = if self.had_a_fair_share() { Verdict::Failing } else { Verdict::Inconclusive };
+        self.settle(verdict);
+    }
+}

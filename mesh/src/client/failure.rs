@@ -1,0 +1,260 @@
+//! Why a call failed, and what that means: to the caller (may it have had an effect?), to a retry, and to the circuit.
+
+use std::{error::Error as StdError, sync::Arc, time::Duration};
+
+use tonic::{Code, ConnectError, Status, TimeoutExpired};
+use tower::{BoxError, load_shed::error::Overloaded, timeout::error::Elapsed};
+
+use super::breaker::Verdict;
+use crate::error::{Error, Reason, Refusal};
+
+/// The metadata key that says which context a refusal is about.
+const CONTEXT: &str = "context";
+/// What a context says there of its own database.
+const DATABASE: &str = "database";
+/// The context that says PAYMENT_UNAVAILABLE of itself. Others say it of payment.
+const PAYMENT: &str = "payment";
+/// When a caller may try again whom nothing told better.
+const RETRY_AFTER: Duration = Duration::from_secs(1);
+
+/// A call without a successful reply.
+#[derive(Debug, thiserror::Error)]
+#[error("{status}")]
+pub(super) struct Failure {
+    cause: Cause,
+    status: Status,
+    /// How long the callee asks to be left alone.
+    retry_after: Option<Duration>,
+    #[source]
+    source: Option<BoxError>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Cause {
+    /// There was nothing that could be sent.
+    Unsendable,
+    /// The circuit is open.
+    CircuitOpen,
+    /// Too many calls are in flight.
+    Shed,
+    /// Nobody could be connected to.
+    NoConnection,
+    /// The callee's own layers refused the call before any work.
+    TurnedAway(Reason),
+    /// The connection broke while the call was on it.
+    Broken,
+    /// The callee has had all the time that one attempt gets.
+    TimedOut,
+    /// The caller stopped listening.
+    GivenUp,
+    /// The callee says that it cannot serve.
+    Unwell,
+    /// The callee says that the time it was given is over.
+    OutOfTime,
+    /// An answer, though not the one that the caller hoped for.
+    Answered,
+}
+
+/// Marks a status of a call that surely was not sent. It cannot travel: whoever receives the status over the wire finds no mark.
+#[derive(Debug, thiserror::Error)]
+#[error("the call was not sent")]
+struct NotSent(#[source] Option<BoxError>);
+
+/// Whether the call that ended in `status` surely had no effect: each attempt was refused by our own layers, failed to connect, or
+/// was turned away by the callee's layers before any work. Any other failure is an answer, or unknown.
+pub fn surely_not_sent(status: &Status) -> bool {
+    status.source().is_some_and(|source| source.is::<NotSent>())
+}
+
+/// The refusal of a call by an open circuit.
+pub(super) fn circuit_open(callee: &str, retry_after: Duration) -> Refusal {
+    unreachable(callee, "the last calls to it failed, and it is left alone for a moment").retry_after(retry_after)
+}
+
+fn unreachable(callee: &str, why: &str) -> Refusal {
+    Refusal::new(Reason::UpstreamUnavailable, format!("{callee} cannot be reached: {why}"))
+        .hint("try again shortly")
+        .with(CONTEXT, callee)
+        .retry_after(RETRY_AFTER)
+}
+
+fn too_slow(callee: &str) -> Refusal {
+    Refusal::new(Reason::DeadlineExceeded, format!("{callee} did not answer in time"))
+        .hint("what the call did, if anything, settles by itself")
+        .with(CONTEXT, callee)
+}
+
+impl Failure {
+    fn new(cause: Cause, status: impl Into<Status>) -> Self {
+        Self { cause, status: status.into(), retry_after: None, source: None }
+    }
+
+    fn because(mut self, source: BoxError) -> Self {
+        self.source = Some(source);
+        self
+    }
+
+    /// There is no token to go with the request, or a header cannot be made.
+    pub fn unsendable(error: Error) -> Self {
+        Self::new(Cause::Unsendable, error)
+    }
+
+    /// The message cannot be encoded, or is too large.
+    pub fn unreadable_request(error: BoxError) -> Self {
+        Self::new(Cause::Unsendable, Status::from_error(error))
+    }
+
+    /// The deadline had passed before anything was sent.
+    pub fn too_late(callee: &str) -> Self {
+        Self::new(Cause::Unsendable, too_slow(callee))
+    }
+
+    /// The deadline passed while the call was under way.
+    pub fn given_up(callee: &str) -> Self {
+        Self::new(Cause::GivenUp, too_slow(callee))
+    }
+
+    /// The circuit is open, for about as long as `retry_after`.
+    pub fn circuit_open(callee: &str, retry_after: Duration) -> Self {
+        Self::new(Cause::CircuitOpen, circuit_open(callee, retry_after))
+    }
+
+    /// The callee does not run in this process, or not yet.
+    pub fn absent(callee: &str) -> Self {
+        Self::new(Cause::NoConnection, unreachable(callee, "it does not run"))
+    }
+
+    /// The connection ended before the reply did.
+    pub fn broken(callee: &str, source: BoxError) -> Self {
+        Self::new(Cause::Broken, unreachable(callee, "the connection broke")).because(source)
+    }
+
+    /// What a connection ended a call with.
+    pub fn transport(callee: &str, error: BoxError) -> Self {
+        if in_chain::<ConnectError>(&*error) {
+            return Self::new(Cause::NoConnection, unreachable(callee, "no connection")).because(error);
+        }
+        // The connection reads the `grpc-timeout` that we send, and may be a moment faster than our own timeout.
+        if in_chain::<TimeoutExpired>(&*error) {
+            return Self::new(Cause::OutOfTime, too_slow(callee)).because(error);
+        }
+        Self::broken(callee, error)
+    }
+
+    /// What tower's layers end a call with: their own errors, or ours passed through.
+    pub fn from_layers(callee: &str, error: BoxError) -> Self {
+        let error = match error.downcast::<Self>() {
+            Ok(failure) => return *failure,
+            Err(error) => error,
+        };
+        if error.is::<Overloaded>() {
+            Self::new(Cause::Shed, unreachable(callee, "too many calls to it are in flight")).because(error)
+        } else if error.is::<Elapsed>() {
+            Self::new(Cause::TimedOut, too_slow(callee)).because(error)
+        } else {
+            Self::broken(callee, error)
+        }
+    }
+
+    /// A status that came back from `callee`.
+    pub fn answered(callee: &str, status: Status) -> Self {
+        let Some(refusal) = Refusal::from_status(&status) else {
+            let cause = match status.code() {
+                Code::Unavailable | Code::Unknown => Cause::Unwell,
+                // Some servers, tonic's own among them, answer CANCELLED at a deadline.
+                Code::DeadlineExceeded | Code::Cancelled => Cause::OutOfTime,
+                _ => Cause::Answered,
+            };
+            return Self::new(cause, status);
+        };
+        let reason = refusal.reason;
+        let retry_after = refusal.retry_after;
+        // A callee that passes on what it was told by the contexts behind it has done its own work by then, and is well itself.
+        let about = refusal.metadata.get(CONTEXT).map(String::as_str);
+        let passed_on = about.is_some_and(|about| about != callee && about != DATABASE);
+        let (cause, status) = match reason {
+            _ if passed_on => (Cause::Answered, status),
+            // Named, so that it cannot be mistaken for our own refusal when it is passed on in turn.
+            Reason::Overloaded | Reason::RateLimited | Reason::Draining => {
+                (Cause::TurnedAway(reason), refusal.with(CONTEXT, callee).into())
+            }
+            Reason::PaymentUnavailable if callee == PAYMENT => (Cause::Unwell, status),
+            _ if reason.code() == Code::Unavailable => (Cause::Unwell, status),
+            _ if reason.code() == Code::DeadlineExceeded => (Cause::OutOfTime, status),
+            _ => (Cause::Answered, status),
+        };
+        Self { retry_after, ..Self::new(cause, status) }
+    }
+
+    /// Whether the attempt surely was not sent, or did nothing where it arrived.
+    pub fn surely_not_sent(&self) -> bool {
+        match self.cause {
+            Cause::Unsendable | Cause::CircuitOpen | Cause::Shed | Cause::NoConnection | Cause::TurnedAway(_) => true,
+            Cause::Broken | Cause::TimedOut | Cause::GivenUp | Cause::Unwell | Cause::OutOfTime | Cause::Answered => {
+                false
+            }
+        }
+    }
+
+    /// Whether it was refused by our own layers, to spare the callee.
+    pub fn refused_locally(&self) -> bool {
+        matches!(self.cause, Cause::CircuitOpen | Cause::Shed)
+    }
+
+    /// Whether another attempt may fare better. Not after our own refusal, which is there to keep load away; not after a timeout,
+    /// which has used up the time; and not after what the callee passes on, which it has tried again itself.
+    pub fn may_be_retried(&self) -> bool {
+        match self.cause {
+            Cause::NoConnection | Cause::TurnedAway(_) | Cause::Broken => true,
+            Cause::Unwell => self.status.code() == Code::Unavailable,
+            Cause::Unsendable
+            | Cause::CircuitOpen
+            | Cause::Shed
+            | Cause::TimedOut
+            | Cause::GivenUp
+            | Cause::OutOfTime
+            | Cause::Answered => false,
+        }
+    }
+
+    /// What it says about the callee. An answer that the caller does not like is an answer. A callee that ran out of the time it was
+    /// given is to blame only if that was a `fair_share`: otherwise impatient callers could open the circuit for everybody.
+    pub fn verdict(&self, fair_share: bool) -> Verdict {
+        match self.cause {
+            Cause::Shed | Cause::NoConnection | Cause::Broken | Cause::TimedOut | Cause::Unwell => Verdict::Failing,
+            Cause::OutOfTime | Cause::GivenUp if fair_share => Verdict::Failing,
+            Cause::OutOfTime | Cause::GivenUp => Verdict::Inconclusive,
+            // Whose turn it is, is a matter between the callee and this one caller.
+            Cause::TurnedAway(Reason::RateLimited) => Verdict::Healthy,
+            Cause::TurnedAway(_) => Verdict::Failing,
+            Cause::Answered => Verdict::Healthy,
+            Cause::Unsendable | Cause::CircuitOpen => Verdict::Inconclusive,
+        }
+    }
+
+    /// How long the callee asks to be left alone.
+    pub fn retry_after(&self) -> Option<Duration> {
+        self.retry_after
+    }
+
+    /// The code that the caller will see.
+    pub fn code(&self) -> Code {
+        self.status.code()
+    }
+
+    /// The status that the caller gets, marked if the call surely was not sent.
+    pub fn into_status(self) -> Status {
+        let not_sent = self.surely_not_sent();
+        let Self { mut status, source, .. } = self;
+        if not_sent {
+            status.set_source(Arc::new(NotSent(source)));
+        } else if let Some(source) = source {
+            status.set_source(Arc::from(source));
+        }
+        status
+    }
+}
+
+fn in_chain<E: StdError + 'static>(error: &(dyn StdError + 'static)) -> bool {
+    std::iter::successors(Some(error), |error| (*error).source()).any(|error| error.is::<E>())
+}

@@ -1,0 +1,77 @@
+//! Over a socket and in process, the same calls end the same way.
+
+use std::collections::BTreeMap;
+
+use super::*;
+
+/// All that a caller can see of how a call ended.
+#[derive(Debug, PartialEq)]
+struct Seen {
+    code: Code,
+    message: String,
+    reason: Option<Reason>,
+    metadata: BTreeMap<String, String>,
+    not_sent: bool,
+    version: Option<String>,
+    circuit: BreakerState,
+}
+
+async fn outcome_of(does: Does, over_a_socket: bool) -> Seen {
+    let callee = Callee::that(does);
+    let limits = Limits { breaker_failures: 1, timeout: Duration::from_millis(500), ..limits() };
+    let payment = if over_a_socket { callee.over_a_socket(limits).await } else { callee.in_process(limits) };
+    let outcome = call(&payment).await;
+    assert_eq!(callee.calls(), 1);
+    let version = |metadata: &MetadataMap| metadata.get("x-version").map(|value| format!("{value:?}"));
+    let (status, version) = match &outcome {
+        Ok(response) => (Status::ok(""), version(response.metadata())),
+        Err(status) => (status.clone(), version(status.metadata())),
+    };
+    Seen {
+        code: status.code(),
+        message: status.message().to_owned(),
+        reason: reason(&status),
+        metadata: Refusal::from_status(&status).map(|refusal| refusal.metadata).unwrap_or_default(),
+        not_sent: surely_not_sent(&status),
+        version,
+        circuit: payment.breaker_state(),
+    }
+}
+
+#[tokio::test]
+async fn both_leaves_end_every_call_alike() {
+    let refusals = Reason::ALL.iter().map(|reason| {
+        let refusal = Refusal::new(*reason, "no, \"and why\": 100 %").with("payment", "payments/1");
+        Does::Refuse(refusal.retry_after(Duration::from_secs(1)))
+    });
+    let statuses = (1..=16).map(|code| Does::Fail(Status::new(Code::from_i32(code), "from somewhere")));
+    let others = [Does::Answer, Does::Panic, Does::Hang];
+    for does in refusals.chain(statuses).chain(others) {
+        assert_eq!(outcome_of(does.clone(), true).await, outcome_of(does, false).await);
+    }
+}
+
+#[tokio::test]
+async fn a_callee_that_panics_leaves_its_caller_alive_and_not_knowing() {
+    for over_a_socket in [true, false] {
+        let seen = outcome_of(Does::Panic, over_a_socket).await;
+        assert_eq!((seen.reason, seen.not_sent), (Some(Reason::UpstreamUnavailable), false));
+        assert_eq!(seen.circuit, BreakerState::Open);
+    }
+}
+
+#[tokio::test]
+async fn what_a_reply_says_beside_its_message_arrives() {
+    assert_eq!(outcome_of(Does::Answer, true).await.version.as_deref(), Some("\"7\""));
+}
+
+#[tokio::test]
+async fn nobody_there_ends_alike_too() {
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("a free port");
+    let address = listener.local_addr().expect("bound");
+    drop(listener);
+    let far = call(&upstream_at(address, limits())).await.expect_err("nobody listens");
+    let near = call(&upstream(InProcess::new(), limits())).await.expect_err("nobody runs");
+    assert_eq!((far.code(), reason(&far)), (near.code(), reason(&near)));
+    assert!(surely_not_sent(&far) && surely_not_sent(&near));
+}

@@ -1,0 +1,67 @@
+//! Time as a dependency: the domain is given the time, and a test may own it.
+
+use std::sync::{
+    Arc,
+    atomic::{AtomicI64, Ordering},
+};
+
+use jiff::{SignedDuration, Timestamp};
+
+/// Tells what time it is. Cheap to clone; clones share one source.
+#[derive(Clone, Debug, Default)]
+pub struct Clock(Source);
+
+#[derive(Clone, Debug, Default)]
+enum Source {
+    #[default]
+    System,
+    Manual(Arc<AtomicI64>),
+}
+
+impl Clock {
+    /// The machine's clock.
+    pub fn system() -> Self {
+        Self::default()
+    }
+
+    /// A clock that stands still at `start` until [`advance`](Self::advance) moves it.
+    pub fn manual(start: Timestamp) -> Self {
+        Self(Source::Manual(Arc::new(AtomicI64::new(start.as_microsecond()))))
+    }
+
+    /// Now, in whole microseconds: what every engine stores without loss.
+    pub fn now(&self) -> Timestamp {
+        let micros = match &self.0 {
+            Source::System => Timestamp::now().as_microsecond(),
+            Source::Manual(micros) => micros.load(Ordering::SeqCst),
+        };
+        from_micros(micros)
+    }
+
+    /// Moves a manual clock forward; the machine's clock cannot be moved.
+    pub fn advance(&self, by: SignedDuration) {
+        if let Source::Manual(micros) = &self.0 {
+            micros.fetch_add(i64::try_from(by.as_micros()).unwrap_or(i64::MAX), Ordering::SeqCst);
+        }
+    }
+}
+
+/// The instant that a BIGINT column holds; an instant outside jiff's range becomes the nearest one inside.
+pub fn from_micros(micros: i64) -> Timestamp {
+    Timestamp::from_microsecond(micros).unwrap_or(if micros < 0 { Timestamp::MIN } else { Timestamp::MAX })
+}
+
+/// An instant as protobuf has it.
+pub fn to_proto(at: Timestamp) -> prost_types::Timestamp {
+    let micros = at.as_microsecond();
+    prost_types::Timestamp {
+        seconds: micros.div_euclid(1_000_000),
+        nanos: i32::try_from(micros.rem_euclid(1_000_000) * 1_000).unwrap_or(0),
+    }
+}
+
+/// The instant of a protobuf timestamp, in whole microseconds; `None` outside jiff's range.
+pub fn from_proto(at: &prost_types::Timestamp) -> Option<Timestamp> {
+    let micros = at.seconds.checked_mul(1_000_000)?.checked_add(i64::from(at.nanos) / 1_000)?;
+    Timestamp::from_microsecond(micros).ok()
+}

@@ -1,0 +1,109 @@
+//! The bounds of every value, and what two of them must be to one another.
+
+use std::{fmt::Display, ops::RangeInclusive};
+
+use jiff::tz::TimeZone;
+use tracing_subscriber::EnvFilter;
+
+use super::Config;
+
+/// Finds all that is wrong: pairs of a key and what is wrong with its value.
+pub(super) fn check(config: &Config) -> Vec<(String, String)> {
+    let mut found = Findings::default();
+    found.top(config);
+    found.checkout_and_payment(config);
+    found.client(config);
+    for (name, context) in &config.contexts {
+        if let Some(url) = &context.database_url {
+            let known = ["sqlite:", "postgres:", "postgresql:", "mysql:", "mariadb:"];
+            found.unless(
+                known.iter().any(|scheme| url.starts_with(scheme)),
+                format!("contexts.{name}.database_url"),
+                // The URL may hold a password: only what should stand there is said.
+                "is no sqlite://…, postgres://… or mysql://… URL",
+            );
+        }
+    }
+    found.0
+}
+
+#[derive(Default)]
+struct Findings(Vec<(String, String)>);
+
+impl Findings {
+    fn unless(&mut self, good: bool, key: impl Into<String>, problem: impl Into<String>) {
+        if !good {
+            self.0.push((key.into(), problem.into()));
+        }
+    }
+
+    fn within<T: PartialOrd + Display>(&mut self, key: &str, value: T, bounds: RangeInclusive<T>) {
+        let problem = format!("is {value}; it must be {} to {}", bounds.start(), bounds.end());
+        self.unless(bounds.contains(&value), key, problem);
+    }
+
+    fn top(&mut self, config: &Config) {
+        self.unless(
+            TimeZone::get(&config.time_zone).is_ok(),
+            "time_zone",
+            format!("is `{}`, which is no IANA time zone", config.time_zone),
+        );
+        self.within("drain_deadline_ms", config.drain_deadline_ms, 100..=600_000);
+        if let Err(error) = EnvFilter::try_new(&config.log.filter) {
+            self.unless(false, "log.filter", format!("is `{}`: {error}", config.log.filter));
+        }
+        // The name of a context's own issuer begins so: a person's issuer of that name could mint contexts.
+        let reserved = config.auth.issuer.is_empty() || config.auth.issuer.starts_with("contexts/");
+        self.unless(!reserved, "auth.issuer", "must be a name that is not empty and does not begin with `contexts/`");
+        let reserved = config.auth.audience.is_empty() || config.auth.audience.starts_with("contexts/");
+        self.unless(!reserved, "auth.audience", "must be a name that is not empty and does not begin with `contexts/`");
+        self.unless(
+            config.listen.ip().is_loopback() || config.auth.allow_non_loopback_issuer,
+            "auth.allow_non_loopback_issuer",
+            format!(
+                "is false, and `listen` is {}: the built-in issuer gives any token to whoever can read its key, so it is trusted on \
+                 a loopback address only, unless this is set to true",
+                config.listen
+            ),
+        );
+        self.within("limits.in_flight", config.limits.in_flight, 1..=100_000);
+        self.within("limits.open_streams", config.limits.open_streams, 1..=1_000_000);
+        self.within("limits.max_request_bytes", config.limits.max_request_bytes, 1_024..=4_194_304);
+        self.within("database.max_connections", config.database.max_connections, 1..=1_000);
+    }
+
+    fn checkout_and_payment(&mut self, config: &Config) {
+        let (checkout, payment) = (&config.checkout, &config.payment);
+        self.within("checkout.hold_ms", checkout.hold_ms, 1_000..=86_400_000);
+        self.within("checkout.payment_timeout_ms", checkout.payment_timeout_ms, 100..=25_000);
+        if let Some(settle_after_ms) = checkout.settle_after_ms {
+            self.within("checkout.settle_after_ms", settle_after_ms, checkout.payment_timeout_ms..=3_600_000);
+        }
+        self.within("checkout.max_open_holds", checkout.max_open_holds, 1..=1_000);
+        self.within("checkout.max_attempts", checkout.max_attempts, 1..=100);
+        self.within("checkout.sweep_interval_ms", checkout.sweep_interval_ms, 10..=60_000);
+        self.within("payment.provider_timeout_ms", payment.provider_timeout_ms, 50..=25_000);
+        self.unless(
+            payment.provider_timeout_ms < checkout.payment_timeout_ms,
+            "payment.provider_timeout_ms",
+            format!(
+                "is {}; it must be below checkout.payment_timeout_ms ({})",
+                payment.provider_timeout_ms, checkout.payment_timeout_ms
+            ),
+        );
+        self.within("payment.recovery_interval_ms", payment.recovery_interval_ms, 10..=60_000);
+        let first = payment.provider_timeout_ms.saturating_add(1);
+        self.within("payment.give_up_after_ms", payment.give_up_after_ms, first..=3_600_000);
+    }
+
+    fn client(&mut self, config: &Config) {
+        let client = &config.client;
+        self.within("client.timeout_ms", client.timeout_ms, 10..=30_000);
+        self.within("client.attempts", client.attempts, 1..=10);
+        self.within("client.retry_budget_percent", client.retry_budget_percent, 0..=100);
+        self.within("client.in_flight", client.in_flight, 1..=10_000);
+        self.within("client.breaker.consecutive_failures", client.breaker.consecutive_failures, 1..=1_000);
+        self.within("client.breaker.open_ms", client.breaker.open_ms, 10..=600_000);
+        self.within("client.breaker.max_open_ms", client.breaker.max_open_ms, client.breaker.open_ms..=600_000);
+    }
+}

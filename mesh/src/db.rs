@@ -1,0 +1,337 @@
+//! A context's own database: any of PostgreSQL, MySQL/MariaDB and SQLite, chosen by its URL alone.
+//!
+//! Three rules stand here so that no context has to remember them:
+//! - a transaction that lost to another one is run again from its beginning, a bounded number of times;
+//! - nothing remote is awaited while a transaction is open ([`assert_no_transaction`]);
+//! - on SQLite one connection writes (`BEGIN IMMEDIATE`) and the others read, because a deferred transaction that reads and then
+//!   writes fails at once when somebody else has written in between.
+
+use std::{
+    collections::HashSet,
+    future::Future,
+    ops::Deref,
+    path::Path,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::Duration,
+};
+
+use sea_orm::{
+    ConnectOptions, DatabaseConnection, DatabaseTransaction, DbBackend, DbErr, IsolationLevel, RuntimeErr,
+    SqliteTransactionMode, SqlErr, TransactionOptions, TransactionTrait,
+    sqlx::{self, sqlite::SqliteJournalMode, sqlite::SqliteSynchronous},
+};
+use tokio::sync::{Notify, watch};
+
+use crate::error::Error;
+
+/// How often a transaction that keeps losing is run before the caller is told.
+const MAX_RUNS: u32 = 10;
+/// How long a connection is waited for.
+const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(5);
+/// How long SQLite waits for the one writer, and for a reader.
+const SQLITE_BUSY_TIMEOUT: Duration = Duration::from_secs(5);
+/// How long connecting may take.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
+
+tokio::task_local! {
+    static IN_TRANSACTION: &'static str;
+}
+
+/// Panics if the current task has a transaction open: called by everything that awaits something remote.
+pub fn assert_no_transaction(what: &str) {
+    if let Ok(label) = IN_TRANSACTION.try_with(|label| *label) {
+        panic!("{what} was awaited inside the transaction `{label}`");
+    }
+}
+
+/// The three kinds of engine.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Engine {
+    /// SQLite: one host, one file.
+    Sqlite,
+    /// PostgreSQL and what speaks like it.
+    Postgres,
+    /// MySQL and MariaDB.
+    MySql,
+}
+
+impl From<DbBackend> for Engine {
+    fn from(backend: DbBackend) -> Self {
+        match backend {
+            DbBackend::Postgres => Self::Postgres,
+            DbBackend::MySql => Self::MySql,
+            _ => Self::Sqlite,
+        }
+    }
+}
+
+/// What a database can answer but "done", sorted by what one can do about it.
+#[derive(Debug, thiserror::Error)]
+pub enum StoreError {
+    /// A deadlock, a serialization failure, a busy file: run the whole transaction again.
+    #[error("the transaction lost to another one")]
+    Conflict(#[source] DbErr),
+    /// A unique key was there already.
+    #[error("the row exists")]
+    Duplicate(#[source] DbErr),
+    /// The database cannot be reached or has no connection free.
+    #[error("the database cannot be reached")]
+    Unavailable(#[source] DbErr),
+    /// Anything else: a mistake of ours.
+    #[error("the database refused a statement")]
+    Other(#[source] DbErr),
+}
+
+impl From<DbErr> for StoreError {
+    fn from(error: DbErr) -> Self {
+        if matches!(error.sql_err(), Some(SqlErr::UniqueConstraintViolation(_))) {
+            return Self::Duplicate(error);
+        }
+        match &error {
+            DbErr::ConnectionAcquire(_) => return Self::Unavailable(error),
+            DbErr::Conn(RuntimeErr::SqlxError(source))
+            | DbErr::Exec(RuntimeErr::SqlxError(source))
+            | DbErr::Query(RuntimeErr::SqlxError(source)) => match source.as_ref() {
+                sqlx::Error::Database(database) => {
+                    if is_conflict(database.as_ref()) {
+                        return Self::Conflict(error);
+                    }
+                }
+                sqlx::Error::Io(_)
+                | sqlx::Error::Tls(_)
+                | sqlx::Error::PoolTimedOut
+                | sqlx::Error::PoolClosed
+                | sqlx::Error::WorkerCrashed
+                | sqlx::Error::Protocol(_) => return Self::Unavailable(error),
+                _ => {}
+            },
+            _ => {}
+        }
+        Self::Other(error)
+    }
+}
+
+/// PostgreSQL 40001 and 40P01; MySQL 1213 (the transaction was undone), 1205 (only the statement was) and MariaDB 1020;
+/// SQLite BUSY (5), LOCKED (6) and their extended codes.
+fn is_conflict(error: &dyn sqlx::error::DatabaseError) -> bool {
+    if let Some(mysql) = error.try_downcast_ref::<sea_orm::SqlxMySqlError>() {
+        return matches!(mysql.number(), 1213 | 1205 | 1020);
+    }
+    match error.code().as_deref() {
+        Some("40001" | "40P01") => true,
+        Some(code) if error.try_downcast_ref::<sea_orm::SqlxSqliteError>().is_some() => {
+            code.parse::<u32>().is_ok_and(|code| matches!(code & 0xff, 5 | 6))
+        }
+        _ => false,
+    }
+}
+
+/// A context's database. Cheap to clone.
+#[derive(Clone, Debug)]
+pub struct Database {
+    write: DatabaseConnection,
+    read: DatabaseConnection,
+    engine: Engine,
+    appended: Arc<Notify>,
+    commits: Arc<watch::Sender<u64>>,
+}
+
+impl Database {
+    /// Opens the database at `url` (`sqlite://…`, `postgres://…`, `mysql://…`) with at most `max_connections` connections; a
+    /// SQLite file that is not there is made.
+    pub async fn connect(url: &str, max_connections: u32) -> Result<Self, StoreError> {
+        let mut options = ConnectOptions::new(url);
+        options
+            .max_connections(max_connections.max(1))
+            .acquire_timeout(ACQUIRE_TIMEOUT)
+            .connect_timeout(CONNECT_TIMEOUT)
+            // Each of the three is on unless switched off: a ping per query, every statement in the log, its values in the span.
+            .test_before_acquire(false)
+            .sqlx_logging(false)
+            .record_stmt_in_spans(false)
+            .map_sqlx_sqlite_opts(|sqlite| {
+                sqlite
+                    .create_if_missing(true)
+                    .journal_mode(SqliteJournalMode::Wal)
+                    .synchronous(SqliteSynchronous::Full)
+                    .busy_timeout(SQLITE_BUSY_TIMEOUT)
+                    .foreign_keys(true)
+            });
+        if !url.starts_with("sqlite:") {
+            let write = sea_orm::Database::connect(options).await?;
+            let engine = write.get_database_backend().into();
+            return Ok(Self { read: write.clone(), write, engine, appended: Arc::default(), commits: Arc::default() });
+        }
+        let mut writing = options.clone();
+        writing.max_connections(1).min_connections(1);
+        let write = sea_orm::Database::connect(writing).await?;
+        let read = sea_orm::Database::connect(options).await?;
+        Ok(Self { write, read, engine: Engine::Sqlite, appended: Arc::default(), commits: Arc::default() })
+    }
+
+    /// Opens the SQLite database in the file at `path`.
+    pub async fn open_file(path: &Path, max_connections: u32) -> Result<Self, StoreError> {
+        Self::connect(&format!("sqlite://{}?mode=rwc", path.display()), max_connections).await
+    }
+
+    /// Which engine it is.
+    pub fn engine(&self) -> Engine {
+        self.engine
+    }
+
+    /// For queries outside any transaction. Sees what is committed.
+    pub fn read(&self) -> &DatabaseConnection {
+        &self.read
+    }
+
+    /// For migrations only; everything else writes through [`transact`](Self::transact).
+    pub fn for_migrations(&self) -> &DatabaseConnection {
+        &self.write
+    }
+
+    /// Runs `work` in one transaction, READ COMMITTED (SQLite: serial), and commits if it succeeds. When the transaction loses to
+    /// another one it is run again from the beginning, so `work` must have no effect but through the [`Tx`] it is given.
+    pub async fn transact<T, F, Fut>(&self, label: &'static str, work: F) -> Result<T, Error>
+    where
+        F: Fn(Tx) -> Fut,
+        Fut: Future<Output = Result<T, Error>>,
+    {
+        let mut run = 1;
+        loop {
+            match IN_TRANSACTION.scope(label, self.run_once(&work)).await {
+                Err(error) if error.is_conflict() && run < MAX_RUNS => {
+                    tracing::debug!(label, run, "the transaction is run again");
+                    let pause_ms = rand::random_range(1..=5_u64) << run.min(5);
+                    tokio::time::sleep(Duration::from_millis(pause_ms)).await;
+                    run += 1;
+                }
+                outcome => return outcome,
+            }
+        }
+    }
+
+    async fn run_once<T, F, Fut>(&self, work: &F) -> Result<T, Error>
+    where
+        F: Fn(Tx) -> Fut,
+        Fut: Future<Output = Result<T, Error>>,
+    {
+        let options = match self.engine {
+            Engine::Sqlite => TransactionOptions {
+                sqlite_transaction_mode: Some(SqliteTransactionMode::Immediate),
+                ..TransactionOptions::default()
+            },
+            Engine::Postgres | Engine::MySql => TransactionOptions {
+                isolation_level: Some(IsolationLevel::ReadCommitted),
+                ..TransactionOptions::default()
+            },
+        };
+        let transaction = Arc::new(self.write.begin_with_options(options).await?);
+        let appended = Arc::new(AtomicBool::new(false));
+        let outcome = work(Tx { transaction: transaction.clone(), engine: self.engine, appended: appended.clone() }).await;
+        let transaction = Arc::try_unwrap(transaction)
+            .map_err(|_| Error::Internal("a transaction's handle outlived its work".to_owned()))?;
+        match outcome {
+            Ok(value) => {
+                transaction.commit().await?;
+                self.commits.send_modify(|count| *count += 1);
+                if appended.load(Ordering::Relaxed) {
+                    self.appended.notify_one();
+                }
+                Ok(value)
+            }
+            Err(error) => {
+                if let Err(rollback) = transaction.rollback().await {
+                    tracing::warn!(error = &rollback as &dyn std::error::Error, "a rollback failed; the connection is dropped");
+                }
+                Err(error)
+            }
+        }
+    }
+
+    /// Resolves after a transaction that put an event into the outbox has committed; may resolve once too often.
+    pub async fn outbox_appended(&self) {
+        self.appended.notified().await;
+    }
+
+    /// Changes with every transaction that this process commits: what wakes those who watch a resource.
+    pub fn commits(&self) -> watch::Receiver<u64> {
+        self.commits.subscribe()
+    }
+
+    /// Closes every connection; a SQLite file is left without a write-ahead log.
+    pub async fn close(self) {
+        for connection in [self.read, self.write] {
+            if let Err(error) = connection.close().await {
+                tracing::debug!(error = &error as &dyn std::error::Error, "a database connection did not close cleanly");
+            }
+        }
+    }
+}
+
+/// An open transaction. Deref gives sea-orm's, for use as its connection.
+#[derive(Clone, Debug)]
+pub struct Tx {
+    transaction: Arc<DatabaseTransaction>,
+    engine: Engine,
+    appended: Arc<AtomicBool>,
+}
+
+impl Deref for Tx {
+    type Target = DatabaseTransaction;
+
+    fn deref(&self) -> &Self::Target {
+        &self.transaction
+    }
+}
+
+impl Tx {
+    /// Which engine it is on.
+    pub fn engine(&self) -> Engine {
+        self.engine
+    }
+
+    /// Remembers that this transaction put an event into the outbox, so that its commit wakes the relay.
+    pub(crate) fn note_appended(&self) {
+        self.appended.store(true, Ordering::Relaxed);
+    }
+
+    /// Inserts one row and tells whether it was new. On PostgreSQL and SQLite a duplicate is passed over by the statement itself;
+    /// MySQL is asked by its error 1062, because its other ways either hide real errors or count found rows.
+    pub async fn insert_new<A>(&self, row: A) -> Result<bool, StoreError>
+    where
+        A: sea_orm::ActiveModelTrait,
+    {
+        use sea_orm::{EntityTrait, sea_query::OnConflict};
+        match self.engine {
+            Engine::MySql => match A::Entity::insert(row).exec_without_returning(&**self).await {
+                Ok(_) => Ok(true),
+                Err(error) => match StoreError::from(error) {
+                    StoreError::Duplicate(_) => Ok(false),
+                    other => Err(other),
+                },
+            },
+            Engine::Sqlite | Engine::Postgres => {
+                let mut nothing = OnConflict::new();
+                nothing.do_nothing();
+                match A::Entity::insert(row).on_conflict(nothing).exec_without_returning(&**self).await {
+                    Ok(inserted) => Ok(inserted > 0),
+                    Err(DbErr::RecordNotInserted) => Ok(false),
+                    Err(error) => Err(error.into()),
+                }
+            }
+        }
+    }
+}
+
+/// Fails unless exactly one row was updated: the heart of every conditional transition.
+pub fn exactly_one(rows_affected: u64) -> Result<(), Error> {
+    if rows_affected == 1 { Ok(()) } else { Err(Error::Lost) }
+}
+
+/// The elements of `wanted` that are not in `present`, in order.
+pub fn missing<T: Clone + Eq + std::hash::Hash>(wanted: &[T], present: &HashSet<T>) -> Vec<T> {
+    wanted.iter().filter(|item| !present.contains(item)).cloned().collect()
+}

@@ -1,0 +1,313 @@
+//! What can go wrong, and the one place where it becomes a [`Status`].
+//!
+//! A [`Refusal`] is an answer: the caller asked for something that cannot be had, and is told what, why and what next, under a
+//! reason that stays the same for ever. Any other [`Error`] is a failure of ours; its text stays in our log, the caller gets the
+//! correlation id.
+
+use std::{collections::BTreeMap, collections::HashMap, time::Duration};
+
+use tonic::{Code, Status};
+use tonic_types::{ErrorDetails, FieldViolation, StatusExt};
+
+use crate::db::StoreError;
+
+/// The domain of every `ErrorInfo`.
+pub const DOMAIN: &str = "jumak";
+
+macro_rules! reasons {
+    ($($(#[$doc:meta])* $name:ident = $text:literal, $code:ident;)*) => {
+        /// Why a call was refused. Stable: programs decide by it.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+        pub enum Reason { $($(#[$doc])* $name,)* }
+
+        impl Reason {
+            /// Every reason.
+            pub const ALL: &[Self] = &[$(Self::$name),*];
+
+            /// The reason as it stands in `ErrorInfo.reason`.
+            pub const fn as_str(self) -> &'static str {
+                match self { $(Self::$name => $text,)* }
+            }
+
+            /// The gRPC code that goes with it.
+            pub const fn code(self) -> Code {
+                match self { $(Self::$name => Code::$code,)* }
+            }
+
+            /// The reason of that text.
+            pub fn parse(text: &str) -> Option<Self> {
+                match text { $($text => Some(Self::$name),)* _ => None }
+            }
+        }
+    };
+}
+
+reasons! {
+    /// One or more fields are out of their bounds; `BadRequest` lists all of them.
+    InvalidFields = "INVALID_FIELDS", InvalidArgument;
+    /// A field holds what looks like a card number. Send a provider's token.
+    CardNumberRefused = "CARD_NUMBER_REFUSED", InvalidArgument;
+    /// Two amounts of one case are in two currencies.
+    CurrencyMismatch = "CURRENCY_MISMATCH", InvalidArgument;
+    /// A page token that this server did not make for this list.
+    PageTokenInvalid = "PAGE_TOKEN_INVALID", InvalidArgument;
+    /// No such room, or not the caller's to see.
+    RoomNotFound = "ROOM_NOT_FOUND", NotFound;
+    /// No such reservation, or not the caller's to see.
+    ReservationNotFound = "RESERVATION_NOT_FOUND", NotFound;
+    /// No such payment, or not the caller's to see.
+    PaymentNotFound = "PAYMENT_NOT_FOUND", NotFound;
+    /// No such refund.
+    RefundNotFound = "REFUND_NOT_FOUND", NotFound;
+    /// No such booking, or not the caller's to see.
+    BookingNotFound = "BOOKING_NOT_FOUND", NotFound;
+    /// No such user page, or not the caller's to see.
+    PageNotFound = "PAGE_NOT_FOUND", NotFound;
+    /// The provider knows no such charge.
+    ChargeNotFound = "CHARGE_NOT_FOUND", NotFound;
+    /// Fewer units are left than were asked for, on the night in the metadata.
+    RoomUnavailable = "ROOM_UNAVAILABLE", FailedPrecondition;
+    /// The room was removed.
+    RoomDeleted = "ROOM_DELETED", FailedPrecondition;
+    /// The room still has stays, and the caller asked not to touch them.
+    RoomReserved = "ROOM_RESERVED", FailedPrecondition;
+    /// The price is no longer the one that the caller expected.
+    PriceChanged = "PRICE_CHANGED", FailedPrecondition;
+    /// The payment was declined.
+    PaymentDeclined = "PAYMENT_DECLINED", FailedPrecondition;
+    /// The payment was voided before it came about; nothing is charged.
+    PaymentVoided = "PAYMENT_VOIDED", FailedPrecondition;
+    /// More would be refunded than was paid.
+    RefundExceedsPayment = "REFUND_EXCEEDS_PAYMENT", FailedPrecondition;
+    /// The resource is in a state that does not allow this.
+    IllegalTransition = "ILLEGAL_TRANSITION", FailedPrecondition;
+    /// The time for cancelling is over.
+    CancellationClosed = "CANCELLATION_CLOSED", FailedPrecondition;
+    /// The guest has too many open holds.
+    TooManyHolds = "TOO_MANY_HOLDS", FailedPrecondition;
+    /// The request id was used for another request.
+    RequestIdReused = "REQUEST_ID_REUSED", AlreadyExists;
+    /// The host has another room of this number.
+    RoomNumberTaken = "ROOM_NUMBER_TAKEN", AlreadyExists;
+    /// The resource changed since the caller read it.
+    EtagMismatch = "ETAG_MISMATCH", Aborted;
+    /// The outcome of the payment is not known yet; it settles by itself.
+    PaymentPending = "PAYMENT_PENDING", Aborted;
+    /// The same request is being worked on.
+    RequestInProgress = "REQUEST_IN_PROGRESS", Aborted;
+    /// Payment was surely not asked: pay again shortly.
+    PaymentUnavailable = "PAYMENT_UNAVAILABLE", ResourceExhausted;
+    /// The server has as many calls in flight as it takes.
+    Overloaded = "OVERLOADED", ResourceExhausted;
+    /// The caller calls too often.
+    RateLimited = "RATE_LIMITED", ResourceExhausted;
+    /// Something this call needs cannot be reached.
+    UpstreamUnavailable = "UPSTREAM_UNAVAILABLE", Unavailable;
+    /// The server is stopping; another one will answer.
+    Draining = "DRAINING", Unavailable;
+    /// The call did not finish within its deadline. What it did, if anything, settles by itself.
+    DeadlineExceeded = "DEADLINE_EXCEEDED", DeadlineExceeded;
+    /// The watch's position is from before a rebuild.
+    PositionExpired = "POSITION_EXPIRED", OutOfRange;
+    /// No token came with the call.
+    TokenMissing = "TOKEN_MISSING", Unauthenticated;
+    /// The token is not one that this server accepts.
+    TokenInvalid = "TOKEN_INVALID", Unauthenticated;
+    /// The token's time is over.
+    TokenExpired = "TOKEN_EXPIRED", Unauthenticated;
+    /// The token lets its bearer be none of the roles that may do this.
+    RoleRequired = "ROLE_REQUIRED", PermissionDenied;
+    /// A failure of ours; the log has it under the correlation id.
+    Internal = "INTERNAL", Internal;
+}
+
+/// An answer of "no": what, why, and what to do next.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{message}")]
+pub struct Refusal {
+    /// The stable reason.
+    pub reason: Reason,
+    /// What and why, for a person.
+    pub message: String,
+    /// What a program needs to go on.
+    pub metadata: BTreeMap<String, String>,
+    /// Every field at fault, by its path from the request's root, with what is wrong.
+    pub violations: Vec<(String, String)>,
+    /// When trying again makes sense.
+    pub retry_after: Option<Duration>,
+}
+
+impl Refusal {
+    /// A refusal for `reason`, saying `message`: lowercase, no full stop.
+    pub fn new(reason: Reason, message: impl Into<String>) -> Self {
+        Self { reason, message: message.into(), metadata: BTreeMap::new(), violations: Vec::new(), retry_after: None }
+    }
+
+    /// Adds what to do next.
+    #[must_use]
+    pub fn hint(mut self, hint: impl AsRef<str>) -> Self {
+        self.message.push_str("; ");
+        self.message.push_str(hint.as_ref());
+        self
+    }
+
+    /// Adds one entry to the metadata.
+    #[must_use]
+    pub fn with(mut self, key: &str, value: impl ToString) -> Self {
+        self.metadata.insert(key.to_owned(), value.to_string());
+        self
+    }
+
+    /// Says when trying again makes sense.
+    #[must_use]
+    pub fn retry_after(mut self, delay: Duration) -> Self {
+        self.retry_after = Some(delay);
+        self
+    }
+
+    /// The refusal that a status off the wire carries, if it is one of ours.
+    pub fn from_status(status: &Status) -> Option<Self> {
+        let details = status.check_error_details().ok()?;
+        let info = details.error_info()?;
+        if info.domain != DOMAIN {
+            return None;
+        }
+        let reason = Reason::parse(&info.reason)?;
+        Some(Self {
+            reason,
+            message: status.message().to_owned(),
+            metadata: info.metadata.clone().into_iter().collect(),
+            violations: details
+                .bad_request()
+                .map(|bad| bad.field_violations.iter().map(|v| (v.field.clone(), v.description.clone())).collect())
+                .unwrap_or_default(),
+            retry_after: details.retry_info().and_then(|retry| retry.retry_delay),
+        })
+    }
+}
+
+impl From<Refusal> for Status {
+    fn from(refusal: Refusal) -> Self {
+        let mut details = ErrorDetails::new();
+        details.set_error_info(
+            refusal.reason.as_str(),
+            DOMAIN,
+            refusal.metadata.into_iter().collect::<HashMap<_, _>>(),
+        );
+        if !refusal.violations.is_empty() {
+            details.set_bad_request(
+                refusal
+                    .violations
+                    .into_iter()
+                    .map(|(field, description)| FieldViolation::new(field, description))
+                    .collect::<Vec<_>>(),
+            );
+        }
+        if refusal.retry_after.is_some() {
+            details.set_retry_info(refusal.retry_after);
+        }
+        Status::with_error_details(refusal.reason.code(), refusal.message, details)
+    }
+}
+
+/// Whatever keeps a use case from its answer.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// The caller cannot have it, and is told why.
+    #[error(transparent)]
+    Refused(#[from] Refusal),
+    /// The context's database failed.
+    #[error("the database failed")]
+    Store(#[from] StoreError),
+    /// Another context answered with a status that is passed on as it is.
+    #[error("an upstream refused")]
+    Upstream(#[source] Box<Status>),
+    /// The update of a transition matched no row: somebody else was faster. The transaction rolls back and is run again, so that it
+    /// reads what stands now.
+    #[error("another transition was faster")]
+    Lost,
+    /// Something that cannot be, was.
+    #[error("internal: {0}")]
+    Internal(String),
+}
+
+impl From<Status> for Error {
+    fn from(status: Status) -> Self {
+        Self::Upstream(Box::new(status))
+    }
+}
+
+impl From<sea_orm::DbErr> for Error {
+    fn from(error: sea_orm::DbErr) -> Self {
+        Self::Store(error.into())
+    }
+}
+
+impl Error {
+    /// Whether running the whole transaction again, from its first read, may end otherwise.
+    pub fn is_conflict(&self) -> bool {
+        matches!(self, Self::Store(StoreError::Conflict(_)) | Self::Lost)
+    }
+
+    /// Whether the fault is with the database or the network rather than with what was asked.
+    pub fn is_outage(&self) -> bool {
+        matches!(self, Self::Store(_))
+            || matches!(self, Self::Upstream(status) if status.code() == Code::Unavailable)
+    }
+}
+
+/// The one mapping from an error to what goes over the wire. Logs the chain once, for what is our fault.
+impl From<Error> for Status {
+    fn from(error: Error) -> Self {
+        match error {
+            Error::Refused(refusal) => refusal.into(),
+            Error::Upstream(status) => *status,
+            Error::Store(source @ (StoreError::Unavailable(_) | StoreError::Conflict(_))) => {
+                tracing::error!(error = &source as &dyn std::error::Error, "the database cannot be used");
+                Refusal::new(Reason::UpstreamUnavailable, "the database of this context cannot be used right now")
+                    .with("context", "database")
+                    .hint("try again shortly")
+                    .retry_after(Duration::from_secs(1))
+                    .into()
+            }
+            Error::Lost => Refusal::new(Reason::RequestInProgress, "too many others are changing the same thing")
+                .hint("try again shortly")
+                .retry_after(Duration::from_secs(1))
+                .into(),
+            error => {
+                tracing::error!(error = &error as &dyn std::error::Error, "a call failed by our fault");
+                Refusal::new(Reason::Internal, "something went wrong on our side")
+                    .hint("the log has it under the correlation id of this call")
+                    .into()
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_refusal_survives_the_wire() {
+        let refusal = Refusal::new(Reason::RoomUnavailable, "room is sold out on 2027-05-02 (0 of 1 left)")
+            .hint("try other dates or SearchRooms")
+            .with("date", "2027-05-02")
+            .retry_after(Duration::from_secs(2));
+        let status = Status::from(refusal.clone());
+        assert_eq!(status.code(), Code::FailedPrecondition);
+        assert_eq!(Refusal::from_status(&status), Some(refusal));
+    }
+
+    #[test]
+    fn a_status_that_is_not_ours_is_no_refusal() {
+        assert_eq!(Refusal::from_status(&Status::unavailable("upstream connect error")), None);
+    }
+
+    #[test]
+    fn every_reason_reads_back() {
+        for reason in Reason::ALL {
+            assert_eq!(Reason::parse(reason.as_str()), Some(*reason));
+        }
+    }
+}

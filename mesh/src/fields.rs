@@ -1,0 +1,229 @@
+//! Checking a request's fields: every fault is found, and all of them are told at once.
+
+use jiff::civil::Date;
+use uuid::Uuid;
+
+use crate::{
+    error::{Reason, Refusal},
+    money::Money,
+};
+
+/// How many digits, letters, `-` and `_` a request id may have.
+pub const MAX_REQUEST_ID_CHARS: usize = 64;
+
+/// Collects what is wrong with a request. Paths are those of the proto, from the request's root: `room.nightly_rate`.
+#[derive(Debug, Default)]
+pub struct Fields {
+    violations: Vec<(String, String)>,
+}
+
+impl Fields {
+    /// Nothing wrong so far.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Notes a fault.
+    pub fn fault(&mut self, path: impl Into<String>, what: impl Into<String>) {
+        self.violations.push((path.into(), what.into()));
+    }
+
+    /// Notes a fault unless `holds`.
+    pub fn check(&mut self, holds: bool, path: &str, what: impl Into<String>) {
+        if !holds {
+            self.fault(path, what);
+        }
+    }
+
+    /// A text of at most `max` characters; no control characters but line breaks and tabs.
+    pub fn text(&mut self, path: &str, value: &str, max: usize) {
+        let chars = value.chars().count();
+        self.check(chars <= max, path, format!("has {chars} characters; at most {max} are taken"));
+        let control = value.chars().any(|c| c.is_control() && !matches!(c, '\n' | '\r' | '\t'));
+        self.check(!control, path, "has control characters");
+    }
+
+    /// A text that must be there, of at most `max` characters.
+    pub fn required_text(&mut self, path: &str, value: &str, max: usize) {
+        self.check(!value.trim().is_empty(), path, "is required");
+        self.text(path, value, max);
+    }
+
+    /// A number between two bounds, both included.
+    pub fn range<T: PartialOrd + std::fmt::Display>(&mut self, path: &str, value: T, min: T, max: T) {
+        let inside = value >= min && value <= max;
+        self.check(inside, path, format!("is {value}; it must be from {min} to {max}"));
+    }
+
+    /// The id in a resource name such as `rooms/0190…`. A bare id is told what was probably meant.
+    pub fn name(&mut self, path: &str, value: &str, collection: &str) -> Option<Uuid> {
+        if value.is_empty() {
+            self.fault(path, format!("is required; it looks like {collection}/0190a5d8-…"));
+            return None;
+        }
+        let id = parse_name(value, collection);
+        if id.is_none() {
+            let shown: String = value.chars().take(60).collect();
+            if Uuid::try_parse(value).is_ok() {
+                self.fault(path, format!("is not a full name; did you mean {collection}/{shown}?"));
+            } else {
+                self.fault(path, format!("`{shown}` is not a name like {collection}/0190a5d8-…"));
+            }
+        }
+        id
+    }
+
+    /// The id in a resource name that may be left out.
+    pub fn optional_name(&mut self, path: &str, value: &str, collection: &str) -> Option<Uuid> {
+        if value.is_empty() { None } else { self.name(path, value, collection) }
+    }
+
+    /// A user's name, `users/…`, which may be left out.
+    pub fn optional_user(&mut self, path: &str, value: &str) {
+        let id = value.strip_prefix("users/").unwrap_or_default();
+        let good = (1..=64).contains(&id.len()) && id.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-');
+        self.check(value.is_empty() || good, path, "is not a name like users/me");
+    }
+
+    /// A date as `2027-05-01`.
+    pub fn date(&mut self, path: &str, value: &str) -> Option<Date> {
+        if value.is_empty() {
+            self.fault(path, "is required, as in 2027-05-01");
+            return None;
+        }
+        // Strict: jiff's own parser takes more than the contract promises.
+        let shape = value.len() == 10 && value.bytes().enumerate().all(|(at, b)| if at == 4 || at == 7 { b == b'-' } else { b.is_ascii_digit() });
+        let date = if shape { value.parse().ok() } else { None };
+        self.check(date.is_some(), path, "is not a date of the calendar, written as 2027-05-01");
+        date
+    }
+
+    /// Two dates of which the second is later; `max_nights` at most lie between them.
+    pub fn nights(&mut self, paths: (&str, &str), values: (&str, &str), max_nights: i32) -> Option<(Date, Date)> {
+        let first = self.date(paths.0, values.0);
+        let last = self.date(paths.1, values.1);
+        let (first, last) = (first?, last?);
+        let nights = nights_between(first, last);
+        if nights < 1 {
+            self.fault(paths.1, format!("must be after {}", paths.0));
+            return None;
+        }
+        if nights > max_nights {
+            self.fault(paths.1, format!("is {nights} nights after {}; at most {max_nights} are taken", paths.0));
+            return None;
+        }
+        Some((first, last))
+    }
+
+    /// An amount of money; `must_be_positive` refuses zero.
+    pub fn money(
+        &mut self,
+        path: &str,
+        value: Option<&contracts::google::r#type::Money>,
+        must_be_positive: bool,
+    ) -> Option<Money> {
+        let Some(value) = value else {
+            self.fault(path, "is required, as in {\"currency_code\": \"KRW\", \"units\": \"90000\"}");
+            return None;
+        };
+        match Money::try_from(value) {
+            Ok(money) if must_be_positive && money.is_zero() => {
+                self.fault(path, "must be more than zero");
+                None
+            }
+            Ok(money) => Some(money),
+            Err(error) => {
+                self.fault(path, error.to_string());
+                None
+            }
+        }
+    }
+
+    /// A request id: absent, or 1 to 64 of `[A-Za-z0-9_-]`.
+    pub fn request_id(&mut self, value: &str) {
+        let good = value.len() <= MAX_REQUEST_ID_CHARS
+            && value.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'_' | b'-'));
+        self.check(good, "request_id", "must be 1 to 64 of the letters A-Z a-z 0-9 _ -");
+    }
+
+    /// The refusal that lists all faults, if there is one.
+    pub fn finish(self) -> Result<(), Refusal> {
+        if self.violations.is_empty() {
+            return Ok(());
+        }
+        let count = self.violations.len();
+        let first = self.violations.first().map(|(path, what)| format!("{path} {what}")).unwrap_or_default();
+        let message = if count == 1 { first } else { format!("{count} fields are at fault; the first: {first}") };
+        let mut refusal = Refusal::new(Reason::InvalidFields, message);
+        refusal.violations = self.violations;
+        Err(refusal)
+    }
+}
+
+/// The id in `collection/{uuid}`; only the canonical spelling, so that a name is a key.
+pub fn parse_name(name: &str, collection: &str) -> Option<Uuid> {
+    let text = name.strip_prefix(collection)?.strip_prefix('/')?;
+    let id = Uuid::try_parse(text).ok()?;
+    (id.hyphenated().to_string() == text).then_some(id)
+}
+
+/// The resource name of an id.
+pub fn name(collection: &str, id: Uuid) -> String {
+    format!("{collection}/{id}")
+}
+
+/// How many nights lie between two dates; negative if the second is earlier.
+pub fn nights_between(first: Date, last: Date) -> i32 {
+    first.until(last).map(|span| span.get_days()).unwrap_or(0)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn all_faults_are_told_at_once() {
+        let mut fields = Fields::new();
+        fields.required_text("room.display_name", "", 80);
+        fields.range("room.units", 0, 1, 10_000);
+        fields.date("check_in_date", "2027-02-30");
+        fields.request_id("no spaces");
+        let refusal = fields.finish().expect_err("four faults");
+        let paths: Vec<_> = refusal.violations.iter().map(|(path, _)| path.as_str()).collect();
+        assert_eq!(paths, ["room.display_name", "room.units", "check_in_date", "request_id"]);
+    }
+
+    #[test]
+    fn a_bare_id_is_told_what_was_meant() {
+        let mut fields = Fields::new();
+        let id = Uuid::now_v7().to_string();
+        fields.name("name", &id, "rooms");
+        let refusal = fields.finish().expect_err("a fault");
+        assert!(refusal.message.contains(&format!("did you mean rooms/{id}?")), "{refusal}");
+    }
+
+    #[test]
+    fn a_name_has_one_spelling() {
+        let id = Uuid::now_v7();
+        assert_eq!(parse_name(&format!("rooms/{id}"), "rooms"), Some(id));
+        assert_eq!(parse_name(&format!("rooms/{}", id.simple()), "rooms"), None);
+        assert_eq!(parse_name(&format!("rooms/{}", id.to_string().to_uppercase()), "rooms"), None);
+        assert_eq!(parse_name(&format!("reservations/{id}"), "rooms"), None);
+    }
+
+    #[test]
+    fn a_stay_ends_after_it_begins() {
+        for (check_in, check_out, good) in [
+            ("2027-05-01", "2027-05-03", true),
+            ("2027-05-03", "2027-05-03", false),
+            ("2027-05-03", "2027-05-01", false),
+            ("2027-05-01", "2027-07-30", true),
+            ("2027-05-01", "2027-07-31", false),
+        ] {
+            let mut fields = Fields::new();
+            let stay = fields.nights(("check_in_date", "check_out_date"), (check_in, check_out), 90);
+            assert_eq!(stay.is_some(), good, "{check_in} to {check_out}");
+            assert_eq!(fields.finish().is_ok(), good);
+        }
+    }
+}

@@ -1,0 +1,91 @@
+//! What makes a consumer's effects happen once: the event's id is committed together with them. And how often an event has been
+//! failed at, which is committed without them.
+
+use jiff::Timestamp;
+use sea_orm::{
+    ActiveValue::Set, ColumnTrait, EntityTrait, ExprTrait, QueryFilter, QueryOrder, QuerySelect, sea_query::Expr,
+};
+use uuid::Uuid;
+
+use crate::{
+    db::{Database, Tx},
+    error::Error,
+    store::entity::{
+        failure,
+        inbox::{ActiveModel, Column, Entity},
+        incarnation,
+    },
+};
+
+/// Rows that are forgotten in one transaction, give or take those of the same instant.
+const FORGET: u64 = 1_000;
+
+/// Notes that `consumer` handles the event in this transaction; false if it has handled it before.
+pub async fn is_new(tx: &Tx, consumer: &str, event_id: Uuid, now: Timestamp) -> Result<bool, Error> {
+    let row = ActiveModel {
+        consumer: Set(consumer.to_owned()),
+        event_id: Set(event_id),
+        handle_time: Set(now.as_microsecond()),
+    };
+    Ok(tx.insert_new(row).await?)
+}
+
+/// Forgets a bounded number of the events that were handled before `before`, and tells how many rows that were: zero when none is
+/// left. `before` must be earlier than anything the bus may still deliver again.
+pub async fn forget(tx: &Tx, before: Timestamp) -> Result<u64, Error> {
+    let bound: Option<i64> = Entity::find()
+        .select_only()
+        .column(Column::HandleTime)
+        .order_by_asc(Column::HandleTime)
+        .offset(FORGET)
+        .limit(1)
+        .into_tuple()
+        .one(&**tx)
+        .await?;
+    let oldest = Column::HandleTime.lt(before.as_microsecond());
+    let oldest = match bound {
+        Some(bound) => oldest.and(Column::HandleTime.lte(bound)),
+        None => oldest,
+    };
+    let deleted = Entity::delete_many().filter(oldest).exec(&**tx).await?;
+    Ok(deleted.rows_affected)
+}
+
+/// Notes that `consumer` failed at the event by the event's own fault, and tells how often it has by now.
+pub async fn failed(tx: &Tx, consumer: &str, event_id: Uuid) -> Result<u32, Error> {
+    let first = failure::ActiveModel { consumer: Set(consumer.to_owned()), event_id: Set(event_id), failures: Set(1) };
+    if tx.insert_new(first).await? {
+        return Ok(1);
+    }
+    failure::Entity::update_many()
+        .col_expr(failure::Column::Failures, Expr::col(failure::Column::Failures).add(1))
+        .filter(failure::Column::Consumer.eq(consumer))
+        .filter(failure::Column::EventId.eq(event_id))
+        .exec(&**tx)
+        .await?;
+    let row = failure::Entity::find_by_id((consumer.to_owned(), event_id)).one(&**tx).await?;
+    Ok(row.map_or(1, |row| row.failures.unsigned_abs()))
+}
+
+/// Notes that `consumer` is done with an event that it had failed at: the next failure is its first.
+pub async fn settled(tx: &Tx, consumer: &str, event_id: Uuid) -> Result<(), Error> {
+    failure::Entity::delete_by_id((consumer.to_owned(), event_id)).exec(&**tx).await?;
+    Ok(())
+}
+
+/// The incarnation of this database, made at the first call. A projection whose database was thrown away comes back under another
+/// one, and so as another consumer that hears everything from the beginning.
+pub async fn incarnation(database: &Database) -> Result<Uuid, Error> {
+    if let Some(row) = incarnation::Entity::find_by_id(1).one(database.read()).await? {
+        return Ok(row.incarnation);
+    }
+    let fresh = Uuid::now_v7();
+    database
+        .transact("incarnation", |tx| async move {
+            tx.insert_new(incarnation::ActiveModel { id: Set(1), incarnation: Set(fresh) }).await?;
+            Ok(())
+        })
+        .await?;
+    let row = incarnation::Entity::find_by_id(1).one(database.read()).await?;
+    row.map(|row| row.incarnation).ok_or_else(|| Error::Internal("the incarnation was not stored".to_owned()))
+}

@@ -1,0 +1,48 @@
+//! The in-process half of Jumak's mesh: all that two bounded contexts share.
+//!
+//! A context brings its aggregate, its words and its tables. Everything that makes it a good citizen stands here, once:
+//!
+//! | module | what it gives |
+//! |---|---|
+//! | [`server`] | the stack in front of a context: limits, deadline, identity, errors, health, reflection, drain |
+//! | [`client`] | the stack behind every call to another context: budget, breaker, limit, timeout; over a socket or in process |
+//! | [`auth`] | tokens, keys, and the table of who may call what |
+//! | [`db`], [`store`] | a context's own database on any engine, its transactions, and the tables that `mesh` keeps in it |
+//! | [`outbox`], [`inbox`], [`bus`], [`consumer`] | events: committed with the state, published at least once, handled effectively once |
+//! | [`requests`] | the same request id replays the first answer |
+//! | [`checkout`] | hold, pay, confirm; or let go |
+//! | [`watch`] | a resource followed over a stream, from a position |
+//! | [`config`], [`telemetry`], [`background`], [`context`] | how a process is put together, watched and stopped |
+
+pub mod auth;
+pub mod background;
+pub mod bus;
+pub mod call;
+pub mod checkout;
+pub mod client;
+pub mod clock;
+pub mod config;
+pub mod consumer;
+pub mod context;
+pub mod db;
+pub mod error;
+pub mod event;
+pub mod fields;
+pub mod inbox;
+pub mod killpoint;
+pub mod money;
+pub mod outbox;
+pub mod page;
+pub mod relay;
+pub mod requests;
+pub mod server;
+pub mod store;
+pub mod telemetry;
+pub mod watch;
+
+pub use call::{Actor, Caller, Principal, Role};
+pub use clock::Clock;
+pub use context::{Context, Deps};
+pub use db::{Database, Tx};
+pub use error::{Error, Reason, Refusal};
+pub use event::Event;

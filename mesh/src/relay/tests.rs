@@ -1,0 +1,181 @@
+use std::sync::{
+    Arc, Mutex,
+    atomic::{AtomicU32, Ordering},
+};
+
+use async_trait::async_trait;
+use jiff::SignedDuration;
+use sea_orm::PaginatorTrait;
+
+use super::*;
+use crate::bus::{
+    Bus, ConsumerSpec, DeadLetter, Subscription,
+    testbed::{Testbed, commit, event, events, eventually, wiring},
+};
+
+fn relay(database: &Database, bus: &SharedBus, clock: &Clock) -> Relay {
+    Relay {
+        database: database.clone(),
+        bus: bus.clone(),
+        clock: clock.clone(),
+        labels: [KeyValue::new("context", "room")],
+        stream_is_known: false,
+    }
+}
+
+async fn unpublished(database: &Database) -> u64 {
+    Entity::find().filter(Column::PublishTime.is_null()).count(database.read()).await.unwrap()
+}
+
+/// Subscribes and acknowledges until there is nothing left; the bodies in the order in which they came.
+async fn hear(bus: &SharedBus) -> Vec<u64> {
+    let filters = vec!["jumak.>".to_owned()];
+    let spec = ConsumerSpec { name: "hearer".to_owned(), filters, ack_wait: Duration::from_secs(60) };
+    let mut member = bus.subscribe(spec).await.unwrap();
+    let mut heard = Vec::new();
+    while bus.pending("hearer").await.unwrap() > 0 {
+        for delivery in member.fetch(100, Duration::from_secs(1)).await.unwrap() {
+            member.ack(&[delivery.handle]).await.unwrap();
+            heard.push(u64::from_be_bytes(delivery.data.try_into().unwrap()));
+        }
+    }
+    heard
+}
+
+#[tokio::test]
+async fn what_is_committed_is_published_even_if_the_relay_dies_between_publish_and_mark() {
+    let testbed = Testbed::new();
+    let (database, bus) = (testbed.database("room.db").await, testbed.bus("bus.db").await);
+    let clock = Clock::manual(Clock::system().now());
+    let mut dies = relay(&database, &bus, &clock);
+    assert_eq!(dies.publish_batch().await.unwrap(), 0);
+    commit(&database, &events("room", 5)).await;
+    let claim = dies.claim().await.unwrap();
+    let published: Vec<Event> = claim.rows.into_iter().take(3).map(Event::from).collect();
+    bus.publish(&published).await.unwrap();
+    drop(dies);
+
+    let mut lives = relay(&database, &bus, &clock);
+    assert_eq!(lives.publish_batch().await.unwrap(), 0, "the claim keeps others away");
+    clock.advance(SignedDuration::from_secs(6));
+    assert_eq!(lives.publish_batch().await.unwrap(), 5, "until it lapses");
+    assert_eq!(unpublished(&database).await, 0);
+    assert_eq!(hear(&bus).await, [1, 2, 3, 4, 5]);
+}
+
+#[tokio::test]
+async fn a_batch_that_went_to_a_lost_stream_is_not_marked() {
+    let testbed = Testbed::new();
+    let (database, bus) = (testbed.database("room.db").await, testbed.bus("bus.db").await);
+    commit(&database, &events("room", 5)).await;
+    let late = relay(&database, &bus, &Clock::system());
+    let claim = late.claim().await.unwrap();
+    // Another relay notices that the stream is gone while this one waits for its answer from it.
+    assert_eq!(republish(&database).await.unwrap(), 5);
+    late.end_claim(&claim.ids(), claim.until, Some(1)).await.unwrap();
+    assert_eq!(unpublished(&database).await, 5);
+}
+
+#[tokio::test]
+async fn a_lost_stream_is_filled_again_from_the_outbox() {
+    let testbed = Testbed::new();
+    let database = testbed.database("room.db").await;
+    let (first, second) = (testbed.bus("first.db").await, testbed.bus("second.db").await);
+    let switch = Arc::new(Switch::default());
+    switch.to(Some(&first));
+    let bus: SharedBus = switch.clone();
+    let wiring = wiring(&bus);
+    start("room", database.clone(), &wiring);
+    commit(&database, &events("room", 5)).await;
+    eventually("the first stream has the events", async || unpublished(&database).await == 0).await;
+    assert_eq!(hear(&first).await, [1, 2, 3, 4, 5]);
+
+    switch.to(None);
+    commit(&database, &[event("room", 6)]).await;
+    eventually("the relay notices", async || switch.failures.load(Ordering::SeqCst) > 0).await;
+    switch.to(Some(&second));
+    eventually("the second stream has the events", async || unpublished(&database).await == 0).await;
+    assert_eq!(hear(&second).await, [1, 2, 3, 4, 5, 6]);
+    wiring.background.drain(POLL).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn two_relays_publish_each_event_once_for_the_consumer() {
+    let testbed = Testbed::new();
+    let (database, bus) = (testbed.database("room.db").await, testbed.bus("bus.db").await);
+    let wirings = [wiring(&bus), wiring(&bus)];
+    for wiring in &wirings {
+        start("room", database.clone(), wiring);
+    }
+    let events = events("room", 600);
+    for chunk in events.chunks(20) {
+        commit(&database, chunk).await;
+    }
+    eventually("everything is marked", async || unpublished(&database).await == 0).await;
+    let mut heard = hear(&bus).await;
+    heard.sort_unstable();
+    assert!(heard.into_iter().eq(1..=600));
+    for wiring in &wirings {
+        wiring.background.drain(POLL).await;
+    }
+}
+
+#[tokio::test]
+async fn a_drain_publishes_what_was_committed_before() {
+    let testbed = Testbed::new();
+    let (database, bus) = (testbed.database("room.db").await, testbed.bus("bus.db").await);
+    let wiring = wiring(&bus);
+    start("room", database.clone(), &wiring);
+    commit(&database, &events("room", 700)).await;
+    wiring.background.drain(Duration::from_secs(20)).await;
+    assert_eq!(unpublished(&database).await, 0);
+    assert_eq!(hear(&bus).await.len(), 700);
+}
+
+/// A bus that can be taken away and replaced by another one.
+#[derive(Default)]
+struct Switch {
+    bus: Mutex<Option<SharedBus>>,
+    failures: AtomicU32,
+}
+
+impl Switch {
+    fn to(&self, bus: Option<&SharedBus>) {
+        *self.bus.lock().unwrap() = bus.cloned();
+    }
+
+    fn bus(&self) -> Result<SharedBus, BusError> {
+        let bus = self.bus.lock().unwrap().clone();
+        bus.ok_or_else(|| {
+            self.failures.fetch_add(1, Ordering::SeqCst);
+            BusError::new("anything", "it was taken away")
+        })
+    }
+}
+
+#[async_trait]
+impl Bus for Switch {
+    async fn publish(&self, events: &[Event]) -> Result<(), BusError> {
+        self.bus()?.publish(events).await
+    }
+
+    async fn epoch(&self) -> Result<String, BusError> {
+        self.bus()?.epoch().await
+    }
+
+    async fn subscribe(&self, spec: ConsumerSpec) -> Result<Box<dyn Subscription>, BusError> {
+        self.bus()?.subscribe(spec).await
+    }
+
+    async fn pending(&self, consumer: &str) -> Result<u64, BusError> {
+        self.bus()?.pending(consumer).await
+    }
+
+    async fn dead_letters(&self, limit: u64) -> Result<Vec<DeadLetter>, BusError> {
+        self.bus()?.dead_letters(limit).await
+    }
+
+    async fn replay_dead_letters(&self, consumer: &str) -> Result<u64, BusError> {
+        self.bus()?.replay_dead_letters(consumer).await
+    }
+}

@@ -1,0 +1,125 @@
+//! No card number comes in.
+//!
+//! Cards are paid with by a provider's token. Should a number arrive all the same, in a field where a person or a program has put it
+//! by mistake, it is refused before anything of ours has seen it: what was never taken in is in no log, no event and no backup.
+
+use bytes::Bytes;
+use http_body_util::{BodyExt, Full, LengthLimitError, Limited};
+use prost_reflect::{DynamicMessage, Value};
+use tonic::{Code, Status, body::Body};
+
+use super::{
+    card_number,
+    layer::{Around, Call, Method, Reply, Rest, refuse},
+};
+use crate::error::{Reason, Refusal};
+
+/// One byte that tells whether the message is compressed, four that tell how long it is.
+const FRAME_HEAD: usize = 5;
+
+/// Reads the request, looks for card numbers, and hands the request on as it was.
+#[derive(Clone)]
+pub(super) struct CardGuard {
+    pub max_request_bytes: usize,
+}
+
+impl Around for CardGuard {
+    async fn around(&self, mut call: Call, rest: &impl Rest) -> Reply {
+        let body = std::mem::take(call.request.body_mut());
+        let body = match Limited::new(body, FRAME_HEAD + self.max_request_bytes).collect().await {
+            Ok(collected) => collected.to_bytes(),
+            Err(error) if error.is::<LengthLimitError>() => {
+                return refuse(malformed(&call.method, format!("is larger than {} bytes", self.max_request_bytes)));
+            }
+            Err(error) => return refuse(Status::from_error(error)),
+        };
+        let message = match message_in(&body) {
+            Ok(message) => message,
+            Err(problem) => return refuse(malformed(&call.method, problem)),
+        };
+        let method = call.method.clone();
+        // Of the requests that pass this, one in thousands holds that many digits in a row: only those are read field by field.
+        if card_number::may_be_in(&message)
+            && let Ok(message) = DynamicMessage::decode(method.input.clone(), message.clone())
+            && let Some(field) = field_with_card_number(&message)
+        {
+            return refuse(card_number_in(field));
+        }
+        *call.request.body_mut() = Body::new(Full::new(body));
+        let reply = rest.answer(call).await;
+        // tonic takes a message that it cannot decode for a failure of ours.
+        if is_foreign_failure(&reply) && DynamicMessage::decode(method.input.clone(), message).is_err() {
+            return refuse(malformed(&method, "cannot be decoded"));
+        }
+        reply
+    }
+}
+
+/// The one message in a unary request's body.
+fn message_in(body: &Bytes) -> Result<Bytes, &'static str> {
+    let Some((head, message)) = body.split_first_chunk::<FRAME_HEAD>() else { return Err("has no message") };
+    let [compressed, length @ ..] = *head;
+    if compressed != 0 {
+        return Err("is compressed, and this server reads plain messages only");
+    }
+    if usize::try_from(u32::from_be_bytes(length)) != Ok(message.len()) {
+        return Err("is not exactly one message");
+    }
+    Ok(body.slice(FRAME_HEAD..))
+}
+
+fn malformed(method: &Method, problem: impl AsRef<str>) -> Refusal {
+    Refusal::new(Reason::InvalidFields, format!("the {} {}", method.input.name(), problem.as_ref()))
+}
+
+fn card_number_in(field: String) -> Refusal {
+    let mut refusal = Refusal::new(Reason::CardNumberRefused, format!("{field} holds what looks like a card number"))
+        .hint("send the token that your payment provider gave you for the card")
+        .with("field", &field);
+    refusal.violations.push((field, "looks like a card number".to_owned()));
+    refusal
+}
+
+/// Whether tonic, and not our code, answered INTERNAL.
+fn is_foreign_failure(reply: &Reply) -> bool {
+    Status::from_header_map(reply.headers())
+        .is_some_and(|status| status.code() == Code::Internal && Refusal::from_status(&status).is_none())
+}
+
+/// The path, from the request's root, of a field with a card number in it.
+fn field_with_card_number(message: &DynamicMessage) -> Option<String> {
+    message.fields().find_map(|(field, value)| Some(join(field.name(), path_in(value)?)))
+}
+
+/// The path within `value` of a card number: empty if it stands in the value itself.
+fn path_in(value: &Value) -> Option<String> {
+    match value {
+        Value::String(text) => card_number::is_in(text.as_bytes()).then(String::new),
+        Value::Bytes(bytes) => card_number::is_in(bytes).then(String::new),
+        Value::Message(message) => field_with_card_number(message),
+        Value::List(items) => {
+            items.iter().enumerate().find_map(|(n, item)| Some(join(&format!("[{n}]"), path_in(item)?)))
+        }
+        // A map's key may be the number, so no key is named.
+        Value::Map(entries) => entries.iter().find_map(|(key, value)| {
+            let in_key = key.as_str().is_some_and(|key| card_number::is_in(key.as_bytes()));
+            if in_key { Some(String::new()) } else { path_in(value) }
+        }),
+        Value::Bool(_)
+        | Value::I32(_)
+        | Value::I64(_)
+        | Value::U32(_)
+        | Value::U64(_)
+        | Value::F32(_)
+        | Value::F64(_)
+        | Value::EnumNumber(_) => None,
+    }
+}
+
+fn join(head: &str, tail: String) -> String {
+    match tail.as_str() {
+        "" => head.to_owned(),
+        tail if tail.starts_with('[') => format!("{head}{tail}"),
+        tail => format!("{head}.{tail}"),
+    }
+}

@@ -1,0 +1,167 @@
+use tokio::{net::TcpListener, task::JoinHandle};
+use tokio_util::sync::CancellationToken;
+use tonic::transport::{Channel, Endpoint};
+use tonic_health::pb::{
+    HealthCheckRequest, health_check_response::ServingStatus as Serving, health_client::HealthClient,
+};
+use tonic_reflection::pb::v1::{
+    ServerReflectionRequest, server_reflection_client::ServerReflectionClient,
+    server_reflection_request::MessageRequest, server_reflection_response::MessageResponse,
+};
+
+use super::*;
+use crate::{
+    error::Reason,
+    server::{Health, ServeError, ServeOptions, serve},
+};
+
+/// A bench behind a socket.
+struct Process {
+    bench: Bench,
+    health: Health,
+    stop: CancellationToken,
+    endpoint: Endpoint,
+    serving: JoinHandle<Result<(), ServeError>>,
+}
+
+const PROMPT: ServeOptions = ServeOptions { reflection: true, drain_deadline: Duration::from_secs(10) };
+
+async fn process(options: ServeOptions) -> Process {
+    let bench = bench();
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let endpoint = Endpoint::from_shared(format!("http://{}", listener.local_addr().unwrap())).unwrap();
+    let contexts = vec![bench.service.clone()];
+    let health = Health::not_ready(&contexts).await;
+    let stop = CancellationToken::new();
+    let serving = tokio::spawn(serve(listener, contexts, health.clone(), options, stop.clone()));
+    Process { bench, health, stop, endpoint, serving }
+}
+
+impl Process {
+    async fn connect(&self) -> Channel {
+        self.endpoint.connect().await.unwrap()
+    }
+
+    async fn health(&self, service: &str) -> Serving {
+        let request = HealthCheckRequest { service: service.to_owned() };
+        HealthClient::new(self.connect().await).check(request).await.unwrap().into_inner().status()
+    }
+}
+
+async fn over(channel: &Channel, request: Request<Body>) -> Answer {
+    Answer::read(channel.clone().oneshot(request).await.unwrap()).await
+}
+
+#[tokio::test]
+async fn health_follows_the_process_from_start_to_drain() {
+    let process = process(PROMPT).await;
+    for service in ["", SERVICE] {
+        assert_eq!(process.health(service).await, Serving::NotServing, "before it is ready");
+    }
+    process.health.ready().await;
+    for service in ["", SERVICE] {
+        assert_eq!(process.health(service).await, Serving::Serving);
+    }
+    let request = HealthCheckRequest { service: String::new() };
+    let mut watch = HealthClient::new(process.connect().await).watch(request).await.unwrap().into_inner();
+    assert_eq!(watch.message().await.unwrap().unwrap().status(), Serving::Serving);
+    process.stop.cancel();
+    assert_eq!(watch.message().await.unwrap().unwrap().status(), Serving::NotServing);
+    assert_eq!(watch.message().await.unwrap_err().code(), Code::Unavailable, "a watch does not hold up the stop");
+    process.serving.await.unwrap().unwrap();
+    assert!(process.endpoint.connect().await.is_err());
+}
+
+#[tokio::test]
+async fn calls_over_the_socket_pass_the_same_stack() {
+    let process = process(PROMPT).await;
+    let channel = process.connect().await;
+    let answer = over(&channel, process.bench.request("Do", "x")).await;
+    assert_eq!(answer.text(), "x");
+    assert!(answer.headers.contains_key("x-correlation-id"));
+    let mut nobody = process.bench.request("Do", "x");
+    nobody.headers_mut().remove("authorization");
+    assert_eq!(over(&channel, nobody).await.refusal().reason, Reason::TokenMissing);
+}
+
+/// tonic has a timer of its own for the same header; ours has to be the faster one, every time.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_slow_handler_answers_our_deadline_over_the_socket_too() {
+    let process = process(PROMPT).await;
+    let channel = process.connect().await;
+    for timeout in ["5m", "20m", "50m", "90m"].into_iter().cycle().take(40) {
+        let mut request = process.bench.request("Do", HANG);
+        request.headers_mut().insert("grpc-timeout", HeaderValue::from_static(timeout));
+        // The channel too obeys that header; a stock client's timer is as fast. What is asked here is what the server says.
+        let answer = channel.clone().oneshot(request).await;
+        match answer {
+            Ok(response) => {
+                assert_eq!(Answer::read(response).await.refusal().reason, Reason::DeadlineExceeded, "{timeout}");
+            }
+            Err(error) => assert!(timeout == "5m", "the answer to {timeout} came too late: {error}"),
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_service_that_is_not_here_is_named() {
+    let process = process(PROMPT).await;
+    let mut request = process.bench.request("Do", "x");
+    *request.uri_mut() = "http://test/jumak.room.v1.RoomService/GetRoom".parse().unwrap();
+    let answer = over(&process.connect().await, request).await;
+    assert_eq!(answer.status.code(), Code::Unimplemented);
+    assert!(answer.status.message().contains(SERVICE), "{:?}", answer.status);
+}
+
+#[tokio::test]
+async fn a_stop_waits_for_calls_in_hand() {
+    let process = process(PROMPT).await;
+    let channel = process.connect().await;
+    let hanging = process.bench.request("Do", HANG);
+    let call = tokio::spawn(async move { over(&channel, hanging).await });
+    while process.bench.seen.lock().unwrap().is_empty() {
+        tokio::time::sleep(Duration::from_millis(1)).await;
+    }
+    process.stop.cancel();
+    tokio::time::sleep(Duration::from_millis(50)).await;
+    assert!(!process.serving.is_finished());
+    process.bench.go_on.add_permits(1);
+    assert_eq!(call.await.unwrap().text(), HANG);
+    process.serving.await.unwrap().unwrap();
+}
+
+#[tokio::test]
+async fn a_stop_does_not_wait_for_ever() {
+    let process = process(ServeOptions { drain_deadline: Duration::from_millis(100), ..PROMPT }).await;
+    let channel = process.connect().await;
+    let hanging = process.bench.request("Do", HANG);
+    let call = tokio::spawn(async move { channel.oneshot(hanging).await });
+    while process.bench.seen.lock().unwrap().is_empty() {
+        tokio::time::sleep(Duration::from_millis(1)).await;
+    }
+    process.stop.cancel();
+    tokio::time::timeout(Duration::from_secs(5), process.serving).await.unwrap().unwrap().unwrap();
+    call.abort();
+}
+
+async fn services(process: &Process) -> Result<Vec<String>, Status> {
+    let ask = ServerReflectionRequest {
+        host: String::new(),
+        message_request: Some(MessageRequest::ListServices(String::new())),
+    };
+    let mut client = ServerReflectionClient::new(process.connect().await);
+    let mut answers = client.server_reflection_info(tokio_stream::once(ask)).await?.into_inner();
+    match answers.message().await?.unwrap().message_response.unwrap() {
+        MessageResponse::ListServicesResponse(list) => Ok(list.service.into_iter().map(|service| service.name).collect()),
+        other => panic!("{other:?}"),
+    }
+}
+
+#[tokio::test]
+async fn reflection_lists_what_is_served_and_can_be_switched_off() {
+    let names = services(&process(PROMPT).await).await.unwrap();
+    assert!(names.contains(&SERVICE.to_owned()) && names.contains(&"grpc.health.v1.Health".to_owned()), "{names:?}");
+    assert!(!names.iter().any(|name| name.starts_with("jumak.")), "what is not served here is not listed: {names:?}");
+    let off = process(ServeOptions { reflection: false, ..PROMPT }).await;
+    assert_eq!(services(&off).await.unwrap_err().code(), Code::Unimplemented);
+}

@@ -1,0 +1,2 @@
+//! The `jumak` binary.
+fn main() {}

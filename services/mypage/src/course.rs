@@ -1,0 +1,51 @@
+//! Where a case stands in words that all kinds share, out of its owner's state and the time.
+
+use contracts::{mypage::v1::booking::Phase, reservation::v1::reservation::State};
+use jiff::Timestamp;
+
+/// What a case still waits for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Course {
+    /// For somebody: a payment, or a refund.
+    Undecided,
+    /// For nothing but the time: it takes place.
+    Agreed,
+    /// For nothing: it does not take place.
+    Off,
+}
+
+impl Course {
+    /// What a reservation in that state waits for; none for a state that is not known here.
+    pub fn of_reservation(state: State) -> Option<Self> {
+        match state {
+            State::Unspecified => None,
+            State::Pending | State::CancelRequested => Some(Self::Undecided),
+            State::Confirmed => Some(Self::Agreed),
+            State::Cancelled | State::Rejected | State::Expired => Some(Self::Off),
+        }
+    }
+
+    /// Its name in SQL.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Undecided => "UNDECIDED",
+            Self::Agreed => "AGREED",
+            Self::Off => "OFF",
+        }
+    }
+
+    /// The course of that name.
+    pub fn parse(name: &str) -> Option<Self> {
+        [Self::Undecided, Self::Agreed, Self::Off].into_iter().find(|course| course.name() == name)
+    }
+
+    /// The phase at `now` of a case that ends at `end`. The SQL conditions of [`store::read`](crate::store::read) say the same.
+    pub fn phase(self, end: Timestamp, now: Timestamp) -> Phase {
+        match self {
+            Self::Undecided => Phase::Open,
+            Self::Agreed if end > now => Phase::Open,
+            Self::Agreed => Phase::Done,
+            Self::Off => Phase::Cancelled,
+        }
+    }
+}

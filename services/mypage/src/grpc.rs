@@ -1,0 +1,208 @@
+//! The RPCs: who asks for whose page, and what stands there.
+
+use std::{cmp::max, time::Duration};
+
+use contracts::mypage::v1::{
+    Booking, GetBookingRequest, GetMyPageRequest, GetTimelineRequest, GetTimelineResponse, ListBookingsRequest,
+    ListBookingsResponse, MyPage, WatchMyPageRequest, WatchMyPageResponse,
+    my_page::{Counts, HostedRoom},
+    my_page_service_server::MyPageService,
+};
+use mesh::{
+    Caller, Clock, Database, Error, Reason, Refusal, Role,
+    background::Background,
+    fields::Fields,
+    page::{PageTokens, page_size},
+    watch::Following,
+};
+use tonic::{Request, Response, Status};
+use uuid::Uuid;
+
+use crate::{
+    names,
+    store::read::{self, Row, Wanted},
+    timeline, view,
+    watch::{self, Positions},
+};
+
+/// How long a reader waits for a version to arrive.
+const MAX_WAIT: Duration = Duration::from_secs(2);
+/// What is left of the caller's time for the answer to travel.
+const TRAVEL: Duration = Duration::from_millis(100);
+/// The most upcoming bookings, and rooms, on a page.
+const MAX_ON_PAGE: u64 = 10;
+
+/// The service.
+pub struct MyPages {
+    database: Database,
+    background: Background,
+    clock: Clock,
+    pages: PageTokens,
+    positions: Positions,
+}
+
+impl MyPages {
+    /// The service over that database.
+    pub async fn new(database: Database, background: Background, clock: Clock) -> Result<Self, Error> {
+        let pages = PageTokens::of(&database).await?;
+        Ok(Self { database, background, clock, positions: Positions::new(pages.clone()), pages })
+    }
+
+    async fn page(&self, user: &str) -> Result<MyPage, Error> {
+        let now = self.clock.now();
+        // First, so that whoever watches from it is told of what changes while the rest is read.
+        let position = read::position(&self.database, user).await?;
+        let tally = read::tally(&self.database, user, now).await?;
+        let rooms = read::room_tally(&self.database, user).await?;
+        let as_of = max(tally.source_time, max(tally.payment_source_time, rooms.source_time));
+        let upcoming = read::upcoming(&self.database, user, now, MAX_ON_PAGE).await?;
+        Ok(MyPage {
+            name: format!("{user}/myPage"),
+            counts: Some(Counts {
+                guest_open: Some(view::number(tally.guest_open)),
+                guest_done: Some(view::number(tally.guest_done)),
+                guest_cancelled: Some(view::number(tally.guest_cancelled)),
+                host_open: Some(view::number(tally.host_open)),
+                host_done: Some(view::number(tally.host_done)),
+                host_cancelled: Some(view::number(tally.host_cancelled)),
+                rooms: Some(view::number(rooms.rooms)),
+            }),
+            upcoming: upcoming.into_iter().map(|row| view::booking(row, now)).collect::<Result<_, _>>()?,
+            rooms: self.rooms(user).await?,
+            as_of_time: as_of.map(view::instant),
+            position: self.positions.make(user, position),
+        })
+    }
+
+    async fn rooms(&self, user: &str) -> Result<Vec<HostedRoom>, Error> {
+        let rooms = read::rooms(&self.database, user, MAX_ON_PAGE).await?;
+        let ids: Vec<Uuid> = rooms.iter().map(|room| room.room_id).collect();
+        let open = read::open_bookings(&self.database, &ids, self.clock.now()).await?;
+        rooms
+            .into_iter()
+            .map(|room| {
+                let open_bookings = open.get(&room.room_id).copied().unwrap_or_default();
+                view::room(room, open_bookings)
+            })
+            .collect()
+    }
+
+    async fn list(&self, user: &str, mut wanted: Wanted, size: u64, token: &str) -> Result<ListBookingsResponse, Error> {
+        let filters = format!("{:?} {:?} {:?}", wanted.role, wanted.kinds, wanted.phases);
+        let list = ["ListBookings", user, &filters];
+        wanted.after = self.pages.read(&list, token)?.and_then(|cursor| parse_cursor(&cursor));
+        let now = self.clock.now();
+        // One more than is shown tells whether there is another page.
+        let mut rows = read::bookings(&self.database, user, &wanted, now, size + 1).await?;
+        let more = rows.len() as u64 > size;
+        rows.truncate(usize::try_from(size).unwrap_or(usize::MAX));
+        let next_page_token = match rows.last() {
+            Some(row) if more => self.pages.make(&list, &cursor(row)),
+            _ => String::new(),
+        };
+        let bookings = rows.into_iter().map(|row| view::booking(row, now)).collect::<Result<_, _>>()?;
+        Ok(ListBookingsResponse { bookings, next_page_token })
+    }
+
+    async fn timeline(&self, user: &str, case_id: Uuid) -> Result<GetTimelineResponse, Error> {
+        let found = read::booking(&self.database, user, case_id).await?;
+        let (_, case) = found.ok_or_else(|| no_booking(user, case_id))?;
+        let entries = read::timeline(&self.database, case_id).await?;
+        let causes: Vec<Uuid> = entries.iter().filter_map(|entry| entry.causation_id).collect();
+        let causes = read::kinds(&self.database, &causes).await?;
+        Ok(GetTimelineResponse { entries: timeline::tell(entries, &causes), correlation_id: case.correlation_id })
+    }
+}
+
+#[tonic::async_trait]
+impl MyPageService for MyPages {
+    type WatchMyPageStream = Following<WatchMyPageResponse>;
+
+    async fn get_my_page(&self, request: Request<GetMyPageRequest>) -> Result<Response<MyPage>, Status> {
+        let caller = Caller::of(&request)?;
+        let user = own_page(&caller, &names::of_page(&request.get_ref().name).map_err(Error::from)?)?;
+        Ok(Response::new(self.page(&user).await?))
+    }
+
+    async fn watch_my_page(
+        &self,
+        request: Request<WatchMyPageRequest>,
+    ) -> Result<Response<Self::WatchMyPageStream>, Status> {
+        let caller = Caller::of(&request)?;
+        let request = request.into_inner();
+        let user = own_page(&caller, &names::of_page(&request.name).map_err(Error::from)?)?;
+        let (clock, positions) = (self.clock.clone(), self.positions.clone());
+        let stream =
+            watch::bookings(&self.database, &self.background, clock, positions, user, &request.position).await?;
+        Ok(Response::new(stream))
+    }
+
+    async fn list_bookings(
+        &self,
+        request: Request<ListBookingsRequest>,
+    ) -> Result<Response<ListBookingsResponse>, Status> {
+        let caller = Caller::of(&request)?;
+        let request = request.into_inner();
+        let wanted = names::wanted(&request).map_err(Error::from)?;
+        let user = own_page(&caller, &request.parent)?;
+        let answer = self.list(&user, wanted, page_size(request.page_size), &request.page_token).await?;
+        Ok(Response::new(answer))
+    }
+
+    async fn get_booking(&self, request: Request<GetBookingRequest>) -> Result<Response<Booking>, Status> {
+        let caller = Caller::of(&request)?;
+        let request = request.into_inner();
+        let mut fields = Fields::new();
+        fields.range("min_version", request.min_version, 0, i64::MAX);
+        let (user, case_id) = names::of_booking(fields, &request.name).map_err(Error::from)?;
+        let user = own_booking(&caller, &user, case_id)?;
+        let patience = MAX_WAIT.min(caller.remaining().saturating_sub(TRAVEL));
+        let row = watch::booking_at(&self.database, &user, case_id, request.min_version, patience).await?;
+        let row = row.ok_or_else(|| no_booking(&user, case_id))?;
+        Ok(Response::new(view::booking(row, self.clock.now())?))
+    }
+
+    async fn get_timeline(
+        &self,
+        request: Request<GetTimelineRequest>,
+    ) -> Result<Response<GetTimelineResponse>, Status> {
+        let caller = Caller::of(&request)?;
+        let (user, case_id) = names::of_booking(Fields::new(), &request.get_ref().name).map_err(Error::from)?;
+        let user = own_booking(&caller, &user, case_id)?;
+        Ok(Response::new(self.timeline(&user, case_id).await?))
+    }
+}
+
+/// The user by their own name, if the caller may see that user's page.
+fn own_page(caller: &Caller, user: &str) -> Result<String, Error> {
+    let user = caller.resolve_user(user);
+    if may_see(caller, &user) {
+        return Ok(user);
+    }
+    Err(Refusal::new(Reason::PageNotFound, format!("there is no page {user}/myPage")).hint("yours is users/me/myPage").into())
+}
+
+/// The user by their own name, if the caller may see that user's bookings.
+fn own_booking(caller: &Caller, user: &str, case_id: Uuid) -> Result<String, Error> {
+    let user = caller.resolve_user(user);
+    if may_see(caller, &user) { Ok(user) } else { Err(no_booking(&user, case_id)) }
+}
+
+fn may_see(caller: &Caller, user: &str) -> bool {
+    caller.principal.name() == user || caller.principal.has(Role::Agent) || caller.principal.has(Role::Admin)
+}
+
+fn no_booking(user: &str, case_id: Uuid) -> Error {
+    Refusal::new(Reason::BookingNotFound, format!("there is no booking {user}/bookings/{case_id}"))
+        .hint("one made a moment ago is found with min_version")
+        .into()
+}
+
+fn cursor((booking, _): &Row) -> String {
+    format!("{} {}", booking.create_time, booking.case_id)
+}
+
+fn parse_cursor(cursor: &str) -> Option<(i64, Uuid)> {
+    let (create_time, case_id) = cursor.split_once(' ')?;
+    Some((create_time.parse().ok()?, case_id.parse().ok()?))
+}

@@ -1,0 +1,65 @@
+//! The my page context: what concerns a user, put together from events, so that it can be read whatever else is down.
+//!
+//! It owns no aggregate and decides nothing. It keeps a [`projection`] of what others have decided: bookings as their guest and their
+//! host see them, the rooms of a host, and a [`timeline`] for each case.
+//!
+//! | invariant | where |
+//! |---|---|
+//! | any order, any duplication, any replay of the events ends in the same read model | [`store::write`] |
+//! | counts are counted, never incremented | [`store::read`] |
+//! | changes become visible to a user in the order of their positions; none is skipped, none is told twice | [`store::write`], [`watch`] |
+//! | a user finds only what they are a party of; agents find all | [`store::read`], [`grpc`] |
+//!
+//! RPCs: GetMyPage, WatchMyPage, ListBookings, GetBooking, GetTimeline. Events in: all of room, reservation and payment. Events out:
+//! none. The database can be thrown away: a new one hears everything from the beginning.
+
+pub mod audit;
+mod course;
+mod grpc;
+mod names;
+mod policies;
+mod projection;
+mod store;
+mod timeline;
+mod view;
+mod watch;
+
+#[cfg(test)]
+mod tests;
+
+use std::sync::Arc;
+
+use contracts::mypage::v1::my_page_service_server::MyPageServiceServer;
+use mesh::{Context, Deps, Error, Role, auth::access::Rule, context::Hears};
+use tonic::service::Routes;
+
+pub use store::Migrator;
+
+/// Who may be a party of a case, and who looks into those of others.
+const PEOPLE: &[Role] = &[Role::Guest, Role::Host, Role::Agent, Role::Admin];
+
+const ACCESS: &[Rule] = &[
+    Rule::roles("jumak.mypage.v1.MyPageService/GetMyPage", PEOPLE),
+    Rule::roles("jumak.mypage.v1.MyPageService/WatchMyPage", PEOPLE),
+    Rule::roles("jumak.mypage.v1.MyPageService/ListBookings", PEOPLE),
+    Rule::roles("jumak.mypage.v1.MyPageService/GetBooking", PEOPLE),
+    Rule::roles("jumak.mypage.v1.MyPageService/GetTimeline", PEOPLE),
+];
+
+/// Puts the context together.
+pub async fn context(deps: Deps) -> Result<Context, Error> {
+    let service = grpc::MyPages::new(deps.database.clone(), deps.background, deps.clock.clone()).await?;
+    Ok(Context {
+        name: "mypage",
+        services: &["jumak.mypage.v1.MyPageService"],
+        routes: Routes::new(MyPageServiceServer::new(service)),
+        access: ACCESS,
+        hears: Some(Hears {
+            filters: ["jumak.room.>", "jumak.reservation.>", "jumak.payment.>"].map(str::to_owned).to_vec(),
+            policies: Arc::new(policies::Projection { clock: deps.clock }),
+            projection: true,
+        }),
+        database: deps.database,
+        start: Box::new(|_| {}),
+    })
+}

@@ -1,0 +1,49 @@
+//! The names and filters in requests.
+
+use contracts::mypage::v1::{
+    ListBookingsRequest,
+    booking::{Kind, Phase, Role},
+};
+use mesh::{Refusal, fields::Fields};
+use uuid::Uuid;
+
+use crate::store::read::Wanted;
+
+/// The user in `users/{user}/myPage`.
+pub fn of_page(name: &str) -> Result<String, Refusal> {
+    let mut fields = Fields::new();
+    let user = name.strip_suffix("/myPage");
+    fields.check(user.is_some_and(|user| !user.is_empty()), "name", "is not a name like users/me/myPage");
+    fields.optional_user("name", user.unwrap_or_default());
+    fields.finish()?;
+    Ok(user.unwrap_or_default().to_owned())
+}
+
+/// The user and the case in `users/{user}/bookings/{booking}`; refuses together with the other faults in `fields`.
+pub fn of_booking(mut fields: Fields, name: &str) -> Result<(String, Uuid), Refusal> {
+    let user = name.split_once("/bookings/").map_or("users/me", |(user, _)| user);
+    fields.optional_user("name", user);
+    let case_id = fields.name("name", name, &format!("{user}/bookings"));
+    fields.finish()?;
+    Ok((user.to_owned(), case_id.unwrap_or_default()))
+}
+
+/// The filters of a list.
+pub fn wanted(request: &ListBookingsRequest) -> Result<Wanted, Refusal> {
+    let mut fields = Fields::new();
+    fields.check(!request.parent.is_empty(), "parent", "is required; it looks like users/me");
+    fields.optional_user("parent", &request.parent);
+    let role = Role::try_from(request.role).ok();
+    fields.check(role.is_some(), "role", "is not a role");
+    let kinds: Vec<Kind> = known(&request.kinds);
+    fields.check(kinds.len() == request.kinds.len() && !kinds.contains(&Kind::Unspecified), "kinds", "has what is no kind");
+    let phases: Vec<Phase> = known(&request.phases);
+    let good = phases.len() == request.phases.len() && !phases.contains(&Phase::Unspecified);
+    fields.check(good, "phases", "has what is no phase");
+    fields.finish()?;
+    Ok(Wanted { role: role.filter(|role| *role != Role::Unspecified), kinds, phases, after: None })
+}
+
+fn known<E: TryFrom<i32>>(numbers: &[i32]) -> Vec<E> {
+    numbers.iter().filter_map(|number| E::try_from(*number).ok()).collect()
+}

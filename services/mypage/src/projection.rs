@@ -1,0 +1,346 @@
+//! What an event changes in the read model: pure functions, without any store.
+//!
+//! An event carries its resource as it is after the change. So each of them becomes one [`Entry`] of a timeline, and a snapshot with
+//! a version, of which the store keeps the newest: the order in which events arrive does not matter.
+
+use contracts::{
+    google::r#type::Money as ProtoMoney,
+    mypage::v1::booking::{Kind, Stay},
+    payment::v1 as payment,
+    reservation::v1 as reservation,
+    room::v1 as room,
+};
+use jiff::{
+    Timestamp,
+    civil::{Date, Time},
+    tz::TimeZone,
+};
+use mesh::{
+    Event, clock,
+    fields::parse_name,
+    money::{Money, MoneyError},
+};
+use prost::{Message, Name};
+use uuid::Uuid;
+
+use crate::course::Course;
+
+/// An event, read.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Heard {
+    /// What it adds to a timeline.
+    pub entry: Entry,
+    /// What it says of the resource that it is about.
+    pub change: Change,
+}
+
+/// One event in a timeline.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Entry {
+    /// The event.
+    pub event_id: Uuid,
+    /// The case that it belongs to; none for a room's.
+    pub case_id: Option<Uuid>,
+    /// The resource that it is about.
+    pub subject: String,
+    /// The resource's version after it.
+    pub sequence: i64,
+    /// When it happened.
+    pub occur_time: Timestamp,
+    /// Its full name.
+    pub kind: String,
+    /// Who brought it about: `users/…` or `contexts/…`.
+    pub actor: String,
+    /// The event that led to it.
+    pub causation_id: Option<Uuid>,
+    /// The resource's state after it, in its owner's word.
+    pub state: String,
+}
+
+/// A newer snapshot of something.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Change {
+    /// What a case's owner says of it.
+    Case(Box<CaseChange>),
+    /// What payment says of one of a case's payments.
+    Payment(PaymentChange),
+    /// What a room has become.
+    Room(RoomChange),
+}
+
+/// A case as its owner tells it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct CaseChange {
+    /// The id in the case's name.
+    pub case_id: Uuid,
+    /// What kind of case it is.
+    pub kind: Kind,
+    /// The owner's version.
+    pub version: i64,
+    /// What the case's events share.
+    pub correlation_id: String,
+    /// Who booked: `users/…`.
+    pub guest: String,
+    /// Who provides: `users/…`.
+    pub host: String,
+    /// The room of a stay.
+    pub room_id: Uuid,
+    /// What it is about.
+    pub title: String,
+    /// The owner's word for where it stands.
+    pub state: String,
+    /// What it still waits for.
+    pub course: Course,
+    /// The first day.
+    pub start_date: Date,
+    /// The last day.
+    pub end_date: Date,
+    /// When the last day is over.
+    pub end_time: Timestamp,
+    /// What it costs.
+    pub total: Money,
+    /// What is booked.
+    pub stay: Stay,
+    /// When the case was created.
+    pub create_time: Timestamp,
+    /// When the change came about.
+    pub source_time: Timestamp,
+}
+
+/// One of a case's payments.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PaymentChange {
+    /// The case that is paid for.
+    pub case_id: Uuid,
+    /// The payment.
+    pub payment_id: Uuid,
+    /// When it was asked for. A case has one attempt at a time, so the youngest payment is the one that counts.
+    pub create_time: Timestamp,
+    /// Its version.
+    pub version: i64,
+    /// Payment's word for where it stands.
+    pub state: String,
+    /// What is given back, in minor units of the case's currency.
+    pub refunded_minor: i64,
+    /// When the change came about.
+    pub source_time: Timestamp,
+}
+
+/// A room.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RoomChange {
+    /// The id in its name.
+    pub room_id: Uuid,
+    /// Who lets it: `users/…`.
+    pub host: String,
+    /// The number on the door.
+    pub number: String,
+    /// What it is called.
+    pub display_name: String,
+    /// The price of one unit for a night.
+    pub rate: Money,
+    /// How many units there are.
+    pub units: i32,
+    /// Whether it is let no more.
+    pub deleted: bool,
+    /// Its version.
+    pub version: i64,
+    /// When it was registered.
+    pub create_time: Timestamp,
+    /// When the change came about.
+    pub source_time: Timestamp,
+}
+
+/// Why an event of a known kind says nothing: it breaks its contract.
+#[derive(Debug, thiserror::Error)]
+pub enum Malformed {
+    /// The body is no such message.
+    #[error("the event does not decode")]
+    Undecodable(#[from] prost::DecodeError),
+    /// A field is absent, or holds what it cannot hold.
+    #[error("the event's {0} cannot be read")]
+    Field(&'static str),
+    /// A field holds no amount.
+    #[error("the event's {0} {1}")]
+    Money(&'static str, #[source] MoneyError),
+}
+
+impl From<Malformed> for mesh::Error {
+    fn from(malformed: Malformed) -> Self {
+        Self::Internal(malformed.to_string())
+    }
+}
+
+/// Reads an event; none if it is of a kind, or about a kind of case, that is not shown here.
+pub fn project(event: &Event) -> Result<Option<Heard>, Malformed> {
+    if let Some(reservation) = reservation_of(event) {
+        return of_reservation(event, reservation?).map(Some);
+    }
+    if let Some(payment) = payment_of(event) {
+        return of_payment(event, payment?);
+    }
+    if let Some(room) = room_of(event) {
+        return of_room(event, room?).map(Some);
+    }
+    Ok(None)
+}
+
+fn reservation_of(event: &Event) -> Option<Result<reservation::Reservation, Malformed>> {
+    use reservation as v1;
+    part(event, |m: v1::ReservationHeld| m.reservation)
+        .or_else(|| part(event, |m: v1::ReservationConfirmed| m.reservation))
+        .or_else(|| part(event, |m: v1::ReservationRejected| m.reservation))
+        .or_else(|| part(event, |m: v1::ReservationExpired| m.reservation))
+        .or_else(|| part(event, |m: v1::ReservationCancelRequested| m.reservation))
+        .or_else(|| part(event, |m: v1::ReservationCancelled| m.reservation))
+        .or_else(|| part(event, |m: v1::ReservationRefundRequested| m.reservation))
+}
+
+fn payment_of(event: &Event) -> Option<Result<payment::Payment, Malformed>> {
+    use payment as v1;
+    part(event, |m: v1::PaymentActionRequired| m.payment)
+        .or_else(|| part(event, |m: v1::PaymentApproved| m.payment))
+        .or_else(|| part(event, |m: v1::PaymentDeclined| m.payment))
+        .or_else(|| part(event, |m: v1::PaymentVoided| m.payment))
+        .or_else(|| part(event, |m: v1::PaymentRefunded| m.payment))
+        .or_else(|| part(event, |m: v1::PaymentRefundFailed| m.payment))
+}
+
+fn room_of(event: &Event) -> Option<Result<room::Room, Malformed>> {
+    use room as v1;
+    part(event, |m: v1::RoomCreated| m.room)
+        .or_else(|| part(event, |m: v1::RoomUpdated| m.room))
+        .or_else(|| part(event, |m: v1::RoomDeleted| m.room))
+        .or_else(|| part(event, |m: v1::NightsBlocked| m.room))
+}
+
+/// The resource in the event, if it is an `M`.
+fn part<M, R>(event: &Event, resource: fn(M) -> Option<R>) -> Option<Result<R, Malformed>>
+where
+    M: Message + Name + Default,
+{
+    let message = event.decode::<M>()?;
+    Some(message.map_err(Malformed::from).and_then(|message| resource(message).ok_or(Malformed::Field("resource"))))
+}
+
+fn of_reservation(event: &Event, reservation: reservation::Reservation) -> Result<Heard, Malformed> {
+    let case_id = parse_name(&reservation.name, "reservations").ok_or(Malformed::Field("reservation.name"))?;
+    let state = reservation.state();
+    let course = Course::of_reservation(state).ok_or(Malformed::Field("reservation.state"))?;
+    let snapshot = reservation.room_snapshot.unwrap_or_default();
+    let start_date = date("reservation.check_in_date", &reservation.check_in_date)?;
+    let end_date = date("reservation.check_out_date", &reservation.check_out_date)?;
+    let total = reservation.price.and_then(|price| price.total);
+    let entry = entry(event, Some(case_id), &reservation.name, reservation.version, state.as_str_name());
+    let change = CaseChange {
+        case_id,
+        kind: Kind::Reservation,
+        version: reservation.version,
+        correlation_id: event.correlation_id.clone(),
+        guest: reservation.guest,
+        host: reservation.host,
+        room_id: parse_name(&reservation.room, "rooms").ok_or(Malformed::Field("reservation.room"))?,
+        title: if snapshot.display_name.is_empty() { snapshot.number.clone() } else { snapshot.display_name },
+        state: state.as_str_name().to_owned(),
+        course,
+        start_date,
+        end_date,
+        end_time: end_of_stay(end_date, &snapshot.check_out_time, &snapshot.time_zone)?,
+        total: money("reservation.price.total", total.as_ref())?,
+        create_time: instant("reservation.create_time", reservation.create_time.as_ref())?,
+        source_time: event.time,
+        stay: Stay {
+            room: reservation.room,
+            room_number: snapshot.number,
+            size_square_meters: snapshot.size_square_meters,
+            amenities: snapshot.amenities,
+            register_time: snapshot.register_time,
+            units: reservation.units,
+            guests: reservation.guests,
+            payment_label: reservation.payment_label,
+            pay_time: reservation.pay_time,
+        },
+    };
+    Ok(Heard { entry, change: Change::Case(Box::new(change)) })
+}
+
+fn of_payment(event: &Event, payment: payment::Payment) -> Result<Option<Heard>, Malformed> {
+    let Some(case_id) = parse_name(&payment.case, "reservations") else {
+        return Ok(None);
+    };
+    let state = payment.state();
+    if state == payment::payment::State::Unspecified {
+        return Err(Malformed::Field("payment.state"));
+    }
+    // What was voided before it was asked for has no amount.
+    let refunded = payment.refunded_amount.as_ref();
+    let change = PaymentChange {
+        case_id,
+        payment_id: parse_name(&payment.name, "payments").ok_or(Malformed::Field("payment.name"))?,
+        create_time: instant("payment.create_time", payment.create_time.as_ref())?,
+        version: payment.version,
+        state: state.as_str_name().to_owned(),
+        refunded_minor: refunded.map_or(Ok(0), |it| money("payment.refunded_amount", Some(it)).map(Money::minor))?,
+        source_time: event.time,
+    };
+    let entry = entry(event, Some(case_id), &payment.name, payment.version, state.as_str_name());
+    Ok(Some(Heard { entry, change: Change::Payment(change) }))
+}
+
+fn of_room(event: &Event, room: room::Room) -> Result<Heard, Malformed> {
+    let state = room.state();
+    let change = RoomChange {
+        room_id: parse_name(&room.name, "rooms").ok_or(Malformed::Field("room.name"))?,
+        deleted: match state {
+            room::room::State::Unspecified => return Err(Malformed::Field("room.state")),
+            room::room::State::Active => false,
+            room::room::State::Deleted => true,
+        },
+        rate: money("room.nightly_rate", room.nightly_rate.as_ref())?,
+        units: room.units.unwrap_or(1),
+        version: room.version,
+        create_time: instant("room.create_time", room.create_time.as_ref())?,
+        source_time: event.time,
+        host: room.host,
+        number: room.number,
+        display_name: room.display_name,
+    };
+    let entry = entry(event, None, &room.name, room.version, state.as_str_name());
+    Ok(Heard { entry, change: Change::Room(change) })
+}
+
+fn entry(event: &Event, case_id: Option<Uuid>, subject: &str, sequence: i64, state: &str) -> Entry {
+    Entry {
+        event_id: event.id,
+        case_id,
+        subject: subject.to_owned(),
+        sequence,
+        occur_time: event.time,
+        kind: event.kind.clone(),
+        actor: event.actor.clone(),
+        causation_id: event.causation_id.as_deref().and_then(|id| Uuid::try_parse(id).ok()),
+        state: state.to_owned(),
+    }
+}
+
+/// When guests must have left. A zone that this build's table does not know yet must not hide a booking: the end is then some hours
+/// off. So is it without a time of day.
+fn end_of_stay(last_day: Date, time_of_day: &str, zone: &str) -> Result<Timestamp, Malformed> {
+    let time = time_of_day.parse().unwrap_or(Time::MAX);
+    let zone = TimeZone::get(zone).unwrap_or(TimeZone::UTC);
+    let end = last_day.to_datetime(time).to_zoned(zone).map_err(|_| Malformed::Field("reservation.check_out_date"))?;
+    Ok(clock::from_micros(end.timestamp().as_microsecond()))
+}
+
+fn date(field: &'static str, text: &str) -> Result<Date, Malformed> {
+    text.parse().map_err(|_| Malformed::Field(field))
+}
+
+fn money(field: &'static str, amount: Option<&ProtoMoney>) -> Result<Money, Malformed> {
+    let amount = amount.ok_or(Malformed::Field(field))?;
+    Money::try_from(amount).map_err(|error| Malformed::Money(field, error))
+}
+
+fn instant(field: &'static str, at: Option<&prost_types::Timestamp>) -> Result<Timestamp, Malformed> {
+    at.and_then(clock::from_proto).ok_or(Malformed::Field(field))
+}

@@ -1,0 +1,207 @@
+//! The tables of the read model.
+
+/// A business case as far as it has been heard of: one half told by its owner, the other by payment, each with a version of its own.
+/// Version 0: only payment has spoken so far, and nobody is shown the case yet. The row is also what events of one case queue at.
+pub mod case {
+    use sea_orm::entity::prelude::*;
+
+    /// One case.
+    #[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel)]
+    #[sea_orm(table_name = "business_case")]
+    pub struct Model {
+        /// The id in the case's name.
+        #[sea_orm(primary_key, auto_increment = false)]
+        pub case_id: Uuid,
+        /// `Booking.Kind` by name.
+        pub kind: String,
+        /// The owner's version.
+        pub version: i64,
+        /// What the case's calls, events and log lines share.
+        pub correlation_id: String,
+        /// The room of a stay.
+        pub room_id: Option<Uuid>,
+        /// What it is about, for people.
+        pub title: String,
+        /// The owner's word.
+        pub state: String,
+        /// [`Course`](crate::course::Course) by name.
+        pub course: String,
+        /// The first day, ISO.
+        pub start_date: String,
+        /// The last day, ISO.
+        pub end_date: String,
+        /// When the last day is over.
+        pub end_time: i64,
+        /// What it costs, in minor units.
+        pub total_minor: i64,
+        /// ISO 4217; of the refund as well.
+        pub currency: String,
+        /// `Booking.Stay`, encoded.
+        #[sea_orm(column_type = "VarBinary(StringLen::None)", nullable)]
+        pub stay: Option<Vec<u8>>,
+        /// When the owner's change came about.
+        pub source_time: i64,
+        /// The latest payment.
+        pub payment_id: Option<Uuid>,
+        /// When that payment was asked for: what makes it the latest.
+        pub payment_create_time: i64,
+        /// That payment's version.
+        pub payment_version: i64,
+        /// Payment's word.
+        pub payment_state: String,
+        /// What is given back of that payment, in minor units.
+        pub refunded_minor: i64,
+        /// When payment's change came about.
+        pub payment_source_time: i64,
+    }
+
+    /// No relations.
+    #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]
+    pub enum Relation {}
+
+    impl ActiveModelBehavior for ActiveModel {}
+}
+
+/// A case as one of its parties finds it.
+pub mod booking {
+    use sea_orm::entity::prelude::*;
+
+    /// One party's.
+    #[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel)]
+    #[sea_orm(table_name = "booking")]
+    pub struct Model {
+        /// The party: `users/…`.
+        #[sea_orm(primary_key, auto_increment = false)]
+        pub user_name: String,
+        /// The case.
+        #[sea_orm(primary_key, auto_increment = false)]
+        pub case_id: Uuid,
+        /// Whether the party booked it.
+        pub is_guest: bool,
+        /// Whether the party provides it.
+        pub is_host: bool,
+        /// The other party: `users/…`.
+        pub counterparty: String,
+        /// When the case was created.
+        pub create_time: i64,
+        /// Where its last change stands among the changes that this party is told.
+        pub position: i64,
+        /// When it was last changed here.
+        pub update_time: i64,
+    }
+
+    /// Each booking is of one case.
+    #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]
+    pub enum Relation {
+        /// The case.
+        #[sea_orm(belongs_to = "super::case::Entity", from = "Column::CaseId", to = "super::case::Column::CaseId")]
+        Case,
+    }
+
+    impl Related<super::case::Entity> for Entity {
+        fn to() -> RelationDef {
+            Relation::Case.def()
+        }
+    }
+
+    impl ActiveModelBehavior for ActiveModel {}
+}
+
+/// How many changes a user has been told. A change takes its position from here and holds the row until it commits, so that changes
+/// become visible in the order of their positions.
+pub mod viewer {
+    use sea_orm::entity::prelude::*;
+
+    /// One user.
+    #[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel)]
+    #[sea_orm(table_name = "viewer")]
+    pub struct Model {
+        /// `users/…`.
+        #[sea_orm(primary_key, auto_increment = false)]
+        pub user_name: String,
+        /// The position of the last change.
+        pub position: i64,
+    }
+
+    /// No relations.
+    #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]
+    pub enum Relation {}
+
+    impl ActiveModelBehavior for ActiveModel {}
+}
+
+/// Every event heard.
+pub mod timeline {
+    use sea_orm::entity::prelude::*;
+
+    /// One event.
+    #[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel)]
+    #[sea_orm(table_name = "timeline")]
+    pub struct Model {
+        /// The event's id.
+        #[sea_orm(primary_key, auto_increment = false)]
+        pub event_id: Uuid,
+        /// The case that it belongs to; none for a room's, which are kept because they may be a cause.
+        pub case_id: Option<Uuid>,
+        /// The resource that it is about.
+        pub subject: String,
+        /// The resource's version after it.
+        pub sequence: i64,
+        /// When it happened.
+        pub occur_time: i64,
+        /// The full name of the event.
+        pub kind: String,
+        /// Who brought it about.
+        pub actor: String,
+        /// The event that led to it.
+        pub causation_id: Option<Uuid>,
+        /// The resource's state after it, in its owner's word.
+        pub state: String,
+    }
+
+    /// No relations.
+    #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]
+    pub enum Relation {}
+
+    impl ActiveModelBehavior for ActiveModel {}
+}
+
+/// Rooms as their hosts' pages show them; deleted ones are kept, so that an older event brings none back.
+pub mod room {
+    use sea_orm::entity::prelude::*;
+
+    /// One room.
+    #[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel)]
+    #[sea_orm(table_name = "room")]
+    pub struct Model {
+        /// The id in the room's name.
+        #[sea_orm(primary_key, auto_increment = false)]
+        pub room_id: Uuid,
+        /// `users/…`.
+        pub host: String,
+        /// The number on the door.
+        pub number: String,
+        /// What it is called.
+        pub display_name: String,
+        /// The price of a night, in minor units.
+        pub rate_minor: i64,
+        /// ISO 4217.
+        pub currency: String,
+        /// How many there are.
+        pub units: i32,
+        /// Whether it was deleted.
+        pub deleted: bool,
+        /// The version of the room.
+        pub version: i64,
+        /// When it was registered.
+        pub create_time: i64,
+        /// When the change came about.
+        pub source_time: i64,
+    }
+
+    /// No relations.
+    #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]
+    pub enum Relation {}
+
+    impl ActiveModelBehavior for ActiveModel {}
+}

@@ -1,0 +1,213 @@
+//! Applying what was heard. Events of one case queue at its row, and what they change is numbered at the rows of its parties.
+
+use jiff::Timestamp;
+use mesh::{Error, Tx};
+use prost::Message;
+use sea_orm::{
+    ActiveModelTrait,
+    ActiveValue::Set,
+    ColumnTrait, Condition, EntityTrait, QueryFilter, QuerySelect, QueryTrait,
+    sea_query::{Expr, ExprTrait},
+};
+use uuid::Uuid;
+
+use super::entity::{booking, case, room, timeline, viewer};
+use crate::projection::{CaseChange, Change, Entry, Heard, PaymentChange, RoomChange};
+
+/// Applies what was heard, unless it was applied before.
+pub async fn apply(tx: &Tx, heard: &Heard, now: Timestamp) -> Result<(), Error> {
+    if !tx.insert_new(timeline_row(&heard.entry)).await? {
+        return Ok(());
+    }
+    match &heard.change {
+        Change::Case(change) => apply_case(tx, change, now).await,
+        Change::Payment(change) => apply_payment(tx, change, now).await,
+        Change::Room(change) => apply_room(tx, change).await,
+    }
+}
+
+async fn apply_case(tx: &Tx, change: &CaseChange, now: Timestamp) -> Result<(), Error> {
+    let older = Condition::all()
+        .add(case::Column::CaseId.eq(change.case_id))
+        .add(case::Column::Version.lt(change.version));
+    if !keep_newest(tx, owner_half(change), older).await? {
+        return Ok(());
+    }
+    number_change(tx, &parties(change)).await?;
+    if place_change(tx, change.case_id, now).await? == 0 {
+        booking::Entity::insert_many(booking_rows(change, now)).exec_without_returning(&**tx).await?;
+        place_change(tx, change.case_id, now).await?;
+    }
+    Ok(())
+}
+
+async fn apply_payment(tx: &Tx, change: &PaymentChange, now: Timestamp) -> Result<(), Error> {
+    let asked = change.create_time.as_microsecond();
+    let older = Condition::all().add(case::Column::CaseId.eq(change.case_id)).add(
+        Condition::any()
+            .add(case::Column::PaymentCreateTime.lt(asked))
+            .add(case::Column::PaymentCreateTime.eq(asked).and(case::Column::PaymentId.lt(change.payment_id)))
+            .add(
+                case::Column::PaymentCreateTime
+                    .eq(asked)
+                    .and(case::Column::PaymentId.eq(change.payment_id))
+                    .and(case::Column::PaymentVersion.lt(change.version)),
+            ),
+    );
+    if !keep_newest(tx, payment_half(change), older).await? {
+        return Ok(());
+    }
+    let users: Vec<String> = booking::Entity::find()
+        .select_only()
+        .column(booking::Column::UserName)
+        .filter(booking::Column::CaseId.eq(change.case_id))
+        .into_tuple()
+        .all(&**tx)
+        .await?;
+    // Nobody is shown the case before its owner has told of it.
+    if !users.is_empty() {
+        number_change(tx, &users).await?;
+        place_change(tx, change.case_id, now).await?;
+    }
+    Ok(())
+}
+
+async fn apply_room(tx: &Tx, change: &RoomChange) -> Result<(), Error> {
+    let older = Condition::all()
+        .add(room::Column::RoomId.eq(change.room_id))
+        .add(room::Column::Version.lt(change.version));
+    keep_newest(tx, room_row(change), older).await?;
+    Ok(())
+}
+
+/// Writes `row` over an `older` one, or as the first; false if what stands there is as new. Whoever comes first to a case's row keeps
+/// it until the commit, so that a case's first events cannot miss each other.
+async fn keep_newest<A: ActiveModelTrait>(tx: &Tx, row: A, older: Condition) -> Result<bool, Error> {
+    let overwrite = A::Entity::update_many().set(row.clone()).filter(older);
+    if overwrite.clone().exec(&**tx).await?.rows_affected > 0 || tx.insert_new(row).await? {
+        return Ok(true);
+    }
+    // It is as new, or it was inserted between the two statements.
+    Ok(overwrite.exec(&**tx).await?.rows_affected > 0)
+}
+
+/// Takes the next position of each user.
+async fn number_change(tx: &Tx, users: &[String]) -> Result<(), Error> {
+    let next = viewer::Entity::update_many()
+        .col_expr(viewer::Column::Position, Expr::col(viewer::Column::Position).add(1))
+        .filter(viewer::Column::UserName.is_in(users));
+    if next.clone().exec(&**tx).await?.rows_affected == users.len() as u64 {
+        return Ok(());
+    }
+    for user in users {
+        tx.insert_new(viewer::ActiveModel { user_name: Set(user.clone()), position: Set(0) }).await?;
+    }
+    next.exec(&**tx).await?;
+    Ok(())
+}
+
+/// Puts the case at the positions just taken, and tells how many bookings it has.
+async fn place_change(tx: &Tx, case_id: Uuid, now: Timestamp) -> Result<u64, Error> {
+    let position = viewer::Entity::find()
+        .select_only()
+        .column(viewer::Column::Position)
+        .filter(
+            Expr::col((viewer::Entity, viewer::Column::UserName))
+                .equals((booking::Entity, booking::Column::UserName)),
+        )
+        .into_query();
+    let placed = booking::Entity::update_many()
+        .col_expr(booking::Column::Position, position.into())
+        .col_expr(booking::Column::UpdateTime, Expr::value(now.as_microsecond()))
+        .filter(booking::Column::CaseId.eq(case_id))
+        .exec(&**tx)
+        .await?;
+    Ok(placed.rows_affected)
+}
+
+fn timeline_row(entry: &Entry) -> timeline::ActiveModel {
+    timeline::ActiveModel {
+        event_id: Set(entry.event_id),
+        case_id: Set(entry.case_id),
+        subject: Set(entry.subject.clone()),
+        sequence: Set(entry.sequence),
+        occur_time: Set(entry.occur_time.as_microsecond()),
+        kind: Set(entry.kind.clone()),
+        actor: Set(entry.actor.clone()),
+        causation_id: Set(entry.causation_id),
+        state: Set(entry.state.clone()),
+    }
+}
+
+/// Whoever is shown the case: two, or one who books of themselves.
+fn parties(change: &CaseChange) -> Vec<String> {
+    let mut users = vec![change.guest.clone()];
+    if change.host != change.guest {
+        users.push(change.host.clone());
+    }
+    users
+}
+
+fn booking_rows(change: &CaseChange, now: Timestamp) -> Vec<booking::ActiveModel> {
+    let row = |user: String| booking::ActiveModel {
+        is_guest: Set(user == change.guest),
+        is_host: Set(user == change.host),
+        counterparty: Set(if user == change.guest { change.host.clone() } else { change.guest.clone() }),
+        user_name: Set(user),
+        case_id: Set(change.case_id),
+        create_time: Set(change.create_time.as_microsecond()),
+        position: Set(0),
+        update_time: Set(now.as_microsecond()),
+    };
+    parties(change).into_iter().map(row).collect()
+}
+
+fn owner_half(change: &CaseChange) -> case::ActiveModel {
+    case::ActiveModel {
+        case_id: Set(change.case_id),
+        kind: Set(change.kind.as_str_name().to_owned()),
+        version: Set(change.version),
+        correlation_id: Set(change.correlation_id.clone()),
+        room_id: Set(Some(change.room_id)),
+        title: Set(change.title.clone()),
+        state: Set(change.state.clone()),
+        course: Set(change.course.name().to_owned()),
+        start_date: Set(change.start_date.to_string()),
+        end_date: Set(change.end_date.to_string()),
+        end_time: Set(change.end_time.as_microsecond()),
+        total_minor: Set(change.total.minor()),
+        currency: Set(change.total.code().to_owned()),
+        stay: Set(Some(change.stay.encode_to_vec())),
+        source_time: Set(change.source_time.as_microsecond()),
+        ..Default::default()
+    }
+}
+
+fn payment_half(change: &PaymentChange) -> case::ActiveModel {
+    case::ActiveModel {
+        case_id: Set(change.case_id),
+        payment_id: Set(Some(change.payment_id)),
+        payment_create_time: Set(change.create_time.as_microsecond()),
+        payment_version: Set(change.version),
+        payment_state: Set(change.state.clone()),
+        refunded_minor: Set(change.refunded_minor),
+        payment_source_time: Set(change.source_time.as_microsecond()),
+        ..Default::default()
+    }
+}
+
+fn room_row(change: &RoomChange) -> room::ActiveModel {
+    room::ActiveModel {
+        room_id: Set(change.room_id),
+        host: Set(change.host.clone()),
+        number: Set(change.number.clone()),
+        display_name: Set(change.display_name.clone()),
+        rate_minor: Set(change.rate.minor()),
+        currency: Set(change.rate.code().to_owned()),
+        units: Set(change.units),
+        deleted: Set(change.deleted),
+        version: Set(change.version),
+        create_time: Set(change.create_time.as_microsecond()),
+        source_time: Set(change.source_time.as_microsecond()),
+    }
+}

@@ -1,0 +1,134 @@
+//! The use cases: load, decide, save with ledger and outbox.
+
+mod pay;
+mod recover;
+mod refund;
+mod void;
+
+use std::{sync::Arc, time::Duration};
+
+use jiff::Timestamp;
+use mesh::{
+    Actor, Caller, Clock, Database, Error, Reason, Refusal, Tx, background::Background, outbox, telemetry::metrics,
+};
+use opentelemetry::KeyValue;
+use tokio::{sync::Notify, task::JoinHandle};
+
+use crate::{
+    domain::{
+        pace::Settings,
+        payment::{Broken, Change, Payment},
+        provider::PaymentProvider,
+    },
+    events, store,
+};
+
+pub use pay::Order;
+pub use refund::Wish;
+
+/// What a caller needs of its time to hear the answer, however long the provider takes.
+const ANSWER_MARGIN: Duration = Duration::from_millis(100);
+/// When to pay again if the provider cannot be reached and nothing says when it can.
+const PAY_AGAIN: Duration = Duration::from_secs(2);
+
+/// Payment's use cases over its database and its provider.
+pub struct App {
+    database: Database,
+    provider: Arc<dyn PaymentProvider>,
+    clock: Clock,
+    background: Background,
+    settings: Settings,
+    /// Wakes the recovery loop before its interval is over.
+    work: Arc<Notify>,
+}
+
+impl App {
+    /// The use cases over `database`, which is migrated.
+    pub fn new(
+        database: Database,
+        provider: Arc<dyn PaymentProvider>,
+        clock: Clock,
+        background: Background,
+        settings: Settings,
+    ) -> Result<Arc<Self>, Error> {
+        if settings.give_up_after <= settings.provider_timeout {
+            return Err(Error::Internal(
+                "payment.give_up_after must be longer than payment.provider_timeout: a call that is still waited for would be \
+                 taken for lost"
+                    .to_owned(),
+            ));
+        }
+        Ok(Arc::new(Self { database, provider, clock, background, settings, work: Arc::default() }))
+    }
+
+    /// The database, for lists.
+    pub fn database(&self) -> &Database {
+        &self.database
+    }
+
+    /// Commits a payment that has changed, with all that its change brings.
+    async fn commit(
+        &self,
+        tx: &Tx,
+        payment: &mut Payment,
+        change: Change,
+        actor: &Actor,
+        now: Timestamp,
+    ) -> Result<(), Error> {
+        payment.next_attempt_time = self.settings.next_look(payment, now);
+        store::save(tx, payment).await?;
+        if let Some(movement) = &change.movement {
+            store::append(tx, payment.id, movement, now).await?;
+        }
+        if let Some(refund) = &change.refund {
+            store::insert_refund(tx, refund).await?;
+            tx.wake_on_commit(&self.work);
+        }
+        if let Some(fact) = &change.fact {
+            outbox::append(tx, events::event(payment, fact, actor)).await?;
+        }
+        Ok(())
+    }
+
+    /// How long the provider is waited for on behalf of `caller`.
+    fn within(&self, caller: &Caller) -> Duration {
+        caller.remaining().saturating_sub(ANSWER_MARGIN).min(self.settings.provider_timeout)
+    }
+}
+
+/// The payment is not there, or not the caller's to know of.
+pub fn not_found(name: &str) -> Error {
+    Refusal::new(Reason::PaymentNotFound, format!("{name} was not found")).with("payment", name).into()
+}
+
+fn voided(name: &str) -> Error {
+    Refusal::new(Reason::PaymentVoided, format!("{name} was voided, and nothing is charged")).with("payment", name).into()
+}
+
+fn unavailable(retry_after: Duration) -> Error {
+    Refusal::new(Reason::PaymentUnavailable, "the payment provider cannot be reached right now, and nothing was charged")
+        .hint("pay again shortly")
+        .retry_after(retry_after)
+        .into()
+}
+
+fn reused(what: &str, differs: &str) -> Error {
+    Refusal::new(Reason::RequestIdReused, format!("{what} stands for another {differs}"))
+        .hint("derive the id from what it is for")
+        .into()
+}
+
+fn broken(error: Broken) -> Error {
+    Error::Internal(error.to_string())
+}
+
+fn count_call(operation: &'static str, outcome: &'static str) {
+    metrics()
+        .provider_calls
+        .add(1, &[KeyValue::new("operation", operation), KeyValue::new("outcome", outcome)]);
+}
+
+/// Waits for a detached task: whoever waits may stop waiting, the task goes on.
+async fn join<T>(task: JoinHandle<Result<T, Error>>) -> Result<T, Error> {
+    task.await.map_err(|error| Error::Internal(format!("a detached task ended early: {error}")))?
+}

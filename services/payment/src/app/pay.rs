@@ -1,0 +1,171 @@
+//! CreatePayment: commit, call the provider, write down what it said.
+
+use std::{sync::Arc, time::Duration};
+
+use jiff::Timestamp;
+use mesh::{Actor, Caller, Error, Refusal, killpoint::KillPoint};
+use uuid::Uuid;
+
+use super::{App, PAY_AGAIN, broken, count_call, join, reused, unavailable, voided};
+use crate::{
+    domain::{
+        machine::{self, OnCreate, State},
+        payment::{Bill, Payment},
+        provider::{Call, Outcome},
+    },
+    store::{self, Scope},
+};
+
+/// What is asked of CreatePayment, without what to pay with.
+#[derive(Clone, Debug)]
+pub struct Order {
+    /// The payment's id.
+    pub id: Uuid,
+    /// The business case.
+    pub case: String,
+    /// Who pays whom how much.
+    pub bill: Bill,
+}
+
+enum Begun {
+    /// There is nothing to call for.
+    Stands(Payment),
+    /// The call is committed and may be made.
+    Calling(Payment),
+}
+
+impl App {
+    /// Pays, or finds what the same call has paid before. A caller who hangs up changes nothing.
+    pub async fn create(self: &Arc<Self>, caller: &Caller, order: Order, token: String) -> Result<Payment, Error> {
+        if let Some(retry_after) = self.provider.refuses_now() {
+            return self.without_calling(&order, retry_after).await;
+        }
+        let (app, caller) = (Arc::clone(self), caller.clone());
+        join(self.background.detach(async move { app.pay(&caller, &order, &token).await })).await
+    }
+
+    /// The answer while the provider would not even be called: a payment that may have been called is answered as it stands, and no
+    /// other begins.
+    async fn without_calling(&self, order: &Order, retry_after: Duration) -> Result<Payment, Error> {
+        let Some(payment) = store::find(self.database.read(), order.id, &Scope::All).await? else {
+            return Err(unavailable(retry_after));
+        };
+        check_same(&payment, order)?;
+        if payment.state() == State::Pending && payment.standing.calls == 0 {
+            return Err(unavailable(retry_after));
+        }
+        answer(payment)
+    }
+
+    async fn pay(&self, caller: &Caller, order: &Order, token: &str) -> Result<Payment, Error> {
+        let begun = match self.begin(caller, order).await? {
+            Begun::Stands(payment) => return answer(payment),
+            Begun::Calling(payment) => payment,
+        };
+        KillPoint::BeforeProvider.reached();
+        let call = Call { correlation_id: &caller.correlation_id, within: self.within(caller) };
+        let asked = self.clock.now();
+        let outcome = self.provider.charge(call, order.id, order.bill.amount, token).await;
+        count_call("charge", outcome.word());
+        KillPoint::AfterProvider.reached();
+
+        let payment = match self.record(order.id, &outcome, asked, &caller.actor()).await {
+            Ok(payment) => payment,
+            Err(error) => {
+                // The money may have moved, so this is no failure of the call: it is a payment whose outcome is not known yet. The
+                // recovery loop asks again and writes it down.
+                tracing::error!(
+                    payment = %order.id,
+                    error = &error as &dyn std::error::Error,
+                    "what the provider said was not written down"
+                );
+                return Ok(begun);
+            }
+        };
+        if payment.state() == State::Pending && payment.standing.calls == 0 {
+            return Err(match outcome {
+                Outcome::Refused(refusal) => in_our_words(refusal).into(),
+                _ => unavailable(PAY_AGAIN),
+            });
+        }
+        answer(payment)
+    }
+
+    /// Commits the payment, or one call more of it, before the provider is called.
+    async fn begin(&self, caller: &Caller, order: &Order) -> Result<Begun, Error> {
+        self.database
+            .transact("begin_payment", |tx| async move {
+                let now = self.clock.now();
+                let mut fresh = Payment::begin(
+                    order.id,
+                    order.case.clone(),
+                    order.bill.clone(),
+                    self.provider.name(),
+                    caller.correlation_id.clone(),
+                    now,
+                );
+                fresh.next_attempt_time = self.settings.next_look(&fresh, now);
+                let Some(mut existing) = store::lock_or_insert(&tx, &fresh).await? else {
+                    return Ok(Begun::Calling(fresh));
+                };
+                check_same(&existing, order)?;
+                if machine::create(Some(existing.standing)) != OnCreate::CallAgain {
+                    return Ok(Begun::Stands(existing));
+                }
+                existing.call_again(now);
+                existing.next_attempt_time = self.settings.next_look(&existing, now);
+                store::save(&tx, &mut existing).await?;
+                Ok(Begun::Calling(existing))
+            })
+            .await
+    }
+
+    /// Writes down how a call about a charge ended, in one commit, and returns what stands then. `asked` is when the call began.
+    pub(super) async fn record(
+        &self,
+        id: Uuid,
+        outcome: &Outcome,
+        asked: Timestamp,
+        actor: &Actor,
+    ) -> Result<Payment, Error> {
+        self.database
+            .transact("record_charge", |tx| async move {
+                let now = self.clock.now();
+                let payment = store::lock(&tx, id).await?;
+                let mut payment =
+                    payment.ok_or_else(|| Error::Internal(format!("payments/{id} was called and is not there")))?;
+                let lost = self.settings.is_lost(&payment, asked);
+                if let Some(change) = payment.record(outcome, lost, now).map_err(broken)? {
+                    self.commit(&tx, &mut payment, change, actor, now).await?;
+                }
+                Ok(payment)
+            })
+            .await
+    }
+}
+
+fn check_same(payment: &Payment, order: &Order) -> Result<(), Error> {
+    if payment.is_for(&order.case, &order.bill) {
+        Ok(())
+    } else {
+        Err(reused(&payment.name(), "case, payer, payee or amount"))
+    }
+}
+
+/// A payment as CreatePayment answers it.
+fn answer(payment: Payment) -> Result<Payment, Error> {
+    match machine::create(Some(payment.standing)) {
+        OnCreate::Refuse => Err(voided(&payment.name())),
+        OnCreate::Insert | OnCreate::CallAgain | OnCreate::Answer => Ok(payment),
+    }
+}
+
+/// The provider's refusal to read a call, with its one field by the path that our own callers know.
+fn in_our_words(mut refusal: Refusal) -> Refusal {
+    for (path, _) in &mut refusal.violations {
+        if path == "token" {
+            "payment_method.token".clone_into(path);
+        }
+    }
+    refusal
+}

@@ -1,0 +1,156 @@
+//! Refunds: the intent is committed first, under the refund's own key; then it is attempted, by whoever gets to it.
+
+use std::{sync::Arc, time::Duration};
+
+use mesh::{Actor, Caller, Error, Reason, Refusal, Tx, killpoint::KillPoint, money::Money, telemetry::metrics};
+use opentelemetry::KeyValue;
+use uuid::Uuid;
+
+use super::{App, broken, count_call, join, not_found, reused};
+use crate::{
+    domain::{
+        payment::{Change, Payment},
+        provider::{Call, RefundOutcome},
+        refund::{Refund, RefundError},
+    },
+    store,
+};
+
+/// What is asked of RefundPayment.
+#[derive(Clone, Debug)]
+pub struct Wish {
+    /// The payment.
+    pub payment: Uuid,
+    /// The refund's id.
+    pub refund: Uuid,
+    /// How much; `None` is all that is left.
+    pub amount: Option<Money>,
+}
+
+impl App {
+    /// Gives money of a payment for a case in `collection` back, or finds what the same call has asked for before.
+    pub async fn refund(
+        self: &Arc<Self>,
+        caller: &Caller,
+        collection: &'static str,
+        wish: Wish,
+    ) -> Result<Refund, Error> {
+        let (app, caller) = (Arc::clone(self), caller.clone());
+        join(self.background.detach(async move { app.ask_and_attempt(&caller, collection, &wish).await })).await
+    }
+
+    async fn ask_and_attempt(&self, caller: &Caller, collection: &str, wish: &Wish) -> Result<Refund, Error> {
+        let actor = caller.actor();
+        let (refund, is_new) = self
+            .database
+            .transact("ask_refund", |tx| {
+                let actor = actor.clone();
+                async move {
+                    let payment = store::lock(&tx, wish.payment).await?;
+                    let payment = payment.filter(|payment| is_of(&payment.case, collection));
+                    let payment =
+                        payment.ok_or_else(|| not_found(&mesh::fields::name("payments", wish.payment)))?;
+                    self.ask_refund(&tx, payment, wish, actor, self.settings.patience()).await
+                }
+            })
+            .await?;
+        if !is_new {
+            check_same(&refund, wish)?;
+            return Ok(refund);
+        }
+        let call = Call { correlation_id: &refund.actor.correlation_id, within: self.within(caller) };
+        match self.attempt_refund(&refund, call).await {
+            Ok(refund) => Ok(refund),
+            Err(error) => {
+                // The money may have moved: the intent is committed, and the recovery loop asks again.
+                tracing::error!(
+                    refund = %refund.id,
+                    error = &error as &dyn std::error::Error,
+                    "what the provider said was not written down"
+                );
+                Ok(refund)
+            }
+        }
+    }
+
+    /// Commits the intent to refund, unless there is one under that id; tells whether it is new. `payment` is locked by `tx`. The
+    /// recovery loop performs it after `lease`, unless it is done by then.
+    pub(crate) async fn ask_refund(
+        &self,
+        tx: &Tx,
+        mut payment: Payment,
+        wish: &Wish,
+        actor: Actor,
+        lease: Duration,
+    ) -> Result<(Refund, bool), Error> {
+        if let Some(refund) = store::refund(&**tx, payment.id, wish.refund).await? {
+            return Ok((refund, false));
+        }
+        let now = self.clock.now();
+        let (mut refund, movement) = payment
+            .ask_refund(wish.refund, wish.amount, actor.clone(), now)
+            .map_err(|error| refused(&payment.name(), error))?;
+        refund.next_attempt_time = Some(now + lease);
+        let change = Change { movement, refund: Some(refund.clone()), fact: None };
+        self.commit(tx, &mut payment, change, &actor, now).await?;
+        Ok((refund, true))
+    }
+
+    /// Asks the provider for a refund whose intent is committed, and writes down what it says.
+    pub(super) async fn attempt_refund(&self, refund: &Refund, call: Call<'_>) -> Result<Refund, Error> {
+        KillPoint::BeforeRefund.reached();
+        let outcome = self.provider.refund(call, refund.payment, refund.id, refund.amount).await;
+        count_call("refund", outcome.word());
+        KillPoint::AfterRefund.reached();
+        self.record_refund(refund.payment, refund.id, &outcome).await
+    }
+
+    async fn record_refund(&self, payment: Uuid, id: Uuid, outcome: &RefundOutcome) -> Result<Refund, Error> {
+        let missing = || Error::Internal(format!("the refund {id} of payments/{payment} is not there"));
+        let (refund, ended) = self
+            .database
+            .transact("record_refund", |tx| async move {
+                let now = self.clock.now();
+                let mut payment = store::lock(&tx, payment).await?.ok_or_else(missing)?;
+                let mut refund = store::refund(&*tx, payment.id, id).await?.ok_or_else(missing)?;
+                let change = payment.settle_refund(&mut refund, outcome, now).map_err(broken)?;
+                let ended = change.is_some();
+                if let Some(change) = change {
+                    store::save_refund(&tx, &refund).await?;
+                    let actor = refund.actor.clone();
+                    self.commit(&tx, &mut payment, change, &actor, now).await?;
+                }
+                Ok((refund, ended))
+            })
+            .await?;
+        if ended {
+            metrics().refunds.add(1, &[KeyValue::new("state", refund.state.name())]);
+        }
+        Ok(refund)
+    }
+}
+
+/// Whether a case stands in that collection, as `reservations/…` does in `reservations`.
+fn is_of(case: &str, collection: &str) -> bool {
+    case.strip_prefix(collection).is_some_and(|rest| rest.starts_with('/'))
+}
+
+fn check_same(refund: &Refund, wish: &Wish) -> Result<(), Error> {
+    match wish.amount {
+        Some(amount) if amount != refund.amount => Err(reused(&format!("refund {}", refund.id), "amount")),
+        _ => Ok(()),
+    }
+}
+
+fn refused(payment: &str, error: RefundError) -> Error {
+    let what = format!("{payment} cannot be refunded: {error}");
+    match error {
+        RefundError::NotPaid(state) => {
+            Refusal::new(Reason::IllegalTransition, what).with("from", state.name()).with("to", "REFUNDED")
+        }
+        RefundError::Exceeds { left } => Refusal::new(Reason::RefundExceedsPayment, what).with("left", left),
+        RefundError::Amount(_) => Refusal::new(Reason::CurrencyMismatch, what),
+    }
+    .with("payment", payment)
+    .into()
+}

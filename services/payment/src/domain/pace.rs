@@ -1,0 +1,88 @@
+//! When to ask the provider next. Clocks choose only *when to ask*, never what is true, with one exception that is safe: a call
+//! that the provider has not heard of for long is taken for lost, its payment is voided, and should it arrive after all it is
+//! reversed.
+
+use std::time::Duration;
+
+use jiff::Timestamp;
+
+use super::{
+    machine::State,
+    payment::Payment,
+    refund::{Refund, RefundState},
+};
+
+/// The longest pause between two questions about a pending payment or refund: its case waits for the answer.
+const MAX_PAUSE: Duration = Duration::from_secs(30);
+/// The same while a payer is on the provider's page, and wants to see a booking after leaving it.
+const MAX_ACTION_PAUSE: Duration = Duration::from_secs(5);
+/// The same about a voided payment, for which nobody waits: a charge that was late is found within twice the time by which it was.
+const MAX_WATCH_PAUSE: Duration = Duration::from_secs(24 * 60 * 60);
+
+/// The times by which payment lives.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Settings {
+    /// How long the provider is waited for.
+    pub provider_timeout: Duration,
+    /// How often the recovery loop looks, and the first pause between two questions about the same thing.
+    pub recovery_interval: Duration,
+    /// How long after its last call began a payment that the provider does not know is taken for lost, and voided. Must be longer
+    /// than `provider_timeout`.
+    pub give_up_after: Duration,
+    /// After how long a payment is voided whose call was never sent and is not made again.
+    pub abandon_after: Duration,
+    /// How long the provider is asked about a voided payment that it may still charge, with pauses that double up to a day.
+    pub void_watch: Duration,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self {
+            provider_timeout: Duration::from_secs(3),
+            recovery_interval: Duration::from_secs(1),
+            give_up_after: Duration::from_secs(15),
+            abandon_after: Duration::from_secs(60 * 60),
+            void_watch: Duration::from_secs(30 * 24 * 60 * 60),
+        }
+    }
+}
+
+impl Settings {
+    /// How long whoever calls the provider has the call to themselves, before the recovery loop asks too.
+    pub fn patience(&self) -> Duration {
+        self.provider_timeout + self.recovery_interval
+    }
+
+    /// When the recovery loop takes a payment up next; `None` if there is nothing to learn any more.
+    pub fn next_look(&self, payment: &Payment, now: Timestamp) -> Option<Timestamp> {
+        match payment.state() {
+            State::Pending if payment.standing.calls == 0 => Some(now + self.abandon_after),
+            State::Pending if payment.attempts == 0 => Some(now + self.patience()),
+            State::Pending => {
+                let next = now + self.doubled(payment.attempts - 1, MAX_PAUSE);
+                let lost = payment.call_time.map(|called| called + self.give_up_after);
+                Some(lost.filter(|lost| *lost > now).map_or(next, |lost| next.min(lost)))
+            }
+            State::ActionRequired => Some(now + self.doubled(payment.attempts, MAX_ACTION_PAUSE)),
+            State::Voided if payment.standing.calls > 0 => {
+                let next = now + self.doubled(payment.attempts, MAX_WATCH_PAUSE);
+                (now < payment.update_time + self.void_watch).then_some(next)
+            }
+            State::Voided | State::Approved | State::Declined | State::PartlyRefunded | State::Refunded => None,
+        }
+    }
+
+    /// When the recovery loop takes a refund up next; `None` if it is final.
+    pub fn next_refund(&self, refund: &Refund, now: Timestamp) -> Option<Timestamp> {
+        (refund.state == RefundState::Pending).then(|| now + self.doubled(refund.attempts, MAX_PAUSE))
+    }
+
+    /// Whether a payment that the provider did not know when it was asked at `asked` is taken for lost.
+    pub fn is_lost(&self, payment: &Payment, asked: Timestamp) -> bool {
+        payment.call_time.is_some_and(|called| asked >= called + self.give_up_after)
+    }
+
+    fn doubled(&self, times: u32, max: Duration) -> Duration {
+        self.recovery_interval.saturating_mul(1 << times.min(24)).min(max)
+    }
+}

@@ -1,0 +1,197 @@
+//! Money on its way back: refunds, and how much of a payment can still be refunded.
+
+use jiff::Timestamp;
+use mesh::{
+    Actor,
+    money::{Money, MoneyError},
+};
+use uuid::Uuid;
+
+use super::machine::State;
+
+/// Where a refund stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum RefundState {
+    /// The provider was asked, or is about to be; what came of it is not known.
+    Pending,
+    /// The money is given back. Final.
+    Succeeded,
+    /// The provider refused for good. Final.
+    Failed,
+}
+
+impl RefundState {
+    /// Every state.
+    pub const ALL: [Self; 3] = [Self::Pending, Self::Succeeded, Self::Failed];
+
+    /// The state's name, the same in proto and SQL.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Pending => "PENDING",
+            Self::Succeeded => "SUCCEEDED",
+            Self::Failed => "FAILED",
+        }
+    }
+
+    /// The state of that name.
+    pub fn parse(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|state| state.name() == name)
+    }
+}
+
+/// Why money goes back.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Kind {
+    /// Somebody asked for it.
+    Refund,
+    /// A voided payment was charged. Its payment stays as it is, and no event tells of it: nobody ever heard that it was paid.
+    Reversal,
+}
+
+impl Kind {
+    /// Every kind.
+    pub const ALL: [Self; 2] = [Self::Refund, Self::Reversal];
+
+    /// The kind's name in SQL.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Refund => "REFUND",
+            Self::Reversal => "REVERSAL",
+        }
+    }
+
+    /// The kind of that name.
+    pub fn parse(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|kind| kind.name() == name)
+    }
+}
+
+/// Money of one payment given back, or to be.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Refund {
+    /// The payment.
+    pub payment: Uuid,
+    /// The refund's id, unique within its payment; its key at the provider.
+    pub id: Uuid,
+    /// Why.
+    pub kind: Kind,
+    /// How much.
+    pub amount: Money,
+    /// Where it stands.
+    pub state: RefundState,
+    /// Why it failed.
+    pub failure_reason: Option<String>,
+    /// What made it happen: on its events.
+    pub actor: Actor,
+    /// When it was asked for.
+    pub create_time: Timestamp,
+    /// When it last changed.
+    pub update_time: Timestamp,
+    /// 1 at first, and one more with every change.
+    pub version: i64,
+    /// How often it was taken up since it was asked for.
+    pub attempts: u32,
+    /// When it is taken up next; `None` when it is final.
+    pub next_attempt_time: Option<Timestamp>,
+}
+
+impl Refund {
+    pub(super) fn pending(payment: Uuid, id: Uuid, kind: Kind, amount: Money, actor: Actor, now: Timestamp) -> Self {
+        Self {
+            payment,
+            id,
+            kind,
+            amount,
+            state: RefundState::Pending,
+            failure_reason: None,
+            actor,
+            create_time: now,
+            update_time: now,
+            version: 1,
+            attempts: 0,
+            next_attempt_time: Some(now),
+        }
+    }
+
+    pub(super) fn end(&mut self, state: RefundState, failure_reason: Option<String>, now: Timestamp) {
+        self.state = state;
+        self.failure_reason = failure_reason;
+        self.update_time = now;
+        self.version += 1;
+        self.next_attempt_time = None;
+    }
+}
+
+/// The id of the refund that gives the late charge of a voided payment back: derived, so that it is given back once.
+pub fn reversal_id(payment: Uuid) -> Uuid {
+    Uuid::new_v5(&Uuid::NAMESPACE_URL, format!("jumak:payments/{payment}:reversal").as_bytes())
+}
+
+/// Why there is no such refund.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum RefundError {
+    /// Nothing was paid that could be given back.
+    #[error("the payment is {}", .0.name())]
+    NotPaid(State),
+    /// More than is left.
+    #[error("only {left} is left to refund")]
+    Exceeds {
+        /// What is left: what was paid, less all refunds that did not fail.
+        left: Money,
+    },
+    /// Another currency than was paid in, or an amount that cannot be counted.
+    #[error(transparent)]
+    Amount(#[from] MoneyError),
+}
+
+/// What has become of the money that was paid.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Given {
+    /// Given back.
+    pub refunded: Money,
+    /// Asked to be given back, and not settled.
+    pub refunding: Money,
+    /// Asked to be given back and refused by the provider: the payer still has to get it, by a refund that succeeds.
+    pub owed: Money,
+}
+
+impl Given {
+    /// Nothing yet, in the currency of `amount`.
+    pub const fn nothing(amount: Money) -> Self {
+        Self { refunded: amount.zero(), refunding: amount.zero(), owed: amount.zero() }
+    }
+
+    /// What can still be refunded of `paid`.
+    pub fn left(&self, paid: Money) -> Result<Money, MoneyError> {
+        paid.minus(self.refunded)?.minus(self.refunding)
+    }
+
+    /// Asks for a refund of `wish`, or of all that is left. Returns what stands then, how much is refunded, and how much of that
+    /// comes from the payee: what is owed to the payer already is not taken from the payee again.
+    pub fn ask(&self, paid: Money, wish: Option<Money>) -> Result<(Self, Money, Money), RefundError> {
+        let left = self.left(paid)?;
+        let amount = wish.unwrap_or(left);
+        // Checks the currency first: two amounts of two currencies cannot be compared.
+        let fits = match left.minus(amount) {
+            Ok(_) => !amount.is_zero(),
+            Err(MoneyError::Negative) => false,
+            Err(error) => return Err(error.into()),
+        };
+        if !fits {
+            return Err(RefundError::Exceeds { left });
+        }
+        let from_owed = if amount.minor() < self.owed.minor() { amount } else { self.owed };
+        let then = Self { refunding: self.refunding.plus(amount)?, owed: self.owed.minus(from_owed)?, ..*self };
+        Ok((then, amount, amount.minus(from_owed)?))
+    }
+
+    /// The provider has given `amount` back.
+    pub fn succeeded(&self, amount: Money) -> Result<Self, MoneyError> {
+        Ok(Self { refunding: self.refunding.minus(amount)?, refunded: self.refunded.plus(amount)?, ..*self })
+    }
+
+    /// The provider has refused to give `amount` back.
+    pub fn failed(&self, amount: Money) -> Result<Self, MoneyError> {
+        Ok(Self { refunding: self.refunding.minus(amount)?, owed: self.owed.plus(amount)?, ..*self })
+    }
+}

@@ -1,0 +1,253 @@
+//! The API: request → use case → response.
+
+use std::sync::Arc;
+
+use contracts::payment::v1::{
+    CreatePaymentRequest, GetPaymentRequest, ListLedgerEntriesRequest, ListLedgerEntriesResponse, ListPaymentsRequest,
+    ListPaymentsResponse, ListRefundsRequest, ListRefundsResponse, Payment, Refund, RefundPaymentRequest,
+    VoidPaymentRequest, payment_service_server::PaymentService,
+};
+use mesh::{
+    Caller, Error, Principal, Reason, Refusal, Role,
+    auth::access::Rule,
+    clock,
+    fields::{Fields, parse_name},
+    page::{PageTokens, page_size},
+};
+use tonic::{Request, Response, Status};
+use uuid::Uuid;
+
+use crate::{
+    app::{App, Order, Wish, not_found},
+    convert,
+    domain::payment::Bill,
+    store::{self, LedgerFilter, Page, Scope},
+};
+
+/// The most characters of a payment token.
+const MAX_TOKEN_CHARS: usize = 255;
+/// The most characters of an account's name.
+const MAX_ACCOUNT_CHARS: usize = 96;
+
+/// The contexts that have cases, each with the collection of its cases: a context pays for its own only.
+const COLLECTIONS: &[(&str, &str)] = &[("reservation", "reservations"), ("order", "orders"), ("rental", "rentals")];
+/// The same contexts, as rules of access have them.
+const CONTEXTS: &[&str] = &["reservation", "order", "rental"];
+/// People who read: the WHERE clause says what.
+const READERS: &[Role] = &[Role::Guest, Role::Host, Role::Agent, Role::Admin];
+
+/// Who may call what.
+pub const ACCESS: &[Rule] = &[
+    Rule::contexts("jumak.payment.v1.PaymentService/CreatePayment", CONTEXTS),
+    Rule::contexts("jumak.payment.v1.PaymentService/VoidPayment", CONTEXTS),
+    Rule::contexts("jumak.payment.v1.PaymentService/RefundPayment", CONTEXTS),
+    Rule::roles_or_contexts("jumak.payment.v1.PaymentService/GetPayment", READERS, CONTEXTS),
+    Rule::roles_or_contexts("jumak.payment.v1.PaymentService/ListPayments", READERS, CONTEXTS),
+    Rule::roles_or_contexts("jumak.payment.v1.PaymentService/ListRefunds", READERS, CONTEXTS),
+    Rule::roles("jumak.payment.v1.PaymentService/ListLedgerEntries", &[Role::Admin]),
+];
+
+/// The service.
+pub struct Api {
+    app: Arc<App>,
+    tokens: PageTokens,
+}
+
+impl Api {
+    /// The service over `app`.
+    pub fn new(app: Arc<App>, tokens: PageTokens) -> Self {
+        Self { app, tokens }
+    }
+}
+
+#[tonic::async_trait]
+impl PaymentService for Api {
+    async fn create_payment(&self, request: Request<CreatePaymentRequest>) -> Result<Response<Payment>, Status> {
+        let caller = Caller::of(&request)?;
+        let collection = collection_of(&caller)?;
+        let (order, token) = order_of(request.into_inner(), collection)?;
+        let payment = self.app.create(&caller, order, token).await?;
+        Ok(Response::new(convert::payment(&payment)))
+    }
+
+    async fn void_payment(&self, request: Request<VoidPaymentRequest>) -> Result<Response<Payment>, Status> {
+        let caller = Caller::of(&request)?;
+        let collection = collection_of(&caller)?;
+        let message = request.into_inner();
+        let mut fields = Fields::new();
+        let id = fields.name("name", &message.name, "payments");
+        fields.name("case", &message.case, collection);
+        let id = checked(fields, id)?;
+        let payment = self.app.void(&caller, id, &message.case).await?;
+        Ok(Response::new(convert::payment(&payment)))
+    }
+
+    async fn refund_payment(&self, request: Request<RefundPaymentRequest>) -> Result<Response<Refund>, Status> {
+        let caller = Caller::of(&request)?;
+        let collection = collection_of(&caller)?;
+        let message = request.into_inner();
+        let mut fields = Fields::new();
+        let payment = fields.name("name", &message.name, "payments");
+        let refund = id_of(&mut fields, "refund_id", &message.refund_id);
+        let amount = message.amount.as_ref().and_then(|amount| fields.money("amount", Some(amount), true));
+        let (payment, refund) = checked(fields, payment.zip(refund))?;
+        let refund = self.app.refund(&caller, collection, Wish { payment, refund, amount }).await?;
+        Ok(Response::new(convert::refund(&refund)))
+    }
+
+    async fn get_payment(&self, request: Request<GetPaymentRequest>) -> Result<Response<Payment>, Status> {
+        let caller = Caller::of(&request)?;
+        let payment = self.find(&caller, "name", &request.get_ref().name).await?;
+        Ok(Response::new(convert::payment(&payment)))
+    }
+
+    async fn list_payments(
+        &self,
+        request: Request<ListPaymentsRequest>,
+    ) -> Result<Response<ListPaymentsResponse>, Status> {
+        let scope = scope_of(&Caller::of(&request)?)?;
+        let message = request.into_inner();
+        let list = ["payments", scope.key(), &message.case];
+        let page = self.page(&list, &message.page_token, message.page_size, time_and_id)?;
+        let case = Some(message.case.as_str()).filter(|case| !case.is_empty());
+        let rows = store::payments(self.app.database().read(), &scope, case, &page).await.map_err(Status::from)?;
+        Ok(Response::new(ListPaymentsResponse {
+            payments: rows.iter().map(convert::payment).collect(),
+            next_page_token: self.next(&list, &page, rows.len(), || {
+                rows.last().map(|row| format!("{}:{}", row.create_time.as_microsecond(), row.id))
+            }),
+        }))
+    }
+
+    async fn list_refunds(
+        &self,
+        request: Request<ListRefundsRequest>,
+    ) -> Result<Response<ListRefundsResponse>, Status> {
+        let caller = Caller::of(&request)?;
+        let message = request.into_inner();
+        let payment = self.find(&caller, "parent", &message.parent).await?;
+        let list = ["refunds", message.parent.as_str()];
+        let page = self.page(&list, &message.page_token, message.page_size, time_and_id)?;
+        let rows = store::refunds_of(self.app.database().read(), payment.id, &page).await.map_err(Status::from)?;
+        Ok(Response::new(ListRefundsResponse {
+            refunds: rows.iter().map(convert::refund).collect(),
+            next_page_token: self.next(&list, &page, rows.len(), || {
+                rows.last().map(|row| format!("{}:{}", row.create_time.as_microsecond(), row.id))
+            }),
+        }))
+    }
+
+    async fn list_ledger_entries(
+        &self,
+        request: Request<ListLedgerEntriesRequest>,
+    ) -> Result<Response<ListLedgerEntriesResponse>, Status> {
+        let message = request.into_inner();
+        let mut fields = Fields::new();
+        let payment = fields.optional_name("payment", &message.payment, "payments");
+        fields.text("account", &message.account, MAX_ACCOUNT_CHARS);
+        fields.finish().map_err(Error::from)?;
+        let filter =
+            LedgerFilter { payment, account: Some(message.account.clone()).filter(|account| !account.is_empty()) };
+        let list = ["ledgerEntries", message.payment.as_str(), &message.account];
+        let page = self.page(&list, &message.page_token, message.page_size, |cursor| Uuid::try_parse(cursor).ok())?;
+        let rows = store::ledger_entries(self.app.database().read(), &filter, &page).await.map_err(Status::from)?;
+        let next_page_token =
+            self.next(&list, &page, rows.len(), || rows.last().map(|row| row.id.to_string()));
+        let ledger_entries = rows.into_iter().map(convert::ledger_entry).collect::<Result<_, _>>()?;
+        Ok(Response::new(ListLedgerEntriesResponse { ledger_entries, next_page_token }))
+    }
+}
+
+impl Api {
+    /// The payment of that name, if the caller may see it.
+    async fn find(
+        &self,
+        caller: &Caller,
+        path: &str,
+        name: &str,
+    ) -> Result<crate::domain::payment::Payment, Error> {
+        let scope = scope_of(caller)?;
+        let mut fields = Fields::new();
+        let id = fields.name(path, name, "payments");
+        let id = checked(fields, id)?;
+        store::find(self.app.database().read(), id, &scope).await?.ok_or_else(|| not_found(name))
+    }
+
+    fn page<K>(
+        &self,
+        list: &[&str],
+        token: &str,
+        size: i32,
+        key: impl FnOnce(&str) -> Option<K>,
+    ) -> Result<Page<K>, Error> {
+        let after = self.tokens.read(list, token)?;
+        Ok(Page { size: page_size(size), after: after.as_deref().and_then(key) })
+    }
+
+    /// The token of the next page: none after one that was not full.
+    fn next<K>(&self, list: &[&str], page: &Page<K>, rows: usize, last: impl FnOnce() -> Option<String>) -> String {
+        let full = u64::try_from(rows).is_ok_and(|rows| rows >= page.size);
+        let cursor = if full { last() } else { None };
+        cursor.map(|cursor| self.tokens.make(list, &cursor)).unwrap_or_default()
+    }
+}
+
+fn time_and_id(cursor: &str) -> Option<(i64, Uuid)> {
+    let (time, id) = cursor.split_once(':')?;
+    Some((time.parse().ok()?, Uuid::try_parse(id).ok()?))
+}
+
+/// The collection of the cases that the calling context pays for.
+fn collection_of(caller: &Caller) -> Result<&'static str, Error> {
+    let own = match &caller.principal {
+        Principal::Context { name } => COLLECTIONS.iter().find(|(context, _)| context == name),
+        Principal::User { .. } => None,
+    };
+    own.map(|(_, collection)| *collection).ok_or_else(|| {
+        Refusal::new(Reason::RoleRequired, "payments are made, voided and refunded by contexts, for cases of their own")
+            .into()
+    })
+}
+
+fn scope_of(caller: &Caller) -> Result<Scope, Error> {
+    match &caller.principal {
+        Principal::User { .. } if caller.principal.has(Role::Agent) || caller.principal.has(Role::Admin) => {
+            Ok(Scope::All)
+        }
+        Principal::User { name, .. } => Ok(Scope::Party(name.clone())),
+        Principal::Context { .. } => collection_of(caller).map(Scope::Cases),
+    }
+}
+
+fn order_of(message: CreatePaymentRequest, collection: &str) -> Result<(Order, String), Error> {
+    let mut fields = Fields::new();
+    let id = id_of(&mut fields, "payment_id", &message.payment_id);
+    let token = message.payment_method.map(|method| method.token).unwrap_or_default();
+    fields.required_text("payment_method.token", &token, MAX_TOKEN_CHARS);
+    let payment = message.payment.unwrap_or_default();
+    fields.name("payment.case", &payment.case, collection);
+    for (path, user) in [("payment.payer", &payment.payer), ("payment.payee", &payment.payee)] {
+        fields.check(!user.is_empty(), path, "is required");
+        fields.optional_user(path, user);
+    }
+    let amount = fields.money("payment.amount", payment.amount.as_ref(), true);
+    let earn_time = payment.earn_time.as_ref().and_then(clock::from_proto);
+    fields.check(payment.earn_time.is_none() || earn_time.is_some(), "payment.earn_time", "is no instant");
+    let (id, amount) = checked(fields, id.zip(amount))?;
+    let bill = Bill { payer: payment.payer, payee: payment.payee, amount, earn_time };
+    Ok((Order { id, case: payment.case, bill }, token))
+}
+
+/// An id that the caller has derived: a UUID in its one spelling.
+fn id_of(fields: &mut Fields, path: &str, text: &str) -> Option<Uuid> {
+    // A name is a key, and so is a bare id: the same check, without the collection.
+    let id = parse_name(&format!("/{text}"), "");
+    fields.check(id.is_some(), path, "is not a UUID like 0190a5d8-…, in lower case");
+    id
+}
+
+/// The value whose fields were checked, or all that is wrong with them.
+fn checked<T>(fields: Fields, value: Option<T>) -> Result<T, Error> {
+    fields.finish()?;
+    value.ok_or_else(|| Error::Internal("a field without a value and without a fault".to_owned()))
+}

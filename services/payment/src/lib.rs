@@ -1,0 +1,77 @@
+//! The payment context: takes money, gives it back, and keeps the ledger.
+//!
+//! **Owns** payments (one for each attempt to pay for a case), their refunds, and an append-only double-entry
+//! [ledger](domain::ledger). The cards are with a provider, behind a [port](domain::provider).
+//!
+//! **Invariants**
+//! - A payment is committed before the provider is called, and its id is the provider's key: money is taken at most once, whatever
+//!   is repeated, lost or killed. It is never deleted.
+//! - Money that is taken ends in one of two ways: the payment is APPROVED and that is told, or it was VOIDED and the money goes
+//!   back, told to nobody. Which of the two is decided by one conditional update ([`domain::machine`]).
+//! - What was refunded and what is being refunded is never more than what was paid.
+//! - The ledger balances, per currency, at every commit.
+//! - An unknown outcome is not a failure: the payment stays PENDING, and the recovery loop asks until it is known.
+//!
+//! **RPCs** CreatePayment, VoidPayment, RefundPayment for contexts, each for cases of its own; GetPayment, ListPayments,
+//! ListRefunds for whoever pays, earns or helps; ListLedgerEntries for admins.
+//!
+//! **Events out** PaymentActionRequired, PaymentApproved, PaymentDeclined, PaymentVoided, PaymentRefunded, PaymentRefundFailed.
+//! **Events in** what asks for a refund: ReservationCancelRequested, ReservationRefundRequested.
+//!
+//! **Recovery** A payment whose call was sent is asked about with pauses that double up to 30 s (5 s while the payer is on the
+//! provider's page). One that the provider does not know [`Settings::give_up_after`] its last call began is voided, and watched. A
+//! voided payment that may still be charged is asked about with pauses that double up to a day, for [`Settings::void_watch`]; a
+//! charge that is found is booked and given back. A payment that was surely never sent is voided [`Settings::abandon_after`].
+
+mod app;
+pub mod audit;
+mod convert;
+pub mod domain;
+mod events;
+mod grpc;
+mod policies;
+mod store;
+#[cfg(test)]
+mod tests;
+mod upstream;
+
+use std::sync::Arc;
+
+use contracts::payment::v1::payment_service_server::{PaymentServiceServer, SERVICE_NAME};
+use mesh::{
+    Context, Deps, Error,
+    context::Hears,
+    page::PageTokens,
+};
+use tonic::service::Routes;
+
+pub use domain::pace::Settings;
+pub use store::Migrator;
+
+use self::{app::App, grpc::Api, policies::RefundPolicies, upstream::SimulatedProvider};
+
+/// The context's name.
+const CONTEXT: &str = "payment";
+/// The provider's name among the upstreams.
+const PROVIDER: &str = "provider";
+
+/// Puts the context together. Its database is migrated by then.
+pub async fn context(deps: Deps, settings: Settings) -> Result<Context, Error> {
+    let provider = Arc::new(SimulatedProvider::new(deps.upstreams.get(PROVIDER)?));
+    let app = App::new(deps.database.clone(), provider, deps.clock, deps.background, settings)?;
+    let tokens = PageTokens::of(&deps.database).await?;
+    let recovery = Arc::clone(&app);
+    Ok(Context {
+        name: CONTEXT,
+        services: &[SERVICE_NAME],
+        routes: Routes::new(PaymentServiceServer::new(Api::new(Arc::clone(&app), tokens))),
+        access: grpc::ACCESS,
+        hears: Some(Hears {
+            filters: policies::filters(),
+            policies: Arc::new(RefundPolicies::new(app)),
+            projection: false,
+        }),
+        database: deps.database,
+        start: Box::new(move |background| recovery.start(background)),
+    })
+}

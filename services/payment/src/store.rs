@@ -1,0 +1,158 @@
+//! Payments, refunds and the ledger in the context's own database.
+
+pub(crate) mod entity;
+mod lists;
+mod migration;
+mod rows;
+
+use jiff::Timestamp;
+use mesh::{Error, Tx, db::exactly_one};
+use sea_orm::{
+    ActiveValue::Set,
+    ColumnTrait, ConnectionTrait, EntityTrait, QueryFilter, QueryOrder, QuerySelect,
+    sea_query::Expr,
+};
+use uuid::Uuid;
+
+use self::entity::{ledger_entry, payment, refund};
+use crate::domain::{
+    ledger::{self, Movement},
+    payment::Payment,
+    refund::Refund,
+};
+
+pub use entity::ledger_entry::Model as LedgerRow;
+pub use lists::{
+    LedgerFilter, Page, Scope, all_payments, all_refunds, find, ledger_entries, payments, refunds_of,
+};
+pub use migration::Migrator;
+
+/// The payment of that id, locked until the transaction ends: what is decided about it stays true until it is written.
+pub async fn lock(tx: &Tx, id: Uuid) -> Result<Option<Payment>, Error> {
+    let row = payment::Entity::find_by_id(id).lock_exclusive().one(&**tx).await?;
+    row.map(rows::payment_of).transpose()
+}
+
+/// Adds `fresh`, unless there is a payment of its id: then that one, locked.
+pub async fn lock_or_insert(tx: &Tx, fresh: &Payment) -> Result<Option<Payment>, Error> {
+    if let Some(existing) = lock(tx, fresh.id).await? {
+        return Ok(Some(existing));
+    }
+    if tx.insert_new(rows::payment_row(fresh)).await? {
+        return Ok(None);
+    }
+    // Somebody else has inserted it in between.
+    lock(tx, fresh.id).await?.map(Some).ok_or(Error::Lost)
+}
+
+/// Writes a payment over the row that is still at the revision at which it was read.
+pub async fn save(tx: &Tx, payment: &mut Payment) -> Result<(), Error> {
+    let read_at = payment.revision;
+    payment.revision += 1;
+    let updated = payment::Entity::update_many()
+        .set(rows::without_key(rows::payment_row(payment)))
+        .filter(payment::Column::Id.eq(payment.id))
+        .filter(payment::Column::Revision.eq(read_at))
+        .exec(&**tx)
+        .await?;
+    exactly_one(updated.rows_affected)
+}
+
+/// The refund of that payment and id.
+pub async fn refund(connection: &impl ConnectionTrait, payment: Uuid, id: Uuid) -> Result<Option<Refund>, Error> {
+    let row = refund::Entity::find_by_id((payment, id)).one(connection).await?;
+    row.map(rows::refund_of).transpose()
+}
+
+/// Adds a refund. Its payment is locked by this transaction, so that nobody else adds it.
+pub async fn insert_refund(tx: &Tx, refund: &Refund) -> Result<(), Error> {
+    refund::Entity::insert(rows::refund_row(refund)).exec_without_returning(&**tx).await?;
+    Ok(())
+}
+
+/// Writes a refund that has ended over the row that is still at the version before.
+pub async fn save_refund(tx: &Tx, refund: &Refund) -> Result<(), Error> {
+    let updated = refund::Entity::update_many()
+        .set(rows::without_refund_key(rows::refund_row(refund)))
+        .filter(refund::Column::PaymentId.eq(refund.payment))
+        .filter(refund::Column::Id.eq(refund.id))
+        .filter(refund::Column::Version.eq(refund.version - 1))
+        .exec(&**tx)
+        .await?;
+    exactly_one(updated.rows_affected)
+}
+
+/// Adds a movement to the ledger, as one transaction of it; refuses one that does not balance.
+pub async fn append(tx: &Tx, payment: Uuid, movement: &Movement, now: Timestamp) -> Result<(), Error> {
+    let entries = movement.entries();
+    ledger::check(&entries).map_err(|error| Error::Internal(format!("a movement of payments/{payment}: {error}")))?;
+    let transaction = Uuid::now_v7();
+    let rows = entries.map(|entry| ledger_entry::ActiveModel {
+        id: Set(Uuid::now_v7()),
+        transaction_id: Set(transaction),
+        payment_id: Set(payment),
+        account: Set(entry.account.name()),
+        side: Set(entry.side.name().to_owned()),
+        currency: Set(entry.amount.code().to_owned()),
+        amount_minor: Set(entry.amount.minor()),
+        earn_time: Set(entry.earn_time.map(Timestamp::as_microsecond)),
+        create_time: Set(now.as_microsecond()),
+    });
+    ledger_entry::Entity::insert_many(rows).exec_without_returning(&**tx).await?;
+    Ok(())
+}
+
+/// Up to `limit` payments that are due, the longest due first.
+pub async fn due_payments(
+    connection: &impl ConnectionTrait,
+    now: Timestamp,
+    limit: u64,
+) -> Result<Vec<Payment>, Error> {
+    let rows = payment::Entity::find()
+        .filter(payment::Column::NextAttemptTime.lte(now.as_microsecond()))
+        .order_by_asc(payment::Column::NextAttemptTime)
+        .limit(limit)
+        .all(connection)
+        .await?;
+    rows.into_iter().map(rows::payment_of).collect()
+}
+
+/// Up to `limit` refunds that are due, the longest due first.
+pub async fn due_refunds(
+    connection: &impl ConnectionTrait,
+    now: Timestamp,
+    limit: u64,
+) -> Result<Vec<Refund>, Error> {
+    let rows = refund::Entity::find()
+        .filter(refund::Column::NextAttemptTime.lte(now.as_microsecond()))
+        .order_by_asc(refund::Column::NextAttemptTime)
+        .limit(limit)
+        .all(connection)
+        .await?;
+    rows.into_iter().map(rows::refund_of).collect()
+}
+
+/// Takes a payment up: moves its next look from where it was read to `next`. False if somebody else has.
+pub async fn claim_payment(tx: &Tx, payment: &Payment, next: Option<Timestamp>) -> Result<bool, Error> {
+    let updated = payment::Entity::update_many()
+        .col_expr(payment::Column::NextAttemptTime, Expr::value(next.map(Timestamp::as_microsecond)))
+        .col_expr(payment::Column::Attempts, Expr::col(payment::Column::Attempts).add(1))
+        .filter(payment::Column::Id.eq(payment.id))
+        .filter(payment::Column::NextAttemptTime.eq(payment.next_attempt_time.map(Timestamp::as_microsecond)))
+        .exec(&**tx)
+        .await?;
+    Ok(updated.rows_affected == 1)
+}
+
+/// Takes a refund up: moves its next look from where it was read to `next`. False if somebody else has.
+pub async fn claim_refund(tx: &Tx, refund: &Refund, next: Option<Timestamp>) -> Result<bool, Error> {
+    let updated = refund::Entity::update_many()
+        .col_expr(refund::Column::NextAttemptTime, Expr::value(next.map(Timestamp::as_microsecond)))
+        .col_expr(refund::Column::Attempts, Expr::col(refund::Column::Attempts).add(1))
+        .filter(refund::Column::PaymentId.eq(refund.payment))
+        .filter(refund::Column::Id.eq(refund.id))
+        .filter(refund::Column::NextAttemptTime.eq(refund.next_attempt_time.map(Timestamp::as_microsecond)))
+        .exec(&**tx)
+        .await?;
+    Ok(updated.rows_affected == 1)
+}

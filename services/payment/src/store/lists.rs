@@ -1,0 +1,148 @@
+//! Reading for callers: whose it is stands in the WHERE clause, and pages go on after a key.
+
+use mesh::Error;
+use sea_orm::{
+    ColumnTrait, Condition, ConnectionTrait, EntityTrait, QueryFilter, QueryOrder, QuerySelect,
+};
+use uuid::Uuid;
+
+use super::{
+    entity::{ledger_entry, payment, refund},
+    rows,
+};
+use crate::domain::{payment::Payment, refund::Refund};
+
+/// Whose payments a caller may see.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Scope {
+    /// Everybody's.
+    All,
+    /// Those that this user (`users/…`) pays or earns.
+    Party(String),
+    /// Those of this collection's cases, such as `reservations`.
+    Cases(&'static str),
+}
+
+impl Scope {
+    fn condition(&self) -> Condition {
+        match self {
+            Self::All => Condition::all(),
+            Self::Party(user) => {
+                Condition::any().add(payment::Column::Payer.eq(user)).add(payment::Column::Payee.eq(user))
+            }
+            Self::Cases(collection) => Condition::all().add(payment::Column::CaseName.starts_with(format!("{collection}/"))),
+        }
+    }
+
+    /// The scope in a word, so that a page token is good for its own scope only.
+    pub fn key(&self) -> &str {
+        match self {
+            Self::All => "",
+            Self::Party(user) => user,
+            Self::Cases(collection) => collection,
+        }
+    }
+}
+
+/// How much of a list, and after which key.
+#[derive(Clone, Debug)]
+pub struct Page<K> {
+    /// How many rows at most.
+    pub size: u64,
+    /// Goes on after this key; `None` begins.
+    pub after: Option<K>,
+}
+
+/// The payment of that id, if it is in scope.
+pub async fn find(connection: &impl ConnectionTrait, id: Uuid, scope: &Scope) -> Result<Option<Payment>, Error> {
+    let row = payment::Entity::find_by_id(id).filter(scope.condition()).one(connection).await?;
+    row.map(rows::payment_of).transpose()
+}
+
+/// Payments in scope, of `case` if one is given, the newest first; keyed by their creation and id.
+pub async fn payments(
+    connection: &impl ConnectionTrait,
+    scope: &Scope,
+    case: Option<&str>,
+    page: &Page<(i64, Uuid)>,
+) -> Result<Vec<Payment>, Error> {
+    let mut query = payment::Entity::find().filter(scope.condition());
+    if let Some(case) = case {
+        query = query.filter(payment::Column::CaseName.eq(case));
+    }
+    if let Some((time, id)) = page.after {
+        query = query.filter(
+            Condition::any().add(payment::Column::CreateTime.lt(time)).add(
+                Condition::all().add(payment::Column::CreateTime.eq(time)).add(payment::Column::Id.lt(id)),
+            ),
+        );
+    }
+    let rows = query
+        .order_by_desc(payment::Column::CreateTime)
+        .order_by_desc(payment::Column::Id)
+        .limit(page.size)
+        .all(connection)
+        .await?;
+    rows.into_iter().map(rows::payment_of).collect()
+}
+
+/// The refunds of a payment, the newest first; keyed by their creation and id.
+pub async fn refunds_of(
+    connection: &impl ConnectionTrait,
+    payment: Uuid,
+    page: &Page<(i64, Uuid)>,
+) -> Result<Vec<Refund>, Error> {
+    let mut query = refund::Entity::find().filter(refund::Column::PaymentId.eq(payment));
+    if let Some((time, id)) = page.after {
+        query = query.filter(
+            Condition::any()
+                .add(refund::Column::CreateTime.lt(time))
+                .add(Condition::all().add(refund::Column::CreateTime.eq(time)).add(refund::Column::Id.lt(id))),
+        );
+    }
+    let rows = query
+        .order_by_desc(refund::Column::CreateTime)
+        .order_by_desc(refund::Column::Id)
+        .limit(page.size)
+        .all(connection)
+        .await?;
+    rows.into_iter().map(rows::refund_of).collect()
+}
+
+/// Which entries of the ledger.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct LedgerFilter {
+    /// Only those about this payment.
+    pub payment: Option<Uuid>,
+    /// Only those of this account.
+    pub account: Option<String>,
+}
+
+/// The ledger, the oldest entries first; keyed by their id.
+pub async fn ledger_entries(
+    connection: &impl ConnectionTrait,
+    filter: &LedgerFilter,
+    page: &Page<Uuid>,
+) -> Result<Vec<ledger_entry::Model>, Error> {
+    let mut query = ledger_entry::Entity::find();
+    if let Some(payment) = filter.payment {
+        query = query.filter(ledger_entry::Column::PaymentId.eq(payment));
+    }
+    if let Some(account) = &filter.account {
+        query = query.filter(ledger_entry::Column::Account.eq(account));
+    }
+    if let Some(after) = page.after {
+        query = query.filter(ledger_entry::Column::Id.gt(after));
+    }
+    Ok(query.order_by_asc(ledger_entry::Column::Id).limit(page.size).all(connection).await?)
+}
+
+/// Every payment, for the auditor.
+pub async fn all_payments(connection: &impl ConnectionTrait) -> Result<Vec<Payment>, Error> {
+    payment::Entity::find().all(connection).await?.into_iter().map(rows::payment_of).collect()
+}
+
+/// Every refund, for the auditor.
+pub async fn all_refunds(connection: &impl ConnectionTrait) -> Result<Vec<Refund>, Error> {
+    refund::Entity::find().all(connection).await?.into_iter().map(rows::refund_of).collect()
+}

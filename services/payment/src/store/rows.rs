@@ -1,0 +1,158 @@
+//! Between rows and the domain.
+
+use jiff::Timestamp;
+use mesh::{Actor, Error, clock::from_micros, money::Money};
+use sea_orm::ActiveValue::{NotSet, Set};
+
+use super::entity::{payment, refund};
+use crate::domain::{
+    machine::{Standing, State},
+    payment::{Bill, Payment},
+    provider::{Action, Method},
+    refund::{Given, Kind, Refund, RefundState},
+};
+
+pub(super) fn payment_row(payment: &Payment) -> payment::ActiveModel {
+    let bill = payment.bill.as_ref().map(|(bill, _)| bill);
+    let given = payment.bill.as_ref().map(|(_, given)| given);
+    let method = payment.charged.as_ref().map(|(method, _)| method);
+    payment::ActiveModel {
+        id: Set(payment.id),
+        case_name: Set(payment.case.clone()),
+        payer: Set(bill.map(|bill| bill.payer.clone())),
+        payee: Set(bill.map(|bill| bill.payee.clone())),
+        currency: Set(bill.map(|bill| bill.amount.code().to_owned())),
+        amount_minor: Set(bill.map_or(0, |bill| bill.amount.minor())),
+        earn_time: Set(micros(bill.and_then(|bill| bill.earn_time))),
+        refunded_minor: Set(given.map_or(0, |given| given.refunded.minor())),
+        refunding_minor: Set(given.map_or(0, |given| given.refunding.minor())),
+        owed_minor: Set(given.map_or(0, |given| given.owed.minor())),
+        provider: Set(payment.provider.clone()),
+        state: Set(payment.state().name().to_owned()),
+        calls: Set(count(payment.standing.calls)),
+        call_time: Set(micros(payment.call_time)),
+        decline_reason: Set(payment.decline_reason.clone()),
+        method_kind: Set(method.map(|method| method.kind.clone())),
+        method_brand: Set(method.map(|method| method.brand.clone())),
+        method_last4: Set(method.map(|method| method.last4.clone())),
+        provider_reference: Set(payment.charged.as_ref().map(|(_, reference)| reference.clone())),
+        action_uri: Set(payment.action.as_ref().map(|action| action.uri.clone())),
+        action_expire_time: Set(micros(payment.action.as_ref().and_then(|action| action.expire_time))),
+        approve_time: Set(micros(payment.approve_time)),
+        create_time: Set(payment.create_time.as_microsecond()),
+        update_time: Set(payment.update_time.as_microsecond()),
+        version: Set(payment.version),
+        revision: Set(payment.revision),
+        correlation_id: Set(payment.correlation_id.clone()),
+        attempts: Set(count(payment.attempts)),
+        next_attempt_time: Set(micros(payment.next_attempt_time)),
+    }
+}
+
+pub(super) fn payment_of(row: payment::Model) -> Result<Payment, Error> {
+    let broken = |what: &str| Error::Internal(format!("the row of payments/{} has no {what}", row.id));
+    let bill = match (&row.payer, &row.payee, &row.currency) {
+        (Some(payer), Some(payee), Some(currency)) => {
+            let money = |minor| Money::new(minor, currency).map_err(|_| broken("readable amount"));
+            let bill = Bill {
+                payer: payer.clone(),
+                payee: payee.clone(),
+                amount: money(row.amount_minor)?,
+                earn_time: row.earn_time.map(from_micros),
+            };
+            let given = Given {
+                refunded: money(row.refunded_minor)?,
+                refunding: money(row.refunding_minor)?,
+                owed: money(row.owed_minor)?,
+            };
+            Some((bill, given))
+        }
+        _ => None,
+    };
+    let state = State::parse(&row.state).ok_or_else(|| broken("readable state"))?;
+    Ok(Payment {
+        id: row.id,
+        case: row.case_name,
+        bill,
+        provider: row.provider,
+        standing: Standing { state, calls: unsigned(row.calls) },
+        call_time: row.call_time.map(from_micros),
+        decline_reason: row.decline_reason,
+        charged: row.provider_reference.map(|reference| {
+            let method = Method {
+                kind: row.method_kind.unwrap_or_default(),
+                brand: row.method_brand.unwrap_or_default(),
+                last4: row.method_last4.unwrap_or_default(),
+            };
+            (method, reference)
+        }),
+        action: row.action_uri.map(|uri| Action { uri, expire_time: row.action_expire_time.map(from_micros) }),
+        approve_time: row.approve_time.map(from_micros),
+        create_time: from_micros(row.create_time),
+        update_time: from_micros(row.update_time),
+        version: row.version,
+        revision: row.revision,
+        correlation_id: row.correlation_id,
+        attempts: unsigned(row.attempts),
+        next_attempt_time: row.next_attempt_time.map(from_micros),
+    })
+}
+
+pub(super) fn refund_row(refund: &Refund) -> refund::ActiveModel {
+    refund::ActiveModel {
+        payment_id: Set(refund.payment),
+        id: Set(refund.id),
+        kind: Set(refund.kind.name().to_owned()),
+        currency: Set(refund.amount.code().to_owned()),
+        amount_minor: Set(refund.amount.minor()),
+        state: Set(refund.state.name().to_owned()),
+        failure_reason: Set(refund.failure_reason.clone()),
+        correlation_id: Set(refund.actor.correlation_id.clone()),
+        causation_id: Set(refund.actor.causation_id.clone()),
+        actor: Set(refund.actor.actor.clone()),
+        create_time: Set(refund.create_time.as_microsecond()),
+        update_time: Set(refund.update_time.as_microsecond()),
+        version: Set(refund.version),
+        attempts: Set(count(refund.attempts)),
+        next_attempt_time: Set(micros(refund.next_attempt_time)),
+    }
+}
+
+pub(super) fn refund_of(row: refund::Model) -> Result<Refund, Error> {
+    let broken = |what: &str| Error::Internal(format!("the row of the refund {} has no {what}", row.id));
+    Ok(Refund {
+        payment: row.payment_id,
+        id: row.id,
+        kind: Kind::parse(&row.kind).ok_or_else(|| broken("readable kind"))?,
+        amount: Money::new(row.amount_minor, &row.currency).map_err(|_| broken("readable amount"))?,
+        state: RefundState::parse(&row.state).ok_or_else(|| broken("readable state"))?,
+        failure_reason: row.failure_reason,
+        actor: Actor { correlation_id: row.correlation_id, causation_id: row.causation_id, actor: row.actor },
+        create_time: from_micros(row.create_time),
+        update_time: from_micros(row.update_time),
+        version: row.version,
+        attempts: unsigned(row.attempts),
+        next_attempt_time: row.next_attempt_time.map(from_micros),
+    })
+}
+
+/// The columns that an update writes: all but the key.
+pub(super) fn without_key(row: payment::ActiveModel) -> payment::ActiveModel {
+    payment::ActiveModel { id: NotSet, ..row }
+}
+
+pub(super) fn without_refund_key(row: refund::ActiveModel) -> refund::ActiveModel {
+    refund::ActiveModel { payment_id: NotSet, id: NotSet, ..row }
+}
+
+fn micros(at: Option<Timestamp>) -> Option<i64> {
+    at.map(Timestamp::as_microsecond)
+}
+
+fn count(number: u32) -> i32 {
+    i32::try_from(number).unwrap_or(i32::MAX)
+}
+
+fn unsigned(number: i32) -> u32 {
+    u32::try_from(number).unwrap_or_default()
+}

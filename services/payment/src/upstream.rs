@@ -1,0 +1,143 @@
+//! The provider over its API: the adapter behind the port.
+
+use std::time::Duration;
+
+use async_trait::async_trait;
+use contracts::provider::v1::{
+    Charge, CreateChargeRequest, GetChargeRequest, RefundChargeRequest, charge, charge_refund,
+    provider_service_client::ProviderServiceClient,
+};
+use mesh::{
+    Reason, Refusal,
+    client::{MarkIdempotent, Upstream, outgoing, surely_not_sent},
+    clock,
+    money::Money,
+};
+use tokio::time::Instant;
+use tonic::{Code, Request, Status};
+use uuid::Uuid;
+
+use crate::domain::provider::{Action, Call, Method, Outcome, PaymentProvider, RefundOutcome};
+
+/// When trying again makes sense if the circuit does not say.
+const TRY_AGAIN: Duration = Duration::from_secs(2);
+
+/// The simulated provider, over the client stack.
+pub struct SimulatedProvider(Upstream);
+
+impl SimulatedProvider {
+    /// The provider behind `upstream`.
+    pub fn new(upstream: Upstream) -> Self {
+        Self(upstream)
+    }
+
+    fn client(&self) -> ProviderServiceClient<Upstream> {
+        ProviderServiceClient::new(self.0.clone())
+    }
+}
+
+#[async_trait]
+impl PaymentProvider for SimulatedProvider {
+    fn name(&self) -> &'static str {
+        "simulated"
+    }
+
+    fn refuses_now(&self) -> Option<Duration> {
+        self.0.refuses_now().map(|refusal| refusal.retry_after.unwrap_or(TRY_AGAIN))
+    }
+
+    async fn charge(&self, call: Call<'_>, payment: Uuid, amount: Money, token: &str) -> Outcome {
+        let message = CreateChargeRequest {
+            charge_id: payment.to_string(),
+            amount: Some(amount.into()),
+            token: token.to_owned(),
+        };
+        match self.client().create_charge(request(call, message)).await {
+            Ok(charge) => outcome(charge.into_inner()),
+            Err(status) if surely_not_sent(&status) => Outcome::NotSent,
+            Err(status) => match Refusal::from_status(&status) {
+                // The provider's own word, not a proxy's: it read the call and would not have it.
+                Some(refusal) if refusal.reason.code() == Code::InvalidArgument => Outcome::Refused(refusal),
+                _ => unknown("charge", &status),
+            },
+        }
+    }
+
+    async fn look(&self, call: Call<'_>, payment: Uuid) -> Outcome {
+        let message = GetChargeRequest { charge_id: payment.to_string() };
+        match self.client().get_charge(request(call, message)).await {
+            Ok(charge) => outcome(charge.into_inner()),
+            Err(status) if reason_of(&status) == Some(Reason::ChargeNotFound) => Outcome::NotFound,
+            Err(status) => unknown("look", &status),
+        }
+    }
+
+    async fn refund(&self, call: Call<'_>, payment: Uuid, refund: Uuid, amount: Money) -> RefundOutcome {
+        use charge_refund::State;
+        let message = RefundChargeRequest {
+            charge_id: payment.to_string(),
+            refund_id: refund.to_string(),
+            amount: Some(amount.into()),
+        };
+        match self.client().refund_charge(request(call, message)).await {
+            Ok(refund) => match refund.get_ref().state() {
+                State::Succeeded => RefundOutcome::Succeeded,
+                State::Failed => RefundOutcome::Failed { reason: bounded(&refund.get_ref().failure_reason, 255) },
+                State::Pending | State::Unspecified => RefundOutcome::Open,
+            },
+            Err(status) => match reason_of(&status) {
+                Some(reason) if matches!(reason.code(), Code::FailedPrecondition | Code::InvalidArgument) => {
+                    RefundOutcome::Failed { reason: reason.as_str().to_owned() }
+                }
+                _ => {
+                    unknown("refund", &status);
+                    RefundOutcome::Open
+                }
+            },
+        }
+    }
+}
+
+/// Every call has a key, so every call may be sent twice.
+fn request<M>(call: Call<'_>, message: M) -> Request<M> {
+    outgoing(message, call.correlation_id, Instant::now() + call.within).idempotent()
+}
+
+fn outcome(charge: Charge) -> Outcome {
+    use charge::State;
+    match charge.state() {
+        // What went back of it is our own doing, and in our own books.
+        State::Charged | State::PartlyRefunded | State::Refunded => {
+            let method = charge.method.unwrap_or_default();
+            Outcome::Charged {
+                method: Method {
+                    kind: bounded(&method.kind, 32),
+                    brand: bounded(&method.brand, 32),
+                    last4: bounded(&method.last4, 4),
+                },
+                reference: bounded(&charge.charge_id, 128),
+            }
+        }
+        State::Declined => Outcome::Declined { reason: bounded(&charge.decline_reason, 255) },
+        State::ActionRequired => Outcome::ActionRequired(Action {
+            uri: bounded(&charge.action_uri, 2048),
+            expire_time: charge.action_expire_time.as_ref().and_then(clock::from_proto),
+        }),
+        State::Processing => Outcome::Processing,
+        State::Unspecified => Outcome::Unknown,
+    }
+}
+
+/// A stranger's text has the length that our own books have room for.
+fn bounded(text: &str, max_chars: usize) -> String {
+    text.chars().take(max_chars).collect()
+}
+
+fn reason_of(status: &Status) -> Option<Reason> {
+    Refusal::from_status(status).map(|refusal| refusal.reason)
+}
+
+fn unknown(operation: &str, status: &Status) -> Outcome {
+    tracing::warn!(operation, code = ?status.code(), "the provider gave no answer that says what happened");
+    Outcome::Unknown
+}

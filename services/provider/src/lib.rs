@@ -1,0 +1,1 @@
+//! The simulated payment provider: a party of its own.

@@ -1,0 +1,188 @@
+//! The use cases: what a guest or a host wants, step by step.
+
+use jiff::{Timestamp, civil::Date};
+use mesh::{
+    Actor, Caller, Clock, Error, Principal, Reason, Refusal, Role,
+    checkout::{Cases, Checkout, Scope},
+    fields::Fields,
+    money::Money,
+    requests::{Answer, Request},
+};
+use uuid::Uuid;
+
+use crate::{
+    domain::{self, CancellationPolicy, GuestDetails, Price, Reservation, RoomOffer, Stay},
+    rooms::Rooms,
+    store::{Filter, Reservations},
+};
+
+/// The use cases of this context.
+#[derive(Clone)]
+pub struct App {
+    checkout: Checkout<Reservations>,
+    rooms: Rooms,
+    clock: Clock,
+}
+
+/// A stay that somebody wants.
+pub struct Wish {
+    /// The room.
+    pub room: Uuid,
+    /// The first night.
+    pub check_in: Date,
+    /// The day of leaving.
+    pub check_out: Date,
+    /// How many units.
+    pub units: u32,
+    /// How many people.
+    pub guests: u32,
+}
+
+/// What a stay would cost.
+pub struct Quote {
+    /// The price.
+    pub price: Price,
+    /// The terms of cancelling.
+    pub policy: CancellationPolicy,
+    /// Until when something would be given back.
+    pub refundable_until: Option<Timestamp>,
+    /// The units left on the fullest night.
+    pub units_left: i32,
+    /// When that was so.
+    pub as_of: Timestamp,
+}
+
+impl App {
+    /// The use cases over a checkout and what is known of rooms.
+    pub fn new(checkout: Checkout<Reservations>, rooms: Rooms, clock: Clock) -> Self {
+        Self { checkout, rooms, clock }
+    }
+
+    /// What a stay would cost, and whether it is free: holds nothing.
+    pub async fn quote(&self, wish: Wish, caller: &Caller) -> Result<Quote, Error> {
+        let now = self.clock.now();
+        let (room, stay, price) = self.offer(wish, caller, now).await?;
+        let check_in = Stay::instant(stay.check_in, room.check_in_time, &room.time_zone);
+        Ok(Quote {
+            price,
+            refundable_until: room.cancellation_policy.refundable_until(check_in, now),
+            units_left: self.rooms.fewest_left(&room, &stay).await?,
+            policy: room.cancellation_policy,
+            as_of: now,
+        })
+    }
+
+    /// Makes a reservation: holds it or, with a payment method's token, pays for it.
+    pub async fn create(
+        &self,
+        wish: Wish,
+        details: Option<GuestDetails>,
+        expected_total: Option<Money>,
+        token: Option<String>,
+        request: Option<Request>,
+        caller: &Caller,
+    ) -> Result<Answer, Error> {
+        if let Some(answer) = self.checkout.replay(request.as_ref(), token.as_deref(), caller).await? {
+            return Ok(answer);
+        }
+        let now = self.clock.now();
+        let (room, stay, price) = self.offer(wish, caller, now).await?;
+        if let Some(expected) = expected_total {
+            check_expected(expected, price.total)?;
+        }
+        self.rooms.ensure_nights(&room, &stay).await?;
+        let id = Uuid::now_v7();
+        let reservation =
+            Reservation::begin(id, caller.user()?, &room, stay, price, details, &caller.correlation_id, now);
+        self.checkout.create(reservation, token, request, caller).await
+    }
+
+    /// Pays for a held reservation of the caller's.
+    pub async fn pay(
+        &self,
+        name: &str,
+        token: String,
+        request: Option<Request>,
+        caller: &Caller,
+    ) -> Result<Answer, Error> {
+        let scope = Scope::Payer(caller.user()?.to_owned());
+        self.checkout.pay(name, scope, token, request, caller).await
+    }
+
+    /// Cancels a reservation that the caller is a party of, or any for an agent.
+    pub async fn cancel(
+        &self,
+        name: &str,
+        reason: &str,
+        request: Option<Request>,
+        caller: &Caller,
+    ) -> Result<Answer, Error> {
+        let actor = Actor { correlation_id: caller.correlation_id.clone(), ..caller.actor() };
+        self.checkout.cancel(name, scope(caller), reason, request, &actor).await
+    }
+
+    /// A reservation that the caller may see.
+    pub async fn get(&self, name: &str, scope: &Scope) -> Result<Reservation, Error> {
+        let cases = self.checkout.cases();
+        cases.read(name, scope).await?.ok_or_else(|| cases.not_found(name))
+    }
+
+    /// A page of reservations.
+    pub async fn list(&self, filter: &Filter, after: Option<Uuid>, limit: u64) -> Result<Vec<Reservation>, Error> {
+        self.checkout.cases().list(filter, after, limit).await
+    }
+
+    /// The room, the stay and its price, or every fault of the wish at once.
+    async fn offer(&self, wish: Wish, caller: &Caller, now: Timestamp) -> Result<(RoomOffer, Stay, Price), Error> {
+        let room = self.rooms.on_offer(wish.room, caller).await?;
+        let stay = Stay {
+            check_in: wish.check_in,
+            check_out: wish.check_out,
+            units: wish.units,
+            guests: wish.guests,
+        };
+        let mut fields = Fields::new();
+        if let Err(fault) = stay.check_dates(&room.time_zone, now) {
+            fields.fault("reservation.check_in_date", fault.to_string());
+        }
+        if let Err(fault) = stay.check_guests(room.capacity) {
+            fields.fault("reservation.guests", fault.to_string());
+        }
+        let price = domain::of_nights(&stay, room.nightly_rate);
+        if let Err(fault) = &price {
+            fields.fault("reservation.units", fault.to_string());
+        }
+        fields.finish()?;
+        match price {
+            Ok(price) => Ok((room, stay, price)),
+            Err(fault) => Err(Error::Internal(fault.to_string())),
+        }
+    }
+}
+
+/// Whose reservations a caller may see: an agent's and an admin's are everybody's.
+pub fn scope(caller: &Caller) -> Scope {
+    match &caller.principal {
+        Principal::User { .. } if caller.principal.has(Role::Agent) || caller.principal.has(Role::Admin) => Scope::All,
+        Principal::User { name, .. } => Scope::Party(name.clone()),
+        // A context is no party of any reservation.
+        Principal::Context { .. } => Scope::Party(caller.principal.name()),
+    }
+}
+
+fn check_expected(expected: Money, total: Money) -> Result<(), Error> {
+    if expected.code() != total.code() {
+        return Err(Refusal::new(
+            Reason::CurrencyMismatch,
+            format!("expected_total is in {}, and the room is sold in {}", expected.code(), total.code()),
+        )
+        .into());
+    }
+    if expected != total {
+        return Err(Refusal::new(Reason::PriceChanged, format!("the price is {total} and no longer {expected}"))
+            .hint("show the guest the new price, and send it as expected_total")
+            .with("total", total)
+            .into());
+    }
+    Ok(())
+}

@@ -1,0 +1,241 @@
+//! Between the domain and the contracts, both ways.
+
+use contracts::{
+    google::r#type::Money as ProtoMoney,
+    reservation::v1::{
+        Reservation as Resource,
+        reservation::{GuestDetails as ResourceDetails, RoomSnapshot as ResourceSnapshot, State as ResourceState},
+    },
+    room::v1::{Room, room},
+    types::v1::{
+        CancellationPolicy as ResourcePolicy, PaymentAction as ResourceAction, Price as ResourcePrice, cancellation_policy,
+        price,
+    },
+};
+use jiff::{civil::Time, tz::TimeZone};
+use mesh::{
+    checkout::State,
+    clock::{from_proto, to_proto},
+    fields,
+    money::Money,
+};
+
+use crate::domain::{
+    CancellationPolicy, GuestDetails, Line, Price, Reservation, RoomOffer, RoomSnapshot, RoomState, Tier,
+};
+
+/// The reservation as its guest and its host see it.
+pub fn resource(case: &Reservation) -> Resource {
+    let record = &case.record;
+    Resource {
+        name: record.name.clone(),
+        room: fields::name("rooms", case.room),
+        guest: record.payer.clone(),
+        host: record.payee.clone(),
+        check_in_date: case.stay.check_in.to_string(),
+        check_out_date: case.stay.check_out.to_string(),
+        units: i32::try_from(case.stay.units).ok(),
+        guests: i32::try_from(case.stay.guests).ok(),
+        guest_details: case.guest_details.as_ref().map(guest_details),
+        room_snapshot: Some(snapshot(&case.room_snapshot)),
+        price: Some(price_message(&case.price)),
+        cancellation_policy: Some(policy_message(&case.cancellation_policy)),
+        refund_amount: record.refund_amount.map(ProtoMoney::from),
+        state: state(record.state()).into(),
+        reject_reason: record.reject_reason.clone().unwrap_or_default(),
+        cancel_reason: record.cancel_reason.clone().unwrap_or_default(),
+        payment: record.approved_payment().unwrap_or_default(),
+        payment_action: record.payment_action.as_ref().map(|action| ResourceAction {
+            uri: action.uri.clone(),
+            expire_time: action.expire_time.map(to_proto),
+        }),
+        payment_label: record.payment_label.clone().unwrap_or_default(),
+        pay_time: record.pay_time.map(to_proto),
+        hold_expire_time: (record.state() == State::Pending).then(|| to_proto(record.hold_expire_time)),
+        confirm_time: record.confirm_time.map(to_proto),
+        cancel_time: record.cancel_time.map(to_proto),
+        confirmation_code: case.confirmation_code.clone(),
+        create_time: Some(to_proto(record.create_time)),
+        update_time: Some(to_proto(record.update_time)),
+        version: record.version,
+    }
+}
+
+/// The reservation as events carry it: nothing that a person wrote, because events are kept for ever.
+pub fn for_event(case: &Reservation) -> Resource {
+    Resource {
+        guest_details: None,
+        cancel_reason: String::new(),
+        payment_action: None,
+        confirmation_code: String::new(),
+        ..resource(case)
+    }
+}
+
+/// What is frozen on a reservation, as it is stored.
+pub fn frozen(case: &Reservation) -> Resource {
+    Resource {
+        room_snapshot: Some(snapshot(&case.room_snapshot)),
+        price: Some(price_message(&case.price)),
+        cancellation_policy: Some(policy_message(&case.cancellation_policy)),
+        ..Resource::default()
+    }
+}
+
+/// What is frozen on a reservation, read back.
+pub fn read_frozen(frozen: &Resource) -> Option<(RoomSnapshot, Price, CancellationPolicy)> {
+    Some((
+        read_snapshot(frozen.room_snapshot.as_ref()?),
+        read_price(frozen.price.as_ref()?)?,
+        read_policy(frozen.cancellation_policy.as_ref()?)?,
+    ))
+}
+
+/// The lifecycle's state as the contract names it.
+pub fn state(state: State) -> ResourceState {
+    match state {
+        State::Pending => ResourceState::Pending,
+        State::Confirmed => ResourceState::Confirmed,
+        State::CancelRequested => ResourceState::CancelRequested,
+        State::Cancelled => ResourceState::Cancelled,
+        State::Rejected => ResourceState::Rejected,
+        State::Expired => ResourceState::Expired,
+    }
+}
+
+/// The contract's state as the lifecycle names it; none for UNSPECIFIED.
+pub fn read_state(state: ResourceState) -> Option<State> {
+    State::ALL.into_iter().find(|candidate| self::state(*candidate) == state)
+}
+
+pub fn guest_details(details: &GuestDetails) -> ResourceDetails {
+    ResourceDetails {
+        full_name: details.full_name.clone(),
+        phone: details.phone.clone(),
+        note: details.note.clone(),
+    }
+}
+
+pub fn read_guest_details(details: &ResourceDetails) -> GuestDetails {
+    GuestDetails {
+        full_name: details.full_name.clone(),
+        phone: details.phone.clone(),
+        note: details.note.clone(),
+    }
+}
+
+pub fn price_message(price: &Price) -> ResourcePrice {
+    ResourcePrice {
+        lines: price
+            .lines
+            .iter()
+            .map(|line| price::Line {
+                kind: price::line::Kind::Night.into(),
+                label: format!("night of {}", line.night),
+                date: line.night.to_string(),
+                units: i32::try_from(line.units).unwrap_or(i32::MAX),
+                amount: Some(line.amount.into()),
+            })
+            .collect(),
+        total: Some(price.total.into()),
+    }
+}
+
+fn read_price(price: &ResourcePrice) -> Option<Price> {
+    let lines = price
+        .lines
+        .iter()
+        .map(|line| {
+            Some(Line {
+                night: line.date.parse().ok()?,
+                units: u32::try_from(line.units).ok()?,
+                amount: Money::try_from(line.amount.as_ref()?).ok()?,
+            })
+        })
+        .collect::<Option<_>>()?;
+    Some(Price { lines, total: Money::try_from(price.total.as_ref()?).ok()? })
+}
+
+pub fn policy_message(policy: &CancellationPolicy) -> ResourcePolicy {
+    ResourcePolicy {
+        tiers: policy
+            .tiers
+            .iter()
+            .map(|tier| cancellation_policy::Tier {
+                hours_before_check_in: i32::try_from(tier.hours_before_check_in).unwrap_or(i32::MAX),
+                refund_percent: i32::try_from(tier.refund_percent).ok(),
+            })
+            .collect(),
+    }
+}
+
+fn read_policy(policy: &ResourcePolicy) -> Option<CancellationPolicy> {
+    let tiers = policy
+        .tiers
+        .iter()
+        .map(|tier| {
+            Some(Tier {
+                hours_before_check_in: u32::try_from(tier.hours_before_check_in).ok()?,
+                refund_percent: u32::try_from(tier.refund_percent.unwrap_or(100)).ok()?,
+            })
+        })
+        .collect::<Option<_>>()?;
+    Some(CancellationPolicy { tiers })
+}
+
+fn snapshot(room: &RoomSnapshot) -> ResourceSnapshot {
+    ResourceSnapshot {
+        number: room.number.clone(),
+        display_name: room.display_name.clone(),
+        size_square_meters: room.size_square_meters,
+        amenities: room.amenities.clone(),
+        register_time: room.register_time.map(to_proto),
+        time_zone: room.time_zone.clone(),
+        check_in_time: room.check_in_time.clone(),
+        check_out_time: room.check_out_time.clone(),
+    }
+}
+
+fn read_snapshot(room: &ResourceSnapshot) -> RoomSnapshot {
+    RoomSnapshot {
+        number: room.number.clone(),
+        display_name: room.display_name.clone(),
+        size_square_meters: room.size_square_meters,
+        amenities: room.amenities.clone(),
+        register_time: room.register_time.as_ref().and_then(from_proto),
+        time_zone: room.time_zone.clone(),
+        check_in_time: room.check_in_time.clone(),
+        check_out_time: room.check_out_time.clone(),
+    }
+}
+
+/// What can be sold of a room, from what its context tells; none if it is told incompletely.
+pub fn room_offer(room: &Room) -> Option<RoomOffer> {
+    let time = |text: &str| text.parse::<Time>().ok();
+    Some(RoomOffer {
+        id: fields::parse_name(&room.name, "rooms")?,
+        host: room.host.clone(),
+        version: room.version,
+        state: match room.state() {
+            room::State::Deleted => RoomState::Deleted,
+            room::State::Active | room::State::Unspecified => RoomState::Active,
+        },
+        units: u32::try_from(room.units.unwrap_or(1)).ok()?,
+        capacity: u32::try_from(room.capacity.unwrap_or(2)).ok()?,
+        nightly_rate: Money::try_from(room.nightly_rate.as_ref()?).ok()?,
+        time_zone: TimeZone::get(&room.time_zone).ok()?,
+        check_in_time: time(&room.check_in_time)?,
+        check_out_time: time(&room.check_out_time)?,
+        cancellation_policy: read_policy(room.cancellation_policy.as_ref()?)?,
+        snapshot: RoomSnapshot {
+            number: room.number.clone(),
+            display_name: room.display_name.clone(),
+            size_square_meters: room.size_square_meters,
+            amenities: room.amenities.clone(),
+            register_time: room.create_time.as_ref().and_then(from_proto),
+            time_zone: room.time_zone.clone(),
+            check_in_time: room.check_in_time.clone(),
+            check_out_time: room.check_out_time.clone(),
+        },
+    })
+}

@@ -1,0 +1,154 @@
+//! The aggregate: a stay, whose it is, its frozen terms, and its lifecycle's record.
+
+use jiff::{Timestamp, civil::Time, tz::TimeZone};
+use mesh::{
+    checkout::{Case, Mode, Record, Terms},
+    fields,
+    money::Money,
+};
+use uuid::Uuid;
+
+use super::{
+    policy::CancellationPolicy,
+    price::Price,
+    room::RoomOffer,
+    stay::Stay,
+};
+
+/// What a host needs to know of a guest. Stays in this context; no event carries it.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct GuestDetails {
+    /// At most 80 characters.
+    pub full_name: String,
+    /// At most 32 characters.
+    pub phone: String,
+    /// At most 500 characters.
+    pub note: String,
+}
+
+/// The room as it was when the reservation was made.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct RoomSnapshot {
+    /// Its number.
+    pub number: String,
+    /// Its name.
+    pub display_name: String,
+    /// Its size.
+    pub size_square_meters: Option<i32>,
+    /// What it has.
+    pub amenities: Vec<String>,
+    /// When it was registered.
+    pub register_time: Option<Timestamp>,
+    /// Its time zone's name.
+    pub time_zone: String,
+    /// When stays begin, as `15:00`.
+    pub check_in_time: String,
+    /// When stays end, as `11:00`.
+    pub check_out_time: String,
+}
+
+/// A reservation.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Reservation {
+    /// The lifecycle's columns.
+    pub record: Record,
+    /// Its id.
+    pub id: Uuid,
+    /// The room.
+    pub room: Uuid,
+    /// Nights, units, guests.
+    pub stay: Stay,
+    /// Of the guest.
+    pub guest_details: Option<GuestDetails>,
+    /// The room as it was.
+    pub room_snapshot: RoomSnapshot,
+    /// The price as it was.
+    pub price: Price,
+    /// The terms as they were.
+    pub cancellation_policy: CancellationPolicy,
+    /// For the telephone.
+    pub confirmation_code: String,
+    /// When the stay begins.
+    pub check_in: Timestamp,
+}
+
+/// The collection's name.
+pub const COLLECTION: &str = "reservations";
+/// Letters and digits that nobody mishears or misreads.
+const CODE_ALPHABET: &[u8; 28] = b"23456789ABCDEFGHJKMNPQRTVWXY";
+const CODE_LETTERS: usize = 8;
+
+impl Reservation {
+    /// A stay in a room at a price, on the room's terms of this moment.
+    #[allow(clippy::too_many_arguments, reason = "each is a fact of the reservation, and none has a default")]
+    pub fn begin(
+        id: Uuid,
+        guest: &str,
+        room: &RoomOffer,
+        stay: Stay,
+        price: Price,
+        guest_details: Option<GuestDetails>,
+        correlation_id: &str,
+        now: Timestamp,
+    ) -> Self {
+        let terms = Terms {
+            name: fields::name(COLLECTION, id),
+            mode: Mode::Hold,
+            correlation_id: correlation_id.to_owned(),
+            payer: guest.to_owned(),
+            payee: room.host.clone(),
+            total: price.total,
+            // The host has earned it when the stay is over.
+            earn_time: Stay::instant(stay.check_out, room.check_out_time, &room.time_zone),
+        };
+        Self {
+            record: Record::begin(terms, now),
+            id,
+            room: room.id,
+            stay,
+            guest_details,
+            room_snapshot: room.snapshot.clone(),
+            price,
+            cancellation_policy: room.cancellation_policy.clone(),
+            confirmation_code: confirmation_code(id),
+            check_in: Stay::instant(stay.check_in, room.check_in_time, &room.time_zone),
+        }
+    }
+
+    /// When the stay begins, from what is frozen on it.
+    pub fn check_in_instant(stay: &Stay, snapshot: &RoomSnapshot) -> Timestamp {
+        let zone = TimeZone::get(&snapshot.time_zone).unwrap_or(TimeZone::UTC);
+        let time: Time = snapshot.check_in_time.parse().unwrap_or(Time::midnight());
+        Stay::instant(stay.check_in, time, &zone)
+    }
+}
+
+impl Case for Reservation {
+    fn record(&self) -> &Record {
+        &self.record
+    }
+
+    fn record_mut(&mut self) -> &mut Record {
+        &mut self.record
+    }
+
+    fn refund_at(&self, now: Timestamp) -> Money {
+        self.cancellation_policy.refund(self.price.total, self.check_in, now)
+    }
+
+    fn cancel_until(&self) -> Timestamp {
+        self.check_in
+    }
+}
+
+/// Drawn from the random half of the id, so that it needs no place of its own to be unique enough for a telephone.
+fn confirmation_code(id: Uuid) -> String {
+    let mut random = id.as_u128() & ((1 << 62) - 1);
+    let mut code = String::with_capacity(CODE_LETTERS);
+    for _ in 0..CODE_LETTERS {
+        let letter = usize::try_from(random % CODE_ALPHABET.len() as u128).unwrap_or(0);
+        code.push(char::from(CODE_ALPHABET[letter]));
+        random /= CODE_ALPHABET.len() as u128;
+    }
+    code
+}

@@ -1,0 +1,45 @@
+//! A room as this context knows it: what it heard of it, to sell from.
+
+use jiff::{civil::Time, tz::TimeZone};
+use mesh::money::Money;
+use uuid::Uuid;
+
+use super::{policy::CancellationPolicy, reservation::RoomSnapshot};
+
+/// Whether a room is on offer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum RoomState {
+    /// It can be booked.
+    Active,
+    /// It was removed; stays sold before are kept unless its host cancels them.
+    Deleted,
+}
+
+/// What can be sold of a room, and on which terms.
+#[derive(Clone, Debug, PartialEq)]
+pub struct RoomOffer {
+    /// The room.
+    pub id: Uuid,
+    /// Whose it is: `users/…`.
+    pub host: String,
+    /// The version of the room that this is.
+    pub version: i64,
+    /// Whether it is on offer.
+    pub state: RoomState,
+    /// How many units it has.
+    pub units: u32,
+    /// How many people each takes.
+    pub capacity: u32,
+    /// What one unit costs a night.
+    pub nightly_rate: Money,
+    /// Where its days begin and end.
+    pub time_zone: TimeZone,
+    /// When stays begin.
+    pub check_in_time: Time,
+    /// When stays end.
+    pub check_out_time: Time,
+    /// The terms of cancelling.
+    pub cancellation_policy: CancellationPolicy,
+    /// What a reservation keeps of it.
+    pub snapshot: RoomSnapshot,
+}

@@ -1,0 +1,179 @@
+//! The inbound adapter: a request becomes a use case, its outcome a response.
+
+mod read;
+
+use contracts::reservation::v1::{
+    CancelReservationRequest, CreateReservationRequest, GetReservationRequest, ListReservationsRequest,
+    ListReservationsResponse, PayReservationRequest, QuoteReservationRequest, QuoteReservationResponse, Reservation,
+    WatchReservationRequest, WatchReservationResponse, reservation_service_server::ReservationService,
+};
+use mesh::{
+    Caller, Database, Error, Reason, Refusal,
+    background::Background,
+    checkout::Case,
+    clock::to_proto,
+    page::{PageTokens, page_size},
+    requests::Request as Recorded,
+    watch::{self, Following},
+};
+use tonic::{Request, Response, Status};
+use uuid::Uuid;
+
+use crate::{
+    app::{App, scope},
+    convert,
+};
+
+/// The service.
+pub struct Service {
+    app: App,
+    pages: PageTokens,
+    database: Database,
+    background: Background,
+}
+
+impl Service {
+    /// The service over its use cases.
+    pub fn new(app: App, pages: PageTokens, database: Database, background: Background) -> Self {
+        Self { app, pages, database, background }
+    }
+}
+
+#[tonic::async_trait]
+impl ReservationService for Service {
+    type WatchReservationStream = Following<WatchReservationResponse>;
+
+    async fn quote_reservation(
+        &self,
+        request: Request<QuoteReservationRequest>,
+    ) -> Result<Response<QuoteReservationResponse>, Status> {
+        let caller = Caller::of(&request)?;
+        let wish = read::quote(request.get_ref())?;
+        let quote = self.app.quote(wish, &caller).await?;
+        Ok(Response::new(QuoteReservationResponse {
+            price: Some(convert::price_message(&quote.price)),
+            cancellation_policy: Some(convert::policy_message(&quote.policy)),
+            refundable_until: quote.refundable_until.map(to_proto),
+            units_left: Some(quote.units_left),
+            as_of_time: Some(to_proto(quote.as_of)),
+        }))
+    }
+
+    async fn create_reservation(
+        &self,
+        request: Request<CreateReservationRequest>,
+    ) -> Result<Response<Reservation>, Status> {
+        let caller = Caller::of(&request)?;
+        let mut message = request.into_inner();
+        let asked = read::create(&message)?;
+        let request_id = std::mem::take(&mut message.request_id);
+        let recorded = Recorded::new(&caller, "CreateReservation", &request_id, &message);
+        self.app
+            .create(asked.wish, asked.details, asked.expected_total, asked.token, recorded, &caller)
+            .await?
+            .into_response()
+    }
+
+    async fn pay_reservation(&self, request: Request<PayReservationRequest>) -> Result<Response<Reservation>, Status> {
+        let caller = Caller::of(&request)?;
+        let mut message = request.into_inner();
+        let token = read::pay(&message)?;
+        let request_id = std::mem::take(&mut message.request_id);
+        let recorded = Recorded::new(&caller, "PayReservation", &request_id, &message);
+        self.app.pay(&message.name, token, recorded, &caller).await?.into_response()
+    }
+
+    async fn get_reservation(&self, request: Request<GetReservationRequest>) -> Result<Response<Reservation>, Status> {
+        let caller = Caller::of(&request)?;
+        let name = &request.get_ref().name;
+        read::name(name)?;
+        let reservation = self.app.get(name, &scope(&caller)).await?;
+        Ok(Response::new(convert::resource(&reservation)))
+    }
+
+    async fn list_reservations(
+        &self,
+        request: Request<ListReservationsRequest>,
+    ) -> Result<Response<ListReservationsResponse>, Status> {
+        let caller = Caller::of(&request)?;
+        let message = request.into_inner();
+        let filter = read::list(&message, caller.user()?)?;
+        // Everything that decides what the list holds: a token of another list must not open this one.
+        let list = format!("{filter:?}");
+        let after = self
+            .pages
+            .read(&["ListReservations", &list], &message.page_token)
+            .map_err(Error::from)?
+            .and_then(|cursor| cursor.parse::<Uuid>().ok());
+        let size = page_size(message.page_size);
+        // One more than the page tells whether there is another page.
+        let mut found = self.app.list(&filter, after, size + 1).await?;
+        let more = found.len() as u64 > size;
+        found.truncate(usize::try_from(size).unwrap_or(usize::MAX));
+        let next_page_token = match found.last() {
+            Some(last) if more => self.pages.make(&["ListReservations", &list], &last.id.to_string()),
+            _ => String::new(),
+        };
+        let reservations = found.iter().map(convert::resource).collect();
+        Ok(Response::new(ListReservationsResponse { reservations, next_page_token }))
+    }
+
+    async fn cancel_reservation(
+        &self,
+        request: Request<CancelReservationRequest>,
+    ) -> Result<Response<Reservation>, Status> {
+        let caller = Caller::of(&request)?;
+        let mut message = request.into_inner();
+        read::cancel(&message)?;
+        let request_id = std::mem::take(&mut message.request_id);
+        let recorded = Recorded::new(&caller, "CancelReservation", &request_id, &message);
+        self.app.cancel(&message.name, &message.reason, recorded, &caller).await?.into_response()
+    }
+
+    async fn watch_reservation(
+        &self,
+        request: Request<WatchReservationRequest>,
+    ) -> Result<Response<Self::WatchReservationStream>, Status> {
+        let caller = Caller::of(&request)?;
+        let message = request.into_inner();
+        read::name(&message.name)?;
+        let scope = scope(&caller);
+        // The position is the version last sent: a reservation has no history to miss, only a newest state.
+        let mut sent = read_position(&message.position)?;
+        let first = self.app.get(&message.name, &scope).await?;
+        if sent.is_some_and(|sent| sent > first.record().version) {
+            return Err(position_expired().into());
+        }
+        let app = self.app.clone();
+        let stream = watch::follow(&self.database, &self.background, move |after: Option<i64>| {
+            let (app, scope, name) = (app.clone(), scope.clone(), message.name.clone());
+            let after = after.or(sent.take());
+            async move {
+                let reservation = app.get(&name, &scope).await?;
+                let version = reservation.record().version;
+                let news = after.is_none_or(|after| version > after).then(|| WatchReservationResponse {
+                    reservation: Some(convert::resource(&reservation)),
+                    position: format!("v{version}"),
+                });
+                Ok((Some(version), news.into_iter().collect()))
+            }
+        });
+        Ok(Response::new(stream))
+    }
+}
+
+fn read_position(position: &str) -> Result<Option<i64>, Error> {
+    if position.is_empty() {
+        return Ok(None);
+    }
+    match position.strip_prefix('v').and_then(|version| version.parse().ok()) {
+        Some(version) => Ok(Some(version)),
+        None => Err(position_expired()),
+    }
+}
+
+fn position_expired() -> Error {
+    Refusal::new(Reason::PositionExpired, "the position is not one of this reservation's")
+        .hint("watch without a position: the current state comes first")
+        .into()
+}

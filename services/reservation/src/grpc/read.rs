@@ -1,0 +1,143 @@
+//! Reading requests: every fault of their fields is told at once.
+
+use contracts::reservation::v1::{
+    CancelReservationRequest, CreateReservationRequest, ListReservationsRequest, PayReservationRequest,
+    QuoteReservationRequest, Reservation, list_reservations_request, reservation::State,
+};
+use contracts::types::v1::PaymentMethod;
+use jiff::civil::Date;
+use mesh::{Error, fields::Fields, money::Money};
+
+use crate::{
+    app::Wish,
+    convert,
+    domain::{COLLECTION, GuestDetails, MAX_NIGHTS, MAX_UNITS},
+    store::{Filter, View},
+};
+
+const MAX_TOKEN_CHARS: usize = 255;
+const MAX_REASON_CHARS: usize = 200;
+
+/// What CreateReservation asks for.
+pub struct Create {
+    /// The stay.
+    pub wish: Wish,
+    /// Of the guest.
+    pub details: Option<GuestDetails>,
+    /// What it may cost.
+    pub expected_total: Option<Money>,
+    /// What to pay with.
+    pub token: Option<String>,
+}
+
+pub fn quote(message: &QuoteReservationRequest) -> Result<Wish, Error> {
+    let mut fields = Fields::new();
+    let wish = wish(&mut fields, message.reservation.as_ref());
+    finish(fields, wish)
+}
+
+pub fn create(message: &CreateReservationRequest) -> Result<Create, Error> {
+    let mut fields = Fields::new();
+    let wish = wish(&mut fields, message.reservation.as_ref());
+    let details = message.reservation.as_ref().and_then(|reservation| reservation.guest_details.as_ref());
+    if let Some(details) = details {
+        fields.text("reservation.guest_details.full_name", &details.full_name, 80);
+        fields.text("reservation.guest_details.phone", &details.phone, 32);
+        fields.text("reservation.guest_details.note", &details.note, 500);
+    }
+    let token = message.payment_method.as_ref().map(|method| token(&mut fields, method));
+    let expected_total =
+        message.expected_total.as_ref().and_then(|total| fields.money("expected_total", Some(total), false));
+    fields.request_id(&message.request_id);
+    let wish = finish(fields, wish)?;
+    Ok(Create { wish, details: details.map(convert::read_guest_details), expected_total, token })
+}
+
+pub fn pay(message: &PayReservationRequest) -> Result<String, Error> {
+    let mut fields = Fields::new();
+    fields.name("name", &message.name, COLLECTION);
+    let token = match &message.payment_method {
+        Some(method) => Some(token(&mut fields, method)),
+        None => {
+            fields.fault("payment_method", "is required, as in {\"token\": \"tok_approve\"}");
+            None
+        }
+    };
+    fields.request_id(&message.request_id);
+    finish(fields, token)
+}
+
+pub fn cancel(message: &CancelReservationRequest) -> Result<(), Error> {
+    let mut fields = Fields::new();
+    fields.name("name", &message.name, COLLECTION);
+    fields.text("reason", &message.reason, MAX_REASON_CHARS);
+    fields.request_id(&message.request_id);
+    Ok(fields.finish()?)
+}
+
+pub fn name(name: &str) -> Result<(), Error> {
+    let mut fields = Fields::new();
+    fields.name("name", name, COLLECTION);
+    Ok(fields.finish()?)
+}
+
+pub fn list(message: &ListReservationsRequest, user: &str) -> Result<Filter, Error> {
+    use list_reservations_request::View as Wished;
+    let mut fields = Fields::new();
+    let view = match Wished::try_from(message.view) {
+        Ok(Wished::Host) => View::Host,
+        Ok(Wished::Guest | Wished::Unspecified) => View::Guest,
+        Err(_) => {
+            fields.fault("view", "is neither GUEST nor HOST");
+            View::Guest
+        }
+    };
+    let room = fields.optional_name("room", &message.room, "rooms");
+    let mut states = Vec::new();
+    for (at, number) in message.states.iter().enumerate() {
+        match State::try_from(*number).ok().and_then(convert::read_state) {
+            Some(state) => states.push(state),
+            None => fields.fault(format!("states[{at}]"), "is not a state of a reservation"),
+        }
+    }
+    let from_date: Option<Date> =
+        if message.from_date.is_empty() { None } else { fields.date("from_date", &message.from_date) };
+    fields.finish()?;
+    Ok(Filter { view, user: user.to_owned(), room, states, from_date })
+}
+
+fn token(fields: &mut Fields, method: &PaymentMethod) -> String {
+    fields.required_text("payment_method.token", &method.token, MAX_TOKEN_CHARS);
+    method.token.clone()
+}
+
+fn wish(fields: &mut Fields, reservation: Option<&Reservation>) -> Option<Wish> {
+    let Some(reservation) = reservation else {
+        fields.fault("reservation", "is required: a room and two dates");
+        return None;
+    };
+    let room = fields.name("reservation.room", &reservation.room, "rooms");
+    let nights = fields.nights(
+        ("reservation.check_in_date", "reservation.check_out_date"),
+        (&reservation.check_in_date, &reservation.check_out_date),
+        MAX_NIGHTS,
+    );
+    let units = reservation.units.unwrap_or(1);
+    fields.range("reservation.units", units, 1, i32::try_from(MAX_UNITS).unwrap_or(i32::MAX));
+    let guests = reservation.guests.unwrap_or(1);
+    fields.check(guests >= 1, "reservation.guests", format!("is {guests}; it must be at least 1"));
+    let (check_in, check_out) = nights?;
+    Some(Wish {
+        room: room?,
+        check_in,
+        check_out,
+        units: u32::try_from(units).ok()?,
+        guests: u32::try_from(guests).ok()?,
+    })
+}
+
+/// The value, unless a field is at fault; a value that could not be read has left its fault.
+fn finish<T>(fields: Fields, value: Option<T>) -> Result<T, Error> {
+    fields.finish()?;
+    value.ok_or_else(|| Error::Internal("a request was refused without a reason".to_owned()))
+}

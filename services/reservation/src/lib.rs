@@ -1,0 +1,102 @@
+//! The reservation context: who stays where on which nights, and the truth about what is sold.
+//!
+//! It owns reservations and **the allocation of room-nights**. A night of a room has a capacity and so many units taken, in one row
+//! that the database itself refuses to oversell; a reservation holds its units from the moment it is PENDING and gives them back in
+//! the same commit in which it ends. Everything about paying is [`mesh::checkout`]; this crate supplies the hold, the words and the
+//! events.
+//!
+//! | | |
+//! |---|---|
+//! | RPCs | QuoteReservation, CreateReservation, PayReservation, GetReservation, ListReservations, CancelReservation, WatchReservation |
+//! | events out | ReservationHeld, Confirmed, Rejected, Expired, CancelRequested, Cancelled, RefundRequested |
+//! | events in | `room.*` (what can be sold, at which price), `payment.*` (what became of a payment) |
+//! | asks | payment (CreatePayment, GetPayment, VoidPayment, RefundPayment), room (GetRoom, for a room not heard of yet) |
+//!
+//! Invariants:
+//! - units taken on a night = units of the PENDING and CONFIRMED stays that cover it, and never above its capacity;
+//! - nothing is CONFIRMED that is not paid, whatever crashes when;
+//! - the price and the cancellation policy of a stay are those of the moment it was made.
+
+mod app;
+pub mod audit;
+mod convert;
+pub mod domain;
+mod events;
+mod grpc;
+mod policies;
+mod rooms;
+mod store;
+#[cfg(test)]
+mod tests;
+
+use std::sync::Arc;
+
+use contracts::reservation::v1::reservation_service_server::ReservationServiceServer;
+use mesh::{
+    Context, Deps, Error,
+    auth::access::{Rule, Who},
+    call::Role,
+    checkout::{self, Checkout, payments::PaymentContext},
+    context::Hears,
+    page::PageTokens,
+};
+use tonic::service::Routes;
+
+pub use store::Migrator;
+
+/// What is configured of this context.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Settings {
+    /// The bounds of its checkout.
+    pub checkout: checkout::Settings,
+}
+
+const SERVICE: &str = "jumak.reservation.v1.ReservationService";
+
+const ACCESS: &[Rule] = &[
+    Rule { method: "/jumak.reservation.v1.ReservationService/QuoteReservation", who: Who::Anyone },
+    Rule { method: "/jumak.reservation.v1.ReservationService/CreateReservation", who: Who::Roles(&[Role::Guest]) },
+    Rule { method: "/jumak.reservation.v1.ReservationService/PayReservation", who: Who::Roles(&[Role::Guest]) },
+    Rule { method: "/jumak.reservation.v1.ReservationService/GetReservation", who: Who::Anyone },
+    Rule { method: "/jumak.reservation.v1.ReservationService/ListReservations", who: Who::Anyone },
+    Rule {
+        method: "/jumak.reservation.v1.ReservationService/CancelReservation",
+        who: Who::Roles(&[Role::Guest, Role::Host, Role::Agent, Role::Admin]),
+    },
+    Rule { method: "/jumak.reservation.v1.ReservationService/WatchReservation", who: Who::Anyone },
+];
+
+/// The context, on a database that has been migrated.
+pub async fn context(deps: Deps, settings: Settings) -> Result<Context, Error> {
+    let payments = Arc::new(PaymentContext::new(deps.upstreams.get("payment")?));
+    let checkout = Checkout::new(
+        store::Reservations::new(deps.database.clone()),
+        deps.database.clone(),
+        payments,
+        settings.checkout,
+        deps.clock.clone(),
+        deps.background.clone(),
+    );
+    let rooms = rooms::Rooms::new(deps.database.clone(), deps.upstreams.get("room")?, deps.clock.clone());
+    let app = app::App::new(checkout.clone(), rooms.clone(), deps.clock.clone());
+    let pages = PageTokens::of(&deps.database).await?;
+    let service = grpc::Service::new(app, pages, deps.database.clone(), deps.background.clone());
+    let policies = policies::Policies::new(checkout.clone(), rooms, deps.database.clone(), deps.clock.clone());
+    let closing = policies.clone();
+    Ok(Context {
+        name: "reservation",
+        services: &[SERVICE],
+        routes: Routes::new(ReservationServiceServer::new(service)),
+        access: ACCESS,
+        hears: Some(Hears {
+            filters: vec!["jumak.room.>".to_owned(), "jumak.payment.>".to_owned()],
+            policies: Arc::new(policies),
+            projection: false,
+        }),
+        database: deps.database,
+        start: Box::new(move |background| {
+            checkout.start(background);
+            closing.start(background);
+        }),
+    })
+}

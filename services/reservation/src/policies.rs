@@ -1,0 +1,143 @@
+//! Whenever a room changes, what can be sold of it changes; whenever a payment is decided, its reservation is settled.
+
+use std::{sync::Arc, time::Duration};
+
+use async_trait::async_trait;
+use contracts::room::v1::{NightsBlocked, Room, RoomCreated, RoomDeleted, RoomUpdated, room};
+use jiff::{Span, tz::TimeZone};
+use mesh::{
+    Actor, Clock, Error, Event, Tx,
+    background::{Backoff, Background, Phase},
+    checkout::{Cases, Checkout, Scope},
+    context::Handled,
+};
+use prost::{Message, Name};
+use tokio::sync::Notify;
+use tokio_util::sync::CancellationToken;
+
+use crate::{
+    rooms::Rooms,
+    store::{self, Reservations},
+};
+
+/// How often the loop below looks for rooms whose stays are to be cancelled.
+const LOOK: Duration = Duration::from_secs(5);
+/// The longest pause after a failure.
+const MAX_PAUSE: Duration = Duration::from_secs(60);
+/// How many rooms, and stays of each, are taken up at a time.
+const BATCH: u64 = 50;
+
+/// This context's policies, and the loop that carries one of them out.
+#[derive(Clone)]
+pub struct Policies {
+    checkout: Checkout<Reservations>,
+    rooms: Rooms,
+    database: mesh::Database,
+    clock: Clock,
+    work: Arc<Notify>,
+}
+
+#[async_trait]
+impl mesh::context::Policies for Policies {
+    async fn handle(&self, tx: &Tx, event: &Event) -> Result<Handled, Error> {
+        if let Some(RoomCreated { room: Some(room) }) = decode(event)? {
+            return self.when_a_room_changes(tx, &room, false).await;
+        }
+        if let Some(RoomUpdated { room: Some(room) }) = decode(event)? {
+            return self.when_a_room_changes(tx, &room, false).await;
+        }
+        if let Some(message) = decode::<RoomDeleted>(event)?
+            && let Some(room) = &message.room
+        {
+            let cancel = message.on_reserved() == room::OnReserved::Cancel;
+            return self.when_a_room_changes(tx, room, cancel).await;
+        }
+        if let Some(message) = decode::<NightsBlocked>(event)? {
+            return self.when_nights_are_blocked(tx, &message).await;
+        }
+        self.checkout.hear(tx, event).await
+    }
+}
+
+impl Policies {
+    /// The policies over a checkout and what is known of rooms.
+    pub fn new(checkout: Checkout<Reservations>, rooms: Rooms, database: mesh::Database, clock: Clock) -> Self {
+        Self { checkout, rooms, database, clock, work: Arc::default() }
+    }
+
+    async fn when_a_room_changes(&self, tx: &Tx, room: &Room, cancel_stays: bool) -> Result<Handled, Error> {
+        self.rooms.learn(tx, room, cancel_stays).await?;
+        if cancel_stays {
+            self.work.notify_one();
+        }
+        Ok(Handled::Done)
+    }
+
+    async fn when_nights_are_blocked(&self, tx: &Tx, message: &NightsBlocked) -> Result<Handled, Error> {
+        let Some(room) = &message.room else { return Ok(Handled::Done) };
+        let nights: Vec<_> = message
+            .nights
+            .iter()
+            .filter_map(|night| Some((night.date.parse().ok()?, night.units_blocked.unwrap_or(0))))
+            .collect();
+        self.rooms.learn_blocks(tx, room, &nights).await?;
+        Ok(Handled::Done)
+    }
+
+    /// Starts the loop that cancels the stays of removed rooms: the policy only writes down that they are to be.
+    pub fn start(&self, background: &Background) {
+        let this = self.clone();
+        background.run(Phase::Sweepers, "reservation.removed_rooms", |stop| this.cancel_until(stop));
+    }
+
+    async fn cancel_until(self, stop: CancellationToken) {
+        let mut backoff = Backoff::new(LOOK, MAX_PAUSE);
+        loop {
+            let pause = match self.cancel_stays_of_removed_rooms().await {
+                Ok(()) => {
+                    backoff.succeeded();
+                    LOOK
+                }
+                Err(error) => {
+                    tracing::warn!(error = &error as &dyn std::error::Error, "stays of removed rooms wait");
+                    backoff.failed()
+                }
+            };
+            tokio::select! {
+                () = stop.cancelled() => return,
+                () = self.work.notified() => {}
+                () = tokio::time::sleep(pause) => {}
+            }
+        }
+    }
+
+    /// Each stay is cancelled like any other, in a commit of its own. A stay that slipped in while the deletion was on its way is
+    /// found by looking again until there is none.
+    async fn cancel_stays_of_removed_rooms(&self) -> Result<(), Error> {
+        let today = self.clock.now().to_zoned(TimeZone::UTC).date().saturating_sub(Span::new().days(1));
+        for room in store::deleted_with_stays(self.database.read(), BATCH).await? {
+            loop {
+                let mut cancelled = 0_u64;
+                for name in self.checkout.cases().open_stays(room, today, BATCH).await? {
+                    let actor = Actor::context(Reservations::CONTEXT, name.as_str());
+                    match self.checkout.cancel(&name, Scope::All, "the room was removed", None, &actor).await {
+                        Ok(_) => cancelled += 1,
+                        Err(Error::Refused(refusal)) => {
+                            tracing::info!(reservation = name, reason = refusal.reason.as_str(), "a stay is kept");
+                        }
+                        Err(error) => return Err(error),
+                    }
+                }
+                if cancelled == 0 {
+                    break;
+                }
+            }
+            self.database.transact("stays_cancelled", |tx| async move { store::stays_cancelled(&tx, room).await }).await?;
+        }
+        Ok(())
+    }
+}
+
+fn decode<M: Message + Name + Default>(event: &Event) -> Result<Option<M>, Error> {
+    event.decode().transpose().map_err(|error| Error::Internal(format!("{} does not decode: {error}", event.kind)))
+}

@@ -1,0 +1,219 @@
+//! The allocation of room-nights: overselling is impossible by construction.
+//!
+//! A night's row says what can be taken of it and what is. Taking is one conditional update over all nights of a stay, decided by
+//! the number of rows it touched; beneath it the table's own CHECK stands. Rows are locked in the order of nights, so that two stays
+//! that overlap wait for one another and never deadlock.
+
+use jiff::civil::Date;
+use mesh::{
+    Error, Reason, Refusal, Tx,
+    db::{Engine, missing},
+};
+use sea_orm::{
+    ActiveValue::Set, ColumnTrait, ConnectionTrait, EntityTrait, PaginatorTrait, QueryFilter, QueryOrder, QuerySelect,
+    sea_query::{CaseStatement, Expr, ExprTrait, SimpleExpr},
+};
+use uuid::Uuid;
+
+use super::entity::night::{ActiveModel, Column, Entity};
+use crate::domain::{RoomOffer, RoomState, Stay};
+
+/// A night as the audit and the quote see it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct NightRow {
+    /// The room.
+    pub room: Uuid,
+    /// The night, as `2027-05-01`.
+    pub night: String,
+    /// What the host offers.
+    pub offered: i32,
+    /// What can be taken.
+    pub capacity: i32,
+    /// What is taken.
+    pub taken: i32,
+}
+
+/// Makes the rows of a stay's nights that are not there yet. The caller holds the room's row, so that what is offered cannot change
+/// between reading it and writing it here.
+pub async fn ensure(tx: &Tx, room: &RoomOffer, stay: &Stay) -> Result<(), Error> {
+    let nights: Vec<String> = stay.nights().map(|night| night.to_string()).collect();
+    let present: Vec<String> = Entity::find()
+        .select_only()
+        .column(Column::Night)
+        .filter(of(room.id, stay.check_in, stay.check_out))
+        .into_tuple()
+        .all(&**tx)
+        .await?;
+    let offered = units_on_offer(room);
+    for night in missing(&nights, &present.into_iter().collect()) {
+        tx.insert_new(fresh(room.id, night, offered)).await?;
+    }
+    Ok(())
+}
+
+/// Whether every night of the stay has a row: then there is no need to lock the room and [`ensure`] them.
+pub async fn are_there(connection: &impl ConnectionTrait, room: Uuid, stay: &Stay) -> Result<bool, Error> {
+    let there = Entity::find().filter(of(room, stay.check_in, stay.check_out)).count(connection).await?;
+    Ok(there == u64::from(stay.count()))
+}
+
+/// Takes the stay's units on every one of its nights, or refuses and names the first night that has too few. After a refusal the
+/// transaction must roll back: the nights that did have enough were counted.
+pub async fn take(tx: &Tx, room: Uuid, stay: &Stay) -> Result<(), Error> {
+    lock(tx, room, stay).await?;
+    let units = units(stay);
+    let enough = || Expr::col(Column::Taken).add(units).lte(Expr::col(Column::Capacity));
+    // Looked for first: once the update has run, a night that it counted looks as short as one that it passed over.
+    let short = Entity::find()
+        .filter(of(room, stay.check_in, stay.check_out))
+        .filter(enough().not())
+        .order_by_asc(Column::Night)
+        .one(&**tx)
+        .await?;
+    if let Some(night) = short {
+        return Err(unavailable(&night.night, night.capacity - night.taken, night.offered));
+    }
+    let taken = Entity::update_many()
+        .col_expr(Column::Taken, Expr::col(Column::Taken).add(units))
+        .filter(of(room, stay.check_in, stay.check_out))
+        .filter(enough())
+        .exec(&**tx)
+        .await?;
+    if taken.rows_affected == u64::from(stay.count()) { Ok(()) } else { Err(Error::Lost) }
+}
+
+/// Gives the stay's units back. A night of which more was sold than is offered now shrinks by what comes back.
+pub async fn give_back(tx: &Tx, room: Uuid, stay: &Stay) -> Result<(), Error> {
+    lock(tx, room, stay).await?;
+    let left = || Expr::col(Column::Taken).sub(units(stay));
+    let updated = Entity::update_many()
+        // Before `taken`: MySQL computes from left to right with what it has just set.
+        .col_expr(Column::Capacity, larger(left(), Expr::col(Column::Offered)))
+        .col_expr(Column::Taken, left())
+        .filter(of(room, stay.check_in, stay.check_out))
+        .exec(&**tx)
+        .await?;
+    if updated.rows_affected == u64::from(stay.count()) {
+        Ok(())
+    } else {
+        Err(Error::Internal(format!("nights of room {room} that were taken are not there to be given back")))
+    }
+}
+
+/// Offers on every night from `from` on what the room has now. The caller has just written the room's row.
+pub async fn reoffer(tx: &Tx, room: &RoomOffer, from: Date) -> Result<(), Error> {
+    let units = units_on_offer(room);
+    let offered = || -> SimpleExpr {
+        CaseStatement::new()
+            .case(Expr::val(units).gt(Expr::col(Column::Blocked)), Expr::val(units).sub(Expr::col(Column::Blocked)))
+            .finally(0)
+            .into()
+    };
+    Entity::update_many()
+        .col_expr(Column::Offered, offered())
+        .col_expr(Column::Capacity, larger(Expr::col(Column::Taken), offered()))
+        .filter(Column::Room.eq(room.id))
+        .filter(Column::Night.gte(from.to_string()))
+        .exec(&**tx)
+        .await?;
+    Ok(())
+}
+
+/// Keeps `blocked` units of a night back, unless a newer version of the room has said otherwise.
+pub async fn block(tx: &Tx, room: &RoomOffer, night: Date, blocked: i32, version: i64) -> Result<(), Error> {
+    tx.insert_new(fresh(room.id, night.to_string(), units_on_offer(room))).await?;
+    let offered = Ord::max(units_on_offer(room) - blocked, 0);
+    Entity::update_many()
+        .col_expr(Column::Blocked, Expr::val(blocked))
+        .col_expr(Column::BlockVersion, Expr::val(version))
+        .col_expr(Column::Offered, Expr::val(offered))
+        .col_expr(Column::Capacity, larger(Expr::col(Column::Taken), Expr::val(offered)))
+        .filter(Column::Room.eq(room.id))
+        .filter(Column::Night.eq(night.to_string()))
+        .filter(Column::BlockVersion.lt(version))
+        .exec(&**tx)
+        .await?;
+    Ok(())
+}
+
+/// How many units the night with the fewest has left; a night without a row has all.
+pub async fn fewest_left(connection: &impl ConnectionTrait, room: &RoomOffer, stay: &Stay) -> Result<i32, Error> {
+    let rows = Entity::find().filter(of(room.id, stay.check_in, stay.check_out)).all(connection).await?;
+    let untouched = (rows.len() < usize::try_from(stay.count()).unwrap_or(usize::MAX)).then(|| units_on_offer(room));
+    Ok(rows.iter().map(|row| row.capacity - row.taken).chain(untouched).min().unwrap_or(0))
+}
+
+/// Every night, for the audit.
+pub async fn all(connection: &impl ConnectionTrait) -> Result<Vec<NightRow>, Error> {
+    let rows = Entity::find().all(connection).await?;
+    Ok(rows
+        .into_iter()
+        .map(|row| NightRow {
+            room: row.room,
+            night: row.night,
+            offered: row.offered,
+            capacity: row.capacity,
+            taken: row.taken,
+        })
+        .collect())
+}
+
+/// SQLite has one writer and needs no locks.
+async fn lock(tx: &Tx, room: Uuid, stay: &Stay) -> Result<(), Error> {
+    if tx.engine() != Engine::Sqlite {
+        let _locked: Vec<String> = Entity::find()
+            .select_only()
+            .column(Column::Night)
+            .filter(of(room, stay.check_in, stay.check_out))
+            .order_by_asc(Column::Night)
+            .lock_exclusive()
+            .into_tuple()
+            .all(&**tx)
+            .await?;
+    }
+    Ok(())
+}
+
+fn of(room: Uuid, check_in: Date, check_out: Date) -> sea_orm::Condition {
+    sea_orm::Condition::all()
+        .add(Column::Room.eq(room))
+        .add(Column::Night.gte(check_in.to_string()))
+        .add(Column::Night.lt(check_out.to_string()))
+}
+
+fn larger(left: impl Into<SimpleExpr>, right: impl Into<SimpleExpr>) -> SimpleExpr {
+    let (left, right) = (left.into(), right.into());
+    CaseStatement::new().case(left.clone().gt(right.clone()), left).finally(right).into()
+}
+
+fn fresh(room: Uuid, night: String, offered: i32) -> ActiveModel {
+    ActiveModel {
+        room: Set(room),
+        night: Set(night),
+        offered: Set(offered),
+        capacity: Set(offered),
+        taken: Set(0),
+        blocked: Set(0),
+        block_version: Set(0),
+    }
+}
+
+fn units_on_offer(room: &RoomOffer) -> i32 {
+    match room.state {
+        RoomState::Active => i32::try_from(room.units).unwrap_or(i32::MAX),
+        RoomState::Deleted => 0,
+    }
+}
+
+fn units(stay: &Stay) -> i32 {
+    i32::try_from(stay.units).unwrap_or(i32::MAX)
+}
+
+fn unavailable(night: &str, left: i32, of: i32) -> Error {
+    let left = Ord::max(left, 0);
+    Refusal::new(Reason::RoomUnavailable, format!("the room is sold out on {night} ({left} of {of} left)"))
+        .hint("try other dates or SearchRooms")
+        .with("date", night)
+        .with("units_left", left)
+        .into()
+}

@@ -1,0 +1,98 @@
+//! Rooms as heard of: the newest version wins, in whatever order the versions come.
+
+use contracts::room::v1::Room;
+use mesh::{Error, Tx, db::Engine, fields};
+use prost::Message;
+use sea_orm::{
+    ActiveValue::Set, ColumnTrait, ConnectionTrait, EntityTrait, QueryFilter, QuerySelect, sea_query::Expr,
+};
+use uuid::Uuid;
+
+use super::entity::room::{ActiveModel, Column, Entity, Model};
+use crate::{convert, domain::RoomOffer};
+
+/// What hearing of a room changed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Learned {
+    /// It was not known.
+    New,
+    /// It was known in an older version.
+    Newer,
+    /// It was known in this version or a newer one.
+    Nothing,
+}
+
+/// Writes down what a room is, unless something newer is known.
+pub async fn learn(tx: &Tx, resource: &Room, cancel_stays: bool) -> Result<Learned, Error> {
+    let Some(offer) = convert::room_offer(resource) else {
+        return Err(Error::Internal(format!("{} is told in a way that cannot be sold from", resource.name)));
+    };
+    let deleted = offer.state == crate::domain::RoomState::Deleted;
+    let units = i32::try_from(offer.units).unwrap_or(i32::MAX);
+    let row = ActiveModel {
+        id: Set(offer.id),
+        version: Set(offer.version),
+        deleted: Set(deleted),
+        cancel_stays: Set(cancel_stays),
+        units: Set(units),
+        resource: Set(resource.encode_to_vec()),
+    };
+    if tx.insert_new(row).await? {
+        return Ok(Learned::New);
+    }
+    let updated = Entity::update_many()
+        .col_expr(Column::Version, Expr::value(offer.version))
+        .col_expr(Column::Deleted, Expr::value(deleted))
+        .col_expr(Column::CancelStays, Expr::value(cancel_stays))
+        .col_expr(Column::Units, Expr::value(units))
+        .col_expr(Column::Resource, Expr::value(resource.encode_to_vec()))
+        .filter(Column::Id.eq(offer.id))
+        .filter(Column::Version.lt(offer.version))
+        .exec(&**tx)
+        .await?;
+    Ok(if updated.rows_affected == 1 { Learned::Newer } else { Learned::Nothing })
+}
+
+/// The room as it stands, its row held against changes until the transaction ends.
+pub async fn find(tx: &Tx, id: Uuid) -> Result<Option<RoomOffer>, Error> {
+    let mut query = Entity::find_by_id(id);
+    if tx.engine() != Engine::Sqlite {
+        query = query.lock_exclusive();
+    }
+    query.one(&**tx).await?.map(offer).transpose()
+}
+
+/// The room as it was last committed.
+pub async fn read(connection: &impl ConnectionTrait, id: Uuid) -> Result<Option<RoomOffer>, Error> {
+    Entity::find_by_id(id).one(connection).await?.map(offer).transpose()
+}
+
+/// Rooms whose deletion asks for their stays to be cancelled.
+pub async fn deleted_with_stays(connection: &impl ConnectionTrait, limit: u64) -> Result<Vec<Uuid>, Error> {
+    Ok(Entity::find()
+        .select_only()
+        .column(Column::Id)
+        .filter(Column::Deleted.eq(true))
+        .filter(Column::CancelStays.eq(true))
+        .limit(limit)
+        .into_tuple()
+        .all(connection)
+        .await?)
+}
+
+/// The stays of a deleted room are cancelled: there is nothing left to do for it.
+pub async fn stays_cancelled(tx: &Tx, id: Uuid) -> Result<(), Error> {
+    Entity::update_many()
+        .col_expr(Column::CancelStays, Expr::value(false))
+        .filter(Column::Id.eq(id))
+        .exec(&**tx)
+        .await?;
+    Ok(())
+}
+
+fn offer(row: Model) -> Result<RoomOffer, Error> {
+    Room::decode(row.resource.as_slice())
+        .ok()
+        .and_then(|room| convert::room_offer(&room))
+        .ok_or_else(|| Error::Internal(format!("{} is stored in a way that cannot be sold from", fields::name("rooms", row.id))))
+}

@@ -1,0 +1,198 @@
+//! The use cases: load, decide, save together with the event and the answer.
+
+use contracts::room::v1::BlockNightsResponse;
+use jiff::Timestamp;
+use mesh::{
+    Actor, Caller, Clock, Database, Error, Role, Tx, outbox,
+    requests::{self, Answer, Claim, Request},
+};
+use uuid::Uuid;
+
+use crate::{
+    contract,
+    domain::{Block, Change, Details, Edit, Fact, Night, Nights, OnReserved, Room, calendar},
+    events,
+    store::{self, rooms::Scope},
+};
+
+/// The use cases of the context. Cheap to clone.
+#[derive(Clone, Debug)]
+pub struct App {
+    pub(crate) database: Database,
+    pub(crate) clock: Clock,
+}
+
+impl App {
+    /// The use cases on a migrated database.
+    pub fn new(database: Database, clock: Clock) -> Self {
+        Self { database, clock }
+    }
+
+    /// The time.
+    pub fn now(&self) -> Timestamp {
+        self.clock.now()
+    }
+
+    /// Registers a room with the caller as its host.
+    pub async fn create(&self, caller: &Caller, request: Option<Request>, details: Details) -> Result<Answer, Error> {
+        let now = self.clock.now();
+        let change = &Room::register(Uuid::now_v7(), caller.user()?.to_owned(), details, now);
+        let actor = &caller.actor();
+        self.once("create room", request, now, move |tx| async move {
+            save(&tx, change, actor).await?;
+            Ok(Answer::ok(&contract::room(&change.room)))
+        })
+        .await
+    }
+
+    /// Says something else about the caller's room.
+    pub async fn update(
+        &self,
+        caller: &Caller,
+        request: Option<Request>,
+        id: Uuid,
+        edits: &[Edit],
+        etag: &str,
+    ) -> Result<Answer, Error> {
+        let (scope, actor, now) = (&own(caller)?, &caller.actor(), self.clock.now());
+        self.once("update room", request, now, move |tx| async move {
+            let room = store::rooms::lock(&tx, id, scope).await?;
+            let room = save_any(&tx, room.update(edits, etag, now)?, room, actor).await?;
+            Ok(Answer::ok(&contract::room(&room)))
+        })
+        .await
+    }
+
+    /// Deletes a room: the caller's own, or any if the caller works in the service centre.
+    pub async fn delete(
+        &self,
+        caller: &Caller,
+        request: Option<Request>,
+        id: Uuid,
+        etag: &str,
+        on_reserved: OnReserved,
+    ) -> Result<Answer, Error> {
+        let (scope, actor, now) = (&reach(caller)?, &caller.actor(), self.clock.now());
+        self.once("delete room", request, now, move |tx| async move {
+            let room = store::rooms::lock(&tx, id, scope).await?;
+            let stays = match on_reserved {
+                OnReserved::Refuse => store::nights::count_open(&tx, id, room.first_open_check_out(now)).await?,
+                OnReserved::Keep | OnReserved::Cancel => 0,
+            };
+            let room = save_any(&tx, room.delete(etag, on_reserved, stays, now)?, room, actor).await?;
+            Ok(Answer::ok(&contract::room(&room)))
+        })
+        .await
+    }
+
+    /// Keeps units of the caller's room back, or gives them free.
+    pub async fn block(
+        &self,
+        caller: &Caller,
+        request: Option<Request>,
+        id: Uuid,
+        block: Block,
+    ) -> Result<Answer, Error> {
+        let (scope, actor, now) = (&own(caller)?, &caller.actor(), self.clock.now());
+        self.once("block nights", request, now, move |tx| async move {
+            let room = store::rooms::lock(&tx, id, scope).await?;
+            let blocked = store::nights::blocked(&*tx, &[id], block.nights).await?.remove(&id).unwrap_or_default();
+            let room = save_any(&tx, room.block(block, &blocked, now)?, room, actor).await?;
+            let nights = nights_of(&*tx, &room, block.nights).await?;
+            Ok(Answer::ok(&BlockNightsResponse { nights: nights.iter().map(contract::night).collect() }))
+        })
+        .await
+    }
+
+    /// A room, whoever asks.
+    pub async fn get(&self, id: Uuid) -> Result<Room, Error> {
+        store::rooms::read(self.database.read(), id, &Scope::All).await
+    }
+
+    /// Up to `limit` rooms of one host or of all, older than `before`, the newest first.
+    pub async fn list(
+        &self,
+        scope: &Scope,
+        deleted_too: bool,
+        before: Option<Uuid>,
+        limit: u64,
+    ) -> Result<Vec<Room>, Error> {
+        store::rooms::list(self.database.read(), scope, deleted_too, before, limit).await
+    }
+
+    /// The nights of a room: the caller's own, or any if the caller works in the service centre.
+    pub async fn calendar(&self, caller: &Caller, id: Uuid, nights: Nights) -> Result<Vec<Night>, Error> {
+        let room = store::rooms::read(self.database.read(), id, &reach(caller)?).await?;
+        nights_of(self.database.read(), &room, nights).await
+    }
+
+    /// Does `work` in one transaction with its request record, or replays what it answered before.
+    async fn once<F, Fut>(
+        &self,
+        label: &'static str,
+        request: Option<Request>,
+        now: Timestamp,
+        work: F,
+    ) -> Result<Answer, Error>
+    where
+        F: Fn(Tx) -> Fut,
+        Fut: Future<Output = Result<Answer, Error>>,
+    {
+        let (request, work) = (request.as_ref(), &work);
+        self.database
+            .transact(label, move |tx| async move {
+                let Some(request) = request else { return work(tx).await };
+                match requests::claim(&tx, request, None, now).await? {
+                    Claim::New => {}
+                    Claim::Answered(answer) => return Ok(answer),
+                    Claim::Open { case, .. } => {
+                        return Err(Error::Internal(format!("a request about a room waits for {case}")));
+                    }
+                }
+                let answer = work(tx.clone()).await?;
+                requests::answer(&tx, request, &answer).await?;
+                Ok(answer)
+            })
+            .await
+    }
+}
+
+/// The caller's own rooms.
+fn own(caller: &Caller) -> Result<Scope, Error> {
+    Ok(Scope::Host(caller.user()?.to_owned()))
+}
+
+/// Everybody's rooms for the service centre, one's own for a host.
+fn reach(caller: &Caller) -> Result<Scope, Error> {
+    if caller.principal.has(Role::Agent) || caller.principal.has(Role::Admin) { Ok(Scope::All) } else { own(caller) }
+}
+
+/// Saves a change if there is one, and gives the room as it stands then.
+async fn save_any(tx: &Tx, change: Option<Change>, room: Room, actor: &Actor) -> Result<Room, Error> {
+    let Some(change) = change else { return Ok(room) };
+    save(tx, &change, actor).await?;
+    Ok(change.room)
+}
+
+async fn save(tx: &Tx, change: &Change, actor: &Actor) -> Result<(), Error> {
+    let room = &change.room;
+    match &change.fact {
+        Fact::Created => store::rooms::insert(tx, room).await?,
+        Fact::Updated | Fact::Deleted(_) => store::rooms::update(tx, room).await?,
+        Fact::NightsBlocked { block, blocked } => {
+            store::rooms::update(tx, room).await?;
+            store::nights::block(tx, room.id, block.nights, blocked).await?;
+        }
+    }
+    outbox::append(tx, events::event(change, actor)).await
+}
+
+async fn nights_of(
+    connection: &impl sea_orm::ConnectionTrait,
+    room: &Room,
+    nights: Nights,
+) -> Result<Vec<Night>, Error> {
+    let stays = store::nights::stays(connection, &[room.id], nights).await?.remove(&room.id).unwrap_or_default();
+    let blocked = store::nights::blocked(connection, &[room.id], nights).await?.remove(&room.id).unwrap_or_default();
+    Ok(calendar(room.details.units, nights, &stays, &blocked))
+}

@@ -1,0 +1,80 @@
+//! What an auditor reads here: rooms and stays, as this context believes them. Nothing is written.
+
+use jiff::{Timestamp, civil::Date};
+use mesh::{Database, Error, fields::name};
+use sea_orm::EntityTrait;
+
+use crate::{
+    domain::{Occupancy, Room},
+    store::{entity, nights::parse_stay},
+};
+
+/// A room.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RoomRow {
+    /// `rooms/…`.
+    pub name: String,
+    /// `users/…`.
+    pub host: String,
+    /// The units that there are to sell per night.
+    pub units: u16,
+    /// The room's version.
+    pub version: i64,
+    /// When it was deleted; none while it is active.
+    pub delete_time: Option<Timestamp>,
+}
+
+/// A stay.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct StayRow {
+    /// `reservations/…`.
+    pub reservation: String,
+    /// `rooms/…`.
+    pub room: String,
+    /// The date on which the first night begins.
+    pub check_in_date: Date,
+    /// The date on which the last night ends.
+    pub check_out_date: Date,
+    /// Its units on each night.
+    pub units: u16,
+    /// What it does to them.
+    pub occupancy: Occupancy,
+    /// The newest version of the reservation that was heard of.
+    pub version: i64,
+}
+
+/// Every room, deleted ones too.
+pub async fn rooms(database: &Database) -> Result<Vec<RoomRow>, Error> {
+    let rows = entity::room::Entity::find().all(database.read()).await?;
+    rows.into_iter()
+        .map(|row| {
+            let room = Room::try_from(row)?;
+            Ok(RoomRow {
+                name: room.name(),
+                host: room.host,
+                units: room.details.units,
+                version: room.version,
+                delete_time: room.delete_time,
+            })
+        })
+        .collect()
+}
+
+/// Every stay that was heard of, released ones too.
+pub async fn stays(database: &Database) -> Result<Vec<StayRow>, Error> {
+    let rows = entity::stay::Entity::find().all(database.read()).await?;
+    rows.into_iter()
+        .map(|row| {
+            let stay = parse_stay(&row.check_in, &row.check_out, row.units, &row.occupancy)?;
+            Ok(StayRow {
+                reservation: name("reservations", row.reservation),
+                room: name("rooms", row.room),
+                check_in_date: stay.nights.first(),
+                check_out_date: stay.nights.end(),
+                units: stay.units,
+                occupancy: stay.occupancy,
+                version: row.version,
+            })
+        })
+        .collect()
+}

@@ -1,0 +1,129 @@
+//! The domain in the contract's words: resources, and refusals with their reasons.
+
+use contracts::{
+    google::r#type::LatLng,
+    room::v1::{self as pb, room::State, room_night},
+    types::v1::{CancellationPolicy, cancellation_policy},
+};
+use jiff::civil::Time;
+use mesh::{Error, Reason, Refusal, clock::to_proto, fields::Fields};
+
+use crate::domain::{Fault, Night, NightState, OnReserved, Room};
+
+/// The room as a resource.
+pub fn room(room: &Room) -> pb::Room {
+    let details = &room.details;
+    pb::Room {
+        name: room.name(),
+        host: room.host.clone(),
+        number: details.number.clone(),
+        display_name: details.display_name.clone(),
+        description: details.description.clone(),
+        units: Some(details.units.into()),
+        capacity: Some(details.capacity.into()),
+        size_square_meters: details.size_square_meters.map(i32::from),
+        amenities: details.amenities.clone(),
+        nightly_rate: Some(details.nightly_rate.into()),
+        place: details.place.clone(),
+        location: details
+            .location
+            .map(|point| LatLng { latitude: point.latitude, longitude: point.longitude }),
+        time_zone: details.zone_name().to_owned(),
+        check_in_time: time(details.check_in_time),
+        check_out_time: time(details.check_out_time),
+        cancellation_policy: Some(CancellationPolicy {
+            tiers: details
+                .cancellation_policy
+                .iter()
+                .map(|tier| cancellation_policy::Tier {
+                    hours_before_check_in: tier.hours_before_check_in.into(),
+                    refund_percent: Some(tier.refund_percent.into()),
+                })
+                .collect(),
+        }),
+        rating: details.rating,
+        state: match room.delete_time {
+            None => State::Active,
+            Some(_) => State::Deleted,
+        }
+        .into(),
+        delete_time: room.delete_time.map(to_proto),
+        etag: room.etag(),
+        create_time: Some(to_proto(room.create_time)),
+        update_time: Some(to_proto(room.update_time)),
+        version: room.version,
+    }
+}
+
+/// A time of day as `HH:MM`.
+pub fn time(time: Time) -> String {
+    format!("{:02}:{:02}", time.hour(), time.minute())
+}
+
+/// A night of a room. Every number is present, also when it is zero.
+pub fn night(night: &Night) -> pb::RoomNight {
+    pb::RoomNight {
+        date: night.date.to_string(),
+        state: match night.state() {
+            NightState::Vacant => room_night::State::Vacant,
+            NightState::PartlyCharged => room_night::State::PartlyCharged,
+            NightState::Charged => room_night::State::Charged,
+            NightState::Blocked => room_night::State::Blocked,
+        }
+        .into(),
+        units_total: Some(count(night.total)),
+        units_held: Some(count(night.held)),
+        units_charged: Some(count(night.charged)),
+        units_left: Some(count(night.left())),
+        units_blocked: Some(count(night.blocked)),
+    }
+}
+
+/// A count of units or metres as the wire has it.
+pub fn count(count: u32) -> i32 {
+    i32::try_from(count).unwrap_or(i32::MAX)
+}
+
+impl From<OnReserved> for pb::room::OnReserved {
+    fn from(on_reserved: OnReserved) -> Self {
+        match on_reserved {
+            OnReserved::Keep => Self::Keep,
+            OnReserved::Refuse => Self::Refuse,
+            OnReserved::Cancel => Self::Cancel,
+        }
+    }
+}
+
+impl From<Fault> for Error {
+    fn from(fault: Fault) -> Self {
+        let message = fault.to_string();
+        match fault {
+            Fault::NotFound => Refusal::new(Reason::RoomNotFound, message).hint("ListRooms shows the rooms there are"),
+            Fault::Deleted => Refusal::new(Reason::RoomDeleted, message).hint("register another one with CreateRoom"),
+            Fault::NumberTaken => {
+                Refusal::new(Reason::RoomNumberTaken, message).hint("choose another number, or leave it empty")
+            }
+            Fault::EtagMismatch { current } => Refusal::new(Reason::EtagMismatch, message)
+                .with("etag", current)
+                .hint("read it again with GetRoom and decide anew"),
+            Fault::CurrencyMismatch { .. } => Refusal::new(Reason::CurrencyMismatch, message)
+                .hint("register another room to sell in another currency"),
+            Fault::Reserved { count } => Refusal::new(Reason::RoomReserved, message)
+                .with("count", count)
+                .hint("wait until they are over, or say KEEP or CANCEL in on_reserved"),
+            Fault::TimeZoneFixed { .. } => return invalid("room.time_zone", message),
+            Fault::NightPassed { .. } => return invalid("start_date", message),
+        }
+        .into()
+    }
+}
+
+/// A fault of a field that only the room itself can tell.
+fn invalid(path: &str, what: String) -> Error {
+    let mut fields = Fields::new();
+    fields.fault(path, what);
+    match fields.finish() {
+        Err(refusal) => refusal.into(),
+        Ok(()) => Error::Internal("a fault was noted and is gone".to_owned()),
+    }
+}

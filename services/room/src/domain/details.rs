@@ -1,0 +1,168 @@
+//! What a host says about a room, and the bounds of each word.
+
+use jiff::{
+    civil::{Time, time},
+    tz::TimeZone,
+};
+use mesh::money::Money;
+
+use super::{Fault, Point};
+
+/// Characters of a room's number.
+pub const MAX_NUMBER_CHARS: usize = 16;
+/// Characters of a room's display name.
+pub const MAX_DISPLAY_NAME_CHARS: usize = 80;
+/// Characters of a room's description.
+pub const MAX_DESCRIPTION_CHARS: usize = 2_000;
+/// Characters of a room's place.
+pub const MAX_PLACE_CHARS: usize = 120;
+/// Units of one room.
+pub const MAX_UNITS: u16 = 10_000;
+/// Units of a room whose host names none.
+pub const DEFAULT_UNITS: u16 = 1;
+/// Guests that one unit sleeps.
+pub const MAX_CAPACITY: u16 = 20;
+/// Guests that one unit sleeps if the host does not say.
+pub const DEFAULT_CAPACITY: u16 = 2;
+/// Square metres of one unit.
+pub const MAX_SIZE_SQUARE_METERS: u16 = 10_000;
+/// Words for what a room offers.
+pub const MAX_AMENITIES: usize = 50;
+/// Characters of one such word.
+pub const MAX_AMENITY_CHARS: usize = 32;
+/// Minor units of a nightly rate: the longest stay in the most units still fits an i64, many times over.
+pub const MAX_RATE_MINOR: i64 = 1_000_000_000_000;
+/// The best rating.
+pub const MAX_RATING: f64 = 5.0;
+/// Tiers of a cancellation policy.
+pub const MAX_TIERS: usize = 5;
+/// Hours of a tier: a year.
+pub const MAX_HOURS_BEFORE_CHECK_IN: u16 = 8_760;
+/// When guests may come if the host does not say.
+pub const DEFAULT_CHECK_IN: Time = time(15, 0, 0, 0);
+/// When guests must have left if the host does not say.
+pub const DEFAULT_CHECK_OUT: Time = time(11, 0, 0, 0);
+
+/// One deadline of a cancellation policy.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Tier {
+    /// The deadline, in hours before check-in: 0 to 8760.
+    pub hours_before_check_in: u16,
+    /// What cancelling before it gives back, in percent: 0 to 100.
+    pub refund_percent: u8,
+}
+
+/// The policy of a room whose host states none: everything is given back until check-in.
+pub fn default_policy() -> Vec<Tier> {
+    vec![Tier { hours_before_check_in: 0, refund_percent: 100 }]
+}
+
+/// A room in its host's words.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Details {
+    /// The number on the door; may be empty.
+    pub number: String,
+    /// What it is called in lists.
+    pub display_name: String,
+    /// What it is like; may be empty.
+    pub description: String,
+    /// How many of them there are to sell per night: 1 to 10000.
+    pub units: u16,
+    /// How many guests one unit sleeps: 1 to 20.
+    pub capacity: u16,
+    /// The floor area of one unit: 1 to 10000, if known.
+    pub size_square_meters: Option<u16>,
+    /// What it offers, each word once, in the host's order.
+    pub amenities: Vec<String>,
+    /// The price of one unit for one night; its currency is that of the room for good.
+    pub nightly_rate: Money,
+    /// Where it is, in words; may be empty.
+    pub place: String,
+    /// Where it is on the map, if known.
+    pub location: Option<Point>,
+    /// The zone in which its nights are counted; for good.
+    pub time_zone: TimeZone,
+    /// When guests may come.
+    pub check_in_time: Time,
+    /// When guests must have left.
+    pub check_out_time: Time,
+    /// What cancelling gives back: 1 to 5 tiers, each with other hours.
+    pub cancellation_policy: Vec<Tier>,
+    /// The host's rating, 0 to 5, if there is one.
+    pub rating: Option<f64>,
+}
+
+/// One word of the host's, to be replaced.
+#[derive(Clone, Debug, PartialEq)]
+#[allow(missing_docs, reason = "each is the field of `Details` of its name")]
+pub enum Edit {
+    Number(String),
+    DisplayName(String),
+    Description(String),
+    Units(u16),
+    Capacity(u16),
+    SizeSquareMeters(Option<u16>),
+    Amenities(Vec<String>),
+    NightlyRate(Money),
+    Place(String),
+    Location(Option<Point>),
+    TimeZone(TimeZone),
+    CheckInTime(Time),
+    CheckOutTime(Time),
+    CancellationPolicy(Vec<Tier>),
+    Rating(Option<f64>),
+}
+
+impl Details {
+    /// The least a host can say, with the default for everything else.
+    pub fn new(display_name: String, nightly_rate: Money, time_zone: TimeZone) -> Self {
+        Self {
+            number: String::new(),
+            display_name,
+            description: String::new(),
+            units: DEFAULT_UNITS,
+            capacity: DEFAULT_CAPACITY,
+            size_square_meters: None,
+            amenities: Vec::new(),
+            nightly_rate,
+            place: String::new(),
+            location: None,
+            time_zone,
+            check_in_time: DEFAULT_CHECK_IN,
+            check_out_time: DEFAULT_CHECK_OUT,
+            cancellation_policy: default_policy(),
+            rating: None,
+        }
+    }
+
+    /// Replaces one word. Currency and time zone stay what they were: prices and nights already sold are counted in them.
+    pub fn edit(&mut self, edit: Edit) -> Result<(), Fault> {
+        match edit {
+            Edit::Number(number) => self.number = number,
+            Edit::DisplayName(name) => self.display_name = name,
+            Edit::Description(description) => self.description = description,
+            Edit::Units(units) => self.units = units,
+            Edit::Capacity(capacity) => self.capacity = capacity,
+            Edit::SizeSquareMeters(size) => self.size_square_meters = size,
+            Edit::Amenities(amenities) => self.amenities = amenities,
+            Edit::NightlyRate(rate) if rate.code() == self.nightly_rate.code() => self.nightly_rate = rate,
+            Edit::NightlyRate(rate) => {
+                return Err(Fault::CurrencyMismatch { sold: self.nightly_rate.code(), stated: rate.code() });
+            }
+            Edit::Place(place) => self.place = place,
+            Edit::Location(location) => self.location = location,
+            Edit::TimeZone(zone) if zone == self.time_zone => {}
+            Edit::TimeZone(_) => return Err(Fault::TimeZoneFixed { current: self.zone_name().to_owned() }),
+            Edit::CheckInTime(time) => self.check_in_time = time,
+            Edit::CheckOutTime(time) => self.check_out_time = time,
+            Edit::CancellationPolicy(policy) => self.cancellation_policy = policy,
+            Edit::Rating(rating) => self.rating = rating,
+        }
+        Ok(())
+    }
+
+    /// The time zone's IANA name. Only zones that were found under one get in here.
+    pub fn zone_name(&self) -> &str {
+        self.time_zone.iana_name().unwrap_or("UTC")
+    }
+}

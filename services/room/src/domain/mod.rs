@@ -1,0 +1,63 @@
+//! Rooms as pure Rust: commands return what became true, or say why not; time and ids are passed in.
+
+mod details;
+mod nights;
+mod point;
+mod room;
+
+use jiff::civil::Date;
+
+pub use details::{
+    DEFAULT_CAPACITY, DEFAULT_CHECK_IN, DEFAULT_CHECK_OUT, DEFAULT_UNITS, Details, Edit, MAX_AMENITIES, MAX_AMENITY_CHARS,
+    MAX_CAPACITY, MAX_DESCRIPTION_CHARS, MAX_DISPLAY_NAME_CHARS, MAX_HOURS_BEFORE_CHECK_IN, MAX_NUMBER_CHARS, MAX_PLACE_CHARS,
+    MAX_RATE_MINOR, MAX_RATING, MAX_SIZE_SQUARE_METERS, MAX_TIERS, MAX_UNITS, Tier, default_policy,
+};
+pub use nights::{Blocked, Night, NightState, Nights, Occupancy, Stay, calendar};
+pub use point::{Point, chord_squared, chord_squared_of, meters};
+pub use room::{Block, Change, Fact, OnReserved, Room};
+
+/// Why a command is refused.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Fault {
+    /// There is no such room, or it is not the caller's.
+    #[error("there is no such room, or it is another host's")]
+    NotFound,
+    /// The room was deleted.
+    #[error("the room is deleted")]
+    Deleted,
+    /// The host has another active room of this number.
+    #[error("another of your rooms has this number")]
+    NumberTaken,
+    /// The room is not the one that the caller read.
+    #[error("the room has changed since you read it: its etag is now {current}")]
+    EtagMismatch {
+        /// The room's etag as it stands.
+        current: String,
+    },
+    /// The rate is in another currency than the one that the room is sold in.
+    #[error("the room is sold in {sold}, and the rate is in {stated}")]
+    CurrencyMismatch {
+        /// The room's currency.
+        sold: &'static str,
+        /// The rate's currency.
+        stated: &'static str,
+    },
+    /// The time zone is another than the one that the room's nights are counted in.
+    #[error("is {current} for good, because the room's nights are counted in it")]
+    TimeZoneFixed {
+        /// The room's time zone.
+        current: String,
+    },
+    /// The room has stays that are not over, and the caller wanted it deleted only without.
+    #[error("the room has {count} stays that are not over")]
+    Reserved {
+        /// How many.
+        count: u64,
+    },
+    /// The first night is over.
+    #[error("is in the past: where the room is, today is {today}")]
+    NightPassed {
+        /// The date where the room is.
+        today: Date,
+    },
+}

@@ -1,0 +1,134 @@
+//! Nights: what is held, sold and kept back on each, and what that leaves.
+
+use std::collections::BTreeMap;
+
+use jiff::{ToSpan, civil::Date};
+
+/// Some nights in a row, at least one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Nights {
+    first: Date,
+    end: Date,
+}
+
+impl Nights {
+    /// The nights from the one that begins on `first` to the one that ends on `end`; none if there is no night in between.
+    pub fn new(first: Date, end: Date) -> Option<Self> {
+        (first < end).then_some(Self { first, end })
+    }
+
+    /// The date on which the first one begins.
+    pub fn first(self) -> Date {
+        self.first
+    }
+
+    /// The date on which the last one ends.
+    pub fn end(self) -> Date {
+        self.end
+    }
+
+    /// Each of them, by the date on which it begins.
+    pub fn dates(self) -> impl Iterator<Item = Date> {
+        self.first.series(1.day()).take_while(move |date| *date < self.end)
+    }
+
+    /// How many they are.
+    pub fn count(self) -> u32 {
+        u32::try_from(mesh::fields::nights_between(self.first, self.end)).unwrap_or(0)
+    }
+}
+
+/// What a stay does to its nights.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Occupancy {
+    /// Its units are held for a payment that is under way.
+    Held,
+    /// Its units are sold and paid for.
+    Charged,
+    /// Nothing any more: it was never paid, or it was cancelled.
+    Released,
+}
+
+/// A stay in a room.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Stay {
+    /// Its nights.
+    pub nights: Nights,
+    /// Its units on each of them.
+    pub units: u16,
+    /// What it does to them.
+    pub occupancy: Occupancy,
+}
+
+/// The units that a host keeps back, by night; a night without any is not in it.
+pub type Blocked = BTreeMap<Date, u16>;
+
+/// One night of a room.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Night {
+    /// The date on which it begins.
+    pub date: Date,
+    /// The room's units; more as long as more are sold than there are.
+    pub total: u32,
+    /// Units held for payments that are under way.
+    pub held: u32,
+    /// Units sold and paid for.
+    pub charged: u32,
+    /// Units that the host keeps back.
+    pub blocked: u32,
+}
+
+/// How a night stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum NightState {
+    /// Nothing is sold.
+    Vacant,
+    /// Some units are sold, others are not.
+    PartlyCharged,
+    /// All units are sold.
+    Charged,
+    /// Nothing is sold, and all units are kept back.
+    Blocked,
+}
+
+impl Night {
+    /// The units that can still be sold. What is kept back may be sold already: blocking touches no stay.
+    pub fn left(&self) -> u32 {
+        self.total.saturating_sub(self.held + self.charged + self.blocked)
+    }
+
+    /// How the night stands.
+    pub fn state(&self) -> NightState {
+        match self.charged {
+            0 if self.blocked >= self.total => NightState::Blocked,
+            0 => NightState::Vacant,
+            charged if charged >= self.total => NightState::Charged,
+            _ => NightState::PartlyCharged,
+        }
+    }
+}
+
+/// The nights of a room with so many `units`, as its stays and blocks leave them.
+pub fn calendar(units: u16, nights: Nights, stays: &[Stay], blocked: &Blocked) -> Vec<Night> {
+    let mut taken: BTreeMap<Date, (u32, u32)> = nights.dates().map(|date| (date, (0, 0))).collect();
+    for stay in stays {
+        for (_, (held, charged)) in taken.range_mut(stay.nights.first..stay.nights.end) {
+            match stay.occupancy {
+                Occupancy::Held => *held += u32::from(stay.units),
+                Occupancy::Charged => *charged += u32::from(stay.units),
+                Occupancy::Released => {}
+            }
+        }
+    }
+    taken
+        .into_iter()
+        .map(|(date, (held, charged))| Night {
+            date,
+            // Lowering the units takes no stay away: what is sold beyond them goes as those stays do.
+            total: u32::from(units).max(held + charged),
+            held,
+            charged,
+            blocked: u32::from(blocked.get(&date).copied().unwrap_or(0).min(units)),
+        })
+        .collect()
+}

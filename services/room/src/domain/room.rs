@@ -1,0 +1,182 @@
+//! The aggregate: a room, and what its host may do with it.
+
+use jiff::{Timestamp, civil::Date};
+use uuid::Uuid;
+
+use super::{Blocked, Details, Edit, Fault, Nights};
+
+/// A room.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Room {
+    /// Its id.
+    pub id: Uuid,
+    /// Its host: `users/…`.
+    pub host: String,
+    /// 1 at first, and one more with every change.
+    pub version: i64,
+    /// What its host says about it.
+    pub details: Details,
+    /// When it was registered.
+    pub create_time: Timestamp,
+    /// When it last changed.
+    pub update_time: Timestamp,
+    /// When it was deleted; none while it is active.
+    pub delete_time: Option<Timestamp>,
+}
+
+/// What became true of a room, and the room as it is since.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Change {
+    /// The room after the change.
+    pub room: Room,
+    /// What became true.
+    pub fact: Fact,
+}
+
+/// What became true of a room.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Fact {
+    /// It was registered.
+    Created,
+    /// Its host says something else about it.
+    Updated,
+    /// It takes no new stays.
+    Deleted(OnReserved),
+    /// Its host keeps other units back than before.
+    NightsBlocked {
+        /// What was asked for.
+        block: Block,
+        /// The units kept back on each night asked for, since then.
+        blocked: Vec<(Date, u16)>,
+    },
+}
+
+/// What becomes of the stays of a room that is deleted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum OnReserved {
+    /// They take place.
+    Keep,
+    /// There must be none.
+    Refuse,
+    /// They are cancelled and refunded.
+    Cancel,
+}
+
+/// A wish to keep units back from sale, or to give them free.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Block {
+    /// The nights.
+    pub nights: Nights,
+    /// How many more units on each; all if none is named.
+    pub units: Option<u16>,
+    /// Gives units free instead.
+    pub unblock: bool,
+}
+
+impl Room {
+    /// Registers a room.
+    pub fn register(id: Uuid, host: String, details: Details, now: Timestamp) -> Change {
+        let room = Self { id, host, version: 1, details, create_time: now, update_time: now, delete_time: None };
+        Change { room, fact: Fact::Created }
+    }
+
+    /// The room's resource name.
+    pub fn name(&self) -> String {
+        mesh::fields::name("rooms", self.id)
+    }
+
+    /// Differs with every change of the room.
+    pub fn etag(&self) -> String {
+        format!("v{}", self.version)
+    }
+
+    /// Says something else about the room; nothing changes if it says what was said before.
+    pub fn update(&self, edits: &[Edit], etag: &str, now: Timestamp) -> Result<Option<Change>, Fault> {
+        self.check_active()?;
+        self.check_etag(etag)?;
+        let mut details = self.details.clone();
+        for edit in edits {
+            details.edit(edit.clone())?;
+        }
+        if details == self.details {
+            return Ok(None);
+        }
+        Ok(Some(Self { details, ..self.clone() }.changed(Fact::Updated, now)))
+    }
+
+    /// Deletes the room, which has so many stays that are not over; nothing changes if it is deleted already, whatever its etag:
+    /// a caller who repeats a deletion cannot know the new one.
+    pub fn delete(
+        &self,
+        etag: &str,
+        on_reserved: OnReserved,
+        stays: u64,
+        now: Timestamp,
+    ) -> Result<Option<Change>, Fault> {
+        if self.delete_time.is_some() {
+            return Ok(None);
+        }
+        self.check_etag(etag)?;
+        if on_reserved == OnReserved::Refuse && stays > 0 {
+            return Err(Fault::Reserved { count: stays });
+        }
+        Ok(Some(Self { delete_time: Some(now), ..self.clone() }.changed(Fact::Deleted(on_reserved), now)))
+    }
+
+    /// Keeps units back, or gives them free; `blocked` is what is kept back on those nights now. Nothing changes if every night is
+    /// as wished already.
+    pub fn block(&self, block: Block, blocked: &Blocked, now: Timestamp) -> Result<Option<Change>, Fault> {
+        self.check_active()?;
+        let today = self.today(now);
+        if block.nights.first() < today {
+            return Err(Fault::NightPassed { today });
+        }
+        let units = self.details.units;
+        let amount = block.units.unwrap_or(units);
+        // The units may have been lowered since they were kept back.
+        let before = |date| blocked.get(&date).copied().unwrap_or(0).min(units);
+        let after = |date| {
+            if block.unblock {
+                before(date).saturating_sub(amount)
+            } else {
+                before(date).saturating_add(amount).min(units)
+            }
+        };
+        if block.nights.dates().all(|date| after(date) == before(date)) {
+            return Ok(None);
+        }
+        let blocked = block.nights.dates().map(|date| (date, after(date))).collect();
+        Ok(Some(self.clone().changed(Fact::NightsBlocked { block, blocked }, now)))
+    }
+
+    /// The date where the room is.
+    pub fn today(&self, now: Timestamp) -> Date {
+        now.to_zoned(self.details.time_zone.clone()).date()
+    }
+
+    /// The earliest check-out date of a stay that is not over: today until check-out time, then tomorrow.
+    pub fn first_open_check_out(&self, now: Timestamp) -> Date {
+        let local = now.to_zoned(self.details.time_zone.clone()).datetime();
+        if local.time() < self.details.check_out_time {
+            local.date()
+        } else {
+            local.date().tomorrow().unwrap_or(Date::MAX)
+        }
+    }
+
+    fn changed(self, fact: Fact, now: Timestamp) -> Change {
+        Change { room: Self { version: self.version + 1, update_time: now, ..self }, fact }
+    }
+
+    fn check_active(&self) -> Result<(), Fault> {
+        if self.delete_time.is_some() { Err(Fault::Deleted) } else { Ok(()) }
+    }
+
+    fn check_etag(&self, etag: &str) -> Result<(), Fault> {
+        if etag.is_empty() || etag == self.etag() {
+            Ok(())
+        } else {
+            Err(Fault::EtagMismatch { current: self.etag() })
+        }
+    }
+}

@@ -1,0 +1,206 @@
+//! Inbound: request → command → response. All faults of a request are told at once.
+
+mod details;
+mod query;
+
+use contracts::room::v1::{
+    BlockNightsRequest, BlockNightsResponse, CreateRoomRequest, DeleteRoomRequest, GetRoomCalendarRequest,
+    GetRoomCalendarResponse, GetRoomRequest, ListRoomsRequest, ListRoomsResponse, Room, SearchRoomsRequest,
+    SearchRoomsResponse, UpdateRoomRequest, room, room_service_server::RoomService, search_rooms_response,
+};
+use jiff::tz::TimeZone;
+use mesh::{
+    Caller, Error,
+    clock::to_proto,
+    fields::Fields,
+    page::{PageTokens, page_size},
+    requests,
+};
+use tonic::{Request, Response, Status};
+
+use crate::{
+    app::App,
+    contract,
+    domain::{Block, MAX_UNITS, Nights, OnReserved},
+    search::Offer,
+    store::rooms::Scope,
+};
+
+/// The most nights of one calendar, and of one block.
+const MAX_NIGHTS: i32 = 366;
+
+/// The service.
+pub struct Grpc {
+    /// The use cases.
+    pub app: App,
+    /// What makes page tokens.
+    pub tokens: PageTokens,
+    /// The zone of a room whose host names none.
+    pub time_zone: TimeZone,
+}
+
+#[tonic::async_trait]
+impl RoomService for Grpc {
+    async fn create_room(&self, request: Request<CreateRoomRequest>) -> Result<Response<Room>, Status> {
+        let caller = Caller::of(&request)?;
+        let mut message = request.into_inner();
+        let request_id = std::mem::take(&mut message.request_id);
+        let mut fields = Fields::new();
+        fields.request_id(&request_id);
+        let details = details::of_new_room(&mut fields, message.room.as_ref(), &self.time_zone);
+        let details = complete(fields, details)?;
+        let request = requests::Request::new(&caller, "CreateRoom", &request_id, &message);
+        self.app.create(&caller, request, details).await?.into_response()
+    }
+
+    async fn get_room(&self, request: Request<GetRoomRequest>) -> Result<Response<Room>, Status> {
+        let message = request.into_inner();
+        let mut fields = Fields::new();
+        let id = fields.name("name", &message.name, "rooms");
+        let room = self.app.get(complete(fields, id)?).await?;
+        Ok(Response::new(contract::room(&room)))
+    }
+
+    async fn list_rooms(&self, request: Request<ListRoomsRequest>) -> Result<Response<ListRoomsResponse>, Status> {
+        let caller = Caller::of(&request)?;
+        let message = request.into_inner();
+        let mut fields = Fields::new();
+        fields.optional_user("host", &message.host);
+        fields.finish()?;
+        let host = caller.resolve_user(&message.host);
+        let list = ["ListRooms", &host, if message.show_deleted { "all" } else { "active" }];
+        let before = match self.tokens.read(&list, &message.page_token)? {
+            Some(cursor) => Some(cursor.parse().map_err(|_| not_our_cursor())?),
+            None => None,
+        };
+        let size = page_size(message.page_size);
+        let scope = if host.is_empty() { Scope::All } else { Scope::Host(host.clone()) };
+        // One more than the page holds, to know whether it is the last.
+        let mut rooms = self.app.list(&scope, message.show_deleted, before, size + 1).await?;
+        let more = rooms.len() as u64 > size;
+        rooms.truncate(size as usize);
+        let next_page_token = match rooms.last() {
+            Some(last) if more => self.tokens.make(&list, &last.id.to_string()),
+            _ => String::new(),
+        };
+        Ok(Response::new(ListRoomsResponse { rooms: rooms.iter().map(contract::room).collect(), next_page_token }))
+    }
+
+    async fn update_room(&self, request: Request<UpdateRoomRequest>) -> Result<Response<Room>, Status> {
+        let caller = Caller::of(&request)?;
+        let mut message = request.into_inner();
+        let request_id = std::mem::take(&mut message.request_id);
+        let mask = message.update_mask.as_ref().map_or(&[][..], |mask| &mask.paths);
+        let mut fields = Fields::new();
+        fields.request_id(&request_id);
+        let update = details::of_update(&mut fields, message.room.as_ref(), mask);
+        let (id, edits, etag) = complete(fields, update)?;
+        let request = requests::Request::new(&caller, "UpdateRoom", &request_id, &message);
+        self.app.update(&caller, request, id, &edits, &etag).await?.into_response()
+    }
+
+    async fn delete_room(&self, request: Request<DeleteRoomRequest>) -> Result<Response<Room>, Status> {
+        let caller = Caller::of(&request)?;
+        let mut message = request.into_inner();
+        let request_id = std::mem::take(&mut message.request_id);
+        let mut fields = Fields::new();
+        fields.request_id(&request_id);
+        let id = fields.name("name", &message.name, "rooms");
+        let on_reserved = match room::OnReserved::try_from(message.on_reserved) {
+            Ok(room::OnReserved::Unspecified | room::OnReserved::Keep) => Some(OnReserved::Keep),
+            Ok(room::OnReserved::Refuse) => Some(OnReserved::Refuse),
+            Ok(room::OnReserved::Cancel) => Some(OnReserved::Cancel),
+            Err(_) => {
+                fields.fault("on_reserved", "must be KEEP, REFUSE or CANCEL");
+                None
+            }
+        };
+        let (id, on_reserved) = complete(fields, id.zip(on_reserved))?;
+        let request = requests::Request::new(&caller, "DeleteRoom", &request_id, &message);
+        self.app.delete(&caller, request, id, &message.etag, on_reserved).await?.into_response()
+    }
+
+    async fn block_nights(
+        &self,
+        request: Request<BlockNightsRequest>,
+    ) -> Result<Response<BlockNightsResponse>, Status> {
+        let caller = Caller::of(&request)?;
+        let mut message = request.into_inner();
+        let request_id = std::mem::take(&mut message.request_id);
+        let mut fields = Fields::new();
+        fields.request_id(&request_id);
+        let id = fields.name("name", &message.name, "rooms");
+        let nights = nights(&mut fields, &message.start_date, &message.end_date);
+        let units = message.units.and_then(|units| number(&mut fields, "units", units, 1, MAX_UNITS));
+        let (id, nights) = complete(fields, id.zip(nights))?;
+        let request = requests::Request::new(&caller, "BlockNights", &request_id, &message);
+        let block = Block { nights, units, unblock: message.unblock };
+        self.app.block(&caller, request, id, block).await?.into_response()
+    }
+
+    async fn search_rooms(
+        &self,
+        request: Request<SearchRoomsRequest>,
+    ) -> Result<Response<SearchRoomsResponse>, Status> {
+        let mut message = request.into_inner();
+        let page_token = std::mem::take(&mut message.page_token);
+        let size = page_size(std::mem::take(&mut message.page_size));
+        let mut query = query::of(&message)?;
+        // The same wish in the same words, however large its pages.
+        let wish = format!("{message:?}");
+        let list = ["SearchRooms", &wish];
+        if let Some(cursor) = self.tokens.read(&list, &page_token)? {
+            query.order = query.order.from_cursor(&cursor).ok_or_else(not_our_cursor)?;
+        }
+        let as_of_time = Some(to_proto(self.app.now()));
+        let (offers, next) = self.app.search(&query, size as usize).await?;
+        let next_page_token =
+            next.and_then(|order| order.cursor()).map_or_else(String::new, |cursor| self.tokens.make(&list, &cursor));
+        let offers = offers.into_iter().map(offer).collect();
+        Ok(Response::new(SearchRoomsResponse { offers, as_of_time, next_page_token }))
+    }
+
+    async fn get_room_calendar(
+        &self,
+        request: Request<GetRoomCalendarRequest>,
+    ) -> Result<Response<GetRoomCalendarResponse>, Status> {
+        let caller = Caller::of(&request)?;
+        let message = request.into_inner();
+        let mut fields = Fields::new();
+        let id = fields.name("name", &message.name, "rooms");
+        let nights = nights(&mut fields, &message.start_date, &message.end_date);
+        let (id, nights) = complete(fields, id.zip(nights))?;
+        let nights = self.app.calendar(&caller, id, nights).await?;
+        Ok(Response::new(GetRoomCalendarResponse { nights: nights.iter().map(contract::night).collect() }))
+    }
+}
+
+fn offer(offer: Offer) -> search_rooms_response::Offer {
+    search_rooms_response::Offer {
+        room: Some(contract::room(&offer.room)),
+        total: offer.total.map(Into::into),
+        units_left: offer.units_left.map(contract::count),
+        distance_meters: offer.distance_meters.map(contract::count),
+    }
+}
+
+/// What was read from a request, or the refusal that lists its faults. What could not be read has left a fault behind.
+fn complete<T>(fields: Fields, read: Option<T>) -> Result<T, Error> {
+    fields.finish()?;
+    read.ok_or_else(|| Error::Internal("a field could not be read, and no fault says so".to_owned()))
+}
+
+fn not_our_cursor() -> Error {
+    Error::Internal("a page token that was made here holds no cursor".to_owned())
+}
+
+/// A number between two bounds, both included.
+fn number(fields: &mut Fields, path: &str, value: i32, min: u16, max: u16) -> Option<u16> {
+    fields.range(path, value, i32::from(min), i32::from(max));
+    u16::try_from(value).ok()
+}
+
+fn nights(fields: &mut Fields, start_date: &str, end_date: &str) -> Option<Nights> {
+    let (first, end) = fields.nights(("start_date", "end_date"), (start_date, end_date), MAX_NIGHTS)?;
+    Nights::new(first, end)
+}

@@ -1,0 +1,108 @@
+//! A search in a request.
+
+use contracts::room::v1::{SearchRoomsRequest, search_rooms_request};
+use mesh::{Error, Reason, Refusal, fields::Fields, money::Money};
+
+use super::{
+    complete,
+    details::{amenities, point, rate},
+    number,
+};
+use crate::{
+    domain::{MAX_PLACE_CHARS, MAX_SIZE_SQUARE_METERS, Nights},
+    search::{Near, Order, Query},
+};
+
+/// The longest stay.
+const MAX_NIGHTS: i32 = 90;
+/// The most units of one stay.
+const MAX_UNITS: u16 = 10;
+/// The most guests of one stay.
+const MAX_GUESTS: u16 = 200;
+/// How far from a place rooms are searched, at most and unless the guest says otherwise.
+const MAX_RADIUS_METERS: u32 = 200_000;
+
+/// What a guest wishes for, from the beginning.
+pub fn of(message: &SearchRoomsRequest) -> Result<Query, Error> {
+    let mut fields = Fields::new();
+    let nights = nights(&mut fields, message);
+    let guests = number(&mut fields, "guests", message.guests.unwrap_or(1), 1, MAX_GUESTS);
+    let units = number(&mut fields, "units", message.units.unwrap_or(1), 1, MAX_UNITS);
+    fields.text("place", &message.place, MAX_PLACE_CHARS);
+    let near = near(&mut fields, message);
+    let min_rate = message.min_rate.as_ref().and_then(|min| rate(&mut fields, "min_rate", Some(min), false));
+    let max_rate = message.max_rate.as_ref().and_then(|max| rate(&mut fields, "max_rate", Some(max), false));
+    let amenities = amenities(&mut fields, "amenities", &message.amenities);
+    let min_size = match message.min_size {
+        0 => None,
+        size => number(&mut fields, "min_size", size, 1, MAX_SIZE_SQUARE_METERS),
+    };
+    let order = order(&mut fields, message.order, near);
+    let (guests, (units, order)) = complete(fields, guests.zip(units.zip(order)))?;
+    one_currency(min_rate, max_rate)?;
+    Ok(Query {
+        nights,
+        guests,
+        units,
+        place: message.place.clone(),
+        near,
+        min_rate,
+        max_rate,
+        amenities,
+        min_size,
+        order,
+    })
+}
+
+fn nights(fields: &mut Fields, message: &SearchRoomsRequest) -> Option<Nights> {
+    let values = (message.check_in_date.as_str(), message.check_out_date.as_str());
+    if values == ("", "") {
+        return None;
+    }
+    let (first, end) = fields.nights(("check_in_date", "check_out_date"), values, MAX_NIGHTS)?;
+    Nights::new(first, end)
+}
+
+fn near(fields: &mut Fields, message: &SearchRoomsRequest) -> Option<Near> {
+    let radius = match message.radius_meters {
+        0 => Some(MAX_RADIUS_METERS),
+        wish => {
+            fields.range("radius_meters", wish, 1, MAX_RADIUS_METERS.cast_signed());
+            u32::try_from(wish).ok()
+        }
+    };
+    let Some(location) = &message.near else {
+        fields.check(message.radius_meters == 0, "near", "is required with radius_meters");
+        return None;
+    };
+    let on_unit_sphere = point(fields, "near", location).on_unit_sphere();
+    Some(Near { on_unit_sphere, radius_meters: radius? })
+}
+
+fn order(fields: &mut Fields, order: i32, near: Option<Near>) -> Option<Order> {
+    match search_rooms_request::Order::try_from(order) {
+        Ok(search_rooms_request::Order::Unspecified | search_rooms_request::Order::Price) => {
+            Some(Order::Price { after: None })
+        }
+        Ok(search_rooms_request::Order::Rating) => Some(Order::Rating { after: None }),
+        Ok(search_rooms_request::Order::Distance) => {
+            fields.check(near.is_some(), "near", "is required to order by DISTANCE");
+            near.map(|near| Order::Distance { from: near.on_unit_sphere, after: None })
+        }
+        Err(_) => {
+            fields.fault("order", "must be PRICE, DISTANCE or RATING");
+            None
+        }
+    }
+}
+
+fn one_currency(min_rate: Option<Money>, max_rate: Option<Money>) -> Result<(), Refusal> {
+    match (min_rate, max_rate) {
+        (Some(min), Some(max)) if min.code() != max.code() => Err(Refusal::new(
+            Reason::CurrencyMismatch,
+            format!("min_rate is in {}, max_rate in {}", min.code(), max.code()),
+        )
+        .hint("search in one currency at a time")),
+        _ => Ok(()),
+    }
+}

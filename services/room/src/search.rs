@@ -1,0 +1,191 @@
+//! Searching rooms: the wish, its order, and the pages of what suits.
+//!
+//! Rooms are taken from the table in the wished order, as many at a time as make a page. With dates each such lot costs two more
+//! queries, one for the stays and one for the blocked nights of all its rooms, and those that are sold out are passed over. How
+//! many lots a page may cost is bounded; a page that ends for that reason is short, and goes on where it stopped.
+
+use mesh::{Error, money::Money};
+use uuid::Uuid;
+
+use crate::{
+    app::App,
+    domain::{Blocked, Night, Nights, Room, calendar, chord_squared, meters},
+    store,
+};
+
+/// The fewest rooms that are looked at together when some of them may be sold out.
+const MIN_LOT: u64 = 50;
+/// How many lots one page may cost.
+const MAX_LOTS: u32 = 20;
+
+/// What a guest wishes for. Every condition that is there must hold.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Query {
+    /// The nights, on each of which enough units must be left.
+    pub nights: Option<Nights>,
+    /// How many guests the units must sleep in all: 1 to 200.
+    pub guests: u16,
+    /// How many units of one room: 1 to 10.
+    pub units: u16,
+    /// What the room's place contains, whatever the case; empty: anything.
+    pub place: String,
+    /// Where.
+    pub near: Option<Near>,
+    /// The lowest nightly rate, in its currency.
+    pub min_rate: Option<Money>,
+    /// The highest nightly rate, in its currency.
+    pub max_rate: Option<Money>,
+    /// What the room must offer.
+    pub amenities: Vec<String>,
+    /// The least square metres.
+    pub min_size: Option<u16>,
+    /// In which order, and from where on.
+    pub order: Order,
+}
+
+/// Around a place.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Near {
+    /// The place.
+    pub on_unit_sphere: [f64; 3],
+    /// How far from it: 1 to 200000.
+    pub radius_meters: u32,
+}
+
+/// An order, and the room after which to go on: by what it was ordered by, so that it may change or go in between.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Order {
+    /// The cheapest first, currency by currency.
+    Price {
+        /// The rate of the last room, and its id.
+        after: Option<(Money, Uuid)>,
+    },
+    /// The nearest first.
+    Distance {
+        /// From where, on the unit sphere.
+        from: [f64; 3],
+        /// The squared chord to the last room, and its id.
+        after: Option<(f64, Uuid)>,
+    },
+    /// The best rated first, those without a rating last.
+    Rating {
+        /// The rating of the last room, -1 for none, and its id.
+        after: Option<(f64, Uuid)>,
+    },
+}
+
+impl Order {
+    /// The same order, from `room` on.
+    #[must_use]
+    pub fn after(self, room: &Room) -> Self {
+        let details = &room.details;
+        match self {
+            Self::Price { .. } => Self::Price { after: Some((details.nightly_rate, room.id)) },
+            Self::Distance { from, .. } => {
+                let chord_squared = chord_to(room, from).unwrap_or(f64::MAX);
+                Self::Distance { from, after: Some((chord_squared, room.id)) }
+            }
+            Self::Rating { .. } => Self::Rating { after: Some((details.rating.unwrap_or(-1.0), room.id)) },
+        }
+    }
+
+    /// Where to go on, as text; none from the beginning.
+    pub fn cursor(self) -> Option<String> {
+        match self {
+            Self::Price { after } => after.map(|(rate, id)| format!("{} {} {id}", rate.code(), rate.minor())),
+            Self::Distance { after, .. } | Self::Rating { after } => after.map(|(key, id)| format!("{key} {id}")),
+        }
+    }
+
+    /// The same order from a [`cursor`](Self::cursor) of it on; none if the text is no cursor of this order.
+    pub fn from_cursor(self, cursor: &str) -> Option<Self> {
+        let (key, id) = cursor.rsplit_once(' ')?;
+        let id = id.parse().ok()?;
+        Some(match self {
+            Self::Price { .. } => {
+                let (code, minor) = key.split_once(' ')?;
+                Self::Price { after: Some((Money::new(minor.parse().ok()?, code).ok()?, id)) }
+            }
+            Self::Distance { from, .. } => Self::Distance { from, after: Some((key.parse().ok()?, id)) },
+            Self::Rating { .. } => Self::Rating { after: Some((key.parse().ok()?, id)) },
+        })
+    }
+}
+
+/// A room that suits.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Offer {
+    /// The room.
+    pub room: Room,
+    /// What the nights cost in all; none without nights.
+    pub total: Option<Money>,
+    /// The units left on the night that has the fewest; none without nights.
+    pub units_left: Option<u32>,
+    /// How far the room is; none without a place.
+    pub distance_meters: Option<u32>,
+}
+
+impl App {
+    /// Up to `page_size` offers, and the order from the last of them on if there may be more.
+    pub async fn search(&self, query: &Query, page_size: usize) -> Result<(Vec<Offer>, Option<Order>), Error> {
+        let mut query = query.clone();
+        let mut offers = Vec::with_capacity(page_size);
+        // One more than a page holds, to know whether it is the last.
+        let page = page_size as u64 + 1;
+        let lot = if query.nights.is_some() { page.max(MIN_LOT) } else { page };
+        for _ in 0..MAX_LOTS {
+            let rooms = store::search::candidates(self.database.read(), &query, lot).await?;
+            let last_lot = (rooms.len() as u64) < lot;
+            for offer in self.offers(&query, rooms).await? {
+                let suits = offer.units_left.is_none_or(|left| left >= u32::from(query.units));
+                if suits && offers.len() == page_size {
+                    return Ok((offers, Some(query.order)));
+                }
+                query.order = query.order.after(&offer.room);
+                if suits {
+                    offers.push(offer);
+                }
+            }
+            if last_lot {
+                return Ok((offers, None));
+            }
+        }
+        Ok((offers, Some(query.order)))
+    }
+
+    /// What these rooms cost, have left, and how far they are.
+    async fn offers(&self, query: &Query, rooms: Vec<Room>) -> Result<Vec<Offer>, Error> {
+        let (stays, blocked) = match query.nights {
+            Some(nights) if !rooms.is_empty() => {
+                let ids: Vec<_> = rooms.iter().map(|room| room.id).collect();
+                (
+                    store::nights::stays(self.database.read(), &ids, nights).await?,
+                    store::nights::blocked(self.database.read(), &ids, nights).await?,
+                )
+            }
+            _ => Default::default(),
+        };
+        let no_stays = Vec::new();
+        let none_blocked = Blocked::new();
+        let offer = |room: Room| {
+            let left = |nights| {
+                let stays = stays.get(&room.id).unwrap_or(&no_stays);
+                let blocked = blocked.get(&room.id).unwrap_or(&none_blocked);
+                calendar(room.details.units, nights, stays, blocked).iter().map(Night::left).min()
+            };
+            let total = |nights: Nights| room.details.nightly_rate.times(nights.count() * u32::from(query.units)).ok();
+            let distance = |near: Near| chord_to(&room, near.on_unit_sphere).map(meters);
+            Offer {
+                total: query.nights.and_then(total),
+                units_left: query.nights.and_then(left),
+                distance_meters: query.near.and_then(distance),
+                room,
+            }
+        };
+        Ok(rooms.into_iter().map(offer).collect())
+    }
+}
+
+fn chord_to(room: &Room, from: [f64; 3]) -> Option<f64> {
+    room.details.location.map(|point| chord_squared(point.on_unit_sphere(), from))
+}

@@ -1,0 +1,156 @@
+//! What lies on a room's nights: the stays that reservation tells of, and the units that the host keeps back.
+
+use std::collections::HashMap;
+
+use jiff::civil::Date;
+use mesh::{Error, Tx};
+use sea_orm::{ActiveValue::Set, ColumnTrait, ConnectionTrait, EntityTrait, PaginatorTrait, QueryFilter, QuerySelect};
+use uuid::Uuid;
+
+use super::{
+    broken,
+    entity::{blocked_night, stay},
+    parse_date, parse_units,
+};
+use crate::domain::{Blocked, Nights, Occupancy, Stay};
+
+/// A stay as an event tells of it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Heard {
+    /// The reservation.
+    pub reservation: Uuid,
+    /// The reservation's version: the newest one counts, in whatever order they arrive.
+    pub version: i64,
+    /// The room.
+    pub room: Uuid,
+    /// The stay.
+    pub stay: Stay,
+}
+
+/// Takes in what an event tells, unless something newer is known of the same reservation.
+pub async fn hear(tx: &Tx, heard: &Heard) -> Result<(), Error> {
+    let row = stay::ActiveModel {
+        reservation: Set(heard.reservation),
+        room: Set(heard.room),
+        check_in: Set(heard.stay.nights.first().to_string()),
+        check_out: Set(heard.stay.nights.end().to_string()),
+        units: Set(heard.stay.units.into()),
+        occupancy: Set(word(heard.stay.occupancy).to_owned()),
+        version: Set(heard.version),
+    };
+    if tx.insert_new(row.clone()).await? {
+        return Ok(());
+    }
+    stay::Entity::update_many()
+        .set(row)
+        .filter(stay::Column::Reservation.eq(heard.reservation))
+        .filter(stay::Column::Version.lt(heard.version))
+        .exec(&**tx)
+        .await?;
+    Ok(())
+}
+
+/// The stays that take units of these rooms on any of these nights, by room.
+pub async fn stays(
+    connection: &impl ConnectionTrait,
+    rooms: &[Uuid],
+    nights: Nights,
+) -> Result<HashMap<Uuid, Vec<Stay>>, Error> {
+    let rows: Vec<(Uuid, String, String, i32, String)> = stay::Entity::find()
+        .select_only()
+        .columns([
+            stay::Column::Room,
+            stay::Column::CheckIn,
+            stay::Column::CheckOut,
+            stay::Column::Units,
+            stay::Column::Occupancy,
+        ])
+        .filter(stay::Column::Room.is_in(rooms.iter().copied()))
+        .filter(stay::Column::CheckIn.lt(nights.end().to_string()))
+        .filter(stay::Column::CheckOut.gt(nights.first().to_string()))
+        .filter(takes_units())
+        .into_tuple()
+        .all(connection)
+        .await?;
+    let mut stays: HashMap<Uuid, Vec<Stay>> = HashMap::new();
+    for (room, check_in, check_out, units, occupancy) in rows {
+        stays.entry(room).or_default().push(parse_stay(&check_in, &check_out, units, &occupancy)?);
+    }
+    Ok(stays)
+}
+
+/// How many stays of a room take units and end on `first_check_out` or later.
+pub async fn count_open(tx: &Tx, room: Uuid, first_check_out: Date) -> Result<u64, Error> {
+    let count = stay::Entity::find()
+        .filter(stay::Column::Room.eq(room))
+        .filter(stay::Column::CheckOut.gte(first_check_out.to_string()))
+        .filter(takes_units())
+        .count(&**tx)
+        .await?;
+    Ok(count)
+}
+
+/// The units kept back of these rooms on these nights, by room.
+pub async fn blocked(
+    connection: &impl ConnectionTrait,
+    rooms: &[Uuid],
+    nights: Nights,
+) -> Result<HashMap<Uuid, Blocked>, Error> {
+    let rows = blocked_night::Entity::find()
+        .filter(blocked_night::Column::Room.is_in(rooms.iter().copied()))
+        .filter(blocked_night::Column::Night.gte(nights.first().to_string()))
+        .filter(blocked_night::Column::Night.lt(nights.end().to_string()))
+        .all(connection)
+        .await?;
+    let mut blocked: HashMap<Uuid, Blocked> = HashMap::new();
+    for row in rows {
+        blocked.entry(row.room).or_default().insert(parse_date(&row.night)?, parse_units(row.units)?);
+    }
+    Ok(blocked)
+}
+
+/// Writes what is kept back of a room on each of these nights. Nobody else may be changing the room.
+pub async fn block(tx: &Tx, room: Uuid, nights: Nights, blocked: &[(Date, u16)]) -> Result<(), Error> {
+    blocked_night::Entity::delete_many()
+        .filter(blocked_night::Column::Room.eq(room))
+        .filter(blocked_night::Column::Night.gte(nights.first().to_string()))
+        .filter(blocked_night::Column::Night.lt(nights.end().to_string()))
+        .exec(&**tx)
+        .await?;
+    let rows: Vec<_> = blocked
+        .iter()
+        .filter(|(_, units)| *units > 0)
+        .map(|(night, units)| blocked_night::ActiveModel {
+            room: Set(room),
+            night: Set(night.to_string()),
+            units: Set((*units).into()),
+        })
+        .collect();
+    if !rows.is_empty() {
+        blocked_night::Entity::insert_many(rows).exec_without_returning(&**tx).await?;
+    }
+    Ok(())
+}
+
+fn takes_units() -> sea_orm::sea_query::Expr {
+    stay::Column::Occupancy.is_in([word(Occupancy::Held), word(Occupancy::Charged)])
+}
+
+pub(crate) fn parse_stay(check_in: &str, check_out: &str, units: i32, occupancy: &str) -> Result<Stay, Error> {
+    Ok(Stay {
+        nights: Nights::new(parse_date(check_in)?, parse_date(check_out)?).ok_or_else(|| broken("stay"))?,
+        units: parse_units(units)?,
+        occupancy: [Occupancy::Held, Occupancy::Charged, Occupancy::Released]
+            .into_iter()
+            .find(|known| word(*known) == occupancy)
+            .ok_or_else(|| broken("occupancy"))?,
+    })
+}
+
+const fn word(occupancy: Occupancy) -> &'static str {
+    match occupancy {
+        Occupancy::Held => "HELD",
+        Occupancy::Charged => "CHARGED",
+        Occupancy::Released => "RELEASED",
+    }
+}

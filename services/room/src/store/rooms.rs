@@ -1,0 +1,196 @@
+//! Rooms: read by name or by host, and written by one change at a time.
+
+use jiff::{civil::Time, tz::TimeZone};
+use mesh::{
+    Error, Tx,
+    clock::from_micros,
+    db::{StoreError, exactly_one},
+    money::Money,
+};
+use sea_orm::{
+    ActiveValue::{NotSet, Set},
+    ColumnTrait, ConnectionTrait, DbErr, EntityTrait, QueryFilter, QueryOrder, QuerySelect,
+};
+use uuid::Uuid;
+
+use super::{
+    broken,
+    entity::room::{ActiveModel, Column, Entity, Model},
+    parse_units,
+};
+use crate::{
+    contract,
+    domain::{Details, Fault, Point, Room, Tier},
+};
+
+/// Whose rooms a caller may find. The owner stands in the WHERE clause: another's room is not found.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Scope {
+    /// Everybody's.
+    All,
+    /// This host's.
+    Host(String),
+}
+
+/// The room of that id, as it was last committed.
+pub async fn read(connection: &impl ConnectionTrait, id: Uuid, scope: &Scope) -> Result<Room, Error> {
+    let found = within(scope, Entity::find_by_id(id)).one(connection).await?;
+    found.ok_or(Fault::NotFound)?.try_into()
+}
+
+/// The room of that id, which nobody else changes before this transaction ends.
+pub async fn lock(tx: &Tx, id: Uuid, scope: &Scope) -> Result<Room, Error> {
+    let found = within(scope, Entity::find_by_id(id)).lock_exclusive().one(&**tx).await?;
+    found.ok_or(Fault::NotFound)?.try_into()
+}
+
+/// Up to `limit` rooms that are older than `before`, the newest first.
+pub async fn list(
+    connection: &impl ConnectionTrait,
+    scope: &Scope,
+    deleted_too: bool,
+    before: Option<Uuid>,
+    limit: u64,
+) -> Result<Vec<Room>, Error> {
+    let mut select = within(scope, Entity::find()).order_by_desc(Column::Id).limit(limit);
+    if !deleted_too {
+        select = select.filter(Column::DeleteTime.is_null());
+    }
+    if let Some(before) = before {
+        select = select.filter(Column::Id.lt(before));
+    }
+    select.all(connection).await?.into_iter().map(Room::try_from).collect()
+}
+
+fn within(scope: &Scope, select: sea_orm::Select<Entity>) -> sea_orm::Select<Entity> {
+    match scope {
+        Scope::All => select,
+        Scope::Host(host) => select.filter(Column::Host.eq(host)),
+    }
+}
+
+/// Adds a room.
+pub async fn insert(tx: &Tx, room: &Room) -> Result<(), Error> {
+    Entity::insert(row(room)).exec_without_returning(&**tx).await.map_err(number_taken)?;
+    Ok(())
+}
+
+/// Writes a room over the version before it.
+pub async fn update(tx: &Tx, room: &Room) -> Result<(), Error> {
+    let updated = Entity::update_many()
+        .set(ActiveModel { id: NotSet, ..row(room) })
+        .filter(Column::Id.eq(room.id))
+        .filter(Column::Version.eq(room.version - 1))
+        .exec(&**tx)
+        .await
+        .map_err(number_taken)?;
+    exactly_one(updated.rows_affected)
+}
+
+/// Ids are made here and never twice: the one key that a room can find taken is that of its number.
+fn number_taken(error: DbErr) -> Error {
+    match StoreError::from(error) {
+        StoreError::Duplicate(_) => Fault::NumberTaken.into(),
+        other => other.into(),
+    }
+}
+
+fn row(room: &Room) -> ActiveModel {
+    let details = &room.details;
+    let on_unit_sphere = details.location.map(Point::on_unit_sphere);
+    let active_number =
+        (room.delete_time.is_none() && !details.number.is_empty()).then(|| details.number.clone());
+    ActiveModel {
+        id: Set(room.id),
+        host: Set(room.host.clone()),
+        version: Set(room.version),
+        number: Set(details.number.clone()),
+        active_number: Set(active_number),
+        display_name: Set(details.display_name.clone()),
+        description: Set(details.description.clone()),
+        units: Set(details.units.into()),
+        capacity: Set(details.capacity.into()),
+        size_square_meters: Set(details.size_square_meters.map(i32::from)),
+        amenities: Set(join_words(&details.amenities)),
+        rate_minor: Set(details.nightly_rate.minor()),
+        currency: Set(details.nightly_rate.code().to_owned()),
+        place: Set(details.place.clone()),
+        place_folded: Set(details.place.to_lowercase()),
+        latitude: Set(details.location.map(|point| point.latitude)),
+        longitude: Set(details.location.map(|point| point.longitude)),
+        x: Set(on_unit_sphere.map(|[x, _, _]| x)),
+        y: Set(on_unit_sphere.map(|[_, y, _]| y)),
+        z: Set(on_unit_sphere.map(|[_, _, z]| z)),
+        time_zone: Set(details.zone_name().to_owned()),
+        check_in_time: Set(contract::time(details.check_in_time)),
+        check_out_time: Set(contract::time(details.check_out_time)),
+        cancellation_policy: Set(join_tiers(&details.cancellation_policy)),
+        rating: Set(details.rating.unwrap_or(-1.0)),
+        create_time: Set(room.create_time.as_microsecond()),
+        update_time: Set(room.update_time.as_microsecond()),
+        delete_time: Set(room.delete_time.map(|at| at.as_microsecond())),
+    }
+}
+
+impl TryFrom<Model> for Room {
+    type Error = Error;
+
+    fn try_from(row: Model) -> Result<Self, Error> {
+        let time = |text: &str| text.parse::<Time>().map_err(|_| broken("time of day"));
+        let details = Details {
+            number: row.number,
+            display_name: row.display_name,
+            description: row.description,
+            units: parse_units(row.units)?,
+            capacity: u16::try_from(row.capacity).map_err(|_| broken("capacity"))?,
+            size_square_meters: row.size_square_meters.map(u16::try_from).transpose().map_err(|_| broken("size"))?,
+            amenities: split_words(&row.amenities),
+            nightly_rate: Money::new(row.rate_minor, &row.currency).map_err(|_| broken("rate"))?,
+            place: row.place,
+            location: row
+                .latitude
+                .zip(row.longitude)
+                .map(|(latitude, longitude)| Point { latitude, longitude }),
+            time_zone: TimeZone::get(&row.time_zone).map_err(|_| broken("time zone"))?,
+            check_in_time: time(&row.check_in_time)?,
+            check_out_time: time(&row.check_out_time)?,
+            cancellation_policy: split_tiers(&row.cancellation_policy)?,
+            rating: (row.rating >= 0.0).then_some(row.rating),
+        };
+        Ok(Self {
+            id: row.id,
+            host: row.host,
+            version: row.version,
+            details,
+            create_time: from_micros(row.create_time),
+            update_time: from_micros(row.update_time),
+            delete_time: row.delete_time.map(from_micros),
+        })
+    }
+}
+
+/// With a comma at both ends, so that a search for `,wifi,` finds the word wherever it stands, and nothing longer.
+fn join_words(words: &[String]) -> String {
+    if words.is_empty() { String::new() } else { format!(",{},", words.join(",")) }
+}
+
+fn split_words(words: &str) -> Vec<String> {
+    words.split(',').filter(|word| !word.is_empty()).map(str::to_owned).collect()
+}
+
+fn join_tiers(tiers: &[Tier]) -> String {
+    let tiers: Vec<_> =
+        tiers.iter().map(|tier| format!("{}:{}", tier.hours_before_check_in, tier.refund_percent)).collect();
+    tiers.join(",")
+}
+
+fn split_tiers(tiers: &str) -> Result<Vec<Tier>, Error> {
+    tiers
+        .split(',')
+        .map(|tier| {
+            let (hours, percent) = tier.split_once(':')?;
+            Some(Tier { hours_before_check_in: hours.parse().ok()?, refund_percent: percent.parse().ok()? })
+        })
+        .collect::<Option<_>>()
+        .ok_or_else(|| broken("cancellation policy"))
+}

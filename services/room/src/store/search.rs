@@ -1,0 +1,122 @@
+//! The SQL of a search: every condition that the rooms alone decide, and the order.
+
+use mesh::{Error, money::Money};
+use sea_orm::{
+    ColumnTrait, Condition, ConnectionTrait, EntityTrait, QueryFilter, QueryOrder, QuerySelect,
+    sea_query::{Expr, ExprTrait, LikeExpr},
+};
+
+use super::entity::room::{Column, Entity};
+use crate::{
+    domain::{Room, chord_squared_of},
+    search::{Near, Order, Query},
+};
+
+/// Stands before `%`, `_` and itself where they mean nothing but themselves. Not the backslash: MySQL has its own ideas about it.
+const ESCAPE: char = '!';
+
+/// The next `limit` active rooms that suit, whatever is sold of them.
+pub async fn candidates(connection: &impl ConnectionTrait, query: &Query, limit: u64) -> Result<Vec<Room>, Error> {
+    let select = Entity::find().filter(suits(query)).limit(limit);
+    let select = match query.order {
+        Order::Price { after } => {
+            let keys = after.map(|(rate, id)| {
+                vec![
+                    (Column::Currency.eq(rate.code()), Column::Currency.gt(rate.code())),
+                    (Column::RateMinor.eq(rate.minor()), Column::RateMinor.gt(rate.minor())),
+                    (Column::Id.eq(id), Column::Id.gt(id)),
+                ]
+            });
+            select
+                .filter(beyond(keys))
+                .order_by_asc(Column::Currency)
+                .order_by_asc(Column::RateMinor)
+                .order_by_asc(Column::Id)
+        }
+        Order::Distance { from, after } => {
+            let distance = || chord_squared_from(from);
+            let keys = after.map(|(chord_squared, id)| {
+                vec![
+                    (distance().eq(chord_squared), distance().gt(chord_squared)),
+                    (Column::Id.eq(id), Column::Id.gt(id)),
+                ]
+            });
+            select.filter(beyond(keys)).order_by_asc(distance()).order_by_asc(Column::Id)
+        }
+        Order::Rating { after } => {
+            // One direction for both, so that an index serves the order.
+            let keys = after.map(|(rating, id)| {
+                vec![
+                    (Column::Rating.eq(rating), Column::Rating.lt(rating)),
+                    (Column::Id.eq(id), Column::Id.lt(id)),
+                ]
+            });
+            select.filter(beyond(keys)).order_by_desc(Column::Rating).order_by_desc(Column::Id)
+        }
+    };
+    select.all(connection).await?.into_iter().map(Room::try_from).collect()
+}
+
+fn suits(query: &Query) -> Condition {
+    let mut all = Condition::all()
+        .add(Column::DeleteTime.is_null())
+        .add(Column::Units.gte(i32::from(query.units)))
+        .add(Column::Capacity.gte(i32::from(query.guests.div_ceil(query.units))))
+        .add_option(query.min_size.map(|size| Column::SizeSquareMeters.gte(i32::from(size))))
+        .add_option(query.min_rate.map(|rate| in_currency(rate).add(Column::RateMinor.gte(rate.minor()))))
+        .add_option(query.max_rate.map(|rate| in_currency(rate).add(Column::RateMinor.lte(rate.minor()))))
+        .add_option(query.near.as_ref().map(around));
+    if !query.place.is_empty() {
+        all = all.add(Column::PlaceFolded.like(containing(&query.place.to_lowercase())));
+    }
+    for word in &query.amenities {
+        all = all.add(Column::Amenities.like(containing(&format!(",{word},"))));
+    }
+    all
+}
+
+fn in_currency(rate: Money) -> Condition {
+    Condition::all().add(Column::Currency.eq(rate.code()))
+}
+
+/// What is near is near in each direction, which an index can tell before anything is computed.
+fn around(near: &Near) -> Condition {
+    let max = chord_squared_of(near.radius_meters);
+    let mut all = Condition::all();
+    for (column, at) in [Column::X, Column::Y, Column::Z].into_iter().zip(near.on_unit_sphere) {
+        all = all.add(column.between(at - max.sqrt(), at + max.sqrt()));
+    }
+    all.add(chord_squared_from(near.on_unit_sphere).lte(max))
+}
+
+/// [`chord_squared`](crate::domain::chord_squared) in SQL.
+fn chord_squared_from(from: [f64; 3]) -> Expr {
+    let [x, y, z] = from;
+    let squared = |column: Column, at: f64| Expr::col(column).sub(at).mul(Expr::col(column).sub(at));
+    squared(Column::X, x).add(squared(Column::Y, y)).add(squared(Column::Z, z))
+}
+
+/// The rows that come after one whose keys are these: each as "equal" and "beyond", the first key that differs decides.
+fn beyond(keys: Option<Vec<(Expr, Expr)>>) -> Condition {
+    let Some(keys) = keys else { return Condition::all() };
+    let mut any = Condition::any();
+    let mut equal_so_far = Condition::all();
+    for (equal, beyond) in keys {
+        any = any.add(equal_so_far.clone().add(beyond));
+        equal_so_far = equal_so_far.add(equal);
+    }
+    any
+}
+
+fn containing(text: &str) -> LikeExpr {
+    let mut pattern = String::with_capacity(text.len() + 2);
+    pattern.push('%');
+    for letter in text.chars() {
+        if matches!(letter, '%' | '_' | ESCAPE) {
+            pattern.push(ESCAPE);
+        }
+        pattern.push(letter);
+    }
+    pattern.push('%');
+    LikeExpr::new(pattern).escape(ESCAPE)
+}

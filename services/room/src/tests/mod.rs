@@ -1,0 +1,1 @@
+//! The context as its callers see it.
