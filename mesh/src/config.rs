@@ -17,6 +17,8 @@ use serde::Deserialize;
 
 pub use load::{ConfigError, Problem};
 
+use crate::client::Limits;
+
 /// The whole configuration.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(default, deny_unknown_fields)]
@@ -277,11 +279,15 @@ impl PaymentConfig {
 pub struct ClientConfig {
     /// How long one attempt may take, in milliseconds; 10 to 30,000. The caller's own deadline shortens it.
     pub timeout_ms: u64,
+    /// How long connecting may take, in milliseconds; 10 to 10,000. A call that cannot connect was surely not sent.
+    pub connect_timeout_ms: u64,
     /// Attempts at one call, the first included; 1 to 10. Only calls that may be repeated get more than one.
     pub attempts: u32,
     /// Retries allowed for every hundred calls; 0 to 100. A target that is down is not called twice as often as one that is up.
     pub retry_budget_percent: u32,
-    /// Calls in flight to one target; 1 to 10,000. One more opens its circuit.
+    /// Retries allowed each second besides, so that a target that is seldom called can be retried too; 0 to 1,000.
+    pub retries_per_second: u32,
+    /// Calls in flight to one target; 1 to 10,000. One more is refused.
     pub in_flight: usize,
     /// The circuit breaker.
     pub breaker: BreakerConfig,
@@ -291,8 +297,10 @@ impl Default for ClientConfig {
     fn default() -> Self {
         Self {
             timeout_ms: 5_000,
+            connect_timeout_ms: 1_000,
             attempts: 3,
             retry_budget_percent: 20,
+            retries_per_second: 1,
             in_flight: 64,
             breaker: BreakerConfig::default(),
         }
@@ -300,9 +308,20 @@ impl Default for ClientConfig {
 }
 
 impl ClientConfig {
-    /// How long one attempt may take.
-    pub const fn timeout(&self) -> Duration {
-        Duration::from_millis(self.timeout_ms)
+    /// The same as the client takes it.
+    pub fn limits(&self) -> Limits {
+        Limits {
+            timeout: Duration::from_millis(self.timeout_ms),
+            connect_timeout: Duration::from_millis(self.connect_timeout_ms),
+            attempts: self.attempts,
+            retry_percent: self.retry_budget_percent,
+            retries_per_second: self.retries_per_second,
+            in_flight: self.in_flight,
+            breaker_failures: self.breaker.consecutive_failures,
+            breaker_in_flight: self.breaker.in_flight,
+            breaker_backoff: Duration::from_millis(self.breaker.open_ms),
+            breaker_max_backoff: Duration::from_millis(self.breaker.max_open_ms),
+        }
     }
 }
 
@@ -312,6 +331,9 @@ impl ClientConfig {
 pub struct BreakerConfig {
     /// Failures in a row that open the circuit; 1 to 1,000.
     pub consecutive_failures: u32,
+    /// Calls in flight from which one more counts as a failure in that row; 1 to `client.in_flight`. The circuit opens before all
+    /// permits hang on a target that has become slow.
+    pub in_flight: usize,
     /// How long it stays open the first time, in milliseconds; 10 to 600,000. Doubled each time the probe fails.
     pub open_ms: u64,
     /// How long it stays open at most, in milliseconds; from `open_ms` to 600,000.
@@ -320,18 +342,6 @@ pub struct BreakerConfig {
 
 impl Default for BreakerConfig {
     fn default() -> Self {
-        Self { consecutive_failures: 5, open_ms: 1_000, max_open_ms: 30_000 }
-    }
-}
-
-impl BreakerConfig {
-    /// How long the circuit stays open the first time.
-    pub const fn open(&self) -> Duration {
-        Duration::from_millis(self.open_ms)
-    }
-
-    /// How long the circuit stays open at most.
-    pub const fn max_open(&self) -> Duration {
-        Duration::from_millis(self.max_open_ms)
+        Self { consecutive_failures: 5, in_flight: 48, open_ms: 1_000, max_open_ms: 30_000 }
     }
 }

@@ -7,7 +7,7 @@
 
 use std::{error::Error as _, slice, sync::Arc, time::Duration};
 
-use jiff::SignedDuration;
+use jiff::{SignedDuration, Timestamp};
 use opentelemetry::KeyValue;
 use sea_orm::DbErr;
 use tokio_util::sync::CancellationToken;
@@ -95,19 +95,23 @@ pub async fn durable_name(context: &str, database: &Database, hears: &Hears) -> 
     }
 }
 
-/// Forgets what was handled long ago.
+/// Forgets what was handled long ago: at the start, and then every now and again.
 async fn clear_inbox(database: Database, clock: Clock, stop: CancellationToken) {
-    while pause(FORGET_EVERY, &stop).await {
-        let before = clock.now().saturating_sub(REMEMBER).unwrap_or(jiff::Timestamp::MIN);
-        while !stop.is_cancelled() {
+    loop {
+        let before = clock.now().saturating_sub(REMEMBER).unwrap_or(Timestamp::MIN);
+        loop {
             match database.transact("forget", |tx| async move { inbox::forget(&tx, before).await }).await {
                 Ok(0) => break,
+                Ok(_) if stop.is_cancelled() => break,
                 Ok(_) => {}
                 Err(error) => {
                     tracing::warn!(error = &error as &dyn std::error::Error, "the inbox was not cleared");
                     break;
                 }
             }
+        }
+        if !pause(FORGET_EVERY, &stop).await {
+            return;
         }
     }
 }

@@ -143,23 +143,15 @@ impl Database {
     /// Opens the database at `url` (`sqlite://…`, `postgres://…`, `mysql://…`) with at most `max_connections` connections; a
     /// SQLite file that is not there is made.
     pub async fn connect(url: &str, max_connections: u32) -> Result<Self, StoreError> {
-        let mut options = ConnectOptions::new(url);
-        options
-            .max_connections(max_connections.max(1))
-            .acquire_timeout(ACQUIRE_TIMEOUT)
-            .connect_timeout(CONNECT_TIMEOUT)
-            // Each of the three is on unless switched off: a ping per query, every statement in the log, its values in the span.
-            .test_before_acquire(false)
-            .sqlx_logging(false)
-            .record_stmt_in_spans(false)
-            .map_sqlx_sqlite_opts(|sqlite| {
-                sqlite
-                    .create_if_missing(true)
-                    .journal_mode(SqliteJournalMode::Wal)
-                    .synchronous(SqliteSynchronous::Full)
-                    .busy_timeout(SQLITE_BUSY_TIMEOUT)
-                    .foreign_keys(true)
-            });
+        let mut options = connect_options(url, max_connections);
+        options.map_sqlx_sqlite_opts(|sqlite| {
+            sqlite
+                .create_if_missing(true)
+                .journal_mode(SqliteJournalMode::Wal)
+                .synchronous(SqliteSynchronous::Full)
+                .busy_timeout(SQLITE_BUSY_TIMEOUT)
+                .foreign_keys(true)
+        });
         if !url.starts_with("sqlite:") {
             let write = sea_orm::Database::connect(options).await?;
             let engine = write.get_database_backend().into();
@@ -175,6 +167,18 @@ impl Database {
     /// Opens the SQLite database in the file at `path`.
     pub async fn open_file(path: &Path, max_connections: u32) -> Result<Self, StoreError> {
         Self::connect(&format!("sqlite://{}?mode=rwc", path.display()), max_connections).await
+    }
+
+    /// Opens the SQLite database in the file at `path` for reading only, beside whoever writes it. It must be there.
+    pub async fn open_file_to_read(path: &Path, max_connections: u32) -> Result<Self, StoreError> {
+        let path = path.to_owned();
+        let mut options = connect_options("sqlite:", max_connections);
+        // Without a journal mode: setting one writes.
+        options.map_sqlx_sqlite_opts(move |sqlite| {
+            sqlite.filename(&path).read_only(true).busy_timeout(SQLITE_BUSY_TIMEOUT)
+        });
+        let read = sea_orm::Database::connect(options).await?;
+        Ok(Self { write: read.clone(), read, engine: Engine::Sqlite, appended: Arc::default(), commits: Arc::default() })
     }
 
     /// Which engine it is.
@@ -269,6 +273,19 @@ impl Database {
             }
         }
     }
+}
+
+fn connect_options(url: &str, max_connections: u32) -> ConnectOptions {
+    let mut options = ConnectOptions::new(url);
+    options
+        .max_connections(max_connections.max(1))
+        .acquire_timeout(ACQUIRE_TIMEOUT)
+        .connect_timeout(CONNECT_TIMEOUT)
+        // Each of the three is on unless switched off: a ping per query, every statement in the log, its values in the span.
+        .test_before_acquire(false)
+        .sqlx_logging(false)
+        .record_stmt_in_spans(false);
+    options
 }
 
 /// An open transaction. Deref gives sea-orm's, for use as its connection.

@@ -29,8 +29,8 @@ pub enum TelemetryError {
 
 /// Starts logging to standard error, so that what a command prints stays clean. Once per process.
 pub fn init(config: &LogConfig) -> Result<(), TelemetryError> {
-    let filter = EnvFilter::try_new(&config.filter)
-        .map_err(|source| TelemetryError::Filter(config.filter.clone(), source))?;
+    let filter =
+        EnvFilter::try_new(&config.filter).map_err(|source| TelemetryError::Filter(config.filter.clone(), source))?;
     let registry = tracing_subscriber::registry().with(filter);
     match config.format {
         LogFormat::Text => registry.with(fmt::layer().with_writer(std::io::stderr)).try_init()?,
@@ -114,8 +114,16 @@ impl Metrics {
                 .build(),
             consumer_handled: counter("jumak.consumer.handled", "{event}", "Events handled"),
             consumer_duplicates: counter("jumak.consumer.duplicates", "{event}", "Events that had been handled before"),
-            consumer_unknown: counter("jumak.consumer.unknown", "{event}", "Events of a kind the consumer does not know"),
-            consumer_dead_letters: counter("jumak.consumer.dead_letters", "{event}", "Events put aside with their reason"),
+            consumer_unknown: counter(
+                "jumak.consumer.unknown",
+                "{event}",
+                "Events of a kind the consumer does not know",
+            ),
+            consumer_dead_letters: counter(
+                "jumak.consumer.dead_letters",
+                "{event}",
+                "Events put aside with their reason",
+            ),
             consumer_pauses: counter("jumak.consumer.pauses", "{pause}", "Pauses for the database or the network"),
             calls: counter("jumak.server.calls", "{call}", "Calls answered"),
             call_seconds: meter

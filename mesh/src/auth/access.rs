@@ -183,8 +183,9 @@ mod tests {
             context("reservation"),
             context("servicecenter"),
         ];
-        let admitted =
-            |method: &str| principals.iter().map(|principal| table.check(method, principal).is_ok()).collect::<Vec<_>>();
+        let admitted = |method: &str| {
+            principals.iter().map(|principal| table.check(method, principal).is_ok()).collect::<Vec<_>>()
+        };
         assert_eq!(admitted("s/Get"), [true, true, true, true, true]);
         assert_eq!(admitted("s/Create"), [false, false, true, false, false]);
         assert_eq!(admitted("s/Charge"), [false, false, false, true, false]);

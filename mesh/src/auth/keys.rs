@@ -8,7 +8,9 @@ use std::{
 };
 
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
-use ed25519_dalek::pkcs8::{DecodePrivateKey, DecodePublicKey, EncodePrivateKey, EncodePublicKey, spki::der::pem::LineEnding};
+use ed25519_dalek::pkcs8::{
+    DecodePrivateKey, DecodePublicKey, EncodePrivateKey, EncodePublicKey, spki::der::pem::LineEnding,
+};
 use jsonwebtoken::EncodingKey;
 use serde_json::json;
 use sha2::{Digest, Sha256};
@@ -183,7 +185,8 @@ fn create(path: &Path) -> io::Result<()> {
     let pem = key.to_pkcs8_pem(LineEnding::LF).map_err(io::Error::other)?;
     let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
     fs::create_dir_all(folder)?;
-    let draft = folder.join(format!(".{}.{:016x}", path.file_name().unwrap_or_default().display(), rand::random::<u64>()));
+    let draft =
+        folder.join(format!(".{}.{:016x}", path.file_name().unwrap_or_default().display(), rand::random::<u64>()));
     let outcome = write_private(&draft, pem.as_bytes()).and_then(|()| match fs::hard_link(&draft, path) {
         // Somebody else was faster: theirs is the key.
         Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Ok(()),
@@ -248,9 +251,8 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("issuer.pem");
         let kids: Vec<String> = std::thread::scope(|scope| {
-            let starts: Vec<_> = (0..8)
-                .map(|_| scope.spawn(|| SigningKey::load_or_create(&path).unwrap().kid().to_owned()))
-                .collect();
+            let starts: Vec<_> =
+                (0..8).map(|_| scope.spawn(|| SigningKey::load_or_create(&path).unwrap().kid().to_owned())).collect();
             starts.into_iter().map(|start| start.join().unwrap()).collect()
         });
         assert!(kids.iter().all(|kid| *kid == kids[0]));

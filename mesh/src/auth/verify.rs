@@ -127,7 +127,9 @@ impl Verifier {
     /// Whose token stands in an `authorization` header.
     pub fn authenticate(&self, authorization: Option<&http::HeaderValue>) -> Result<Identity, Refusal> {
         let Some(value) = authorization else {
-            return Err(self.refusal(Reason::TokenMissing, "the call came without a token"));
+            return Err(
+                self.refusal(Reason::TokenMissing, "the call came without a token in `authorization: Bearer …`")
+            );
         };
         match value.to_str().ok().and_then(|value| value.split_once(' ')) {
             Some((scheme, token)) if scheme.eq_ignore_ascii_case("bearer") => self.verify(token.trim()),

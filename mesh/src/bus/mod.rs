@@ -1,7 +1,7 @@
 //! The bus as a port: durable, at least once, in any order. What makes it effectively once is the outbox before it and the inbox
 //! behind it.
 //!
-//! Adapters: [`embedded`], in a SQLite file, for `jumak up`. One conformance suite ([`conformance`]) runs on every adapter.
+//! Adapters: [`embedded`], in a SQLite file, for `jumak up`. One conformance suite runs on every adapter.
 
 #[cfg(test)]
 pub(crate) mod conformance;
@@ -41,7 +41,8 @@ impl BusError {
 pub struct ConsumerSpec {
     /// Unique on the bus and stable: the bus keeps the consumer's place under it. A name not seen before starts at the oldest event.
     pub name: String,
-    /// Route patterns as NATS has them (`jumak.room.v1.room.*`, `jumak.>`); an event that matches any of them is heard once.
+    /// Route patterns as NATS has them (`jumak.room.v1.room.*`, `jumak.>`); an event that matches any of them is heard once. When
+    /// they are others than last time, they hold for what has not been delivered yet.
     pub filters: Vec<String>,
     /// How long a delivery may stay unacknowledged before it is delivered again.
     pub ack_wait: Duration,
@@ -73,7 +74,7 @@ pub struct DeadLetter {
     pub reason: String,
 }
 
-/// The port.
+/// The port. No call waits for ever: each adapter bounds its own.
 #[async_trait]
 pub trait Bus: Send + Sync + 'static {
     /// Stores `events` durably; those whose id the bus has already are passed over. On an error nothing is known: publish the
@@ -87,7 +88,8 @@ pub trait Bus: Send + Sync + 'static {
     /// Makes the consumer, or finds its place again.
     async fn subscribe(&self, spec: ConsumerSpec) -> Result<Box<dyn Subscription>, BusError>;
 
-    /// How many events the consumer of that name has not acknowledged yet.
+    /// How many events the consumer of that name has not acknowledged yet, delivered or not. A name that never subscribed is an
+    /// error: it waits for everything or for nothing, and the bus cannot know.
     async fn pending(&self, consumer: &str) -> Result<u64, BusError>;
 
     /// The newest `limit` dead letters.

@@ -222,13 +222,14 @@ impl Failure {
     pub fn verdict(&self, fair_share: bool) -> Verdict {
         match self.cause {
             Cause::Shed | Cause::NoConnection | Cause::Broken | Cause::TimedOut | Cause::Unwell => Verdict::Failing,
-            Cause::OutOfTime | Cause::GivenUp if fair_share => Verdict::Failing,
-            Cause::OutOfTime | Cause::GivenUp => Verdict::Inconclusive,
+            Cause::OutOfTime if fair_share => Verdict::Failing,
+            Cause::OutOfTime => Verdict::Inconclusive,
             // Whose turn it is, is a matter between the callee and this one caller.
             Cause::TurnedAway(Reason::RateLimited) => Verdict::Healthy,
             Cause::TurnedAway(_) => Verdict::Failing,
             Cause::Answered => Verdict::Healthy,
-            Cause::Unsendable | Cause::CircuitOpen => Verdict::Inconclusive,
+            // Made above the circuit or by it.
+            Cause::Unsendable | Cause::CircuitOpen | Cause::GivenUp => Verdict::Inconclusive,
         }
     }
 

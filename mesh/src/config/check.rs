@@ -99,10 +99,13 @@ impl Findings {
     fn client(&mut self, config: &Config) {
         let client = &config.client;
         self.within("client.timeout_ms", client.timeout_ms, 10..=30_000);
+        self.within("client.connect_timeout_ms", client.connect_timeout_ms, 10..=10_000);
         self.within("client.attempts", client.attempts, 1..=10);
         self.within("client.retry_budget_percent", client.retry_budget_percent, 0..=100);
+        self.within("client.retries_per_second", client.retries_per_second, 0..=1_000);
         self.within("client.in_flight", client.in_flight, 1..=10_000);
         self.within("client.breaker.consecutive_failures", client.breaker.consecutive_failures, 1..=1_000);
+        self.within("client.breaker.in_flight", client.breaker.in_flight, 1..=client.in_flight);
         self.within("client.breaker.open_ms", client.breaker.open_ms, 10..=600_000);
         self.within("client.breaker.max_open_ms", client.breaker.max_open_ms, client.breaker.open_ms..=600_000);
     }

@@ -52,7 +52,9 @@ impl<R: Rest> Entry<R> {
                 self.called(Call { method, correlation_id, deadline, request }, arrived).await
             }
             // Not counted by method: its name is whatever the caller made up.
-            None => refuse(Status::unimplemented(format!("there is no method {path}; reflection lists those that there are"))),
+            None => refuse(Status::unimplemented(format!(
+                "there is no method {path}; reflection lists those that there are"
+            ))),
         };
         if let Ok(header) = header {
             reply.headers_mut().insert(CORRELATION_ID, header);
@@ -61,7 +63,8 @@ impl<R: Rest> Entry<R> {
     }
 
     async fn called(&self, call: Call, arrived: Instant) -> Reply {
-        let span = tracing::info_span!("call", method = &*call.method.name, correlation_id = call.correlation_id);
+        // Of the highest level, so that a log of errors only still says which case they belong to.
+        let span = tracing::error_span!("call", method = &*call.method.name, correlation_id = call.correlation_id);
         let mut record = Record { span: span.clone(), method: call.method.clone(), arrived, code: Code::Cancelled };
         let reply = self.rest.answer(call).instrument(span).await;
         observe(reply, move |status| record.ended(status.code()))

@@ -20,7 +20,11 @@ use tonic::{
 use tonic_health::{pb::health_server::HealthServer, server::HealthService};
 use tower::{Service, ServiceExt};
 
-use super::{ContextService, Health, drain::end_when_cancelled, layer::{Reply, refuse}};
+use super::{
+    ContextService, Health,
+    drain::end_when_cancelled,
+    layer::{Reply, refuse},
+};
 
 /// Calls on one connection at once. tonic's default removes hyper's limit.
 const MAX_STREAMS_PER_CONNECTION: u32 = 200;
@@ -70,7 +74,10 @@ pub async fn serve(
     let dispatcher = Dispatcher {
         own: own_services(&contexts, &health, options.reflection)?,
         contexts: Arc::new(
-            contexts.into_iter().flat_map(|context| context.services().iter().map(move |name| (*name, context.clone()))).collect(),
+            contexts
+                .into_iter()
+                .flat_map(|context| context.services().iter().map(move |name| (*name, context.clone())))
+                .collect(),
         ),
         closing: closing.clone(),
     };
@@ -80,8 +87,9 @@ pub async fn serve(
         health.stopping().await;
         closing.cancel();
     };
-    let incoming =
-        TcpIncoming::from(listener).with_nodelay(Some(true)).with_keepalive(Some(KEEP_ALIVE_INTERVAL + KEEP_ALIVE_TIMEOUT));
+    let incoming = TcpIncoming::from(listener)
+        .with_nodelay(Some(true))
+        .with_keepalive(Some(KEEP_ALIVE_INTERVAL + KEEP_ALIVE_TIMEOUT));
     let serving = Server::builder()
         .max_concurrent_streams(MAX_STREAMS_PER_CONNECTION)
         .http2_max_pending_accept_reset_streams(Some(MAX_PENDING_RESETS))

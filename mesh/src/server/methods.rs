@@ -32,7 +32,9 @@ impl Methods {
                 let name: Arc<str> = format!("{name}/{}", method.name()).into();
                 // The card number guard looks into one message; nothing in the contracts needs more.
                 if method.is_client_streaming() {
-                    return Err(Error::Internal(format!("{name} takes a stream, which the server's layers cannot look into")));
+                    return Err(Error::Internal(format!(
+                        "{name} takes a stream, which the server's layers cannot look into"
+                    )));
                 }
                 let path = format!("/{name}");
                 let streams = method.is_server_streaming();

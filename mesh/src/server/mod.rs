@@ -35,11 +35,6 @@ use tokio_util::sync::CancellationToken;
 use tonic::{body::Body, service::Routes};
 use tower::{Service, ServiceBuilder, ServiceExt};
 
-pub use self::{
-    health::Health,
-    listener::{ServeError, ServeOptions, serve},
-    methods::contracts,
-};
 use self::{
     access::Access,
     card_guard::CardGuard,
@@ -51,6 +46,11 @@ use self::{
     layer::{Call, Reply, Rest, Wrap},
     methods::Methods,
     panic_guard::PanicGuard,
+};
+pub use self::{
+    health::Health,
+    listener::{ServeError, ServeOptions, serve},
+    methods::contracts,
 };
 use crate::{
     auth::{

@@ -120,7 +120,7 @@ impl MyPageService for MyPages {
 
     async fn get_my_page(&self, request: Request<GetMyPageRequest>) -> Result<Response<MyPage>, Status> {
         let caller = Caller::of(&request)?;
-        let user = own_page(&caller, &names::of_page(&request.get_ref().name).map_err(Error::from)?)?;
+        let user = own_page(&caller, &names::of_page(&request.get_ref().name)?)?;
         Ok(Response::new(self.page(&user).await?))
     }
 
@@ -130,7 +130,7 @@ impl MyPageService for MyPages {
     ) -> Result<Response<Self::WatchMyPageStream>, Status> {
         let caller = Caller::of(&request)?;
         let request = request.into_inner();
-        let user = own_page(&caller, &names::of_page(&request.name).map_err(Error::from)?)?;
+        let user = own_page(&caller, &names::of_page(&request.name)?)?;
         let (clock, positions) = (self.clock.clone(), self.positions.clone());
         let stream =
             watch::bookings(&self.database, &self.background, clock, positions, user, &request.position).await?;
@@ -143,7 +143,7 @@ impl MyPageService for MyPages {
     ) -> Result<Response<ListBookingsResponse>, Status> {
         let caller = Caller::of(&request)?;
         let request = request.into_inner();
-        let wanted = names::wanted(&request).map_err(Error::from)?;
+        let wanted = names::wanted(&request)?;
         let user = own_page(&caller, &request.parent)?;
         let answer = self.list(&user, wanted, page_size(request.page_size), &request.page_token).await?;
         Ok(Response::new(answer))
@@ -154,7 +154,7 @@ impl MyPageService for MyPages {
         let request = request.into_inner();
         let mut fields = Fields::new();
         fields.range("min_version", request.min_version, 0, i64::MAX);
-        let (user, case_id) = names::of_booking(fields, &request.name).map_err(Error::from)?;
+        let (user, case_id) = names::of_booking(fields, &request.name)?;
         let user = own_booking(&caller, &user, case_id)?;
         let patience = MAX_WAIT.min(caller.remaining().saturating_sub(TRAVEL));
         let row = watch::booking_at(&self.database, &user, case_id, request.min_version, patience).await?;
@@ -167,7 +167,7 @@ impl MyPageService for MyPages {
         request: Request<GetTimelineRequest>,
     ) -> Result<Response<GetTimelineResponse>, Status> {
         let caller = Caller::of(&request)?;
-        let (user, case_id) = names::of_booking(Fields::new(), &request.get_ref().name).map_err(Error::from)?;
+        let (user, case_id) = names::of_booking(Fields::new(), &request.get_ref().name)?;
         let user = own_booking(&caller, &user, case_id)?;
         Ok(Response::new(self.timeline(&user, case_id).await?))
     }

@@ -5,14 +5,20 @@ mod recover;
 mod refund;
 mod void;
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::Duration,
+};
 
 use jiff::Timestamp;
 use mesh::{
     Actor, Caller, Clock, Database, Error, Reason, Refusal, Tx, background::Background, outbox, telemetry::metrics,
 };
 use opentelemetry::KeyValue;
-use tokio::{sync::Notify, task::JoinHandle};
+use tokio::task::JoinHandle;
 
 use crate::{
     domain::{
@@ -38,8 +44,9 @@ pub struct App {
     clock: Clock,
     background: Background,
     settings: Settings,
-    /// Wakes the recovery loop before its interval is over.
-    work: Arc<Notify>,
+    /// Whether a refund was begun since the recovery loop last looked: then it looks again with the next commit, and does not wait
+    /// for its interval.
+    refund_begun: AtomicBool,
 }
 
 impl App {
@@ -58,7 +65,7 @@ impl App {
                     .to_owned(),
             ));
         }
-        Ok(Arc::new(Self { database, provider, clock, background, settings, work: Arc::default() }))
+        Ok(Arc::new(Self { database, provider, clock, background, settings, refund_begun: AtomicBool::new(false) }))
     }
 
     /// The database, for lists.
@@ -82,7 +89,7 @@ impl App {
         }
         if let Some(refund) = &change.refund {
             store::insert_refund(tx, refund).await?;
-            tx.wake_on_commit(&self.work);
+            self.refund_begun.store(true, Ordering::Relaxed);
         }
         if let Some(fact) = &change.fact {
             outbox::append(tx, events::event(payment, fact, actor)).await?;

@@ -31,8 +31,6 @@ mod events;
 mod grpc;
 mod policies;
 mod store;
-#[cfg(test)]
-mod tests;
 mod upstream;
 
 use std::sync::Arc;

@@ -9,7 +9,7 @@ use contracts::provider::v1::{
 };
 use mesh::{
     Reason, Refusal,
-    client::{MarkIdempotent, Upstream, outgoing, surely_not_sent},
+    client::{Upstream, outgoing, surely_not_sent},
     clock,
     money::Money,
 };
@@ -100,7 +100,7 @@ impl PaymentProvider for SimulatedProvider {
 
 /// Every call has a key, so every call may be sent twice.
 fn request<M>(call: Call<'_>, message: M) -> Request<M> {
-    outgoing(message, call.correlation_id, Instant::now() + call.within).idempotent()
+    outgoing(message, call.correlation_id, Instant::now() + call.within).idempotent().into()
 }
 
 fn outcome(charge: Charge) -> Outcome {

@@ -113,7 +113,7 @@ impl Policies {
 
     /// Each stay is cancelled like any other, in a commit of its own. A stay that slipped in while the deletion was on its way is
     /// found by looking again until there is none.
-    async fn cancel_stays_of_removed_rooms(&self) -> Result<(), Error> {
+    pub(crate) async fn cancel_stays_of_removed_rooms(&self) -> Result<(), Error> {
         let today = self.clock.now().to_zoned(TimeZone::UTC).date().saturating_sub(Span::new().days(1));
         for room in store::deleted_with_stays(self.database.read(), BATCH).await? {
             loop {

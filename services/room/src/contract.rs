@@ -25,9 +25,7 @@ pub fn room(room: &Room) -> pb::Room {
         amenities: details.amenities.clone(),
         nightly_rate: Some(details.nightly_rate.into()),
         place: details.place.clone(),
-        location: details
-            .location
-            .map(|point| LatLng { latitude: point.latitude, longitude: point.longitude }),
+        location: details.location.map(|point| LatLng { latitude: point.latitude, longitude: point.longitude }),
         time_zone: details.zone_name().to_owned(),
         check_in_time: time(details.check_in_time),
         check_out_time: time(details.check_out_time),

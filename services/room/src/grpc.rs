@@ -150,7 +150,7 @@ impl RoomService for Grpc {
         let wish = format!("{message:?}");
         let list = ["SearchRooms", &wish];
         if let Some(cursor) = self.tokens.read(&list, &page_token)? {
-            query.order = query.order.from_cursor(&cursor).ok_or_else(not_our_cursor)?;
+            query.order = query.order.resume(&cursor).ok_or_else(not_our_cursor)?;
         }
         let as_of_time = Some(to_proto(self.app.now()));
         let (offers, next) = self.app.search(&query, size as usize).await?;

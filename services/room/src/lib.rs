@@ -27,12 +27,7 @@ use std::sync::Arc;
 
 use contracts::room::v1::room_service_server::RoomServiceServer;
 use jiff::tz::TimeZone;
-use mesh::{
-    Context, Deps, Error, Role,
-    auth::access::Rule,
-    context::Hears,
-    page::PageTokens,
-};
+use mesh::{Context, Deps, Error, Role, auth::access::Rule, context::Hears, page::PageTokens};
 use tonic::service::Routes;
 
 pub use domain::Occupancy;

@@ -98,7 +98,7 @@ impl Order {
     }
 
     /// The same order from a [`cursor`](Self::cursor) of it on; none if the text is no cursor of this order.
-    pub fn from_cursor(self, cursor: &str) -> Option<Self> {
+    pub fn resume(self, cursor: &str) -> Option<Self> {
         let (key, id) = cursor.rsplit_once(' ')?;
         let id = id.parse().ok()?;
         Some(match self {

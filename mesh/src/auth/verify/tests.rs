@@ -19,8 +19,7 @@ struct World {
 }
 
 fn world() -> World {
-    let (issuer, reservation, servicecenter) =
-        (SigningKey::generate(), SigningKey::generate(), SigningKey::generate());
+    let (issuer, reservation, servicecenter) = (SigningKey::generate(), SigningKey::generate(), SigningKey::generate());
     let verifier = Verifier::new(Trust {
         context: "payment".to_owned(),
         issuers: vec![TrustedIssuer {
@@ -161,7 +160,9 @@ fn the_public_key_used_as_a_shared_secret_is_refused() {
     let world = world();
     let public = world.issuer.public();
     let secrets = [public.as_bytes().to_vec(), public.to_pem().unwrap().into_bytes()];
-    for (secret, algorithm) in secrets.iter().flat_map(|secret| [(secret, Algorithm::HS256), (secret, Algorithm::HS512)]) {
+    for (secret, algorithm) in
+        secrets.iter().flat_map(|secret| [(secret, Algorithm::HS256), (secret, Algorithm::HS512)])
+    {
         let header = Header { kid: Some(public.kid().to_owned()), ..Header::new(algorithm) };
         let token = encode(&header, &user_claims(), &EncodingKey::from_secret(secret)).unwrap();
         world.refuses(&token, Reason::TokenInvalid, "algorithm");
@@ -172,7 +173,11 @@ fn the_public_key_used_as_a_shared_secret_is_refused() {
 fn an_expired_token_says_so() {
     let world = world();
     let exp = json!(get_current_timestamp() - LEEWAY_SECONDS - 1);
-    world.refuses(&signed(&with(user_claims(), "exp", exp.clone()), &world.issuer), Reason::TokenExpired, "time is over");
+    world.refuses(
+        &signed(&with(user_claims(), "exp", exp.clone()), &world.issuer),
+        Reason::TokenExpired,
+        "time is over",
+    );
     let token = signed(&with(context_claims(), "exp", exp), &world.reservation);
     world.refuses(&token, Reason::TokenExpired, "run `jumak token`");
 }
@@ -219,7 +224,8 @@ fn a_contexts_token_is_good_at_one_callee_only() {
     world.refuses(&tokens.for_callee("room").unwrap(), Reason::TokenInvalid, "another audience");
     let token = signed(&with(context_claims(), "aud", json!("jumak")), &world.reservation);
     world.refuses(&token, Reason::TokenInvalid, "another audience");
-    let token = signed(&with(context_claims(), "aud", json!(["contexts/payment", "contexts/room"])), &world.reservation);
+    let token =
+        signed(&with(context_claims(), "aud", json!(["contexts/payment", "contexts/room"])), &world.reservation);
     world.refuses(&token, Reason::TokenInvalid, "one audience");
 }
 

@@ -26,6 +26,10 @@ use crate::{
     error::Error,
 };
 
+/// Messages for others that are passed over without a commit. More are written down, so that a restart and a count do not have to
+/// look at them again.
+const PASS_OVER: i64 = 5_000;
+
 pub(super) struct Member {
     database: Database,
     hub: Arc<Hub>,
@@ -41,7 +45,7 @@ pub(super) struct Member {
 struct Found {
     /// The consumer's place as it was seen.
     next_seq: i64,
-    /// The consumer's place once the fresh ones are delivered.
+    /// The consumer's place once the fresh ones are delivered and what is for others is passed over.
     next_seq_after: i64,
     /// Delivered before and due again: place and number of deliveries.
     due: Vec<(i64, i64)>,
@@ -54,6 +58,10 @@ struct Found {
 impl Found {
     fn is_empty(&self) -> bool {
         self.due.is_empty() && self.fresh.is_empty()
+    }
+
+    fn passed_over(&self) -> i64 {
+        self.next_seq_after - self.next_seq
     }
 }
 
@@ -69,8 +77,9 @@ impl Member {
             self.woken.mark_unchanged();
             let now = Clock::system().now().as_microsecond();
             let found = self.look(max, now).await?;
-            if !found.is_empty() {
+            if !found.is_empty() || found.passed_over() >= PASS_OVER {
                 match self.take(&found, now).await {
+                    Ok(()) if found.is_empty() => {}
                     Ok(()) => return self.load(&found).await,
                     Err(Error::Lost) => continue,
                     Err(error) => return Err(error),
@@ -91,7 +100,7 @@ impl Member {
         let read = self.database.read();
         let row = consumer::Entity::find_by_id(self.spec.name.clone()).one(read).await?;
         let next_seq = row.map(|row| row.next_seq).ok_or_else(|| Error::Internal("the consumer is gone".to_owned()))?;
-        let mut found = Found { next_seq, next_seq_after: next_seq, ..Found::default() };
+        let mut found = Found { next_seq, ..Found::default() };
 
         let pending: Vec<(i64, i64, i64)> = pending::Entity::find()
             .select_only()
@@ -112,6 +121,7 @@ impl Member {
         }
 
         self.looked_until = Ord::max(self.looked_until, next_seq);
+        found.next_seq_after = self.looked_until;
         while found.due.len() < max && found.fresh.is_empty() {
             let page = routes(&self.database, self.looked_until).await?;
             let Some((last, _)) = page.last() else { break };
@@ -119,7 +129,7 @@ impl Member {
             let ours = page.iter().filter(|(_, route)| is_heard(&self.spec.filters, route)).map(|(seq, _)| *seq);
             found.fresh = ours.collect();
             if found.fresh.is_empty() {
-                self.looked_until = end;
+                (self.looked_until, found.next_seq_after) = (end, end);
                 continue;
             }
             found.next_seq_after = match found.fresh.get(max - found.due.len()) {
@@ -150,7 +160,7 @@ impl Member {
                         return Err(Error::Lost);
                     }
                 }
-                if !found.fresh.is_empty() {
+                if found.passed_over() > 0 {
                     let moved = consumer::Entity::update_many()
                         .col_expr(consumer::Column::NextSeq, Expr::value(found.next_seq_after))
                         .filter(consumer::Column::Name.eq(name))
@@ -158,14 +168,14 @@ impl Member {
                         .exec(&*tx)
                         .await?;
                     exactly_one(moved.rows_affected)?;
-                    let leases = found.fresh.iter().map(|seq| pending::ActiveModel {
-                        consumer: Set(name.to_owned()),
-                        seq: Set(*seq),
-                        deliveries: Set(1),
-                        due_time: Set(lease_end),
-                    });
-                    pending::Entity::insert_many(leases).exec_without_returning(&*tx).await?;
                 }
+                let leases = found.fresh.iter().map(|seq| pending::ActiveModel {
+                    consumer: Set(name.to_owned()),
+                    seq: Set(*seq),
+                    deliveries: Set(1),
+                    due_time: Set(lease_end),
+                });
+                pending::Entity::insert_many(leases).exec_without_returning(&*tx).await?;
                 Ok(())
             })
             .await?;

@@ -7,6 +7,7 @@
 //! The file belongs to one process (`--data` is locked), so whoever held a lease when it is opened is dead: every lease ends with
 //! the process that took it, and what was under way when the power went is delivered again at once.
 
+pub mod backlog;
 mod entity;
 mod hub;
 mod member;

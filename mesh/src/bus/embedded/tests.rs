@@ -4,11 +4,12 @@ use std::{
 };
 
 use async_trait::async_trait;
+use sea_orm::EntityTrait;
 use tempfile::TempDir;
 
-use super::EmbeddedBus;
+use super::{EmbeddedBus, entity::consumer};
 use crate::bus::{
-    ConsumerSpec, SharedBus,
+    Bus, ConsumerSpec, SharedBus,
     conformance::{self, Harness},
     testbed::events,
 };
@@ -31,6 +32,27 @@ async fn the_embedded_bus_does_what_every_bus_has_to_do() {
 async fn another_file_is_another_epoch() {
     let (one, other) = (File(tempfile::tempdir().unwrap()), File(tempfile::tempdir().unwrap()));
     assert_ne!(one.open().await.epoch().await.unwrap(), other.open().await.epoch().await.unwrap());
+}
+
+#[tokio::test]
+async fn what_is_for_others_is_not_looked_at_again_for_ever() {
+    let folder = tempfile::tempdir().unwrap();
+    let bus = EmbeddedBus::open(&folder.path().join("bus.db")).await.unwrap();
+    let filters = vec!["jumak.nobody.>".to_owned()];
+    let spec = ConsumerSpec { name: "hearer".to_owned(), filters, ack_wait: Duration::from_secs(60) };
+    let mut member = bus.subscribe(spec).await.unwrap();
+    let place = async || {
+        let row = consumer::Entity::find_by_id("hearer").one(bus.database.read()).await.unwrap();
+        row.unwrap().next_seq
+    };
+    for (count, expected) in [(4_000, 1), (2_000, 6_001), (3_000, 6_001)] {
+        bus.publish(&events("room", count)).await.unwrap();
+        assert!(member.fetch(10, Duration::ZERO).await.unwrap().is_empty());
+        assert_eq!(place().await, expected);
+    }
+    bus.publish(&events("nobody", 1)).await.unwrap();
+    assert_eq!(member.fetch(10, Duration::ZERO).await.unwrap().len(), 1);
+    assert_eq!(place().await, 9_002);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

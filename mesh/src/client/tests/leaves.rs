@@ -75,3 +75,29 @@ async fn nobody_there_ends_alike_too() {
     assert_eq!((far.code(), reason(&far)), (near.code(), reason(&near)));
     assert!(surely_not_sent(&far) && surely_not_sent(&near));
 }
+
+#[tokio::test]
+async fn a_callee_that_comes_back_is_found_again() {
+    let callee = Callee::that(Does::Answer);
+    let serve = async |listener: tokio::net::TcpListener| {
+        let (stop, stopped) = tokio::sync::oneshot::channel::<()>();
+        let server = tonic::transport::Server::builder().add_service(HealthServer::new(callee.clone()));
+        let stopped = async { drop(stopped.await) };
+        (stop, tokio::spawn(server.serve_with_incoming_shutdown(TcpListenerStream::new(listener), stopped)))
+    };
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("a free port");
+    let address = listener.local_addr().expect("bound");
+    let payment = upstream_at(address, limits());
+
+    let (stop, server) = serve(listener).await;
+    call(&payment).await.expect("it runs");
+    drop(stop);
+    server.await.expect("no panic").expect("a clean end");
+    call(&payment).await.expect_err("it has stopped");
+
+    let listener = tokio::net::TcpListener::bind(address).await.expect("its port is free again");
+    let (_stop, _server) = serve(listener).await;
+    // The connection may take one more call to notice.
+    let found = async { while call(&payment).await.is_err() {} };
+    tokio::time::timeout(Duration::from_secs(5), found).await.expect("found again");
+}

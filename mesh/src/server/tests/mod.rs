@@ -165,18 +165,15 @@ async fn handle(
     let first = http_body::Frame::data(framed(&message(&said)));
     let body = if streams {
         // One message, and then nothing until its reader goes away.
-        let later = futures::stream::poll_fn(move |_| {
-            if said == PANIC_LATER { panic!("told to") } else { std::task::Poll::Pending }
-        });
-        Body::new(StreamBody::new(futures::StreamExt::chain(
-            futures::stream::iter([Ok::<_, Status>(first)]),
-            later,
-        )))
+        let later =
+            futures::stream::poll_fn(
+                move |_| {
+                    if said == PANIC_LATER { panic!("told to") } else { std::task::Poll::Pending }
+                },
+            );
+        Body::new(StreamBody::new(futures::StreamExt::chain(futures::stream::iter([Ok::<_, Status>(first)]), later)))
     } else {
-        Body::new(StreamBody::new(futures::stream::iter([
-            Ok::<_, Status>(first),
-            Ok(http_body::Frame::trailers(ok)),
-        ])))
+        Body::new(StreamBody::new(futures::stream::iter([Ok::<_, Status>(first), Ok(http_body::Frame::trailers(ok))])))
     };
     Ok(Response::builder().header("content-type", "application/grpc").body(body).unwrap())
 }

@@ -1,13 +1,17 @@
 //! The recovery loop: asks the provider, by key, about every payment and refund whose end is not known, until it is. A crash at any
 //! point, a lost answer, a late charge: all end here.
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::{Arc, atomic::Ordering},
+    time::Duration,
+};
 
 use futures::StreamExt;
 use mesh::{
     Actor, Error,
     background::{Backoff, Background, Phase},
 };
+use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
 use super::{App, count_call};
@@ -35,6 +39,7 @@ impl App {
     }
 
     async fn recover_until(&self, stop: CancellationToken) {
+        let mut commits = self.database.commits();
         let mut backoff = Backoff::new(self.settings.recovery_interval, MAX_PAUSE);
         loop {
             let pause = match self.recover_once().await {
@@ -51,10 +56,20 @@ impl App {
             };
             tokio::select! {
                 () = stop.cancelled() => return,
-                () = tokio::time::sleep(pause) => {}
-                () = self.work.notified() => {}
+                () = tokio::time::sleep(pause) => self.refund_begun.store(false, Ordering::Relaxed),
+                () = self.refund_committed(&mut commits) => {}
             }
         }
+    }
+
+    /// Resolves with a commit that may hold a refund that was begun.
+    async fn refund_committed(&self, commits: &mut watch::Receiver<u64>) {
+        while commits.changed().await.is_ok() {
+            if self.refund_begun.load(Ordering::Relaxed) {
+                return;
+            }
+        }
+        std::future::pending().await
     }
 
     /// Takes up all that is due, and tells how much that was.

@@ -173,10 +173,6 @@ impl Room {
     }
 
     fn check_etag(&self, etag: &str) -> Result<(), Fault> {
-        if etag.is_empty() || etag == self.etag() {
-            Ok(())
-        } else {
-            Err(Fault::EtagMismatch { current: self.etag() })
-        }
+        if etag.is_empty() || etag == self.etag() { Ok(()) } else { Err(Fault::EtagMismatch { current: self.etag() }) }
     }
 }

@@ -1,22 +1,16 @@
 //! A room in a request: what a host may say of it, and within which bounds.
 
 use contracts::{google::r#type::LatLng, room::v1::Room, types::v1::CancellationPolicy};
-use jiff::{
-    civil::Time,
-    tz::TimeZone,
-};
-use mesh::{
-    fields::Fields,
-    money::Money,
-};
+use jiff::{civil::Time, tz::TimeZone};
+use mesh::{fields::Fields, money::Money};
 use uuid::Uuid;
 
 use super::number;
 use crate::domain::{
-    DEFAULT_CAPACITY, DEFAULT_CHECK_IN, DEFAULT_CHECK_OUT, DEFAULT_UNITS, Details, Edit, MAX_AMENITIES, MAX_AMENITY_CHARS,
-    MAX_CAPACITY, MAX_DESCRIPTION_CHARS, MAX_DISPLAY_NAME_CHARS, MAX_HOURS_BEFORE_CHECK_IN, MAX_NUMBER_CHARS,
-    MAX_PLACE_CHARS, MAX_RATE_MINOR, MAX_RATING, MAX_SIZE_SQUARE_METERS, MAX_TIERS, MAX_UNITS, Point, Tier,
-    default_policy,
+    DEFAULT_CAPACITY, DEFAULT_CHECK_IN, DEFAULT_CHECK_OUT, DEFAULT_UNITS, Details, Edit, MAX_AMENITIES,
+    MAX_AMENITY_CHARS, MAX_CAPACITY, MAX_DESCRIPTION_CHARS, MAX_DISPLAY_NAME_CHARS, MAX_HOURS_BEFORE_CHECK_IN,
+    MAX_NUMBER_CHARS, MAX_PLACE_CHARS, MAX_RATE_MINOR, MAX_RATING, MAX_SIZE_SQUARE_METERS, MAX_TIERS, MAX_UNITS, Point,
+    Tier, default_policy,
 };
 
 /// The fields of a room that a host may change, as an `update_mask` names them.
@@ -117,9 +111,7 @@ fn edit(fields: &mut Fields, room: &Room, path: &str) -> Option<Edit> {
             fields.text(at, &room.description, MAX_DESCRIPTION_CHARS);
             Some(Edit::Description(room.description.clone()))
         }
-        "units" => {
-            number(fields, at, room.units.unwrap_or(DEFAULT_UNITS.into()), 1, MAX_UNITS).map(Edit::Units)
-        }
+        "units" => number(fields, at, room.units.unwrap_or(DEFAULT_UNITS.into()), 1, MAX_UNITS).map(Edit::Units),
         "capacity" => {
             number(fields, at, room.capacity.unwrap_or(DEFAULT_CAPACITY.into()), 1, MAX_CAPACITY).map(Edit::Capacity)
         }

@@ -98,8 +98,7 @@ fn number_taken(error: DbErr) -> Error {
 fn row(room: &Room) -> ActiveModel {
     let details = &room.details;
     let on_unit_sphere = details.location.map(Point::on_unit_sphere);
-    let active_number =
-        (room.delete_time.is_none() && !details.number.is_empty()).then(|| details.number.clone());
+    let active_number = (room.delete_time.is_none() && !details.number.is_empty()).then(|| details.number.clone());
     ActiveModel {
         id: Set(room.id),
         host: Set(room.host.clone()),
@@ -147,10 +146,7 @@ impl TryFrom<Model> for Room {
             amenities: split_words(&row.amenities),
             nightly_rate: Money::new(row.rate_minor, &row.currency).map_err(|_| broken("rate"))?,
             place: row.place,
-            location: row
-                .latitude
-                .zip(row.longitude)
-                .map(|(latitude, longitude)| Point { latitude, longitude }),
+            location: row.latitude.zip(row.longitude).map(|(latitude, longitude)| Point { latitude, longitude }),
             time_zone: TimeZone::get(&row.time_zone).map_err(|_| broken("time zone"))?,
             check_in_time: time(&row.check_in_time)?,
             check_out_time: time(&row.check_out_time)?,

@@ -46,10 +46,7 @@ pub async fn candidates(connection: &impl ConnectionTrait, query: &Query, limit:
         Order::Rating { after } => {
             // One direction for both, so that an index serves the order.
             let keys = after.map(|(rating, id)| {
-                vec![
-                    (Column::Rating.eq(rating), Column::Rating.lt(rating)),
-                    (Column::Id.eq(id), Column::Id.lt(id)),
-                ]
+                vec![(Column::Rating.eq(rating), Column::Rating.lt(rating)), (Column::Id.eq(id), Column::Id.lt(id))]
             });
             select.filter(beyond(keys)).order_by_desc(Column::Rating).order_by_desc(Column::Id)
         }

@@ -1,0 +1,91 @@
+//! What the bus's file holds that is not handled yet, read beside the process that uses it. For audits: to open the bus itself ends
+//! the leases of whoever runs on it.
+
+use jiff::Timestamp;
+use sea_orm::{ColumnTrait, EntityTrait, QueryFilter, QueryOrder, QuerySelect, sea_query::Query};
+
+use super::{
+    SCAN,
+    entity::{consumer, dead_letter, message, pending},
+    from_json,
+    hub::is_heard,
+};
+use crate::{clock::from_micros, db::Database, error::Error};
+
+/// How far behind one consumer is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Backlog {
+    /// The consumer's name.
+    pub consumer: String,
+    /// How many messages it hears and has not acknowledged.
+    pub waiting: u64,
+    /// When the oldest of those was published.
+    pub oldest: Option<Timestamp>,
+    /// Why each message that was put aside was, the oldest first.
+    pub dead_letters: Vec<String>,
+}
+
+/// How far behind each consumer of the bus in that file is.
+pub async fn backlogs(database: &Database) -> Result<Vec<Backlog>, Error> {
+    let mut backlogs = Vec::new();
+    for known in consumer::Entity::find().order_by_asc(consumer::Column::Name).all(database.read()).await? {
+        let mut publish_times = delivered(database, &known.name).await?;
+        publish_times.extend(undelivered(database, &known).await?);
+        backlogs.push(Backlog {
+            waiting: publish_times.len() as u64,
+            oldest: publish_times.into_iter().min().map(from_micros),
+            dead_letters: buried(database, &known.name).await?,
+            consumer: known.name,
+        });
+    }
+    Ok(backlogs)
+}
+
+/// When each message was published that the consumer was given and has not acknowledged.
+async fn delivered(database: &Database, consumer: &str) -> Result<Vec<i64>, Error> {
+    let given = Query::select()
+        .column(pending::Column::Seq)
+        .from(pending::Entity)
+        .and_where(pending::Column::Consumer.eq(consumer))
+        .to_owned();
+    let times = message::Entity::find()
+        .select_only()
+        .column(message::Column::PublishTime)
+        .filter(message::Column::Seq.in_subquery(given))
+        .into_tuple()
+        .all(database.read())
+        .await?;
+    Ok(times)
+}
+
+/// When each message was published that the consumer hears and was not given yet.
+async fn undelivered(database: &Database, consumer: &consumer::Model) -> Result<Vec<i64>, Error> {
+    let filters: Vec<String> = from_json(&consumer.filters)?;
+    let (mut times, mut from) = (Vec::new(), consumer.next_seq);
+    loop {
+        let page: Vec<(i64, String, i64)> = message::Entity::find()
+            .select_only()
+            .columns([message::Column::Seq, message::Column::Route, message::Column::PublishTime])
+            .filter(message::Column::Seq.gte(from))
+            .order_by_asc(message::Column::Seq)
+            .limit(SCAN)
+            .into_tuple()
+            .all(database.read())
+            .await?;
+        let Some((last, ..)) = page.last() else { return Ok(times) };
+        from = last + 1;
+        times.extend(page.iter().filter(|(_, route, _)| is_heard(&filters, route)).map(|(.., time)| time));
+    }
+}
+
+async fn buried(database: &Database, consumer: &str) -> Result<Vec<String>, Error> {
+    let reasons = dead_letter::Entity::find()
+        .select_only()
+        .column(dead_letter::Column::Reason)
+        .filter(dead_letter::Column::Consumer.eq(consumer))
+        .order_by_asc(dead_letter::Column::Seq)
+        .into_tuple()
+        .all(database.read())
+        .await?;
+    Ok(reasons)
+}

@@ -1,0 +1,135 @@
+//! What is in a backup, so that a damaged one is known before anybody relies on it.
+
+use std::{
+    fmt::Write as _,
+    fs::{self, File},
+    io::{self, Read, Write},
+    path::{Component, Path},
+};
+
+use anyhow::{Context as _, bail};
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
+
+/// The manifest's own file.
+const FILE: &str = "manifest.json";
+/// What this version writes, and the newest that it reads.
+const FORMAT: u32 = 1;
+
+/// A backup's table of contents.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Manifest {
+    /// How the backup is laid out.
+    pub format: u32,
+    /// The version of Jumak that made it.
+    pub jumak_version: String,
+    /// When it was made.
+    pub create_time: Timestamp,
+    /// Everything in it but the manifest.
+    pub files: Vec<Entry>,
+}
+
+/// One file.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Entry {
+    /// Its path within the backup, with `/` between the parts.
+    pub path: String,
+    /// Its size.
+    pub bytes: u64,
+    /// Its SHA-256 in lowercase hexadecimal.
+    pub sha256: String,
+}
+
+impl Manifest {
+    /// The manifest of what is in `folder`.
+    pub fn of(folder: &Path, create_time: Timestamp) -> anyhow::Result<Self> {
+        let mut files = Vec::new();
+        list(folder, "", &mut files)?;
+        files.sort_by(|one, other| one.path.cmp(&other.path));
+        Ok(Self { format: FORMAT, jumak_version: env!("CARGO_PKG_VERSION").to_owned(), create_time, files })
+    }
+
+    /// Writes it into `folder`.
+    pub fn write(&self, folder: &Path) -> anyhow::Result<()> {
+        let json = serde_json::to_string_pretty(self)?;
+        fs::write(folder.join(FILE), json + "\n").context("the manifest cannot be written")
+    }
+
+    /// Reads the one in `folder`, and refuses one that this version cannot follow.
+    pub fn read(folder: &Path) -> anyhow::Result<Self> {
+        let path = folder.join(FILE);
+        let text = fs::read_to_string(&path)
+            .with_context(|| format!("there is no backup at {}: its {FILE} cannot be read", folder.display()))?;
+        let manifest: Self =
+            serde_json::from_str(&text).with_context(|| format!("{} is damaged", path.display()))?;
+        if manifest.format > FORMAT {
+            bail!("{} was made by jumak {}, and this version is too old for it", path.display(), manifest.jumak_version);
+        }
+        match manifest.files.iter().find(|entry| !entry.stays_inside()) {
+            Some(entry) => bail!("{} names a file outside the backup: {}", path.display(), entry.path),
+            None => Ok(manifest),
+        }
+    }
+
+    /// How large all files are.
+    pub fn bytes(&self) -> u64 {
+        self.files.iter().map(|entry| entry.bytes).sum()
+    }
+}
+
+impl Entry {
+    /// Whether `digest` is that of this very file.
+    pub fn is_of(&self, digest: &Fingerprint) -> bool {
+        self.bytes == digest.bytes && self.sha256 == digest.sha256
+    }
+
+    fn stays_inside(&self) -> bool {
+        !self.path.is_empty() && Path::new(&self.path).components().all(|part| matches!(part, Component::Normal(_)))
+    }
+}
+
+/// What tells one content from another.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Fingerprint {
+    bytes: u64,
+    sha256: String,
+}
+
+/// Passes all of `from` on to `to`, and tells what it was.
+pub fn pass_on(mut from: impl Read, mut to: impl Write) -> io::Result<Fingerprint> {
+    let mut hash = Sha256::new();
+    let mut bytes = 0;
+    let mut buffer = vec![0; 64 * 1024];
+    loop {
+        let read = from.read(&mut buffer)?;
+        if read == 0 {
+            break;
+        }
+        hash.update(&buffer[..read]);
+        to.write_all(&buffer[..read])?;
+        bytes += read as u64;
+    }
+    let sha256 = hash.finalize().iter().fold(String::with_capacity(64), |mut text, byte| {
+        // Writing to a String cannot fail.
+        let _ok = write!(text, "{byte:02x}");
+        text
+    });
+    Ok(Fingerprint { bytes, sha256 })
+}
+
+fn list(folder: &Path, prefix: &str, files: &mut Vec<Entry>) -> anyhow::Result<()> {
+    for entry in fs::read_dir(folder)? {
+        let entry = entry?;
+        let name = entry.file_name();
+        let name = name.to_str().with_context(|| format!("the name of {} is not UTF-8", entry.path().display()))?;
+        let path = format!("{prefix}{name}");
+        if entry.file_type()?.is_dir() {
+            list(&entry.path(), &format!("{path}/"), files)?;
+        } else {
+            let Fingerprint { bytes, sha256 } = pass_on(File::open(entry.path())?, io::sink())?;
+            files.push(Entry { path, bytes, sha256 });
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,68 @@
+//! A backup put back: into a folder that holds nothing, after every file has proved to be what the manifest says.
+
+use std::{
+    fs::{self, File},
+    path::{Path, PathBuf},
+};
+
+use anyhow::{Context as _, bail};
+
+use super::{
+    draft::{self, Draft},
+    manifest::{Entry, Manifest, pass_on},
+};
+use crate::embedded::DataFolder;
+
+/// Puts a backup into a data folder that holds nothing yet.
+#[derive(Clone, Debug, clap::Args)]
+pub struct RestoreArgs {
+    /// The folder that `jumak backup` made
+    #[arg(long, value_name = "DIR")]
+    from: PathBuf,
+    /// The data folder to make [default: the one that `jumak up` uses]
+    #[arg(long, value_name = "DIR", env = "JUMAK_DATA")]
+    data: Option<PathBuf>,
+}
+
+/// Runs `jumak restore`.
+pub async fn restore(args: &RestoreArgs) -> anyhow::Result<bool> {
+    let folder = DataFolder::named(args.data.as_deref())?;
+    let manifest = put_back(&args.from, &folder)?;
+    println!(
+        "{} files of {} restored to {}; `jumak audit` proves the books, `jumak up` goes on with them",
+        manifest.files.len(),
+        manifest.create_time,
+        folder.path().display()
+    );
+    Ok(true)
+}
+
+/// Puts the backup in `from` into `folder`, which appears all at once when it is complete.
+pub fn put_back(from: &Path, folder: &DataFolder) -> anyhow::Result<Manifest> {
+    let manifest = Manifest::read(from)?;
+    if folder.is_locked()? {
+        bail!("the data folder {} is in use; stop the jumak that uses it first", folder.path().display());
+    }
+    let draft = Draft::of(folder.path())?;
+    for entry in &manifest.files {
+        put_back_file(from, draft.path(), entry)?;
+    }
+    draft.publish()?;
+    Ok(manifest)
+}
+
+fn put_back_file(from: &Path, to: &Path, entry: &Entry) -> anyhow::Result<()> {
+    let (source, target) = (from.join(&entry.path), to.join(&entry.path));
+    let unreadable = || format!("the backup's {} cannot be read; nothing was restored", entry.path);
+    if let Some(folder) = target.parent() {
+        draft::private_folder(folder)?;
+    }
+    let mut read = File::open(&source).with_context(unreadable)?;
+    let written = File::create_new(&target).with_context(|| format!("{} cannot be written", target.display()))?;
+    let copied = pass_on(&mut read, written).with_context(unreadable)?;
+    if !entry.is_of(&copied) {
+        bail!("the backup's {} is damaged: it is not what its manifest says; nothing was restored", entry.path);
+    }
+    fs::set_permissions(&target, read.metadata()?.permissions())?;
+    Ok(())
+}

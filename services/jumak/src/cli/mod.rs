@@ -1,0 +1,73 @@
+//! The commands.
+
+pub mod duration;
+pub mod failure;
+pub mod migrate;
+pub mod output;
+pub mod place;
+pub mod shell;
+pub mod token;
+pub mod up;
+
+use clap::{Parser, Subcommand};
+
+use crate::{audit, backup, call, demo};
+
+/// Stays, meals, goods and cars, sold on one gRPC mesh.
+///
+/// `jumak up` runs everything in one process, with nothing to install and all data in one folder. In another terminal,
+/// `jumak token` makes a token and `jumak call` makes calls; what `up` prints is the first booking.
+#[derive(Debug, Parser)]
+#[command(name = "jumak", version, arg_required_else_help = true, max_term_width = 100)]
+pub struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Run everything in one process
+    Up(up::Args),
+    /// Print a token for a user, and nothing else
+    Token(token::Args),
+    /// Call an RPC: its name and its request as JSON
+    Call(call::Args),
+    /// Bring the databases up to date without starting anything
+    Migrate(migrate::Args),
+    /// Read all contexts and prove the books
+    Audit(audit::Args),
+    /// Copy a data folder, also while it is in use
+    Backup(backup::BackupArgs),
+    /// Make a data folder from a backup
+    Restore(backup::RestoreArgs),
+    /// Tell a system's story, one requirement per line, and check each
+    Demo(demo::Args),
+}
+
+impl Cli {
+    /// Runs the command; false means that it ran and the answer is no.
+    pub async fn run(self) -> anyhow::Result<bool> {
+        match &self.command {
+            Command::Up(args) => up::run(args).await.map(|()| true),
+            Command::Token(args) => token::run(args).map(|()| true),
+            Command::Call(args) => call::run(args).await,
+            Command::Migrate(args) => migrate::run(args).await.map(|()| true),
+            Command::Audit(args) => audit::run(args).await,
+            Command::Backup(args) => backup::backup(args).await,
+            Command::Restore(args) => backup::restore(args).await,
+            Command::Demo(args) => demo::run(args).await,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    use super::*;
+
+    #[test]
+    fn the_commands_and_their_options_fit_together() {
+        Cli::command().debug_assert();
+    }
+}

@@ -1,0 +1,81 @@
+//! `jumak token`: a token of the built-in issuer, for whoever can read its key.
+
+use std::time::Duration;
+
+use mesh::Role;
+
+use super::{duration, output, place::{Configured, Place}};
+use crate::embedded::Keyring;
+
+/// A longer one is a password that nobody can change.
+const MAX_LIFETIME: Duration = Duration::from_secs(30 * 24 * 60 * 60);
+
+/// Print a token for a user, and nothing else.
+///
+/// Keep it in a variable: `export TOKEN=$(jumak token --user alice --roles guest,host)`. A user is whoever the token names: there are
+/// no accounts and no passwords, and whoever can read the data folder's keys can be anybody. The keys are made if `jumak up` has not
+/// made them yet.
+#[derive(Debug, clap::Args)]
+pub struct Args {
+    /// Who the token is for: any name that you like, the same one for the same person
+    #[arg(long, value_name = "NAME", value_parser = user)]
+    user: String,
+    /// What they may be: guest, host, courier, agent, admin; several with commas between them
+    #[arg(long, value_name = "ROLES", value_delimiter = ',', value_parser = role, default_value = "guest")]
+    roles: Vec<Role>,
+    /// How long the token is good: as in 30m, 12h or 7d, at most 30d
+    #[arg(long, value_name = "TIME", value_parser = lifetime, default_value = "12h")]
+    ttl: Duration,
+    #[command(flatten)]
+    place: Place,
+    #[command(flatten)]
+    configured: Configured,
+}
+
+/// Prints the token.
+pub fn run(args: &Args) -> anyhow::Result<()> {
+    let config = args.configured.load()?;
+    let folder = args.place.folder()?;
+    folder.create()?;
+    let keys = Keyring::open(&folder, &config.auth, [])?;
+    output::line(keys.mint(&args.user, &args.roles, args.ttl)?)?;
+    Ok(())
+}
+
+fn user(text: &str) -> Result<String, String> {
+    if text.is_empty() { Err("a user has a name".to_owned()) } else { Ok(text.to_owned()) }
+}
+
+fn role(text: &str) -> Result<Role, String> {
+    Role::parse(text.trim()).ok_or_else(|| {
+        let known = Role::ALL.map(Role::name).join(", ");
+        format!("there is no role `{text}`; the roles are {known}")
+    })
+}
+
+fn lifetime(text: &str) -> Result<Duration, String> {
+    match duration::parse(text)? {
+        Duration::ZERO => Err("a token that is good for no time is none".to_owned()),
+        lifetime if lifetime > MAX_LIFETIME => Err("a token is good for 30d at most".to_owned()),
+        lifetime => Ok(lifetime),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_token_lives_a_second_to_thirty_days() {
+        assert_eq!(lifetime("30d"), Ok(MAX_LIFETIME));
+        assert_eq!(lifetime("1s"), Ok(Duration::from_secs(1)));
+        assert!(lifetime("31d").unwrap_err().contains("30d at most"));
+        assert!(lifetime("0m").is_err());
+    }
+
+    #[test]
+    fn an_unknown_role_is_answered_with_those_that_there_are() {
+        assert_eq!(role(" host"), Ok(Role::Host));
+        assert_eq!(role("king").unwrap_err(), "there is no role `king`; the roles are guest, host, courier, agent, admin");
+    }
+}

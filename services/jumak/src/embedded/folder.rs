@@ -1,0 +1,158 @@
+//! The data folder: what stands where in it, and that one process at a time uses it.
+
+use std::{
+    fs::{self, File, OpenOptions, TryLockError},
+    io::{self, Read, Seek, Write},
+    path::{Path, PathBuf},
+};
+
+use anyhow::Context as _;
+use etcetera::BaseStrategy;
+
+/// What is locked. A file of its own, because a database's file is replaced when it is restored.
+const LOCK_FILE: &str = "jumak.lock";
+/// A process id has at most ten digits.
+const MAX_PID_BYTES: u64 = 16;
+
+/// A folder with all that an embedded system keeps.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct DataFolder(PathBuf);
+
+impl DataFolder {
+    /// The folder at `path`, which need not be there yet.
+    pub fn at(path: impl Into<PathBuf>) -> Self {
+        Self(path.into())
+    }
+
+    /// The one that is used when none is named: `jumak` in the platform's folder for a user's data.
+    pub fn default_path() -> anyhow::Result<PathBuf> {
+        let base = etcetera::choose_base_strategy()
+            .map_err(|_| anyhow::anyhow!("there is no home folder to keep data in; name one with --data"))?;
+        Ok(base.data_dir().join("jumak"))
+    }
+
+    /// Where it is.
+    pub fn path(&self) -> &Path {
+        &self.0
+    }
+
+    /// The SQLite file of a context.
+    pub fn database_file(&self, context: &str) -> PathBuf {
+        self.0.join(format!("{context}.db"))
+    }
+
+    /// The SQLite file of the bus.
+    pub fn bus_file(&self) -> PathBuf {
+        self.database_file("bus")
+    }
+
+    /// The private keys.
+    pub fn keys(&self) -> PathBuf {
+        self.0.join("keys")
+    }
+
+    /// The private key of the built-in issuer (`issuer`) or of a context.
+    pub fn key_file(&self, owner: &str) -> PathBuf {
+        self.keys().join(format!("{owner}.pem"))
+    }
+
+    /// Makes the folder if it is not there; only its owner may look into it, because it holds names and keys.
+    pub fn create(&self) -> anyhow::Result<()> {
+        let mut builder = fs::DirBuilder::new();
+        builder.recursive(true);
+        #[cfg(unix)]
+        std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
+        builder.create(&self.0).with_context(|| format!("the data folder {} cannot be made", self.0.display()))
+    }
+
+    /// Takes the folder for this process, and makes it if it is not there.
+    pub fn lock(&self) -> anyhow::Result<Lock> {
+        self.create()?;
+        let path = self.0.join(LOCK_FILE);
+        let open = || OpenOptions::new().create(true).truncate(false).read(true).write(true).open(&path);
+        let mut file = open().with_context(|| format!("the file {} cannot be opened", path.display()))?;
+        match file.try_lock() {
+            Ok(()) => {
+                // For whoever finds it locked. That it cannot be written is no reason not to start.
+                if let Err(error) = write_pid(&mut file) {
+                    tracing::debug!(%error, "the process id was not written to the lock file");
+                }
+                Ok(Lock { _file: file })
+            }
+            Err(TryLockError::WouldBlock) => {
+                let holder = read_pid(&mut file).map_or_else(String::new, |pid| format!(" (process {pid})"));
+                anyhow::bail!(
+                    "the data folder {} is in use by another jumak{holder}; stop that one, or name another folder with --data",
+                    self.0.display()
+                )
+            }
+            Err(TryLockError::Error(error)) => {
+                Err(error).with_context(|| format!("the file {} cannot be locked", path.display()))
+            }
+        }
+    }
+
+    /// Whether a process uses the folder right now.
+    pub fn is_locked(&self) -> anyhow::Result<bool> {
+        let path = self.0.join(LOCK_FILE);
+        let file = match File::open(&path) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(false),
+            opened => opened.with_context(|| format!("the file {} cannot be opened", path.display()))?,
+        };
+        match file.try_lock_shared() {
+            Ok(()) => Ok(false),
+            Err(TryLockError::WouldBlock) => Ok(true),
+            Err(TryLockError::Error(error)) => {
+                Err(error).with_context(|| format!("the file {} cannot be asked for its lock", path.display()))
+            }
+        }
+    }
+}
+
+/// The folder belongs to this process until this is dropped. The system lets go by itself of what a dead process held.
+#[derive(Debug)]
+pub struct Lock {
+    _file: File,
+}
+
+fn write_pid(file: &mut File) -> io::Result<()> {
+    file.set_len(0)?;
+    file.rewind()?;
+    write!(file, "{}", std::process::id())
+}
+
+fn read_pid(file: &mut File) -> Option<u32> {
+    let mut text = String::new();
+    file.take(MAX_PID_BYTES).read_to_string(&mut text).ok()?;
+    text.trim().parse().ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_locked_folder_names_its_holder_and_is_free_again_afterwards() {
+        let parent = tempfile::tempdir().unwrap();
+        let folder = DataFolder::at(parent.path().join("data"));
+        assert!(!folder.is_locked().unwrap());
+        let lock = folder.lock().unwrap();
+        assert!(folder.is_locked().unwrap());
+        let refusal = folder.lock().unwrap_err().to_string();
+        assert!(refusal.contains(&format!("(process {})", std::process::id())), "{refusal}");
+        assert_eq!(refusal.lines().count(), 1);
+        drop(lock);
+        assert!(!folder.is_locked().unwrap());
+        folder.lock().unwrap();
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn a_new_folder_is_its_owners_alone() {
+        use std::os::unix::fs::PermissionsExt;
+        let parent = tempfile::tempdir().unwrap();
+        let folder = DataFolder::at(parent.path().join("data"));
+        folder.create().unwrap();
+        assert_eq!(fs::metadata(folder.path()).unwrap().permissions().mode() & 0o777, 0o700);
+    }
+}

@@ -1,0 +1,82 @@
+//! The keys of an embedded system: the built-in issuer's, and one for each context.
+
+use std::{collections::BTreeMap, time::Duration};
+
+use mesh::{
+    Role,
+    auth::{
+        keys::SigningKey,
+        token::{Issuer, ServiceTokens},
+        verify::{Trust, TrustedIssuer},
+    },
+    config::AuthConfig,
+};
+
+use super::folder::DataFolder;
+
+/// Whose key signs people's tokens.
+const ISSUER: &str = "issuer";
+
+/// All keys of one folder, made where they are missing.
+#[derive(Debug)]
+pub struct Keyring {
+    auth: AuthConfig,
+    issuer: SigningKey,
+    contexts: BTreeMap<&'static str, SigningKey>,
+    hint: String,
+}
+
+impl Keyring {
+    /// The keys in `folder` of the issuer and of `contexts`.
+    pub fn open(
+        folder: &DataFolder,
+        auth: &AuthConfig,
+        contexts: impl IntoIterator<Item = &'static str>,
+    ) -> anyhow::Result<Self> {
+        let key = |owner: &str| SigningKey::load_or_create(&folder.key_file(owner));
+        let contexts = contexts.into_iter().map(|name| Ok((name, key(name)?))).collect::<anyhow::Result<_>>()?;
+        let hint = format!(
+            "get one with `jumak token --user alice --roles guest,host{}` and send it as `authorization: Bearer …`",
+            data_option(folder)?
+        );
+        Ok(Self { auth: auth.clone(), issuer: key(ISSUER)?, contexts, hint })
+    }
+
+    /// The tokens with which `context` calls others.
+    pub fn tokens_of(&self, context: &'static str) -> anyhow::Result<ServiceTokens> {
+        let key = self.contexts.get(context).ok_or_else(|| anyhow::anyhow!("the context {context} has no key"))?;
+        Ok(ServiceTokens::new(context, key.clone()))
+    }
+
+    /// Whom `context` believes: the issuer, and every context of this process. What each of them may call is the callee's own table.
+    pub fn trust_of(&self, context: &'static str) -> Trust {
+        let issuer = TrustedIssuer {
+            name: self.auth.issuer.clone(),
+            audience: self.auth.audience.clone(),
+            keys: vec![self.issuer.public().clone()],
+        };
+        let contexts = self.contexts.iter().map(|(name, key)| ((*name).to_owned(), vec![key.public().clone()]));
+        Trust {
+            context: context.to_owned(),
+            issuers: vec![issuer],
+            contexts: contexts.collect(),
+            hint: self.hint.clone(),
+        }
+    }
+
+    /// A token for the person `subject`.
+    pub fn mint(&self, subject: &str, roles: &[Role], lifetime: Duration) -> anyhow::Result<String> {
+        let issuer = Issuer::new(&self.auth.issuer, &self.auth.audience, self.issuer.clone());
+        Ok(issuer.mint_user(subject, roles, lifetime)?)
+    }
+}
+
+/// ` --data …` for a command line, unless the folder is the one that is used without it.
+pub fn data_option(folder: &DataFolder) -> anyhow::Result<String> {
+    if DataFolder::default_path().is_ok_and(|default| default == folder.path()) {
+        return Ok(String::new());
+    }
+    // Absolute, because the command may be typed in another working directory.
+    let path = std::path::absolute(folder.path())?;
+    Ok(format!(" --data {}", crate::cli::shell::word(&path.to_string_lossy())))
+}

@@ -1,0 +1,180 @@
+//! The allocation against a reference: whatever is asked for in whatever order, no night is ever sold beyond its capacity.
+
+use std::collections::BTreeMap;
+
+use futures::StreamExt;
+use mesh::{Error, checkout::State};
+use proptest::prelude::*;
+
+use super::{House, guest_named, reason, resource, room};
+use crate::{convert, domain::Stay, store};
+
+#[tokio::test]
+async fn a_last_unit_is_sold_once_to_a_thousand_racers() {
+    let house = House::with_units(1).await;
+    let racers = (0..1_000).map(|racer| {
+        let house = &house;
+        async move {
+            let caller = guest_named(&format!("racer{racer}"));
+            house.book_as(&caller, house.usual(), Some("approve"), None).await
+        }
+    });
+    let outcomes: Vec<_> = futures::stream::iter(racers).buffer_unordered(200).collect().await;
+    let (won, lost): (Vec<_>, Vec<_>) = outcomes.into_iter().partition(Result::is_ok);
+    assert_eq!(won.len(), 1);
+    assert_eq!(lost.len(), 999);
+    for outcome in lost {
+        assert_eq!(reason(outcome), "ROOM_UNAVAILABLE");
+    }
+    assert_eq!((house.taken().await, house.till.charges()), (vec![1, 1], 1));
+}
+
+#[tokio::test]
+async fn a_refused_stay_names_the_first_short_night_and_takes_none() {
+    let house = House::with_units(2).await;
+    house.book(house.stay("2027-05-03", "2027-05-04", 2), Some("approve")).await.expect("an answer");
+    let refused = house.book(house.stay("2027-05-01", "2027-05-06", 1), Some("approve")).await;
+    let Err(Error::Refused(refusal)) = refused else { panic!("refused: {refused:?}") };
+    assert_eq!(refusal.metadata.get("date").map(String::as_str), Some("2027-05-03"));
+    assert_eq!(refusal.metadata.get("units_left").map(String::as_str), Some("0"));
+    assert_eq!(house.taken().await, [0, 0, 2, 0, 0]);
+}
+
+#[tokio::test]
+async fn stays_that_touch_do_not_overlap() {
+    let house = House::with_units(1).await;
+    for (check_in, check_out) in [("2027-05-03", "2027-05-05"), ("2027-05-01", "2027-05-03"), ("2027-05-05", "2027-05-06")] {
+        let answer = house.book(house.stay(check_in, check_out, 1), Some("approve")).await;
+        assert!(answer.is_ok(), "{check_in} to {check_out}: {answer:?}");
+    }
+    for (check_in, check_out) in [("2027-05-02", "2027-05-04"), ("2027-05-01", "2027-05-06"), ("2027-05-04", "2027-05-05")] {
+        let answer = house.book(house.stay(check_in, check_out, 1), Some("approve")).await;
+        assert_eq!(reason(answer), "ROOM_UNAVAILABLE", "{check_in} to {check_out}");
+    }
+}
+
+#[tokio::test]
+async fn lowering_units_below_what_is_sold_keeps_the_stays_and_shrinks_as_they_go() {
+    let house = House::with_units(3).await;
+    let mut names = Vec::new();
+    for _ in 0..3 {
+        names.push(house.booked(Some("approve")).await.name);
+    }
+    house.offer(1, 2).await;
+    assert_eq!(house.capacities().await, [3, 3], "what is sold stays sold");
+    assert_eq!(reason(house.book(house.usual(), Some("approve")).await), "ROOM_UNAVAILABLE");
+    for (cancelled, capacity) in names.iter().zip([2, 1, 1]) {
+        resource(house.cancel(cancelled).await.expect("an answer"));
+        assert_eq!(house.capacities().await, [capacity, capacity]);
+    }
+    assert_eq!(house.booked(Some("approve")).await.state().as_str_name(), "CONFIRMED");
+    assert_eq!(reason(house.book(house.usual(), Some("approve")).await), "ROOM_UNAVAILABLE");
+}
+
+#[tokio::test]
+async fn the_database_itself_refuses_to_oversell() {
+    use sea_orm::ConnectionTrait;
+    let house = House::with_units(1).await;
+    house.booked(Some("approve")).await;
+    let forced = house
+        .database
+        .transact("force", |tx| async move {
+            tx.execute_unprepared("UPDATE night SET taken = taken + 1").await?;
+            Ok(())
+        })
+        .await;
+    assert!(forced.is_err(), "the CHECK stands beneath the code");
+    assert_eq!(house.taken().await, [1, 1]);
+}
+
+/// What a test asks of the house.
+#[derive(Clone, Debug)]
+enum Ask {
+    Book { first: i8, nights: i8, units: u32 },
+    Cancel { which: prop::sample::Index },
+    Offer { units: i32 },
+}
+
+fn asks() -> impl Strategy<Value = Vec<Ask>> {
+    let ask = prop_oneof![
+        4 => (0_i8..8, 1_i8..5, 1_u32..4).prop_map(|(first, nights, units)| Ask::Book { first, nights, units }),
+        2 => any::<prop::sample::Index>().prop_map(|which| Ask::Cancel { which }),
+        1 => (1_i32..6).prop_map(|units| Ask::Offer { units }),
+    ];
+    prop::collection::vec(ask, 1..30)
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(24))]
+
+    #[test]
+    fn no_sequence_of_bookings_cancellations_and_offers_oversells(asks in asks()) {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("runtime");
+        runtime.block_on(async {
+            let house = House::with_units(3).await;
+            let mut sold: Vec<(String, Stay)> = Vec::new();
+            let (mut units_offered, mut version) = (3, 1);
+            for ask in asks {
+                match ask {
+                    Ask::Book { first, nights, units } => {
+                        let start = jiff::civil::date(2027, 5, 1).saturating_add(jiff::Span::new().days(first));
+                        let stay = Stay { check_in: start, check_out: start.saturating_add(jiff::Span::new().days(nights)), units, guests: 1 };
+                        let fits = stay.nights().all(|night| taken_of(&sold, night) + units <= units_offered as u32);
+                        match house.book(stay, Some("approve")).await {
+                            Ok(answer) => {
+                                assert!(fits, "{stay:?} was sold beyond {units_offered} units");
+                                sold.push((resource(answer).name, stay));
+                            }
+                            refused => {
+                                assert_eq!(reason(refused), "ROOM_UNAVAILABLE");
+                                assert!(!fits, "{stay:?} was refused though it fits");
+                            }
+                        }
+                    }
+                    Ask::Cancel { which } if !sold.is_empty() => {
+                        let (name, _) = sold.swap_remove(which.index(sold.len()));
+                        house.cancel(&name).await.expect("an answer");
+                        assert_eq!(house.state(&name).await, State::CancelRequested);
+                    }
+                    Ask::Cancel { .. } => {}
+                    Ask::Offer { units } => {
+                        version += 1;
+                        units_offered = units;
+                        house.offer(units, version).await;
+                    }
+                }
+                let nights = store::all_nights(house.database.read()).await.expect("database");
+                for night in nights {
+                    let expected = taken_of(&sold, night.night.parse().expect("date"));
+                    assert_eq!(night.taken, expected as i32, "{night:?}");
+                    assert_eq!(night.capacity, units_offered.max(night.taken), "{night:?}");
+                }
+            }
+        });
+    }
+}
+
+fn taken_of(sold: &[(String, Stay)], night: jiff::civil::Date) -> u32 {
+    sold.iter().filter(|(_, stay)| stay.check_in <= night && night < stay.check_out).map(|(_, stay)| stay.units).sum()
+}
+
+impl House {
+    /// The host offers another number of units.
+    async fn offer(&self, units: i32, version: i64) {
+        let resource = room(units, version);
+        let told = &resource;
+        self.database
+            .transact("offer", |tx| async move {
+                store::learn(&tx, told, false).await?;
+                let room = convert::room_offer(told).expect("room");
+                store::reoffer(&tx, &room, "2027-01-01".parse().expect("date")).await
+            })
+            .await
+            .expect("offered");
+    }
+
+    async fn capacities(&self) -> Vec<i32> {
+        let nights = store::all_nights(self.database.read()).await.expect("database");
+        nights.into_iter().map(|night| (night.night, night.capacity)).collect::<BTreeMap<_, _>>().into_values().collect()
+    }
+}

@@ -1,0 +1,136 @@
+//! What is heard of rooms, in any order and any number, ends in the same offer.
+
+use contracts::room::v1::{NightsBlocked, Room, RoomCreated, RoomDeleted, RoomUpdated, nights_blocked::Night, room::{OnReserved, State}};
+use mesh::{Actor, Event, client::{InProcess, TokenSource, Upstreams}, context::Policies as _};
+use proptest::prelude::*;
+use prost::{Message, Name};
+use std::sync::Arc;
+
+use super::{House, now, reason, room};
+use crate::{policies::Policies, rooms::Rooms, store};
+
+struct NoTokens;
+
+impl TokenSource for NoTokens {
+    fn token(&self, _callee: &str) -> Result<String, mesh::Error> {
+        Ok(String::new())
+    }
+}
+
+fn event<M: Message + Name>(version: i64, message: &M) -> Event {
+    let actor = Actor::context("room", "case");
+    Event::new("room", "room", room(1, version).name, version.unsigned_abs(), now(), &actor, message)
+}
+
+fn blocked(version: i64, units: i32, night: &str, blocked: i32) -> Event {
+    let nights = vec![Night { date: night.to_owned(), units_blocked: Some(blocked) }];
+    event(version, &NightsBlocked { room: Some(room(units, version)), nights, ..NightsBlocked::default() })
+}
+
+fn policies(house: &House) -> Policies {
+    let upstreams = Upstreams::in_process("reservation", InProcess::new(), Arc::new(NoTokens), mesh::client::Limits::default());
+    let rooms = Rooms::new(house.database.clone(), upstreams.get("room").expect("upstream"), house.clock.clone());
+    Policies::new(house.checkout.clone(), rooms, house.database.clone(), house.clock.clone())
+}
+
+async fn hear(house: &House, policies: &Policies, event: &Event) {
+    house
+        .database
+        .transact("hear", |tx| async move { policies.handle(&tx, event).await.map(|_| ()) })
+        .await
+        .expect("heard");
+}
+
+/// A short life of a room: raised, a night kept back, lowered, another night kept back.
+fn history() -> Vec<Event> {
+    vec![
+        event(1, &RoomCreated { room: Some(room(2, 1)) }),
+        event(2, &RoomUpdated { room: Some(room(5, 2)) }),
+        blocked(3, 5, "2027-05-01", 4),
+        event(4, &RoomUpdated { room: Some(room(3, 4)) }),
+        blocked(5, 3, "2027-05-01", 1),
+        blocked(6, 3, "2027-05-02", 3),
+    ]
+}
+
+#[tokio::test]
+async fn a_room_that_is_kept_back_cannot_be_taken() {
+    let house = House::with_units(2).await;
+    let policies = policies(&house);
+    hear(&house, &policies, &blocked(2, 2, "2027-05-02", 2)).await;
+    assert_eq!(reason(house.book(house.usual(), Some("approve")).await), "ROOM_UNAVAILABLE");
+    hear(&house, &policies, &blocked(3, 2, "2027-05-02", 1)).await;
+    house.booked(Some("approve")).await;
+    assert_eq!(reason(house.book(house.usual(), Some("approve")).await), "ROOM_UNAVAILABLE");
+}
+
+#[tokio::test]
+async fn a_removed_room_takes_no_more_and_its_stays_are_refunded_in_full_if_it_says_so() {
+    let house = House::with_units(2).await;
+    let policies = policies(&house);
+    let paid = house.booked(Some("approve")).await;
+    let held = house.booked(None).await;
+    let mut gone = room(2, 2);
+    gone.set_state(State::Deleted);
+    let mut message = RoomDeleted { room: Some(gone), ..RoomDeleted::default() };
+    message.set_on_reserved(OnReserved::Cancel);
+    hear(&house, &policies, &event(2, &message)).await;
+    assert_eq!(reason(house.book(house.usual(), Some("approve")).await), "ROOM_UNAVAILABLE");
+    policies.cancel_stays_of_removed_rooms().await.expect("cancelled");
+    let cancelled = house.read(&paid.name).await;
+    assert_eq!(cancelled.record.state().name(), "CANCEL_REQUESTED");
+    assert_eq!(cancelled.record.refund_amount, Some(cancelled.price.total));
+    assert_eq!(house.state(&held.name).await.name(), "CANCELLED");
+    assert_eq!(house.taken().await, [0, 0]);
+}
+
+#[tokio::test]
+async fn a_removed_room_keeps_its_stays_if_it_says_nothing() {
+    let house = House::with_units(1).await;
+    let policies = policies(&house);
+    let paid = house.booked(Some("approve")).await;
+    let mut gone = room(1, 2);
+    gone.set_state(State::Deleted);
+    hear(&house, &policies, &event(2, &RoomDeleted { room: Some(gone), ..RoomDeleted::default() })).await;
+    policies.cancel_stays_of_removed_rooms().await.expect("looked");
+    assert_eq!(house.state(&paid.name).await.name(), "CONFIRMED");
+    assert_eq!(reason(house.book(house.usual(), Some("approve")).await), "ROOM_UNAVAILABLE");
+}
+
+#[tokio::test]
+async fn an_event_of_an_unknown_kind_is_told_apart() {
+    let house = House::with_units(1).await;
+    let policies = policies(&house);
+    let mut strange = event(1, &Room::default());
+    strange.kind = "jumak.room.v1.RoomPainted".to_owned();
+    let strange = &strange;
+    let policies = &policies;
+    let handled = house.database.transact("hear", |tx| async move { policies.handle(&tx, strange).await }).await;
+    assert_eq!(handled.ok(), Some(mesh::context::Handled::Unknown));
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(24))]
+
+    #[test]
+    fn rooms_heard_in_any_order_and_number_end_in_the_same_offer(
+        order in Just((0..6_usize).collect::<Vec<_>>()).prop_shuffle(),
+        again in prop::collection::vec(0..6_usize, 0..6),
+    ) {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("runtime");
+        runtime.block_on(async {
+            let house = House::with_units(1).await;
+            let policies = policies(&house);
+            let history = history();
+            for at in order.into_iter().chain(again) {
+                hear(&house, &policies, &history[at]).await;
+            }
+            let known = store::read_room(house.database.read(), house.room.id).await.expect("database").expect("room");
+            assert_eq!((known.version, known.units), (6, 3));
+            let mut nights = store::all_nights(house.database.read()).await.expect("database");
+            nights.sort_by(|a, b| a.night.cmp(&b.night));
+            let offers: Vec<_> = nights.iter().map(|night| (night.night.as_str(), night.offered, night.capacity)).collect();
+            assert_eq!(offers, [("2027-05-01", 2, 2), ("2027-05-02", 0, 0)]);
+        });
+    }
+}

@@ -1,0 +1,62 @@
+//! Whose room it is, and who may call what.
+
+use contracts::room::v1::{BlockNightsRequest, Room, room::OnReserved, room_service_server::RoomService};
+use mesh::{Principal, Reason, Role, auth::access::AccessTable};
+
+use super::{AGENT, HOST, Inn, RIVAL, a_room, call, reason};
+use crate::ACCESS;
+
+#[tokio::test]
+async fn another_hosts_room_is_not_found() {
+    let inn = Inn::open().await;
+    let room = inn.create(a_room("Blue room")).await;
+    let wish = Room { name: room.name.clone(), place: "Jeju".to_owned(), ..Room::default() };
+    assert_eq!(reason(inn.update(RIVAL, wish, &[]).await), Reason::RoomNotFound);
+    assert_eq!(reason(inn.delete(RIVAL, &room.name, OnReserved::Keep).await), Reason::RoomNotFound);
+    let block = BlockNightsRequest {
+        name: room.name.clone(),
+        start_date: "2027-05-01".to_owned(),
+        end_date: "2027-05-02".to_owned(),
+        ..BlockNightsRequest::default()
+    };
+    assert_eq!(reason(inn.grpc.block_nights(call(RIVAL, block)).await), Reason::RoomNotFound);
+    let nights = inn.calendar(RIVAL, &room.name, "2027-05-01", "2027-05-02").await;
+    assert_eq!(reason(nights), Reason::RoomNotFound);
+    assert_eq!(inn.get(&room.name).await, room);
+    inn.calendar(HOST, &room.name, "2027-05-01", "2027-05-02").await.expect("the host's own");
+}
+
+#[tokio::test]
+async fn an_agent_looks_into_any_room_and_removes_it_at_once() {
+    let inn = Inn::open().await;
+    let room = inn.create(a_room("Blue room")).await.name;
+    inn.calendar(AGENT, &room, "2027-05-01", "2027-05-02").await.expect("any room");
+    inn.delete(AGENT, &room, OnReserved::Cancel).await.expect("deleted");
+    assert_eq!(inn.told().await.last().map(|event| event.actor.clone()), Some(AGENT.to_owned()));
+}
+
+#[test]
+fn each_method_is_for_those_it_names() {
+    let table = AccessTable::new(ACCESS).expect("one rule each");
+    let everybody = [
+        Principal::User { name: "users/x".to_owned(), roles: vec![Role::Guest] },
+        Principal::User { name: "users/x".to_owned(), roles: vec![Role::Host] },
+        Principal::User { name: "users/x".to_owned(), roles: vec![Role::Agent] },
+        Principal::User { name: "users/x".to_owned(), roles: vec![Role::Admin] },
+        Principal::Context { name: "reservation".to_owned() },
+    ];
+    for (method, admitted) in [
+        ("CreateRoom", [false, true, false, false, false]),
+        ("GetRoom", [true; 5]),
+        ("ListRooms", [true; 5]),
+        ("UpdateRoom", [false, true, false, false, false]),
+        ("DeleteRoom", [false, true, true, true, false]),
+        ("BlockNights", [false, true, false, false, false]),
+        ("SearchRooms", [true; 5]),
+        ("GetRoomCalendar", [false, true, true, true, false]),
+    ] {
+        let method = format!("jumak.room.v1.RoomService/{method}");
+        let may: Vec<_> = everybody.iter().map(|principal| table.check(&method, principal).is_ok()).collect();
+        assert_eq!(may, admitted, "{method}");
+    }
+}
