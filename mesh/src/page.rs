@@ -26,6 +26,14 @@ pub fn page_size(wish: i32) -> u64 {
     }
 }
 
+/// Cuts `rows`, of which one more was asked for than the page holds, down to the page, and tells whether another page follows.
+pub fn cut<T>(rows: &mut Vec<T>, size: u64) -> bool {
+    let size = usize::try_from(size).unwrap_or(usize::MAX);
+    let more = rows.len() > size;
+    rows.truncate(size);
+    more
+}
+
 /// Makes and reads page tokens. Every replica of a context has the same secret, because it stands in the context's database.
 #[derive(Clone)]
 pub struct PageTokens {
@@ -93,6 +101,14 @@ mod tests {
         assert!(PageTokens { secret: Uuid::new_v4() }.read(&["rooms", "users/a"], &token).is_err());
         assert!(tokens.read(&["rooms", "users/a"], "x").is_err());
         assert_eq!(tokens.read(&["rooms", "users/a"], ""), Ok(None));
+    }
+
+    #[test]
+    fn only_a_row_too_many_means_another_page() {
+        let mut rows = vec![1, 2, 3];
+        assert!(!cut(&mut rows, 3));
+        assert!(cut(&mut rows, 2));
+        assert_eq!(rows, [1, 2]);
     }
 
     #[test]

@@ -16,7 +16,7 @@ use super::{Config, check::check};
 const PREFIX: &str = "JUMAK_";
 
 /// Variables of ours that are no configuration: where things are, and what a test wants.
-const NO_CONFIGURATION: [&str; 5] = ["config", "data", "kill_point", "token", "url"];
+const NO_CONFIGURATION: [&str; 7] = ["config", "data", "kill_point", "target", "token", "tools", "url"];
 
 /// A configuration that cannot be used, with everything that is wrong with it.
 #[derive(Debug)]

@@ -8,7 +8,7 @@ use std::{
     time::Duration,
 };
 
-use futures::future::BoxFuture;
+use futures::{StreamExt, future::BoxFuture};
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 use tonic::{
@@ -37,6 +37,9 @@ const MAX_HEADER_BYTES: u32 = 16 * 1024;
 /// A peer that is gone without a word is noticed after the two together.
 const KEEP_ALIVE_INTERVAL: Duration = Duration::from_secs(30);
 const KEEP_ALIVE_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// Out of file descriptors, accepting fails again at once; the pause keeps that from taking the whole processor.
+const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 
 /// How a process serves.
 #[derive(Clone, Copy, Debug)]
@@ -87,9 +90,13 @@ pub async fn serve(
         health.stopping().await;
         closing.cancel();
     };
-    let incoming = TcpIncoming::from(listener)
-        .with_nodelay(Some(true))
-        .with_keepalive(Some(KEEP_ALIVE_INTERVAL + KEEP_ALIVE_TIMEOUT));
+    let incoming = TcpIncoming::from(listener).with_nodelay(Some(true)).then(|accepted| async {
+        if let Err(error) = &accepted {
+            tracing::warn!(error = error as &dyn std::error::Error, "a connection could not be accepted");
+            tokio::time::sleep(ACCEPT_PAUSE).await;
+        }
+        accepted
+    });
     let serving = Server::builder()
         .max_concurrent_streams(MAX_STREAMS_PER_CONNECTION)
         .http2_max_pending_accept_reset_streams(Some(MAX_PENDING_RESETS))
@@ -112,7 +119,7 @@ pub async fn serve(
     }
 }
 
-/// Health and reflection. Neither needs a token: whoever probes has none, and says nothing but what anybody may know.
+/// Health and reflection. Neither needs a token: whoever probes has none, and they tell nothing but what anybody may know.
 fn own_services(contexts: &[ContextService], health: &Health, reflection: bool) -> Result<Routes, ServeError> {
     let mut routes = RoutesBuilder::default();
     routes.add_service(HealthServer::new(HealthService::from_health_reporter(health.reporter())));

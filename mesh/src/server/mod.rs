@@ -74,7 +74,6 @@ struct Inner {
 }
 
 /// What of a context its stack is made from.
-#[derive(Clone, Debug)]
 struct Parts {
     name: &'static str,
     services: &'static [&'static str],

@@ -40,7 +40,8 @@ pub fn optional_key(backend: DbBackend, name: &'static str, length: u32) -> Colu
 
 fn binary_collation(backend: DbBackend, column: &mut ColumnDef) {
     if backend == DbBackend::MySql {
-        column.extra("CHARACTER SET utf8mb4 COLLATE utf8mb4_bin");
+        // The collation brings its character set along; CHARACTER SET itself may not stand behind NOT NULL.
+        column.extra("COLLATE utf8mb4_bin");
     }
 }
 

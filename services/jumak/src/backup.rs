@@ -1,50 +1,56 @@
 //! A data folder, copied while it is in use, and put back.
 //!
-//! No commit spans two files, and yet the files belong together: a reservation is confirmed in one because a payment was approved in
-//! another. So every writer is stopped at once. Each file's write lock is taken, one after the other; whatever a file holds by then
-//! has its causes in the files that were locked before, or holds them itself. The copies are then made by readers, which no lock
-//! disturbs, and the writers go on as soon as each reader has its snapshot, however long the copying takes.
+//! All [`Writers`] are stopped at once. The copies are made by readers, which no lock disturbs; the writers go on as soon as each
+//! reader has its snapshot, however long the copying takes.
 
 mod draft;
 mod manifest;
 mod restore;
 #[cfg(test)]
 mod tests;
+mod writers;
 
 use std::{
     fs, io,
     path::{Path, PathBuf},
-    time::{Duration, Instant},
+    time::Duration,
 };
 
 use anyhow::{Context as _, bail};
-use mesh::{Clock, Database, db::StoreError};
-use sea_orm::{
-    ConnectionTrait, DatabaseTransaction, DbBackend, SqliteTransactionMode, Statement, TransactionOptions,
-    TransactionTrait,
-};
+use mesh::{Clock, Database, config::Config};
+use sea_orm::{ConnectionTrait, DbBackend, Statement};
 use tokio::{task::JoinHandle, time::sleep};
 
 use self::{draft::Draft, manifest::Manifest};
-pub use self::restore::{RestoreArgs, restore};
-use crate::embedded::DataFolder;
+pub use self::{
+    restore::{RestoreArgs, put_back, restore},
+    writers::Writers,
+};
+use crate::{
+    cli::{
+        output,
+        place::{Configured, Place},
+    },
+    embedded::{DataFolder, Member},
+};
 
-/// How long the writers of all files together may keep a backup waiting.
-const PATIENCE: Duration = Duration::from_secs(10);
 /// How often it is looked whether the readers have begun.
 const LOOK: Duration = Duration::from_millis(1);
-/// The folder of the keys, in a data folder and in a backup.
+/// The folder of the keys in a backup: the same as in a data folder.
 const KEYS: &str = "keys";
 
-/// Copies a data folder, also while `jumak up` is using it.
+/// Copy a data folder, also while it is in use.
+///
+/// The copy is what all databases held at one moment. Whoever writes waits for some milliseconds.
 #[derive(Clone, Debug, clap::Args)]
 pub struct BackupArgs {
-    /// The data folder [default: the one that `jumak up` uses]
-    #[arg(long, value_name = "DIR", env = "JUMAK_DATA")]
-    data: Option<PathBuf>,
     /// Where to put the copy: a folder that is not there yet, or is empty. It will hold the private keys
     #[arg(long, value_name = "DIR")]
     to: PathBuf,
+    #[command(flatten)]
+    place: Place,
+    #[command(flatten)]
+    configured: Configured,
 }
 
 /// What a backup has copied.
@@ -60,16 +66,28 @@ pub struct Copied {
 
 /// Runs `jumak backup`.
 pub async fn backup(args: &BackupArgs) -> anyhow::Result<bool> {
-    let folder = DataFolder::named(args.data.as_deref())?;
+    let folder = args.place.folder()?;
+    refuse_what_is_elsewhere(&args.configured.load()?)?;
     let Copied { files, bytes, stopped } = copy(&folder, &args.to).await?;
-    println!(
+    output::line(format_args!(
         "{files} files, {} KiB, copied from {} to {}; writers waited {} ms",
         bytes.div_ceil(1024),
         folder.path().display(),
         args.to.display(),
         stopped.as_millis()
-    );
+    ))?;
     Ok(true)
+}
+
+/// A copy without one of the databases could be restored to nothing that fits together.
+fn refuse_what_is_elsewhere(config: &Config) -> anyhow::Result<()> {
+    match Member::ALL.into_iter().find(|member| config.database_url(member.name()).is_some()) {
+        Some(member) => bail!(
+            "the database of {member} is configured to be elsewhere, and a copy of the data folder would not have it; \
+             back the databases up with their own tools"
+        ),
+        None => Ok(()),
+    }
 }
 
 /// Copies what is in `folder` to the folder `to`, which appears all at once when it is complete.
@@ -84,7 +102,7 @@ pub async fn copy(folder: &DataFolder, to: &Path) -> anyhow::Result<Copied> {
     Ok(Copied { files: manifest.files.len(), bytes: manifest.bytes(), stopped })
 }
 
-/// The SQLite files of a data folder, in the order in which they are locked.
+/// The SQLite files of a data folder.
 fn databases_in(folder: &Path) -> anyhow::Result<Vec<PathBuf>> {
     let entries = fs::read_dir(folder).with_context(|| format!("there is no data folder at {}", folder.display()))?;
     let mut files = Vec::new();
@@ -95,7 +113,7 @@ fn databases_in(folder: &Path) -> anyhow::Result<Vec<PathBuf>> {
         }
     }
     if files.is_empty() {
-        bail!("there is no database in {}: is it the data folder of `jumak up`?", folder.display());
+        bail!("there is no database in {}; name the data folder with --data", folder.display());
     }
     files.sort();
     Ok(files)
@@ -105,68 +123,19 @@ fn databases_in(folder: &Path) -> anyhow::Result<Vec<PathBuf>> {
 async fn copy_databases(files: &[PathBuf], to: &Path) -> anyhow::Result<Duration> {
     let mut readers = Vec::with_capacity(files.len());
     for file in files {
-        readers.push(Reader { database: Database::open_file_to_read(file, 1).await?, target: target(file, to)? });
+        let name = file.file_name().with_context(|| format!("{} is no file", file.display()))?;
+        readers.push(Reader { database: Database::open_file_to_read(file, 1).await?, target: to.join(name) });
     }
-    let begun = Instant::now();
-    let writers = stop_writers(files).await?;
+    let writers = Writers::stop(files).await?;
     let copies: Vec<Copy> = readers.into_iter().map(Reader::copy).collect();
     while !copies.iter().all(Copy::has_its_snapshot) {
         sleep(LOOK).await;
     }
-    for writer in writers {
-        writer.go_on().await?;
-    }
-    let stopped = begun.elapsed();
+    let stopped = writers.go_on().await?;
     for copy in copies {
         copy.task.await??;
     }
     Ok(stopped)
-}
-
-/// Where the copy of `file` is made.
-fn target(file: &Path, to: &Path) -> anyhow::Result<PathBuf> {
-    let name = file.file_name().with_context(|| format!("{} is no file", file.display()))?;
-    Ok(to.join(name))
-}
-
-/// The write lock of one file.
-struct Writer {
-    database: Database,
-    lock: DatabaseTransaction,
-}
-
-impl Writer {
-    async fn go_on(self) -> anyhow::Result<()> {
-        self.lock.rollback().await?;
-        self.database.close().await;
-        Ok(())
-    }
-}
-
-async fn stop_writers(files: &[PathBuf]) -> anyhow::Result<Vec<Writer>> {
-    let deadline = Instant::now() + PATIENCE;
-    let mut writers = Vec::with_capacity(files.len());
-    for file in files {
-        let database = Database::open_file(file, 1).await?;
-        let lock = lock(&database, deadline).await.with_context(|| {
-            format!("{} was being written to for {PATIENCE:?}; nothing was copied, try again", file.display())
-        })?;
-        writers.push(Writer { database, lock });
-    }
-    Ok(writers)
-}
-
-async fn lock(database: &Database, deadline: Instant) -> Result<DatabaseTransaction, StoreError> {
-    let immediate = TransactionOptions {
-        sqlite_transaction_mode: Some(SqliteTransactionMode::Immediate),
-        ..TransactionOptions::default()
-    };
-    loop {
-        match database.for_migrations().begin_with_options(immediate).await.map_err(StoreError::from) {
-            Err(StoreError::Conflict(_)) if Instant::now() < deadline => {}
-            outcome => return outcome,
-        }
-    }
 }
 
 /// A connection that reads one file, and where it is to be copied.

@@ -87,7 +87,13 @@ impl MyPages {
             .collect()
     }
 
-    async fn list(&self, user: &str, mut wanted: Wanted, size: u64, token: &str) -> Result<ListBookingsResponse, Error> {
+    async fn list(
+        &self,
+        user: &str,
+        mut wanted: Wanted,
+        size: u64,
+        token: &str,
+    ) -> Result<ListBookingsResponse, Error> {
         let filters = format!("{:?} {:?} {:?}", wanted.role, wanted.kinds, wanted.phases);
         let list = ["ListBookings", user, &filters];
         wanted.after = self.pages.read(&list, token)?.and_then(|cursor| parse_cursor(&cursor));
@@ -179,7 +185,9 @@ fn own_page(caller: &Caller, user: &str) -> Result<String, Error> {
     if may_see(caller, &user) {
         return Ok(user);
     }
-    Err(Refusal::new(Reason::PageNotFound, format!("there is no page {user}/myPage")).hint("yours is users/me/myPage").into())
+    Err(Refusal::new(Reason::PageNotFound, format!("there is no page {user}/myPage"))
+        .hint("yours is users/me/myPage")
+        .into())
 }
 
 /// The user by their own name, if the caller may see that user's bookings.

@@ -36,7 +36,11 @@ pub fn wanted(request: &ListBookingsRequest) -> Result<Wanted, Refusal> {
     let role = Role::try_from(request.role).ok();
     fields.check(role.is_some(), "role", "is not a role");
     let kinds: Vec<Kind> = known(&request.kinds);
-    fields.check(kinds.len() == request.kinds.len() && !kinds.contains(&Kind::Unspecified), "kinds", "has what is no kind");
+    fields.check(
+        kinds.len() == request.kinds.len() && !kinds.contains(&Kind::Unspecified),
+        "kinds",
+        "has what is no kind",
+    );
     let phases: Vec<Phase> = known(&request.phases);
     let good = phases.len() == request.phases.len() && !phases.contains(&Phase::Unspecified);
     fields.check(good, "phases", "has what is no phase");

@@ -19,7 +19,7 @@ pub fn tell(mut entries: Vec<Entry>, causes: &HashMap<Uuid, String>) -> Vec<Time
     for entry in entries {
         let own_place = (entry.occur_time, entry.event_id);
         let (place, from_state) = match before {
-            Some((place, older)) if older.subject == entry.subject => (own_place, older.state),
+            Some((place, older)) if older.subject == entry.subject => (max(place, own_place), older.state),
             _ => (own_place, String::new()),
         };
         told.push((place, one(&entry, from_state, causes)));
@@ -35,7 +35,9 @@ fn one(entry: &Entry, from_state: String, causes: &HashMap<Uuid, String>) -> Tim
     TimelineEntry {
         occur_time: Some(clock::to_proto(entry.occur_time)),
         event: entry.kind.clone(),
-        cause: Some(cause_event.map_or_else(|| Cause::Actor(entry.actor.clone()), |kind| Cause::CauseEvent(kind.clone()))),
+        cause: Some(
+            cause_event.map_or_else(|| Cause::Actor(entry.actor.clone()), |kind| Cause::CauseEvent(kind.clone())),
+        ),
         from_state,
         to_state: entry.state.clone(),
     }

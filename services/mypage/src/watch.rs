@@ -71,13 +71,7 @@ pub async fn bookings(
         Some(position) => (position, position),
         None => (0, last),
     };
-    let watch = Arc::new(Watch {
-        database: database.clone(),
-        clock,
-        positions,
-        user,
-        open_until,
-    });
+    let watch = Arc::new(Watch { database: database.clone(), clock, positions, user, open_until });
     Ok(follow(database, background, move |reached: Option<i64>| {
         let watch = watch.clone();
         async move { watch.look(reached.unwrap_or(from)).await }

@@ -7,12 +7,13 @@ use contracts::payment::v1::{
     ListPaymentsResponse, ListRefundsRequest, ListRefundsResponse, Payment, Refund, RefundPaymentRequest,
     VoidPaymentRequest, payment_service_server::PaymentService,
 };
+use jiff::Timestamp;
 use mesh::{
     Caller, Error, Principal, Reason, Refusal, Role,
     auth::access::Rule,
     clock,
     fields::{Fields, parse_name},
-    page::{PageTokens, page_size},
+    page::{self, PageTokens, page_size},
 };
 use tonic::{Request, Response, Status};
 use uuid::Uuid;
@@ -110,12 +111,11 @@ impl PaymentService for Api {
         let list = ["payments", scope.key(), &message.case];
         let page = self.page(&list, &message.page_token, message.page_size, time_and_id)?;
         let case = Some(message.case.as_str()).filter(|case| !case.is_empty());
-        let rows = store::payments(self.app.database().read(), &scope, case, &page).await.map_err(Status::from)?;
+        let mut rows = store::payments(self.app.database().read(), &scope, case, &page).await?;
+        let next_page_token = self.next(&list, &page, &mut rows, |row| time_and_id_of(row.create_time, row.id));
         Ok(Response::new(ListPaymentsResponse {
             payments: rows.iter().map(convert::payment).collect(),
-            next_page_token: self.next(&list, &page, rows.len(), || {
-                rows.last().map(|row| format!("{}:{}", row.create_time.as_microsecond(), row.id))
-            }),
+            next_page_token,
         }))
     }
 
@@ -128,12 +128,11 @@ impl PaymentService for Api {
         let payment = self.find(&caller, "parent", &message.parent).await?;
         let list = ["refunds", message.parent.as_str()];
         let page = self.page(&list, &message.page_token, message.page_size, time_and_id)?;
-        let rows = store::refunds_of(self.app.database().read(), payment.id, &page).await.map_err(Status::from)?;
+        let mut rows = store::refunds_of(self.app.database().read(), payment.id, &page).await?;
+        let next_page_token = self.next(&list, &page, &mut rows, |row| time_and_id_of(row.create_time, row.id));
         Ok(Response::new(ListRefundsResponse {
             refunds: rows.iter().map(convert::refund).collect(),
-            next_page_token: self.next(&list, &page, rows.len(), || {
-                rows.last().map(|row| format!("{}:{}", row.create_time.as_microsecond(), row.id))
-            }),
+            next_page_token,
         }))
     }
 
@@ -150,9 +149,8 @@ impl PaymentService for Api {
             LedgerFilter { payment, account: Some(message.account.clone()).filter(|account| !account.is_empty()) };
         let list = ["ledgerEntries", message.payment.as_str(), &message.account];
         let page = self.page(&list, &message.page_token, message.page_size, |cursor| Uuid::try_parse(cursor).ok())?;
-        let rows = store::ledger_entries(self.app.database().read(), &filter, &page).await.map_err(Status::from)?;
-        let next_page_token =
-            self.next(&list, &page, rows.len(), || rows.last().map(|row| row.id.to_string()));
+        let mut rows = store::ledger_entries(self.app.database().read(), &filter, &page).await?;
+        let next_page_token = self.next(&list, &page, &mut rows, |row| row.id.to_string());
         let ledger_entries = rows.into_iter().map(convert::ledger_entry).collect::<Result<_, _>>()?;
         Ok(Response::new(ListLedgerEntriesResponse { ledger_entries, next_page_token }))
     }
@@ -184,12 +182,21 @@ impl Api {
         Ok(Page { size: page_size(size), after: after.as_deref().and_then(key) })
     }
 
-    /// The token of the next page: none after one that was not full.
-    fn next<K>(&self, list: &[&str], page: &Page<K>, rows: usize, last: impl FnOnce() -> Option<String>) -> String {
-        let full = u64::try_from(rows).is_ok_and(|rows| rows >= page.size);
-        let cursor = if full { last() } else { None };
-        cursor.map(|cursor| self.tokens.make(list, &cursor)).unwrap_or_default()
+    /// Cuts the rows down to their page, and makes the token of the next one, if one follows.
+    fn next<K, R>(
+        &self,
+        list: &[&str],
+        page: &Page<K>,
+        rows: &mut Vec<R>,
+        cursor: impl FnOnce(&R) -> String,
+    ) -> String {
+        let more = page::cut(rows, page.size);
+        rows.last().filter(|_| more).map(|last| self.tokens.make(list, &cursor(last))).unwrap_or_default()
     }
+}
+
+fn time_and_id_of(time: Timestamp, id: Uuid) -> String {
+    format!("{}:{id}", time.as_microsecond())
 }
 
 fn time_and_id(cursor: &str) -> Option<(i64, Uuid)> {

@@ -31,6 +31,8 @@ mod events;
 mod grpc;
 mod policies;
 mod store;
+#[cfg(test)]
+mod tests;
 mod upstream;
 
 use std::sync::Arc;

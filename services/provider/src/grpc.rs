@@ -13,7 +13,7 @@ use mesh::{
     clock::to_proto,
     fields::Fields,
     money::Money,
-    page::{PageTokens, page_size},
+    page::{self, PageTokens, page_size},
 };
 use tonic::{Request, Response, Status};
 
@@ -147,10 +147,10 @@ impl ProviderService for Api {
         });
         let size = page_size(message.page_size);
         let database = self.app.database().read();
-        let charges = store::charges(database, after, size).await?;
+        let mut charges = store::charges(database, after, size + 1).await?;
+        let more = page::cut(&mut charges, size);
         let refunds = store::refunds_of(database, &charges).await?;
-        let full = u64::try_from(charges.len()).is_ok_and(|count| count >= size);
-        let last = charges.last().filter(|_| full);
+        let last = charges.last().filter(|_| more);
         Ok(Response::new(ListChargesResponse {
             charges: charges.iter().map(|charge| self.charge(charge)).collect(),
             refunds: refunds.iter().map(refund_message).collect(),

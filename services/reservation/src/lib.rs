@@ -54,16 +54,16 @@ pub struct Settings {
 const SERVICE: &str = "jumak.reservation.v1.ReservationService";
 
 const ACCESS: &[Rule] = &[
-    Rule { method: "/jumak.reservation.v1.ReservationService/QuoteReservation", who: Who::Anyone },
-    Rule { method: "/jumak.reservation.v1.ReservationService/CreateReservation", who: Who::Roles(&[Role::Guest]) },
-    Rule { method: "/jumak.reservation.v1.ReservationService/PayReservation", who: Who::Roles(&[Role::Guest]) },
-    Rule { method: "/jumak.reservation.v1.ReservationService/GetReservation", who: Who::Anyone },
-    Rule { method: "/jumak.reservation.v1.ReservationService/ListReservations", who: Who::Anyone },
+    Rule { method: "jumak.reservation.v1.ReservationService/QuoteReservation", who: Who::Anyone },
+    Rule { method: "jumak.reservation.v1.ReservationService/CreateReservation", who: Who::Roles(&[Role::Guest]) },
+    Rule { method: "jumak.reservation.v1.ReservationService/PayReservation", who: Who::Roles(&[Role::Guest]) },
+    Rule { method: "jumak.reservation.v1.ReservationService/GetReservation", who: Who::Anyone },
+    Rule { method: "jumak.reservation.v1.ReservationService/ListReservations", who: Who::Anyone },
     Rule {
-        method: "/jumak.reservation.v1.ReservationService/CancelReservation",
+        method: "jumak.reservation.v1.ReservationService/CancelReservation",
         who: Who::Roles(&[Role::Guest, Role::Host, Role::Agent, Role::Admin]),
     },
-    Rule { method: "/jumak.reservation.v1.ReservationService/WatchReservation", who: Who::Anyone },
+    Rule { method: "jumak.reservation.v1.ReservationService/WatchReservation", who: Who::Anyone },
 ];
 
 /// The context, on a database that has been migrated.

@@ -4,8 +4,9 @@ use jiff::{Timestamp, civil::Date};
 use mesh::{Database, Error, fields::name};
 use sea_orm::EntityTrait;
 
+pub use crate::domain::Occupancy;
 use crate::{
-    domain::{Occupancy, Room},
+    domain::Room,
     store::{entity, nights::parse_stay},
 };
 

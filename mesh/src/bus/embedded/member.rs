@@ -60,7 +60,8 @@ impl Found {
         self.due.is_empty() && self.fresh.is_empty()
     }
 
-    fn passed_over(&self) -> i64 {
+    /// How far the consumer's place moves.
+    fn progress(&self) -> i64 {
         self.next_seq_after - self.next_seq
     }
 }
@@ -77,7 +78,7 @@ impl Member {
             self.woken.mark_unchanged();
             let now = Clock::system().now().as_microsecond();
             let found = self.look(max, now).await?;
-            if !found.is_empty() || found.passed_over() >= PASS_OVER {
+            if !found.is_empty() || found.progress() >= PASS_OVER {
                 match self.take(&found, now).await {
                     Ok(()) if found.is_empty() => {}
                     Ok(()) => return self.load(&found).await,
@@ -160,7 +161,7 @@ impl Member {
                         return Err(Error::Lost);
                     }
                 }
-                if found.passed_over() > 0 {
+                if found.progress() > 0 {
                     let moved = consumer::Entity::update_many()
                         .col_expr(consumer::Column::NextSeq, Expr::value(found.next_seq_after))
                         .filter(consumer::Column::Name.eq(name))
@@ -179,8 +180,10 @@ impl Member {
                 Ok(())
             })
             .await?;
-        // The other members wait for a time that has changed.
-        self.hub.rescheduled(name);
+        if !found.is_empty() {
+            // The other members wait for a time that has changed.
+            self.hub.rescheduled(name);
+        }
         Ok(())
     }
 

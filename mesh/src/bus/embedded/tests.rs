@@ -11,7 +11,7 @@ use super::{EmbeddedBus, entity::consumer};
 use crate::bus::{
     Bus, ConsumerSpec, SharedBus,
     conformance::{self, Harness},
-    testbed::events,
+    testbed::{Testbed, events},
 };
 
 struct File(TempDir);
@@ -32,6 +32,14 @@ async fn the_embedded_bus_does_what_every_bus_has_to_do() {
 async fn another_file_is_another_epoch() {
     let (one, other) = (File(tempfile::tempdir().unwrap()), File(tempfile::tempdir().unwrap()));
     assert_ne!(one.open().await.epoch().await.unwrap(), other.open().await.epoch().await.unwrap());
+}
+
+#[tokio::test]
+#[should_panic(expected = "publish was awaited inside the transaction")]
+async fn publishing_inside_a_transaction_is_a_mistake_that_shows() {
+    let testbed = Testbed::new();
+    let (database, bus) = (testbed.database("room.db").await, testbed.bus("bus.db").await);
+    let _never = database.transact("hold", |_tx| async { Ok(bus.publish(&events("room", 1)).await.is_ok()) }).await;
 }
 
 #[tokio::test]

@@ -1,8 +1,10 @@
 //! The circuit, as callers meet it.
 
+use sea_orm::DbErr;
 use tokio::task::JoinSet;
 
 use super::*;
+use crate::db::StoreError;
 
 fn opens_after(failures: u32) -> Limits {
     Limits { breaker_failures: failures, ..limits() }
@@ -97,6 +99,14 @@ async fn a_callee_that_says_it_cannot_serve_opens_the_circuit() {
         call(&payment).await.expect_err("refused");
         assert_eq!(payment.breaker_state(), BreakerState::Open, "{}", reason.as_str());
     }
+}
+
+#[tokio::test]
+async fn a_callee_without_its_own_database_opens_the_circuit() {
+    let down = Error::Store(StoreError::Unavailable(DbErr::Custom("gone".to_owned())));
+    let payment = Callee::that(Does::Fail(down.into())).in_process(opens_after(1));
+    call(&payment).await.expect_err("no database");
+    assert_eq!(payment.breaker_state(), BreakerState::Open);
 }
 
 #[tokio::test]

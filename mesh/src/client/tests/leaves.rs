@@ -17,8 +17,9 @@ struct Seen {
 }
 
 async fn outcome_of(does: Does, over_a_socket: bool) -> Seen {
+    let timeout = Duration::from_millis(if matches!(does, Does::Hang) { 100 } else { 5000 });
     let callee = Callee::that(does);
-    let limits = Limits { breaker_failures: 1, timeout: Duration::from_millis(500), ..limits() };
+    let limits = Limits { breaker_failures: 1, timeout, ..limits() };
     let payment = if over_a_socket { callee.over_a_socket(limits).await } else { callee.in_process(limits) };
     let outcome = call(&payment).await;
     assert_eq!(callee.calls(), 1);

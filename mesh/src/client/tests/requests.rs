@@ -67,6 +67,19 @@ async fn a_call_carries_its_business_case_and_a_token_for_its_callee() {
 }
 
 #[tokio::test]
+async fn what_no_socket_would_carry_does_not_reach_a_callee_in_process_either() {
+    let (tell, told) = std::sync::mpsc::channel();
+    let service = tower::service_fn(move |request: http::Request<tonic::body::Body>| {
+        tell.send(request.extensions().len()).expect("somebody listens");
+        async { Ok::<_, std::convert::Infallible>(Status::ok("").into_http()) }
+    });
+    let registry = InProcess::new();
+    registry.register("payment", ContextService::new(service));
+    call(&upstream(registry, limits())).await.expect_err("a status and no message");
+    assert_eq!(told.recv().expect("the callee was called"), 0);
+}
+
+#[tokio::test]
 async fn a_token_that_comes_with_the_call_is_passed_on() {
     let callee = Callee::that(Does::Answer);
     let mut request = Request::from(request());

@@ -99,7 +99,9 @@ async fn one_unknown_attempt_makes_the_whole_call_unknown() {
 #[tokio::test]
 async fn an_unknown_attempt_outweighs_the_circuit_that_it_opens() {
     let callee = Callee::that(unknown());
-    let payment = callee.in_process(Limits { breaker_failures: 1, ..attempts(3) });
+    let rest = Duration::from_secs(60);
+    let limits = Limits { breaker_failures: 1, breaker_backoff: rest, breaker_max_backoff: rest, ..attempts(3) };
+    let payment = callee.in_process(limits);
     let status = make(&payment, request().idempotent()).await.expect_err("down");
     assert_eq!(payment.breaker_state(), BreakerState::Open);
     assert!(!surely_not_sent(&status));

@@ -10,7 +10,7 @@ use tracing_subscriber::layer::SubscriberExt;
 use uuid::Uuid;
 
 use super::*;
-use crate::error::Reason;
+use crate::{auth::access::AccessTable, error::Reason};
 
 #[tokio::test]
 async fn a_call_reaches_its_handler_with_its_caller() {
@@ -56,6 +56,9 @@ async fn a_method_that_the_table_does_not_list_is_denied_to_everybody() {
     let answer = bench.send(request("Unlisted", &token, framed(&message("x")))).await;
     assert_eq!(answer.status.code(), Code::PermissionDenied);
     assert_eq!(answer.refusal().reason, Reason::RoleRequired);
+
+    let differences = AccessTable::new(RULES).unwrap().differences(&contract(), &[SERVICE]);
+    assert_eq!(differences.unruled, [format!("{SERVICE}/Unlisted")].into(), "and a test of the table finds it");
 }
 
 #[tokio::test]

@@ -11,29 +11,35 @@ use super::{
     draft::{self, Draft},
     manifest::{Entry, Manifest, pass_on},
 };
-use crate::embedded::DataFolder;
+use crate::{
+    cli::{output, place::Place},
+    embedded::{DataFolder, data_option},
+};
 
-/// Puts a backup into a data folder that holds nothing yet.
+/// Make a data folder from a backup.
+///
+/// Nothing is written over: the data folder must be empty, or not be there. A backup of which any file is damaged is refused as a
+/// whole.
 #[derive(Clone, Debug, clap::Args)]
 pub struct RestoreArgs {
     /// The folder that `jumak backup` made
     #[arg(long, value_name = "DIR")]
     from: PathBuf,
-    /// The data folder to make [default: the one that `jumak up` uses]
-    #[arg(long, value_name = "DIR", env = "JUMAK_DATA")]
-    data: Option<PathBuf>,
+    #[command(flatten)]
+    place: Place,
 }
 
 /// Runs `jumak restore`.
 pub async fn restore(args: &RestoreArgs) -> anyhow::Result<bool> {
-    let folder = DataFolder::named(args.data.as_deref())?;
+    let folder = args.place.folder()?;
     let manifest = put_back(&args.from, &folder)?;
-    println!(
-        "{} files of {} restored to {}; `jumak audit` proves the books, `jumak up` goes on with them",
+    output::line(format_args!(
+        "{} files of {} restored to {}; `jumak audit{}` proves the books",
         manifest.files.len(),
         manifest.create_time,
-        folder.path().display()
-    );
+        folder.path().display(),
+        data_option(&folder)?
+    ))?;
     Ok(true)
 }
 

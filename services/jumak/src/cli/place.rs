@@ -17,10 +17,7 @@ pub struct Place {
 impl Place {
     /// The folder, which need not be there yet.
     pub fn folder(&self) -> anyhow::Result<DataFolder> {
-        Ok(DataFolder::at(match &self.data {
-            Some(path) => path.clone(),
-            None => DataFolder::default_path()?,
-        }))
+        DataFolder::named(self.data.as_deref())
     }
 }
 

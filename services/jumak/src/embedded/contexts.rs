@@ -85,11 +85,9 @@ impl Member {
     /// The contexts that this one may call, all of them in this process.
     pub fn upstreams(self, registry: &InProcess, tokens: Arc<dyn TokenSource>, config: &Config) -> Upstreams {
         // What a context waits for is set where the wait is described; the stack below must not cut it shorter.
-        let patient = |timeout| {
-            let limits = limits(config);
-            Limits { timeout: limits.timeout.max(timeout), ..limits }
-        };
-        Upstreams::builder(self.name(), tokens, limits(config))
+        let limits = config.client.limits();
+        let patient = |timeout| Limits { timeout: limits.timeout.max(timeout), ..limits.clone() };
+        Upstreams::builder(self.name(), tokens, limits.clone())
             .in_process(registry.clone())
             .limits(Self::Payment.name(), patient(config.checkout.payment_timeout()))
             .limits(Self::Provider.name(), patient(config.payment.provider_timeout()))
@@ -107,22 +105,6 @@ async fn migrate<M: MigratorTrait>(database: &Database) -> anyhow::Result<Vec<St
     let pending = M::get_pending_migrations(database.for_migrations()).await?;
     store::migrate::<M>(database).await?;
     Ok(pending.iter().map(|step| step.name().to_owned()).collect())
-}
-
-fn limits(config: &Config) -> Limits {
-    let client = &config.client;
-    Limits {
-        timeout: client.timeout(),
-        attempts: client.attempts,
-        retry_percent: client.retry_budget_percent,
-        in_flight: client.in_flight,
-        // A target that is as busy as it may be is one that does not keep up.
-        breaker_in_flight: client.in_flight,
-        breaker_failures: client.breaker.consecutive_failures,
-        breaker_backoff: client.breaker.open(),
-        breaker_max_backoff: client.breaker.max_open(),
-        ..Limits::default()
-    }
 }
 
 fn checkout_settings(config: &Config) -> CheckoutSettings {

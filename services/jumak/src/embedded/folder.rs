@@ -31,6 +31,11 @@ impl DataFolder {
         Ok(base.data_dir().join("jumak"))
     }
 
+    /// The folder at `path`, or the default one if none is named.
+    pub fn named(path: Option<&Path>) -> anyhow::Result<Self> {
+        path.map_or_else(Self::default_path, |path| Ok(path.to_owned())).map(Self)
+    }
+
     /// Where it is.
     pub fn path(&self) -> &Path {
         &self.0

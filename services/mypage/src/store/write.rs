@@ -27,9 +27,8 @@ pub async fn apply(tx: &Tx, heard: &Heard, now: Timestamp) -> Result<(), Error> 
 }
 
 async fn apply_case(tx: &Tx, change: &CaseChange, now: Timestamp) -> Result<(), Error> {
-    let older = Condition::all()
-        .add(case::Column::CaseId.eq(change.case_id))
-        .add(case::Column::Version.lt(change.version));
+    let older =
+        Condition::all().add(case::Column::CaseId.eq(change.case_id)).add(case::Column::Version.lt(change.version));
     if !keep_newest(tx, owner_half(change), older).await? {
         return Ok(());
     }
@@ -73,9 +72,8 @@ async fn apply_payment(tx: &Tx, change: &PaymentChange, now: Timestamp) -> Resul
 }
 
 async fn apply_room(tx: &Tx, change: &RoomChange) -> Result<(), Error> {
-    let older = Condition::all()
-        .add(room::Column::RoomId.eq(change.room_id))
-        .add(room::Column::Version.lt(change.version));
+    let older =
+        Condition::all().add(room::Column::RoomId.eq(change.room_id)).add(room::Column::Version.lt(change.version));
     keep_newest(tx, room_row(change), older).await?;
     Ok(())
 }
@@ -112,8 +110,7 @@ async fn place_change(tx: &Tx, case_id: Uuid, now: Timestamp) -> Result<u64, Err
         .select_only()
         .column(viewer::Column::Position)
         .filter(
-            Expr::col((viewer::Entity, viewer::Column::UserName))
-                .equals((booking::Entity, booking::Column::UserName)),
+            Expr::col((viewer::Entity, viewer::Column::UserName)).equals((booking::Entity, booking::Column::UserName)),
         )
         .into_query();
     let placed = booking::Entity::update_many()

@@ -201,7 +201,12 @@ impl Story {
     }
 
     /// The next attempt comes to its first end.
-    fn pay<M: Message + Name>(&mut self, state: payment::State, version: i64, as_event: fn(Option<Payment>) -> M) -> Event {
+    fn pay<M: Message + Name>(
+        &mut self,
+        state: payment::State,
+        version: i64,
+        as_event: fn(Option<Payment>) -> M,
+    ) -> Event {
         self.attempt += 1;
         self.now += SignedDuration::from_secs(1);
         let actor = Actor::context("reservation", self.correlation());
@@ -273,7 +278,8 @@ pub fn room_story(host: &str, room: Uuid, changes: usize) -> Vec<Event> {
     for version in 1..=changes.min(4) as u64 {
         let time = today() + SignedDuration::from_secs(i64::try_from(version).expect("few"));
         resource.version += 1;
-        let mut put = |event: Event| events.push(Event { subject: format!("rooms/{room}"), sequence: version, time, ..event });
+        let mut put =
+            |event: Event| events.push(Event { subject: format!("rooms/{room}"), sequence: version, time, ..event });
         let room = Some(resource.clone());
         match version {
             1 => put(room_event(&host_acts, &RoomCreated { room })),

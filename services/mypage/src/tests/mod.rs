@@ -49,8 +49,7 @@ impl House {
         mesh::store::migrate::<Migrator>(&database).await.expect("migrations");
         let clock = Clock::manual(today());
         let policies = Projection { clock: clock.clone() };
-        let service =
-            MyPages::new(database.clone(), Background::new(), clock.clone()).await.expect("a service");
+        let service = MyPages::new(database.clone(), Background::new(), clock.clone()).await.expect("a service");
         Self { _folder: folder, database, clock, policies, service }
     }
 
@@ -87,8 +86,7 @@ impl House {
 
     /// All of a user's bookings.
     pub async fn bookings(&self, user: &str) -> Vec<Booking> {
-        let mut request =
-            ListBookingsRequest { parent: "users/me".to_owned(), page_size: 100, ..Default::default() };
+        let mut request = ListBookingsRequest { parent: "users/me".to_owned(), page_size: 100, ..Default::default() };
         let mut bookings = Vec::new();
         loop {
             let page = self.list(user, request.clone()).await.expect("a page of bookings");
@@ -115,7 +113,11 @@ impl House {
         Ok(self.service.get_timeline(by(user, request)).await?.into_inner())
     }
 
-    pub async fn watch(&self, user: &str, position: &str) -> Result<Following<contracts::mypage::v1::WatchMyPageResponse>, Status> {
+    pub async fn watch(
+        &self,
+        user: &str,
+        position: &str,
+    ) -> Result<Following<contracts::mypage::v1::WatchMyPageResponse>, Status> {
         let request = WatchMyPageRequest { name: "users/me/myPage".to_owned(), position: position.to_owned() };
         Ok(self.service.watch_my_page(by(user, request)).await?.into_inner())
     }

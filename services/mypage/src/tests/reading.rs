@@ -41,7 +41,10 @@ async fn both_parties_see_a_booking_each_from_their_side() {
     assert_eq!(guests.phase(), Phase::Open);
     assert_eq!((guests.total, guests.refunded), (Some(won(180_000)), Some(won(0))));
     let stay = guests.stay.expect("what is booked");
-    assert_eq!((stay.room, stay.room_number, stay.payment_label), (format!("rooms/{room}"), "204".into(), "visa 4242".into()));
+    assert_eq!(
+        (stay.room, stay.room_number, stay.payment_label),
+        (format!("rooms/{room}"), "204".into(), "visa 4242".into())
+    );
 
     let hosts = house.booking(HOST, &story.name()).await.expect("the host's");
     assert_eq!((hosts.roles, hosts.counterparty), (vec![i32::from(PartyRole::Host)], ALICE.to_owned()));
@@ -80,7 +83,8 @@ async fn another_users_page_and_bookings_are_not_found() {
     }
     assert!(house.bookings(BOB).await.is_empty());
 
-    let agent = by_roles(BOB, &[Role::Agent], Duration::from_secs(10), GetBookingRequest { name: theirs, min_version: 0 });
+    let agent =
+        by_roles(BOB, &[Role::Agent], Duration::from_secs(10), GetBookingRequest { name: theirs, min_version: 0 });
     assert!(house.service.get_booking(agent).await.is_ok(), "an agent may look");
 }
 
@@ -145,7 +149,9 @@ async fn pages_of_a_list_are_complete_and_nothing_comes_twice() {
     }
     house.hear(&events).await;
 
-    for (user, phases, expected) in [(ALICE, vec![], 23), (HOST, vec![Phase::Open], 12), (HOST, vec![Phase::Cancelled], 11)] {
+    for (user, phases, expected) in
+        [(ALICE, vec![], 23), (HOST, vec![Phase::Open], 12), (HOST, vec![Phase::Cancelled], 11)]
+    {
         let phases = phases.into_iter().map(i32::from).collect();
         let mut request = ListBookingsRequest { page_size: 5, phases, ..list("users/me") };
         let mut seen = Vec::new();
@@ -177,8 +183,7 @@ async fn a_list_is_filtered_by_role_and_its_token_is_good_for_no_other() {
     let as_guest = ListBookingsRequest { role: PartyRole::Guest.into(), page_size: 2, ..list("users/me") };
     let page = house.list(BOB, as_guest.clone()).await.expect("a page");
     assert!(page.bookings.iter().all(|booking| booking.counterparty == HOST));
-    let as_host =
-        ListBookingsRequest { role: PartyRole::Host.into(), page_token: page.next_page_token, ..as_guest };
+    let as_host = ListBookingsRequest { role: PartyRole::Host.into(), page_token: page.next_page_token, ..as_guest };
     let refused = house.list(BOB, as_host).await.expect_err("another list");
     assert_eq!(reason(&refused), Some(Reason::PageTokenInvalid));
 }
@@ -192,7 +197,9 @@ async fn every_fault_of_a_request_is_named() {
     assert_eq!(paths, ["parent", "role", "kinds", "phases"]);
 
     let id = Uuid::now_v7();
-    for (name, min_version) in [("", 0), (&*format!("{id}"), 0), ("users/me/bookings/x", 0), (&*format!("users/me/bookings/{id}"), -1)] {
+    for (name, min_version) in
+        [("", 0), (&*format!("{id}"), 0), ("users/me/bookings/x", 0), (&*format!("users/me/bookings/{id}"), -1)]
+    {
         let request = GetBookingRequest { name: name.to_owned(), min_version };
         let status = house.service.get_booking(by(ALICE, request)).await.expect_err("a fault");
         assert_eq!(reason(&status), Some(Reason::InvalidFields), "{name}");
@@ -251,7 +258,10 @@ async fn events_that_are_not_shown_here_are_passed_over() {
         today(),
         &Actor::context("payment", "a case"),
         &contracts::payment::v1::PaymentApproved {
-            payment: Some(contracts::payment::v1::Payment { case: format!("orders/{}", Uuid::now_v7()), ..Default::default() }),
+            payment: Some(contracts::payment::v1::Payment {
+                case: format!("orders/{}", Uuid::now_v7()),
+                ..Default::default()
+            }),
         },
     );
     let handled = house.try_hear(&[unknown, of_an_order]).await.expect("handled");

@@ -56,7 +56,8 @@ async fn a_cancellation_names_the_deletion_of_the_room_that_led_to_it() {
 
     house.hear(&story.events).await;
     house.hear(&[last]).await;
-    let cause = |told: contracts::mypage::v1::GetTimelineResponse| told.entries.last().and_then(|entry| entry.cause.clone());
+    let cause =
+        |told: contracts::mypage::v1::GetTimelineResponse| told.entries.last().and_then(|entry| entry.cause.clone());
     let told = house.timeline(ALICE, &story.name()).await.expect("a timeline");
     assert_eq!(cause(told), Some(Cause::Actor("contexts/reservation".to_owned())), "the cause is not known yet");
     house.hear(&[deletion]).await;

@@ -3,7 +3,7 @@
 use std::{collections::BTreeMap, time::Duration};
 
 use contracts::mypage::v1::{Booking, WatchMyPageRequest, WatchMyPageResponse, my_page_service_server::MyPageService};
-use mesh::{Event, Reason, watch::Following};
+use mesh::{Event, Reason, page::PageTokens, watch::Following};
 use tokio_stream::StreamExt;
 use uuid::Uuid;
 
@@ -12,6 +12,7 @@ use super::{
     history::{Plot, Story},
     reason,
 };
+use crate::watch::Positions;
 
 async fn next(stream: &mut Following<WatchMyPageResponse>) -> (Booking, String) {
     let message = tokio::time::timeout(Duration::from_secs(5), stream.next()).await.expect("in time");
@@ -74,13 +75,14 @@ async fn a_dropped_watch_is_taken_up_again_without_a_gap_and_without_a_repeat() 
             }
         }
     };
-    let hearing = async {
-        for event in &events {
+    // Two members of the consumer share the work.
+    let member = async |first: usize| {
+        for event in events.iter().skip(first).step_by(2) {
             house.hear(std::slice::from_ref(event)).await;
-            tokio::time::sleep(Duration::from_millis(3)).await;
+            tokio::time::sleep(Duration::from_millis(5)).await;
         }
     };
-    let (position, ()) = tokio::join!(watching, hearing);
+    let (position, (), ()) = tokio::join!(watching, member(0), member(1));
 
     let stands: BTreeMap<_, _> =
         house.bookings(ALICE).await.into_iter().map(|booking| (booking.case.clone(), booking)).collect();
@@ -92,7 +94,8 @@ async fn a_dropped_watch_is_taken_up_again_without_a_gap_and_without_a_repeat() 
 
 /// Whether every plot has come to its end.
 fn finished(shown: &BTreeMap<String, Booking>) -> bool {
-    let mut ends: Vec<_> = shown.values().map(|it| format!("{} {} {}", it.state, it.payment_state, it.version)).collect();
+    let mut ends: Vec<_> =
+        shown.values().map(|it| format!("{} {} {}", it.state, it.payment_state, it.version)).collect();
     ends.sort();
     let mut expected = [
         "PENDING DECLINED 1",
@@ -130,11 +133,24 @@ async fn a_position_from_before_a_rebuild_has_expired() {
 
     let rebuilt = House::open().await;
     rebuilt.hear(&history).await;
-    for (user, position) in [(ALICE, position.as_str()), (ALICE, "nonsense"), (BOB, &rebuilt.page(ALICE).await.position)] {
+    for (user, position) in
+        [(ALICE, position.as_str()), (ALICE, "nonsense"), (BOB, &rebuilt.page(ALICE).await.position)]
+    {
         let refused = rebuilt.watch(user, position).await.expect_err("not a position of this user, here");
         assert_eq!(reason(&refused), Some(Reason::PositionExpired));
         assert_eq!(refused.code(), tonic::Code::OutOfRange);
     }
+}
+
+#[tokio::test]
+async fn a_position_that_the_database_has_not_reached_has_expired() {
+    let house = House::open().await;
+    house.hear(&Story::held(ALICE, HOST, Uuid::now_v7(), 0).events).await;
+    let positions = Positions::new(PageTokens::of(&house.database).await.expect("tokens"));
+    assert!(house.watch(ALICE, &positions.make(ALICE, 1)).await.is_ok());
+    // Handed out before the database was put back to an earlier day.
+    let refused = house.watch(ALICE, &positions.make(ALICE, 2)).await.expect_err("nothing is known of it");
+    assert_eq!(reason(&refused), Some(Reason::PositionExpired));
 }
 
 #[tokio::test]

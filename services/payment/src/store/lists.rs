@@ -44,7 +44,7 @@ impl Scope {
     }
 }
 
-/// How much of a list, and after which key.
+/// How much of a list, and after which key. A list returns one row more, if there is one, to tell that another page follows.
 #[derive(Clone, Debug)]
 pub struct Page<K> {
     /// How many rows at most.
@@ -80,7 +80,7 @@ pub async fn payments(
     let rows = query
         .order_by_desc(payment::Column::CreateTime)
         .order_by_desc(payment::Column::Id)
-        .limit(page.size)
+        .limit(page.size + 1)
         .all(connection)
         .await?;
     rows.into_iter().map(rows::payment_of).collect()
@@ -103,7 +103,7 @@ pub async fn refunds_of(
     let rows = query
         .order_by_desc(refund::Column::CreateTime)
         .order_by_desc(refund::Column::Id)
-        .limit(page.size)
+        .limit(page.size + 1)
         .all(connection)
         .await?;
     rows.into_iter().map(rows::refund_of).collect()
@@ -134,7 +134,7 @@ pub async fn ledger_entries(
     if let Some(after) = page.after {
         query = query.filter(ledger_entry::Column::Id.gt(after));
     }
-    Ok(query.order_by_asc(ledger_entry::Column::Id).limit(page.size).all(connection).await?)
+    Ok(query.order_by_asc(ledger_entry::Column::Id).limit(page.size + 1).all(connection).await?)
 }
 
 /// Every payment, for the auditor.

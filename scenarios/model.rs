@@ -1,0 +1,636 @@
+//! Every interleaving of one case, explored: the lifecycle's and payment's own transition functions, run against each other by a
+//! search that lets handlers crash, calls arrive late, and events come any number of times in any order.
+//!
+//! Within its bounds (two attempts, two crashes, one retry, one sweep at a time) it visits every reachable state and checks the books
+//! in each. The same search with one rule left out must find a history that breaks them; otherwise it would prove nothing.
+
+use std::{
+    collections::{HashSet, VecDeque},
+    hash::{BuildHasherDefault, Hasher},
+};
+
+use mesh::checkout::machine::{
+    self, Asked, Cancel, Fact, Mode, Outcome, Pay, Settle, Standing as Case, State as CaseState, Step, Sweep, ThenDo, Units,
+};
+use payment::domain::machine::{self as till, Heard, OnCreate, OnVoid, Recorded, Standing as Payment, State as PayState};
+
+const CRASHES: u8 = 2;
+const JOINS: u8 = 1;
+const MAX_THREADS: usize = 12;
+
+/// A rule that a search leaves out.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum LeftOut {
+    Nothing,
+    LateApprovalRefunded,
+    OneAttemptAtATime,
+    UnitsBackOnCancel,
+    CommitBeforeProvider,
+    VoidReversed,
+    VoidEndsTheCase,
+    NotSentKeepsTheAttemptOpen,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+enum Provider {
+    Nothing,
+    Charged,
+    Declined,
+    Refunded,
+}
+
+/// What the provider said, on its way into payment's table.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+enum Says {
+    Charged,
+    Declined,
+}
+
+/// Somebody at work. A crash of its process removes it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+enum Thread {
+    /// Reservation's handler is about to call payment.
+    Call(u8),
+    /// It waits for payment's answer.
+    Wait(u8),
+    /// It has an answer to apply.
+    Handler(u8, Known),
+    /// Payment has received CreatePayment.
+    Create(u8),
+    /// It has committed, and calls the provider.
+    AtProvider(u8),
+    /// It has the provider's answer to write down.
+    Record(u8, Says),
+    /// A call to the provider is on its way though nobody waits for it.
+    Late(u8),
+    /// The sweeper asks about an attempt.
+    Ask(u8),
+    /// The sweeper has an answer to apply.
+    Sweeper(u8, Known),
+    /// Payment has received VoidPayment.
+    Void(u8),
+}
+
+/// An outcome that can be applied.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+enum Known {
+    Approved,
+    Declined,
+    Voided,
+    NotSent,
+}
+
+impl From<Known> for Outcome {
+    fn from(known: Known) -> Self {
+        match known {
+            Known::Approved => Self::Approved,
+            Known::Declined => Self::Declined,
+            Known::Voided => Self::Voided,
+            Known::NotSent => Self::NotSent,
+        }
+    }
+}
+
+/// Events of payment and requests for a refund, by attempt: once published they come any number of times.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+enum Told {
+    Approved,
+    Declined,
+    Voided,
+    RefundWanted,
+    Refunded,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+struct World {
+    case: Option<Case>,
+    mode: Mode,
+    expired: bool,
+    units: bool,
+    payments: [Option<Payment>; 2],
+    provider: [Provider; 2],
+    told: u16,
+    threads: [Option<Thread>; MAX_THREADS],
+    crashes: u8,
+    joins: u8,
+    cancelled_once: bool,
+}
+
+impl World {
+    fn start(mode: Mode) -> Self {
+        Self {
+            case: None,
+            mode,
+            expired: false,
+            units: false,
+            payments: [None; 2],
+            provider: [Provider::Nothing; 2],
+            told: 0,
+            threads: [None; MAX_THREADS],
+            crashes: CRASHES,
+            joins: JOINS,
+            cancelled_once: false,
+        }
+    }
+
+    fn payment(&self, attempt: u8) -> Option<Payment> {
+        self.payments[usize::from(attempt) - 1]
+    }
+
+    fn provider(&self, attempt: u8) -> Provider {
+        self.provider[usize::from(attempt) - 1]
+    }
+
+    fn with_payment(mut self, attempt: u8, payment: Payment) -> Self {
+        self.payments[usize::from(attempt) - 1] = Some(payment);
+        self
+    }
+
+    /// The provider decides; a late call of the same key can do no more.
+    fn decided(mut self, attempt: u8, provider: Provider) -> Self {
+        self.provider[usize::from(attempt) - 1] = provider;
+        self.without_all(Thread::Late(attempt))
+    }
+
+    fn tell(mut self, told: Told, attempt: u8) -> Self {
+        self.told |= 1 << (told as u16 * 2 + u16::from(attempt) - 1);
+        self
+    }
+
+    fn was_told(&self, told: Told, attempt: u8) -> bool {
+        self.told & (1 << (told as u16 * 2 + u16::from(attempt) - 1)) != 0
+    }
+
+    fn threads(&self) -> impl Iterator<Item = Thread> + use<> {
+        self.threads.into_iter().flatten()
+    }
+
+    /// Sweeps, voids and late calls that are identical do nothing that one would not.
+    fn and(mut self, thread: Thread) -> Self {
+        let repeatable = !matches!(
+            thread,
+            Thread::Call(_) | Thread::Wait(_) | Thread::Handler(..) | Thread::Create(_) | Thread::AtProvider(_) | Thread::Record(..)
+        );
+        if repeatable && self.threads().any(|other| other == thread) {
+            return self;
+        }
+        let free = self.threads.iter().position(Option::is_none).expect("the bounds leave room for every thread");
+        self.threads[free] = Some(thread);
+        self.sorted()
+    }
+
+    fn without(mut self, thread: Thread) -> Self {
+        if let Some(at) = self.threads.iter().position(|other| *other == Some(thread)) {
+            self.threads[at] = None;
+        }
+        self.sorted()
+    }
+
+    fn without_all(mut self, thread: Thread) -> Self {
+        for slot in &mut self.threads {
+            if *slot == Some(thread) {
+                *slot = None;
+            }
+        }
+        self.sorted()
+    }
+
+    fn sorted(mut self) -> Self {
+        self.threads.sort_unstable_by(|a, b| b.cmp(a));
+        self
+    }
+
+    fn late(self, attempt: u8) -> Self {
+        if self.provider(attempt) == Provider::Nothing { self.and(Thread::Late(attempt)) } else { self }
+    }
+}
+
+/// The search, with one rule left out or none.
+struct Search {
+    left_out: LeftOut,
+}
+
+impl Search {
+    fn without(&self, rule: LeftOut) -> bool {
+        self.left_out == rule
+    }
+
+    /// What the lifecycle's transition does to the world.
+    fn take(&self, mut world: World, step: &Step) -> World {
+        world.case = Some(step.after);
+        let cancelling = step.facts.contains(&Fact::CancelRequested);
+        if step.units == Units::GiveBack && !(cancelling && self.without(LeftOut::UnitsBackOnCancel)) {
+            world.units = false;
+        }
+        if cancelling {
+            world = world.tell(Told::RefundWanted, attempt_number(&step.after));
+        }
+        world
+    }
+
+    fn settle(&self, world: World, attempt: u8, outcome: Outcome) -> World {
+        let Some(case) = world.case else { return world };
+        let current = case.state == CaseState::Pending && case.attempt == u32::from(attempt) && case.attempt_open;
+        if current && world.mode == Mode::Hold && !world.expired && !case.cancel_asked {
+            let forgets_void = self.without(LeftOut::VoidEndsTheCase) && outcome == Outcome::Voided;
+            let forgets_open = self.without(LeftOut::NotSentKeepsTheAttemptOpen) && outcome == Outcome::NotSent;
+            if forgets_void || forgets_open {
+                return World { case: Some(Case { attempt_open: false, ..case }), ..world };
+            }
+        }
+        match machine::settle(&case, u32::from(attempt), outcome, world.expired) {
+            Settle::Step(step) => self.take(world, &step),
+            Settle::GiveBack if self.without(LeftOut::LateApprovalRefunded) => world,
+            Settle::GiveBack => world.tell(Told::RefundWanted, attempt),
+            Settle::Nothing => world,
+        }
+    }
+
+    /// Payment writes down what it heard.
+    fn record(&self, world: World, attempt: u8, heard: Heard) -> World {
+        let Some(now) = world.payment(attempt).or(self.without(LeftOut::CommitBeforeProvider).then_some(Payment::FIRST_CALL))
+        else {
+            return world;
+        };
+        let recorded = till::record(now, heard);
+        assert_ne!(recorded, Recorded::Contradiction, "the provider contradicts itself");
+        if recorded == Recorded::Nothing {
+            return world;
+        }
+        let world = world.with_payment(attempt, now.after(recorded));
+        match recorded {
+            Recorded::Become(PayState::Approved) => world.tell(Told::Approved, attempt),
+            Recorded::Become(PayState::Declined) => world.tell(Told::Declined, attempt),
+            Recorded::Become(PayState::Voided) => world.tell(Told::Voided, attempt),
+            Recorded::BookAndReverse => world.decided(attempt, Provider::Refunded),
+            _ => world,
+        }
+    }
+
+    /// Payment answers whoever waits, with the payment as it stands.
+    fn reply(&self, world: World, attempt: u8) -> World {
+        if !world.threads().any(|thread| thread == Thread::Wait(attempt)) {
+            return world;
+        }
+        let answered = match world.payment(attempt) {
+            Some(Payment { state: PayState::Approved | PayState::PartlyRefunded | PayState::Refunded, .. }) => Known::Approved,
+            Some(Payment { state: PayState::Declined, .. }) => Known::Declined,
+            Some(Payment { state: PayState::Voided, .. }) => Known::Voided,
+            // Surely not sent, and no earlier call either.
+            Some(Payment { state: PayState::Pending, calls: 0 }) => Known::NotSent,
+            // Still open: as good as no answer.
+            _ => return world.without(Thread::Wait(attempt)),
+        };
+        world.without(Thread::Wait(attempt)).and(Thread::Handler(attempt, answered))
+    }
+
+    /// Everything that can happen next, by name.
+    fn next(&self, world: &World) -> Vec<(&'static str, World)> {
+        let mut next = Vec::with_capacity(16);
+        self.guest(world, &mut next);
+        self.sweeper(world, &mut next);
+        let mut last = None;
+        for thread in world.threads() {
+            if last != Some(thread) {
+                self.thread(world, thread, &mut next);
+            }
+            last = Some(thread);
+        }
+        self.loops_and_events(world, &mut next);
+        self.crashes(world, &mut next);
+        next
+    }
+
+    fn guest(&self, world: &World, next: &mut Vec<(&'static str, World)>) {
+        let Some(case) = world.case else {
+            let created = World { case: Some(Case::held(world.mode)), units: true, ..*world };
+            next.push(("create", if world.mode == Mode::AllOrNothing { created.and(Thread::Call(1)) } else { created }));
+            return;
+        };
+        if world.mode == Mode::Hold && case.attempt < 2 {
+            let pays = match machine::pay(&case, world.expired) {
+                Pay::Open(standing) => Some(standing),
+                Pay::Continue(_) if self.without(LeftOut::OneAttemptAtATime) => {
+                    Some(Case { attempt: case.attempt + 1, attempt_open: true, ..case })
+                }
+                Pay::Continue(_) | Pay::Refuse => None,
+            };
+            if let Some(standing) = pays {
+                let attempt = attempt_number(&standing);
+                next.push(("pay", World { case: Some(standing), ..*world }.and(Thread::Call(attempt))));
+            }
+        }
+        if world.joins > 0 && case.state == CaseState::Pending && case.attempt_open {
+            let joined = World { joins: world.joins - 1, ..*world };
+            next.push(("retry_same_id", joined.and(Thread::Call(attempt_number(&case)))));
+        }
+        if !world.cancelled_once
+            && matches!(case.state, CaseState::Pending | CaseState::Confirmed)
+            && let Cancel::Step(step) = machine::cancel(&case)
+        {
+            next.push(("cancel", self.take(World { cancelled_once: true, ..*world }, &step)));
+        }
+        if case.state == CaseState::Pending && !world.expired {
+            next.push(("time_passes", World { expired: true, ..*world }));
+        }
+    }
+
+    fn sweeper(&self, world: &World, next: &mut Vec<(&'static str, World)>) {
+        let Some(case) = world.case else { return };
+        if world.threads().any(|thread| matches!(thread, Thread::Ask(_) | Thread::Sweeper(..))) {
+            return;
+        }
+        match machine::sweep(&case, world.expired) {
+            Sweep::Wait => {}
+            Sweep::End(step) => next.push(("sweep_unpaid", self.take(*world, &step))),
+            Sweep::Ask => next.push(("sweep_asks", world.and(Thread::Ask(attempt_number(&case))))),
+        }
+    }
+
+    fn thread(&self, world: &World, thread: Thread, next: &mut Vec<(&'static str, World)>) {
+        let rest = world.without(thread);
+        match thread {
+            Thread::Call(attempt) => {
+                next.push(("not_sent", self.settle(rest, attempt, Outcome::NotSent)));
+                next.push(("call_payment", rest.and(Thread::Wait(attempt)).and(Thread::Create(attempt))));
+            }
+            Thread::Wait(_) => next.push(("caller_times_out", rest)),
+            Thread::Handler(attempt, known) => next.push(("handler_settles", self.settle(rest, attempt, known.into()))),
+            Thread::Create(attempt) => next.push(("create_payment", self.create_payment(rest, attempt))),
+            Thread::AtProvider(attempt) => {
+                let outcomes: &[Provider] = match world.provider(attempt) {
+                    Provider::Nothing => &[Provider::Charged, Provider::Declined],
+                    Provider::Charged => &[Provider::Charged],
+                    Provider::Declined => &[Provider::Declined],
+                    // A key that was charged and given back is still answered as charged.
+                    Provider::Refunded => &[Provider::Refunded],
+                };
+                for outcome in outcomes {
+                    let says = if *outcome == Provider::Declined { Says::Declined } else { Says::Charged };
+                    next.push(("provider_decides", rest.decided(attempt, *outcome).and(Thread::Record(attempt, says))));
+                }
+                next.push(("provider_times_out", rest.late(attempt)));
+                next.push(("provider_not_reached", self.reply(self.record(rest, attempt, Heard::NotSent), attempt)));
+            }
+            Thread::Record(attempt, says) => {
+                let heard = if says == Says::Charged { Heard::Charged } else { Heard::Declined };
+                next.push(("payment_records", self.reply(self.record(rest, attempt, heard), attempt)));
+            }
+            Thread::Late(attempt) => {
+                for outcome in [Provider::Charged, Provider::Declined] {
+                    next.push(("late_call_arrives", rest.decided(attempt, outcome)));
+                }
+            }
+            Thread::Ask(attempt) => next.push(("sweeper_hears", self.sweeper_hears(rest, attempt))),
+            Thread::Sweeper(attempt, known) => next.push(("sweeper_settles", self.settle(rest, attempt, known.into()))),
+            Thread::Void(attempt) => {
+                let (told, answer) = match till::void(world.payment(attempt)) {
+                    OnVoid::Tombstone => (Some(Payment::TOMBSTONE), Known::Voided),
+                    OnVoid::Void => (world.payment(attempt).map(Payment::voided), Known::Voided),
+                    OnVoid::Answer => (None, known(world.payment(attempt)).unwrap_or(Known::Voided)),
+                };
+                let world = told.map_or(rest, |voided| rest.with_payment(attempt, voided).tell(Told::Voided, attempt));
+                next.push(("payment_voids", world.and(Thread::Sweeper(attempt, answer))));
+            }
+        }
+    }
+
+    fn create_payment(&self, world: World, attempt: u8) -> World {
+        match till::create(world.payment(attempt)) {
+            OnCreate::Insert if self.without(LeftOut::CommitBeforeProvider) => world.and(Thread::AtProvider(attempt)),
+            OnCreate::Insert => world.with_payment(attempt, Payment::FIRST_CALL).and(Thread::AtProvider(attempt)),
+            OnCreate::CallAgain => {
+                let called = world.payment(attempt).map(Payment::called_again).unwrap_or(Payment::FIRST_CALL);
+                world.with_payment(attempt, called).and(Thread::AtProvider(attempt))
+            }
+            OnCreate::Answer | OnCreate::Refuse => self.reply(world, attempt),
+        }
+    }
+
+    fn sweeper_hears(&self, world: World, attempt: u8) -> World {
+        let Some(case) = world.case else { return world };
+        let asked = match world.payment(attempt) {
+            None => Asked::NoSuchPayment,
+            Some(payment) => known(Some(payment)).map_or(Asked::Unsettled, |known| Asked::Settled(known.into())),
+        };
+        match (machine::after_asking(&case, asked, world.expired), known(world.payment(attempt))) {
+            (ThenDo::Apply(_), Some(known)) => world.and(Thread::Sweeper(attempt, known)),
+            (ThenDo::Void, _) => world.and(Thread::Void(attempt)),
+            (ThenDo::Apply(_) | ThenDo::AskAgain, _) => world,
+        }
+    }
+
+    /// Payment's recovery and refunds, and the events that reach reservation.
+    fn loops_and_events(&self, world: &World, next: &mut Vec<(&'static str, World)>) {
+        for attempt in [1, 2] {
+            if let Some(payment) = world.payment(attempt) {
+                let heard = match world.provider(attempt) {
+                    Provider::Nothing => Heard::Lost,
+                    Provider::Declined => Heard::Declined,
+                    Provider::Charged | Provider::Refunded => Heard::Charged,
+                };
+                let skips = payment.state == PayState::Voided && self.without(LeftOut::VoidReversed);
+                if payment.calls > 0 && !skips && matches!(payment.state, PayState::Pending | PayState::Voided) {
+                    next.push(("payment_recovers", self.record(*world, attempt, heard)));
+                }
+                if world.was_told(Told::RefundWanted, attempt) && payment.state == PayState::Approved {
+                    let refunded = Payment { state: PayState::Refunded, ..payment };
+                    let world = world.with_payment(attempt, refunded).decided(attempt, Provider::Refunded);
+                    next.push(("payment_refunds", world.tell(Told::Refunded, attempt)));
+                }
+            }
+            for (told, outcome) in [
+                (Told::Approved, Outcome::Approved),
+                (Told::Declined, Outcome::Declined),
+                (Told::Voided, Outcome::Voided),
+            ] {
+                if world.was_told(told, attempt) {
+                    next.push(("event_arrives", self.settle(*world, attempt, outcome)));
+                }
+            }
+            if world.was_told(Told::Refunded, attempt)
+                && let Some(case) = world.case
+                && case.attempt == u32::from(attempt)
+                && let Some(step) = machine::refunded(&case)
+            {
+                next.push(("refund_arrives", self.take(*world, &step)));
+            }
+        }
+        next.retain(|(_, then)| then != world);
+    }
+
+    fn crashes(&self, world: &World, next: &mut Vec<(&'static str, World)>) {
+        if world.crashes == 0 {
+            return;
+        }
+        let of_reservation = |thread: &Thread| {
+            matches!(thread, Thread::Call(_) | Thread::Wait(_) | Thread::Handler(..) | Thread::Ask(_) | Thread::Sweeper(..))
+        };
+        let of_payment = |thread: &Thread| {
+            matches!(thread, Thread::Create(_) | Thread::AtProvider(_) | Thread::Record(..) | Thread::Void(_))
+        };
+        let crash = |dies: &dyn Fn(&Thread) -> bool| {
+            let mut left = World { crashes: world.crashes - 1, ..*world };
+            let mut died = false;
+            for thread in world.threads().filter(|thread| dies(thread)) {
+                died = true;
+                left = left.without(thread);
+                // What was on its way to the provider still arrives.
+                if let Thread::AtProvider(attempt) = thread {
+                    left = left.late(attempt);
+                }
+            }
+            died.then_some(left)
+        };
+        next.extend(crash(&of_reservation).map(|world| ("crash_of_reservation", world)));
+        next.extend(crash(&of_payment).map(|world| ("crash_of_payment", world)));
+    }
+
+    /// Visits everything reachable; the shortest history that breaks the books, or how many states there are.
+    fn run(&self) -> Result<usize, String> {
+        let mut seen: HashSet<World, BuildHasherDefault<Mix>> = HashSet::default();
+        let mut history: Vec<(u32, &'static str)> = Vec::new();
+        let mut queue = VecDeque::new();
+        for mode in [Mode::AllOrNothing, Mode::Hold] {
+            let start = World::start(mode);
+            seen.insert(start);
+            queue.push_back((start, u32::MAX));
+        }
+        while let Some((world, at)) = queue.pop_front() {
+            let next = self.next(&world);
+            if let Some(wrong) = wrong(&world, is_at_rest(&world, &next)) {
+                return Err(format!("{wrong}: {:?}: {}", world.mode, tell(&history, at)));
+            }
+            for (name, then) in next {
+                if seen.insert(then) {
+                    let index = u32::try_from(history.len()).expect("fewer than four thousand million states");
+                    history.push((at, name));
+                    queue.push_back((then, index));
+                }
+            }
+        }
+        Ok(seen.len())
+    }
+}
+
+fn tell(history: &[(u32, &'static str)], mut at: u32) -> String {
+    let mut names = Vec::new();
+    while let Some((before, name)) = history.get(at as usize) {
+        names.push(*name);
+        at = *before;
+    }
+    names.reverse();
+    names.join(" → ")
+}
+
+fn attempt_number(case: &Case) -> u8 {
+    u8::try_from(case.attempt).expect("two attempts at most")
+}
+
+fn known(payment: Option<Payment>) -> Option<Known> {
+    match payment?.state {
+        PayState::Approved | PayState::PartlyRefunded | PayState::Refunded => Some(Known::Approved),
+        PayState::Declined => Some(Known::Declined),
+        PayState::Voided => Some(Known::Voided),
+        PayState::Pending | PayState::ActionRequired => None,
+    }
+}
+
+/// Whether nothing will happen any more unless the guest does something.
+fn is_at_rest(world: &World, next: &[(&'static str, World)]) -> bool {
+    let only_waits = next.iter().all(|(name, _)| {
+        name.starts_with("crash") || matches!(*name, "time_passes" | "cancel" | "pay" | "retry_same_id" | "sweep_asks")
+    });
+    only_waits && world.threads().next().is_none() && !sweeper_would_move(world)
+}
+
+/// At rest the sweeper may still ask; it moves the case unless payment is unsettled and the hold is still good.
+fn sweeper_would_move(world: &World) -> bool {
+    let Some(case) = world.case else { return false };
+    if case.state != CaseState::Pending || !case.attempt_open {
+        return false;
+    }
+    known(world.payment(attempt_number(&case))).is_some()
+        || world.payment(attempt_number(&case)).is_none()
+        || world.expired
+        || case.cancel_asked
+}
+
+/// What must never be.
+fn wrong(world: &World, at_rest: bool) -> Option<String> {
+    let case = world.case?;
+    let charged = world.provider.iter().filter(|provider| **provider == Provider::Charged).count();
+    if case.state == CaseState::Confirmed
+        && world.payment(attempt_number(&case).max(1)).map(|payment| payment.state) != Some(PayState::Approved)
+    {
+        return Some("confirmed and not paid".to_owned());
+    }
+    if charged > 1 {
+        return Some("charged twice".to_owned());
+    }
+    if world.units != case.state.holds_units() {
+        return Some(format!("the units do not match {}", case.state.name()));
+    }
+    if !at_rest {
+        return None;
+    }
+    match case.state {
+        CaseState::Pending if world.expired => Some("stuck in PENDING".to_owned()),
+        CaseState::CancelRequested => Some("stuck in CANCEL_REQUESTED".to_owned()),
+        CaseState::Confirmed if charged != 1 => Some(format!("confirmed and charged {charged} times")),
+        state if state.is_final() && charged > 0 => Some("ended and still charged".to_owned()),
+        _ => None,
+    }
+}
+
+/// A fast hasher: the search hashes millions of small states, and nobody attacks it.
+#[derive(Default)]
+struct Mix(u64);
+
+impl Hasher for Mix {
+    fn finish(&self) -> u64 {
+        self.0 ^ (self.0 >> 29)
+    }
+
+    fn write(&mut self, bytes: &[u8]) {
+        for byte in bytes {
+            self.write_u64(u64::from(*byte));
+        }
+    }
+
+    fn write_u8(&mut self, value: u8) {
+        self.write_u64(u64::from(value));
+    }
+
+    fn write_isize(&mut self, value: isize) {
+        self.write_u64(value as u64);
+    }
+
+    fn write_u64(&mut self, value: u64) {
+        self.0 = (self.0.rotate_left(5) ^ value).wrapping_mul(0x517c_c1b7_2722_0a95);
+    }
+}
+
+#[test]
+fn no_interleaving_of_one_case_breaks_the_books() {
+    match (Search { left_out: LeftOut::Nothing }).run() {
+        Ok(states) => assert!(states > 500_000, "the search visited only {states} states"),
+        Err(history) => panic!("{history}"),
+    }
+}
+
+#[test]
+fn each_rule_left_out_is_caught() {
+    for rule in [
+        LeftOut::LateApprovalRefunded,
+        LeftOut::OneAttemptAtATime,
+        LeftOut::UnitsBackOnCancel,
+        LeftOut::CommitBeforeProvider,
+        LeftOut::VoidReversed,
+        LeftOut::VoidEndsTheCase,
+        LeftOut::NotSentKeepsTheAttemptOpen,
+    ] {
+        let outcome = (Search { left_out: rule }).run();
+        assert!(outcome.is_err(), "{rule:?} was left out, and {outcome:?} states are all well");
+    }
+}

@@ -1,0 +1,69 @@
+//! What a check of the books comes to.
+
+use std::{collections::BTreeMap, fmt};
+
+use super::rule::Rule;
+
+/// Something that is not as it should be.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Finding {
+    /// Which rule does not hold.
+    pub rule: Rule,
+    /// For what: a resource name, or what stands for one.
+    pub resource: String,
+    /// Why not, in a sentence for a person.
+    pub sentence: String,
+}
+
+impl Finding {
+    /// Whether the two find the same fault, whatever its figures are by now.
+    pub fn is_about_the_same(&self, other: &Self) -> bool {
+        self.rule == other.rule && self.resource == other.resource
+    }
+}
+
+impl fmt::Display for Finding {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: {}: {}", self.rule, self.resource, self.sentence)
+    }
+}
+
+/// What was looked at, and what was found.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Verdict {
+    checked: BTreeMap<Rule, u64>,
+    /// What was found, in the order of the rules.
+    pub findings: Vec<Finding>,
+}
+
+impl Verdict {
+    /// Notes that `rule` was held against `resource`, and what was wrong with that, if anything.
+    pub(super) fn note(&mut self, rule: Rule, resource: impl fmt::Display, fault: Option<String>) {
+        *self.checked.entry(rule).or_default() += 1;
+        if let Some(sentence) = fault {
+            self.findings.push(Finding { rule, resource: resource.to_string(), sentence });
+        }
+    }
+
+    /// How many things were held against the rule.
+    pub fn checked(&self, rule: Rule) -> u64 {
+        self.checked.get(&rule).copied().unwrap_or_default()
+    }
+
+    /// How many faults the rule has found.
+    pub fn found(&self, rule: Rule) -> usize {
+        self.findings.iter().filter(|finding| finding.rule == rule).count()
+    }
+
+    /// Whether the books are in order.
+    pub fn passed(&self) -> bool {
+        self.findings.is_empty()
+    }
+
+    /// The same without what an `earlier` look at the same books had not found: that was only under way.
+    #[must_use]
+    pub fn confirming(mut self, earlier: &Self) -> Self {
+        self.findings.retain(|finding| earlier.findings.iter().any(|known| known.is_about_the_same(finding)));
+        self
+    }
+}

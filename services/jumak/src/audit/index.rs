@@ -1,0 +1,116 @@
+//! A reading, so arranged that each rule finds what belongs together.
+
+use std::collections::HashMap;
+
+use jiff::Timestamp;
+use mesh::fields::parse_name;
+use payment::domain::{
+    payment::Payment,
+    refund::{Kind, Refund, RefundState},
+};
+use provider::audit::AuditedCharge;
+use reservation::audit::Entry;
+use uuid::Uuid;
+
+use super::reading::{Reading, Told};
+
+/// A reading and the ways through it.
+pub struct Index<'a> {
+    /// The reading.
+    pub reading: &'a Reading,
+    reservations: HashMap<&'a str, &'a Entry>,
+    payments: HashMap<Uuid, &'a Payment>,
+    of_case: HashMap<&'a str, Vec<&'a Payment>>,
+    refunds: HashMap<Uuid, Vec<&'a Refund>>,
+    charges: HashMap<Uuid, &'a AuditedCharge>,
+    newest: HashMap<&'a str, &'a Told>,
+}
+
+impl<'a> Index<'a> {
+    /// Arranges a reading.
+    pub fn new(reading: &'a Reading) -> Self {
+        let mut of_case: HashMap<&str, Vec<&Payment>> = HashMap::new();
+        for payment in &reading.payments {
+            of_case.entry(&payment.case).or_default().push(payment);
+        }
+        let mut refunds: HashMap<Uuid, Vec<&Refund>> = HashMap::new();
+        for refund in &reading.refunds {
+            refunds.entry(refund.payment).or_default().push(refund);
+        }
+        let mut newest: HashMap<&str, &Told> = HashMap::new();
+        for told in &reading.events {
+            let newest = newest.entry(&told.subject).or_insert(told);
+            if told.sequence > newest.sequence {
+                *newest = told;
+            }
+        }
+        Self {
+            reading,
+            reservations: reading.reservations.iter().map(|entry| (entry.name.as_str(), entry)).collect(),
+            payments: reading.payments.iter().map(|payment| (payment.id, payment)).collect(),
+            of_case,
+            refunds,
+            charges: reading
+                .charges
+                .iter()
+                .filter_map(|audited| Some((Uuid::try_parse(&audited.charge.id).ok()?, audited)))
+                .collect(),
+            newest,
+        }
+    }
+
+    /// The reservation of that name.
+    pub fn reservation(&self, name: &str) -> Option<&'a Entry> {
+        self.reservations.get(name).copied()
+    }
+
+    /// The payment of that id.
+    pub fn payment(&self, id: Uuid) -> Option<&'a Payment> {
+        self.payments.get(&id).copied()
+    }
+
+    /// The payment of that name.
+    pub fn payment_named(&self, name: &str) -> Option<&'a Payment> {
+        self.payment(parse_name(name, "payments")?)
+    }
+
+    /// All payments for a case.
+    pub fn payments_of(&self, case: &str) -> &[&'a Payment] {
+        self.of_case.get(case).map_or(&[], Vec::as_slice)
+    }
+
+    /// The refunds of a payment that are of that kind.
+    pub fn refunds_of(&self, payment: Uuid, kind: Kind) -> impl Iterator<Item = &'a Refund> {
+        self.refunds.get(&payment).into_iter().flatten().copied().filter(move |refund| refund.kind == kind)
+    }
+
+    /// Whether money of that payment is on its way back.
+    pub fn is_refunding(&self, payment: Uuid) -> bool {
+        self.refunds.get(&payment).into_iter().flatten().any(|refund| refund.state == RefundState::Pending)
+    }
+
+    /// The provider's charge for that payment.
+    pub fn charge_of(&self, payment: Uuid) -> Option<&'a AuditedCharge> {
+        self.charges.get(&payment).copied()
+    }
+
+    /// What the provider has of that payment, in minor units: taken, less given back.
+    pub fn net_charge_of(&self, payment: Uuid) -> i64 {
+        self.charge_of(payment).map_or(0, net)
+    }
+
+    /// The newest event about that resource.
+    pub fn newest_event(&self, subject: &str) -> Option<&'a Told> {
+        self.newest.get(subject).copied()
+    }
+
+    /// Whether something that should have followed on `since` is late.
+    pub fn is_late(&self, since: Timestamp) -> bool {
+        self.reading.time.duration_since(since) > self.reading.grace
+    }
+}
+
+/// What the provider has of a charge, in minor units.
+pub fn net(audited: &AuditedCharge) -> i64 {
+    i64::from(audited.times_taken) * audited.charge.amount.minor() - audited.given_back_minor
+}

@@ -1,0 +1,93 @@
+//! The auditor: reads the books of every context and of the provider, and proves that they belong together.
+//!
+//! A [`Reading`] is what all of them held at one moment. The [rules](Rule) are pure functions of it. Two parties that agree by event
+//! agree a moment later, so while a system is running only what two readings show, a grace period apart, is a fault.
+
+mod findings;
+mod index;
+mod reading;
+mod report;
+mod rule;
+mod rules;
+#[cfg(test)]
+mod tests;
+
+use std::time::{Duration, Instant};
+
+use jiff::SignedDuration;
+use mesh::config::Config;
+
+pub use self::{
+    findings::{Finding, Verdict},
+    reading::{OpenRequest, Reading, Told, read},
+    rule::Rule,
+    rules::judge,
+};
+use crate::{
+    cli::{
+        duration, output,
+        place::{Configured, Place},
+    },
+    embedded::DataFolder,
+};
+
+/// How often the books of a running system are read until they are in order.
+const LOOK: Duration = Duration::from_millis(200);
+
+/// Read all contexts and prove the books.
+///
+/// Sold is not more than there is; what is confirmed is paid once, what is cancelled is refunded once, what never came about is not
+/// charged; nothing is stuck. Exits with 1 and every row at fault if that is not so. Works while `jumak up` is running, and on a data
+/// folder or a backup that nobody uses.
+#[derive(Clone, Debug, clap::Args)]
+pub struct Args {
+    #[command(flatten)]
+    place: Place,
+    #[command(flatten)]
+    configured: Configured,
+    /// Print one JSON object instead of a table
+    #[arg(long)]
+    json: bool,
+    /// How late something may be before it counts as stuck; while a system is running, also how long to wait for a second look
+    #[arg(long, value_name = "TIME", value_parser = duration::parse, default_value = "30s")]
+    grace: Duration,
+}
+
+/// Runs `jumak audit`: true if the books are in order.
+pub async fn run(args: &Args) -> anyhow::Result<bool> {
+    let (folder, config) = (args.place.folder()?, args.configured.load()?);
+    let grace = SignedDuration::try_from(args.grace)?;
+    let mut reading = read(&folder, &config, grace).await?;
+    let mut verdict = judge(&reading);
+    if !verdict.passed() && folder.is_locked()? {
+        let found = verdict.findings.len();
+        eprintln!("{found} findings in a running system; looking again in {} s", args.grace.as_secs());
+        tokio::time::sleep(args.grace).await;
+        reading = read(&folder, &config, grace).await?;
+        verdict = judge(&reading).confirming(&verdict);
+    }
+    if args.json {
+        output::line(report::json(&verdict, reading.time))?;
+    } else {
+        output::line(report::text(&verdict, reading.time))?;
+    }
+    Ok(verdict.passed())
+}
+
+/// What is wrong with the books of a reading.
+pub fn check(reading: &Reading) -> Vec<Finding> {
+    judge(reading).findings
+}
+
+/// Reads the books of a running system until they are in order, for `within` at most: then what is still wrong. Nothing is given any
+/// grace, so that books in order are those of a house at rest.
+pub async fn settle(folder: &DataFolder, config: &Config, within: Duration) -> anyhow::Result<Verdict> {
+    let deadline = Instant::now() + within;
+    loop {
+        let verdict = judge(&read(folder, config, SignedDuration::ZERO).await?);
+        if verdict.passed() || Instant::now() >= deadline {
+            return Ok(verdict);
+        }
+        tokio::time::sleep(LOOK).await;
+    }
+}

@@ -1,0 +1,53 @@
+//! The rules, by name and by what each of them claims.
+
+use std::fmt;
+
+macro_rules! rules {
+    ($($name:ident = $text:literal, $claim:literal;)*) => {
+        /// What the audit proves.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+        pub enum Rule { $(#[doc = $claim] $name,)* }
+
+        impl Rule {
+            /// Every rule.
+            pub const ALL: &[Self] = &[$(Self::$name),*];
+
+            /// The rule's name.
+            pub const fn name(self) -> &'static str {
+                match self { $(Self::$name => $text,)* }
+            }
+
+            /// What is true if the rule finds nothing.
+            pub const fn claim(self) -> &'static str {
+                match self { $(Self::$name => $claim,)* }
+            }
+        }
+    };
+}
+
+rules! {
+    UnitsTaken = "units_taken", "the units taken on a night are those of the stays that hold them";
+    Capacity = "capacity", "no night is sold beyond its capacity";
+    PaidOnce = "paid_once", "a confirmed reservation is paid exactly once, by payment's books and by the provider's";
+    RefundedOnce = "refunded_once", "a cancelled reservation is refunded exactly once, by both books";
+    NothingKept = "nothing_kept", "nothing stays charged for a reservation that never came about";
+    HoldsEnd = "holds_end", "no hold outlives its expiry";
+    CancellationsEnd = "cancellations_end", "no cancellation waits for its refund";
+    PaymentsSettle = "payments_settle", "no payment's outcome stays unknown";
+    RefundsSettle = "refunds_settle", "no refund's outcome stays unknown";
+    ChargesKnown = "charges_known", "payment and its provider agree on every charge";
+    VoidedUncharged = "voided_uncharged", "what a voided payment was charged is given back";
+    Ledger = "ledger", "the ledger balances, and its accounts say what payments and provider say";
+    EventsPublished = "events_published", "every event is on the bus";
+    EventsHandled = "events_handled", "every consumer has heard every event, and none was put aside";
+    EventsNamed = "events_named", "every event names its business case, the same one all along";
+    RequestsAnswered = "requests_answered", "every request about a settled case has its answer";
+    Calendar = "calendar", "the rooms' calendar shows every stay as its reservation stands";
+    MyPage = "my_page", "my page shows guest and host every reservation and payment as it stands";
+}
+
+impl fmt::Display for Rule {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self.name())
+    }
+}

@@ -1,0 +1,24 @@
+//! The rules themselves: pure functions of a reading.
+
+mod cases;
+mod events;
+mod ledger;
+mod payments;
+mod stays;
+mod views;
+
+use super::{findings::Verdict, index::Index, reading::Reading};
+
+/// Holds a reading against every rule.
+pub fn judge(reading: &Reading) -> Verdict {
+    let index = Index::new(reading);
+    let mut verdict = Verdict::default();
+    stays::check(&index, &mut verdict);
+    cases::check(&index, &mut verdict);
+    payments::check(&index, &mut verdict);
+    ledger::check(&index, &mut verdict);
+    events::check(&index, &mut verdict);
+    views::check(&index, &mut verdict);
+    verdict.findings.sort_by_key(|finding| finding.rule);
+    verdict
+}

@@ -1,0 +1,150 @@
+//! Each reservation against payment's books and the provider's.
+
+use mesh::{checkout::State, clock::from_micros};
+use payment::domain::{
+    machine::State as PaymentState,
+    payment::Payment,
+    refund::{Kind, RefundState},
+};
+use reservation::audit::Entry;
+
+use crate::audit::{findings::Verdict, index::Index, rule::Rule};
+
+pub fn check(index: &Index<'_>, verdict: &mut Verdict) {
+    for entry in &index.reading.reservations {
+        let (rule, fault) = match entry.state {
+            State::Pending => (Rule::HoldsEnd, outlived(index, entry)),
+            State::Confirmed => (Rule::PaidOnce, not_paid_once(index, entry)),
+            State::CancelRequested => (Rule::CancellationsEnd, waits_for_refund(index, entry)),
+            State::Cancelled if entry.was_confirmed => (Rule::RefundedOnce, not_refunded_once(index, entry)),
+            State::Cancelled | State::Rejected | State::Expired => (Rule::NothingKept, kept(index, entry)),
+        };
+        verdict.note(rule, &entry.name, fault);
+    }
+}
+
+fn outlived(index: &Index<'_>, entry: &Entry) -> Option<String> {
+    let expire_time = from_micros(entry.hold_expire_micros);
+    index.is_late(expire_time).then(|| format!("it is PENDING, and its hold expired at {expire_time}"))
+}
+
+fn not_paid_once(index: &Index<'_>, entry: &Entry) -> Option<String> {
+    let payment = match paying(index, entry) {
+        Ok(payment) => payment,
+        Err(fault) => return Some(fault),
+    };
+    if payment.state() != PaymentState::Approved {
+        return Some(format!("{} is {}, though nobody cancelled", payment.name(), payment.state().name()));
+    }
+    not_as_agreed(entry, payment).or_else(|| not_charged_once(index, entry, payment, 0))
+}
+
+fn not_refunded_once(index: &Index<'_>, entry: &Entry) -> Option<String> {
+    let Some(due) = entry.refund_minor else {
+        return Some("it is CANCELLED, and nothing says what is refunded".to_owned());
+    };
+    let Some(payment) = entry.payment.as_deref().and_then(|name| index.payment_named(name)) else {
+        return Some("it was confirmed, and its payment is not there".to_owned());
+    };
+    if let Some(other) = index.payments_of(&entry.name).iter().find(|other| other.id != payment.id && keeps(other) > 0) {
+        return Some(format!("{} was paid as well, and is not refunded", other.name()));
+    }
+    let refunds: Vec<i64> = index
+        .refunds_of(payment.id, Kind::Refund)
+        .filter(|refund| refund.state != RefundState::Failed)
+        .map(|refund| refund.amount.minor())
+        .collect();
+    let expected: &[i64] = if due == 0 { &[] } else { &[due] };
+    if refunds != expected {
+        return Some(format!("{due} {} are to be refunded, and these are: {refunds:?}", entry.currency));
+    }
+    not_as_agreed(entry, payment).or_else(|| not_charged_once(index, entry, payment, due))
+}
+
+/// The one payment that keeps money for the reservation.
+fn paying<'a>(index: &Index<'a>, entry: &Entry) -> Result<&'a Payment, String> {
+    // One that was approved for nothing and is on its way back does not keep it.
+    let keeping: Vec<_> = index.payments_of(&entry.name).iter().filter(|payment| keeps(payment) > 0).collect();
+    match keeping.as_slice() {
+        [payment] => Ok(payment),
+        [] => Err("it is CONFIRMED, and no payment for it was approved".to_owned()),
+        several => Err(format!("it is paid {} times", several.len())),
+    }
+}
+
+/// What a payment keeps when all that was asked to be refunded is, in minor units.
+fn keeps(payment: &Payment) -> i64 {
+    match &payment.bill {
+        Some((bill, given)) if payment.state().is_paid() => {
+            bill.amount.minor() - given.refunded.minor() - given.refunding.minor()
+        }
+        _ => 0,
+    }
+}
+
+fn not_as_agreed(entry: &Entry, payment: &Payment) -> Option<String> {
+    if entry.payment.as_deref() != Some(&payment.name()) {
+        return Some(format!("{} is not the payment that it asked for", payment.name()));
+    }
+    let Some((bill, _)) = &payment.bill else {
+        return Some(format!("{} is of no amount", payment.name()));
+    };
+    if (bill.amount.minor(), bill.amount.code()) != (entry.total_minor, entry.currency) {
+        return Some(format!("it costs {} {}, and {} is paid", entry.total_minor, entry.currency, bill.amount));
+    }
+    (bill.payer != entry.guest || bill.payee != entry.host).then(|| {
+        format!(
+            "{} paid {}, where {} should have paid {}",
+            bill.payer, bill.payee, entry.guest, entry.host
+        )
+    })
+}
+
+/// The provider's word: the price taken once, and `due` of it given back.
+fn not_charged_once(index: &Index<'_>, entry: &Entry, payment: &Payment, due: i64) -> Option<String> {
+    let Some(audited) = index.charge_of(payment.id) else {
+        return Some(format!("the provider has no charge for {}", payment.name()));
+    };
+    let amount = audited.charge.amount;
+    if audited.times_taken != 1 {
+        return Some(format!("the provider took the money of {} {} times", payment.name(), audited.times_taken));
+    }
+    if (amount.minor(), amount.code()) != (entry.total_minor, entry.currency) {
+        return Some(format!("it costs {} {}, and the provider took {amount}", entry.total_minor, entry.currency));
+    }
+    (audited.given_back_minor != due).then(|| {
+        format!("the provider gave {} {} back, and {due} was to be", audited.given_back_minor, entry.currency)
+    })
+}
+
+fn waits_for_refund(index: &Index<'_>, entry: &Entry) -> Option<String> {
+    let payment = entry.payment.as_deref().and_then(|name| index.payment_named(name));
+    let failed = payment.filter(|payment| !index.is_refunding(payment.id)).and_then(|payment| {
+        index.refunds_of(payment.id, Kind::Refund).find(|refund| refund.state == RefundState::Failed)
+    });
+    if let Some(refund) = failed {
+        let reason = refund.failure_reason.as_deref().unwrap_or("no reason given");
+        return Some(format!("its refund failed ({reason}); an agent can try again"));
+    }
+    let since = from_micros(entry.update_micros);
+    index.is_late(since).then(|| format!("it has been waiting for its refund since {since}"))
+}
+
+/// Money that came for a reservation that ended unpaid goes back. What is still on its way is the business of other rules.
+fn kept(index: &Index<'_>, entry: &Entry) -> Option<String> {
+    index.payments_of(&entry.name).iter().find_map(|payment| {
+        let net = index.net_charge_of(payment.id);
+        let under_way = payment.state().is_unsettled()
+            || payment.state() == PaymentState::Voided
+            || index.is_refunding(payment.id)
+            || !index.is_late(payment.update_time);
+        (net != 0 && !under_way).then(|| {
+            format!(
+                "it is {}, and the provider keeps {net} {} of {}",
+                entry.state.name(),
+                entry.currency,
+                payment.name()
+            )
+        })
+    })
+}

@@ -1,0 +1,43 @@
+//! What is sold of each night.
+
+use std::collections::HashMap;
+
+use mesh::fields::name;
+use reservation::audit::NightRow;
+use uuid::Uuid;
+
+use crate::audit::{findings::Verdict, index::Index, rule::Rule};
+
+pub fn check(index: &Index<'_>, verdict: &mut Verdict) {
+    let mut held: HashMap<(Uuid, &str), i64> = HashMap::new();
+    for entry in index.reading.reservations.iter().filter(|entry| entry.state.holds_units()) {
+        for night in &entry.nights {
+            *held.entry((entry.room, night)).or_default() += i64::from(entry.units);
+        }
+    }
+    for night in &index.reading.nights {
+        let held = held.remove(&(night.room, night.night.as_str())).unwrap_or_default();
+        let resource = resource(night.room, &night.night);
+        let taken = (i64::from(night.taken) != held)
+            .then(|| format!("{} units are taken, and its stays hold {held}", night.taken));
+        verdict.note(Rule::UnitsTaken, &resource, taken);
+        verdict.note(Rule::Capacity, &resource, beyond_capacity(night));
+    }
+    for ((room, night), held) in held {
+        verdict.note(Rule::UnitsTaken, resource(room, night), Some(format!("stays hold {held} units that nobody took")));
+    }
+}
+
+fn beyond_capacity(night: &NightRow) -> Option<String> {
+    let NightRow { offered, capacity, taken, .. } = *night;
+    if !(0..=capacity).contains(&taken) {
+        return Some(format!("{taken} units are taken of {capacity}"));
+    }
+    // A night has more capacity than is offered only as long as more was sold than is offered now.
+    (capacity != offered.max(taken))
+        .then(|| format!("{capacity} units can be taken, though {offered} are offered and {taken} are taken"))
+}
+
+fn resource(room: Uuid, night: &str) -> String {
+    format!("{} on {night}", name("rooms", room))
+}

@@ -1,0 +1,103 @@
+//! The call itself.
+
+use std::{str::FromStr, time::Duration};
+
+use anyhow::Context as _;
+use prost_reflect::{DynamicMessage, MethodDescriptor};
+use tonic::{
+    Request, Status,
+    client::Grpc,
+    metadata::{AsciiMetadataKey, AsciiMetadataValue},
+    transport::{Channel, Endpoint},
+};
+
+use super::codec::DynamicCodec;
+
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
+/// A stream may be silent for long; a dead peer is noticed after the two together.
+const KEEP_ALIVE_INTERVAL: Duration = Duration::from_secs(30);
+const KEEP_ALIVE_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// A header as it is typed: `key=value`, or `key: value` as grpcurl has it.
+#[derive(Clone, Debug)]
+pub struct Header(AsciiMetadataKey, AsciiMetadataValue);
+
+impl FromStr for Header {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let (key, value) = text.split_once(['=', ':']).ok_or("type a key, `=` and a value")?;
+        let key = key.trim().parse().map_err(|_| format!("`{key}` is no name of a header"))?;
+        let value = value.trim().parse().map_err(|_| "the value has letters that no header can hold".to_owned())?;
+        Ok(Self(key, value))
+    }
+}
+
+/// A request with its token and headers. A token among the headers goes before any other.
+pub fn request(
+    message: DynamicMessage,
+    token: Option<&str>,
+    headers: &[Header],
+) -> anyhow::Result<Request<DynamicMessage>> {
+    const AUTHORIZATION: &str = "authorization";
+    let mut request = Request::new(message);
+    let metadata = request.metadata_mut();
+    for Header(key, value) in headers {
+        metadata.append(key.clone(), value.clone());
+    }
+    if metadata.contains_key(AUTHORIZATION) {
+        return Ok(request);
+    }
+    let token = token.map(str::trim).filter(|token| !token.is_empty()).context(
+        "there is no token; type `export TOKEN=$(jumak token --user alice --roles guest,host)` first, or give one with --token",
+    )?;
+    let mut bearer: AsciiMetadataValue =
+        format!("Bearer {token}").parse().context("the token has letters that no token has")?;
+    bearer.set_sensitive(true);
+    metadata.insert(AUTHORIZATION, bearer);
+    Ok(request)
+}
+
+/// Connects to `target`.
+pub async fn connect(target: &str) -> anyhow::Result<Channel> {
+    let uri = if target.contains("://") { target.to_owned() } else { format!("http://{target}") };
+    anyhow::ensure!(uri.starts_with("http://"), "the target {target} has to begin with http://: there is no TLS here");
+    let endpoint = Endpoint::from_shared(uri)
+        .with_context(|| format!("the target {target} is no address, as in {}", super::DEFAULT_TARGET))?
+        .connect_timeout(CONNECT_TIMEOUT)
+        .http2_keep_alive_interval(KEEP_ALIVE_INTERVAL)
+        .keep_alive_timeout(KEEP_ALIVE_TIMEOUT);
+    endpoint.connect().await.with_context(|| {
+        format!("nothing answers at {target}; start it with `jumak up`, or name another address with --target")
+    })
+}
+
+/// Makes the call and gives each reply to `each`. The inner error is the server's refusal.
+pub async fn send(
+    channel: Channel,
+    method: &MethodDescriptor,
+    request: Request<DynamicMessage>,
+    mut each: impl FnMut(DynamicMessage) -> anyhow::Result<()>,
+) -> anyhow::Result<Result<(), Status>> {
+    let path = format!("/{}/{}", method.parent_service().full_name(), method.name()).parse()?;
+    let codec = DynamicCodec::new(method.output());
+    let mut client = Grpc::new(channel);
+    client.ready().await.context("the connection is gone")?;
+    if !method.is_server_streaming() {
+        return match client.unary(request, path, codec).await {
+            Ok(reply) => each(reply.into_inner()).map(Ok),
+            Err(status) => Ok(Err(status)),
+        };
+    }
+    let mut replies = match client.server_streaming(request, path, codec).await {
+        Ok(replies) => replies.into_inner(),
+        Err(status) => return Ok(Err(status)),
+    };
+    loop {
+        match replies.message().await {
+            Ok(Some(reply)) => each(reply)?,
+            Ok(None) => return Ok(Ok(())),
+            Err(status) => return Ok(Err(status)),
+        }
+    }
+}

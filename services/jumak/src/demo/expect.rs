@@ -1,0 +1,64 @@
+//! What is expected, against what is seen.
+
+use std::{
+    fmt::{Debug, Display},
+    time::Duration,
+};
+
+use anyhow::{bail, ensure};
+use mesh::{Reason, Refusal};
+use tokio::time::{Instant, sleep};
+use tonic::{Response, Status};
+
+/// How long what follows by event may take.
+const PATIENCE: Duration = Duration::from_secs(20);
+/// How often it is looked at meanwhile.
+const LOOK: Duration = Duration::from_millis(25);
+
+/// Fails unless `seen` is what was `expected` of `what`.
+pub fn equal<E: Debug, S: Debug + PartialEq<E>>(what: &str, expected: E, seen: S) -> anyhow::Result<()> {
+    ensure!(seen == expected, "{what}: expected {expected:?}, saw {seen:?}");
+    Ok(())
+}
+
+/// Fails unless the call was refused for `expected`.
+pub fn refused<T: Debug>(what: &str, expected: Reason, answer: Result<Response<T>, Status>) -> anyhow::Result<Refusal> {
+    let expected_text = expected.as_str();
+    match answer {
+        Ok(response) => bail!("{what}: expected {expected_text}, saw {:?}", response.into_inner()),
+        Err(status) => match Refusal::from_status(&status) {
+            Some(refusal) if refusal.reason == expected => Ok(refusal),
+            Some(refusal) => bail!("{what}: expected {expected_text}, saw {} ({refusal})", refusal.reason.as_str()),
+            None => bail!("{what}: expected {expected_text}, saw {status}"),
+        },
+    }
+}
+
+/// What a look at something that takes its time has brought.
+pub enum Seen<T> {
+    /// What was waited for.
+    There(T),
+    /// Something else, so far.
+    NotYet(String),
+}
+
+impl<T> Seen<T> {
+    /// `value` if `is_there`, and otherwise what it is instead.
+    pub fn when(is_there: bool, value: T, instead: impl Display) -> Self {
+        if is_there { Self::There(value) } else { Self::NotYet(instead.to_string()) }
+    }
+}
+
+/// Looks until what is expected is there, within bounds.
+pub async fn eventually<T>(what: &str, mut look: impl AsyncFnMut() -> anyhow::Result<Seen<T>>) -> anyhow::Result<T> {
+    let deadline = Instant::now() + PATIENCE;
+    loop {
+        match look().await? {
+            Seen::There(value) => return Ok(value),
+            Seen::NotYet(seen) if Instant::now() >= deadline => {
+                bail!("expected {what} within {} s, saw {seen}", PATIENCE.as_secs())
+            }
+            Seen::NotYet(_) => sleep(LOOK).await,
+        }
+    }
+}

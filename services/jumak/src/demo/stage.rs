@@ -1,0 +1,113 @@
+//! Where a story is told: on a system of its own, or on one that is running.
+
+use std::time::Duration;
+
+use anyhow::Context as _;
+use mesh::{Role, config::Config};
+use tonic::transport::{Channel, Endpoint};
+use uuid::Uuid;
+
+use super::people::Person;
+use crate::{
+    audit::{self, Rule},
+    embedded::{DataFolder, Keyring, Options, System},
+};
+
+/// Longer than any story.
+const TOKEN_LIFETIME: Duration = Duration::from_secs(15 * 60);
+/// How long a system may take to come to rest.
+const REST: Duration = Duration::from_secs(60);
+/// How long a server is waited for.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// A system to tell a story on.
+#[derive(Debug)]
+pub struct Stage {
+    channel: Channel,
+    house: House,
+    /// Tells this telling's people from those of any other.
+    telling: String,
+}
+
+#[derive(Debug)]
+enum House {
+    Own(Box<System>),
+    Others(Keyring),
+}
+
+impl Stage {
+    /// A system that is gone afterwards.
+    pub async fn of_its_own() -> anyhow::Result<Self> {
+        let system = System::start(Options::ephemeral()).await?;
+        let target = format!("http://{}", system.address());
+        Self::new(&target, House::Own(Box::new(system))).await
+    }
+
+    /// The system that takes calls at `target` and whose keys are in `folder`.
+    pub async fn at(target: &str, folder: &DataFolder, config: &Config) -> anyhow::Result<Self> {
+        let keys = Keyring::open(folder, &config.auth, [])?;
+        Self::new(target, House::Others(keys)).await
+    }
+
+    async fn new(target: &str, house: House) -> anyhow::Result<Self> {
+        let endpoint = Endpoint::from_shared(target.to_owned())
+            .with_context(|| format!("the target {target} is no URL, as in http://127.0.0.1:8088"))?;
+        let channel = endpoint
+            .connect_timeout(CONNECT_TIMEOUT)
+            .connect()
+            .await
+            .with_context(|| format!("nothing answers at {target}"))?;
+        let telling = format!("{:08x}", Uuid::new_v4().as_fields().0);
+        Ok(Self { channel, house, telling })
+    }
+
+    /// A person whom nobody has met before.
+    pub fn person(&self, name: &str, roles: &[Role]) -> anyhow::Result<Person> {
+        let subject = format!("{name}-{}", self.telling);
+        let token = match &self.house {
+            House::Own(system) => system.mint(&subject, roles, TOKEN_LIFETIME)?,
+            House::Others(keys) => keys.mint(&subject, roles, TOKEN_LIFETIME)?,
+        };
+        Person::new(self.channel.clone(), &token)
+    }
+
+    /// A text that no other telling uses.
+    pub fn unique(&self, text: &str) -> String {
+        format!("{text}-{}", self.telling)
+    }
+
+    /// Does something while none of `contexts` can be reached by the others, if that is this story's to decide.
+    pub async fn without<T>(&self, contexts: &[&str], work: impl Future<Output = anyhow::Result<T>>) -> anyhow::Result<T> {
+        let House::Own(system) = &self.house else { return work.await };
+        for context in contexts {
+            system.cut_off(context);
+        }
+        let outcome = work.await;
+        for context in contexts {
+            system.reconnect(context);
+        }
+        outcome
+    }
+
+    /// Proves the books once the house has come to rest, and tells how many things were checked; none if it is the house of others.
+    pub async fn audit(&self) -> Option<anyhow::Result<u64>> {
+        let House::Own(system) = &self.house else { return None };
+        Some(prove(system).await)
+    }
+
+    /// Leaves nothing behind.
+    pub async fn clear(self) -> anyhow::Result<()> {
+        match self.house {
+            House::Own(system) => system.stop().await,
+            House::Others(_) => Ok(()),
+        }
+    }
+}
+
+async fn prove(system: &System) -> anyhow::Result<u64> {
+    let verdict = audit::settle(system.folder(), &Config::default(), REST).await?;
+    match verdict.findings.first() {
+        None => Ok(Rule::ALL.iter().map(|rule| verdict.checked(*rule)).sum()),
+        Some(first) => anyhow::bail!("expected no findings, saw {}: {first}", verdict.findings.len()),
+    }
+}
