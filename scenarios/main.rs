@@ -1,3 +1,18 @@
 //! The five systems as acceptance tests, and the proofs behind them. A scenario is named after its row in the requirements.
+//!
+//! Each runs against a whole system: the contexts, the bus, the simulated provider, over the socket, as a user would.
 
+mod access;
+mod bad_input;
+mod beyond;
+mod contract;
+mod hotel;
+mod house;
+mod kill;
 mod model;
+mod my_hotel;
+mod read_model;
+mod racers;
+mod stock_client;
+mod support;
+mod tokens;

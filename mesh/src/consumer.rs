@@ -350,7 +350,7 @@ impl Consumer {
     }
 }
 
-/// Whether the database could not be reached at all. Narrower than [`Error::is_outage`]: a statement that the database refuses
+/// Whether the database could not be reached at all: a statement that the database refuses
 /// may be the fault of what the event made a policy write.
 fn is_outage(error: &Error) -> bool {
     matches!(error, Error::Store(StoreError::Unavailable(_) | StoreError::Conflict(_)))

@@ -58,9 +58,6 @@ pub struct Hears {
 pub trait Policies: Send + Sync + 'static {
     /// Handles one event. An event of a kind that the context does not know is [`Handled::Unknown`].
     async fn handle(&self, tx: &Tx, event: &Event) -> Result<Handled, Error>;
-
-    /// Called after each commit of handled events: what they changed can be read from now on. Must not wait.
-    fn committed(&self) {}
 }
 
 /// What became of an event.

@@ -99,6 +99,9 @@ impl From<DbErr> for StoreError {
                     if is_conflict(database.as_ref()) {
                         return Self::Conflict(error);
                     }
+                    if is_outage(database.as_ref()) {
+                        return Self::Unavailable(error);
+                    }
                 }
                 sqlx::Error::Io(_)
                 | sqlx::Error::Tls(_)
@@ -127,6 +130,20 @@ fn is_conflict(error: &dyn sqlx::error::DatabaseError) -> bool {
         }
         _ => false,
     }
+}
+
+/// A server that stops, starts, is full or takes no writes: PostgreSQL 08xxx, 53xxx, 57P0x and 25006; MySQL 1040, 1053 and 1290;
+/// SQLite READONLY (8), IOERR (10), FULL (13) and CANTOPEN (14).
+fn is_outage(error: &dyn sqlx::error::DatabaseError) -> bool {
+    if let Some(mysql) = error.try_downcast_ref::<sea_orm::SqlxMySqlError>() {
+        return matches!(mysql.number(), 1040 | 1053 | 1290);
+    }
+    let code = error.code();
+    let Some(code) = code.as_deref() else { return false };
+    if error.try_downcast_ref::<sea_orm::SqlxSqliteError>().is_some() {
+        return code.parse::<u32>().is_ok_and(|code| matches!(code & 0xff, 8 | 10 | 13 | 14));
+    }
+    code.starts_with("08") || code.starts_with("53") || code.starts_with("57P0") || code == "25006"
 }
 
 /// A context's database. Cheap to clone.
@@ -317,6 +334,7 @@ impl Tx {
 
     /// Inserts one row and tells whether it was new. On PostgreSQL and SQLite a duplicate is passed over by the statement itself;
     /// MySQL is asked by its error 1062, because its other ways either hide real errors or count found rows.
+    #[expect(clippy::disallowed_methods, reason = "this is what the others call instead")]
     pub async fn insert_new<A>(&self, row: A) -> Result<bool, StoreError>
     where
         A: sea_orm::ActiveModelTrait,

@@ -248,12 +248,6 @@ impl Error {
     pub fn is_conflict(&self) -> bool {
         matches!(self, Self::Store(StoreError::Conflict(_)) | Self::Lost)
     }
-
-    /// Whether the fault is with the database or the network rather than with what was asked.
-    pub fn is_outage(&self) -> bool {
-        matches!(self, Self::Store(_))
-            || matches!(self, Self::Upstream(status) if status.code() == Code::Unavailable)
-    }
 }
 
 /// The one mapping from an error to what goes over the wire. Logs the chain once, for what is our fault.
@@ -265,7 +259,7 @@ impl From<Error> for Status {
             Error::Store(source @ (StoreError::Unavailable(_) | StoreError::Conflict(_))) => {
                 tracing::error!(error = &source as &dyn std::error::Error, "the database cannot be used");
                 Refusal::new(Reason::UpstreamUnavailable, "the database of this context cannot be used right now")
-                    .with("context", "database")
+                    .with("component", "database")
                     .hint("try again shortly")
                     .retry_after(Duration::from_secs(1))
                     .into()

@@ -2,7 +2,7 @@
 //!
 //! No log line, span or metric carries personal data, a token, or anything from a request but its method and correlation id.
 
-use std::sync::LazyLock;
+use std::{io::IsTerminal, sync::LazyLock};
 
 use opentelemetry::{
     global,
@@ -33,7 +33,11 @@ pub fn init(config: &LogConfig) -> Result<(), TelemetryError> {
         EnvFilter::try_new(&config.filter).map_err(|source| TelemetryError::Filter(config.filter.clone(), source))?;
     let registry = tracing_subscriber::registry().with(filter);
     match config.format {
-        LogFormat::Text => registry.with(fmt::layer().with_writer(std::io::stderr)).try_init()?,
+        LogFormat::Text => {
+            // Colours are for people; in a file they are noise.
+            let ansi = std::io::stderr().is_terminal();
+            registry.with(fmt::layer().with_writer(std::io::stderr).with_ansi(ansi)).try_init()?;
+        }
         LogFormat::Json => {
             registry.with(fmt::layer().json().flatten_event(true).with_writer(std::io::stderr)).try_init()?;
         }

@@ -26,6 +26,8 @@
 mod begin;
 mod cancel;
 pub mod machine;
+#[cfg(test)]
+mod machine_tests;
 pub mod payments;
 mod policy;
 pub mod record;

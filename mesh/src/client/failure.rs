@@ -10,8 +10,6 @@ use crate::error::{Error, Reason, Refusal};
 
 /// The metadata key that says which context a refusal is about.
 const CONTEXT: &str = "context";
-/// What a context says there of its own database.
-const DATABASE: &str = "database";
 /// The context that says PAYMENT_UNAVAILABLE of itself. Others say it of payment.
 const PAYMENT: &str = "payment";
 /// When a caller may try again whom nothing told better.
@@ -171,7 +169,7 @@ impl Failure {
         let retry_after = refusal.retry_after;
         // A callee that passes on what it was told by the contexts behind it has done its own work by then, and is well itself.
         let about = refusal.metadata.get(CONTEXT).map(String::as_str);
-        let passed_on = about.is_some_and(|about| about != callee && about != DATABASE);
+        let passed_on = about.is_some_and(|about| about != callee);
         let (cause, status) = match reason {
             _ if passed_on => (Cause::Answered, status),
             // Named, so that it cannot be mistaken for our own refusal when it is passed on in turn.

@@ -1,15 +1,11 @@
-use std::{
-    sync::atomic::{AtomicBool, AtomicU32, Ordering},
-    time::Instant,
-};
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 
 use async_trait::async_trait;
 use sea_orm::{ColumnTrait, ConnectionTrait, EntityTrait, PaginatorTrait, QueryFilter};
-use tokio::time::timeout;
 
 use super::*;
 use crate::{
-    bus::testbed::{Testbed, commit, event, events, eventually, wiring},
+    bus::testbed::{Testbed, event, events, eventually, wiring},
     outbox,
     store::entity::{failure, outbox as effect},
 };
@@ -292,37 +288,4 @@ async fn the_inbox_forgets_what_was_handled_long_ago_and_nothing_else() {
         forgotten += now;
     }
     assert_eq!(forgotten, 1_500);
-}
-
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-#[ignore = "a measurement: run it in release, alone, with --nocapture"]
-async fn how_fast_events_go_from_outbox_to_effect() {
-    const COUNT: u64 = 20_000;
-    let testbed = Testbed::new();
-    let (room, stay) = (testbed.database("room.db").await, testbed.database("stay.db").await);
-    let bus = testbed.bus("bus.db").await;
-    let wiring = wiring(&bus);
-    let sent = events("room", COUNT);
-    for chunk in sent.chunks(1_000) {
-        commit(&room, chunk).await;
-    }
-    let begun = Instant::now();
-    crate::relay::start("room", room.clone(), &wiring);
-    start("stay", stay.clone(), hears(|_| Ok(Handled::Done)), &wiring).await.unwrap();
-    let all = async || effect::Entity::find().count(stay.read()).await.unwrap() == COUNT;
-    eventually("everything has its effect", all).await;
-    println!("outbox, relay, bus, consumer, effect: {:.0}/s", COUNT as f64 / begun.elapsed().as_secs_f64());
-
-    let mut waits = Vec::new();
-    for number in 1..=200 {
-        // The effect is an event as well: its commit is what wakes stay's relay.
-        while timeout(Duration::from_millis(20), stay.outbox_appended()).await.is_ok() {}
-        let begun = Instant::now();
-        commit(&room, &[event("room", COUNT + number)]).await;
-        stay.outbox_appended().await;
-        waits.push(begun.elapsed());
-    }
-    waits.sort();
-    println!("one event from before its commit to its effect: p50 {:?}, p99 {:?}", waits[100], waits[198]);
-    wiring.background.drain(PACE.ack_wait).await;
 }

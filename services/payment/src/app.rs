@@ -109,14 +109,19 @@ pub fn not_found(name: &str) -> Error {
 }
 
 fn voided(name: &str) -> Error {
-    Refusal::new(Reason::PaymentVoided, format!("{name} was voided, and nothing is charged")).with("payment", name).into()
+    Refusal::new(Reason::PaymentVoided, format!("{name} was voided, and nothing is charged"))
+        .with("payment", name)
+        .into()
 }
 
 fn unavailable(retry_after: Duration) -> Error {
-    Refusal::new(Reason::PaymentUnavailable, "the payment provider cannot be reached right now, and nothing was charged")
-        .hint("pay again shortly")
-        .retry_after(retry_after)
-        .into()
+    Refusal::new(
+        Reason::PaymentUnavailable,
+        "the payment provider cannot be reached right now, and nothing was charged",
+    )
+    .hint("pay again shortly")
+    .retry_after(retry_after)
+    .into()
 }
 
 fn reused(what: &str, differs: &str) -> Error {
@@ -130,9 +135,7 @@ fn broken(error: Broken) -> Error {
 }
 
 fn count_call(operation: &'static str, outcome: &'static str) {
-    metrics()
-        .provider_calls
-        .add(1, &[KeyValue::new("operation", operation), KeyValue::new("outcome", outcome)]);
+    metrics().provider_calls.add(1, &[KeyValue::new("operation", operation), KeyValue::new("outcome", outcome)]);
 }
 
 /// Waits for a detached task: whoever waits may stop waiting, the task goes on.

@@ -130,10 +130,7 @@ impl PaymentService for Api {
         let page = self.page(&list, &message.page_token, message.page_size, time_and_id)?;
         let mut rows = store::refunds_of(self.app.database().read(), payment.id, &page).await?;
         let next_page_token = self.next(&list, &page, &mut rows, |row| time_and_id_of(row.create_time, row.id));
-        Ok(Response::new(ListRefundsResponse {
-            refunds: rows.iter().map(convert::refund).collect(),
-            next_page_token,
-        }))
+        Ok(Response::new(ListRefundsResponse { refunds: rows.iter().map(convert::refund).collect(), next_page_token }))
     }
 
     async fn list_ledger_entries(
@@ -158,12 +155,7 @@ impl PaymentService for Api {
 
 impl Api {
     /// The payment of that name, if the caller may see it.
-    async fn find(
-        &self,
-        caller: &Caller,
-        path: &str,
-        name: &str,
-    ) -> Result<crate::domain::payment::Payment, Error> {
+    async fn find(&self, caller: &Caller, path: &str, name: &str) -> Result<crate::domain::payment::Payment, Error> {
         let scope = scope_of(caller)?;
         let mut fields = Fields::new();
         let id = fields.name(path, name, "payments");

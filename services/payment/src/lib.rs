@@ -38,11 +38,7 @@ mod upstream;
 use std::sync::Arc;
 
 use contracts::payment::v1::payment_service_server::{PaymentServiceServer, SERVICE_NAME};
-use mesh::{
-    Context, Deps, Error,
-    context::Hears,
-    page::PageTokens,
-};
+use mesh::{Context, Deps, Error, context::Hears, page::PageTokens};
 use tonic::service::Routes;
 
 pub use domain::pace::Settings;

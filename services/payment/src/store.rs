@@ -8,8 +8,7 @@ mod rows;
 use jiff::Timestamp;
 use mesh::{Error, Tx, db::exactly_one};
 use sea_orm::{
-    ActiveValue::Set,
-    ColumnTrait, ConnectionTrait, EntityTrait, ExprTrait, QueryFilter, QueryOrder, QuerySelect,
+    ActiveValue::Set, ColumnTrait, ConnectionTrait, EntityTrait, ExprTrait, QueryFilter, QueryOrder, QuerySelect,
     sea_query::Expr,
 };
 use uuid::Uuid;
@@ -22,9 +21,7 @@ use crate::domain::{
 };
 
 pub use entity::ledger_entry::Model as LedgerRow;
-pub use lists::{
-    LedgerFilter, Page, Scope, all_payments, all_refunds, find, ledger_entries, payments, refunds_of,
-};
+pub use lists::{LedgerFilter, Page, Scope, all_payments, all_refunds, find, ledger_entries, payments, refunds_of};
 pub use migration::Migrator;
 
 /// The payment of that id, locked until the transaction ends: what is decided about it stays true until it is written.
@@ -118,11 +115,7 @@ pub async fn due_payments(
 }
 
 /// Up to `limit` refunds that are due, the longest due first.
-pub async fn due_refunds(
-    connection: &impl ConnectionTrait,
-    now: Timestamp,
-    limit: u64,
-) -> Result<Vec<Refund>, Error> {
+pub async fn due_refunds(connection: &impl ConnectionTrait, now: Timestamp, limit: u64) -> Result<Vec<Refund>, Error> {
     let rows = refund::Entity::find()
         .filter(refund::Column::NextAttemptTime.lte(now.as_microsecond()))
         .order_by_asc(refund::Column::NextAttemptTime)

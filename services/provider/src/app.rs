@@ -6,7 +6,7 @@ use std::{sync::Arc, time::Duration};
 use jiff::Timestamp;
 use mesh::{
     Clock, Database, Error, Reason, Refusal,
-    background::{Backoff, Background, Phase},
+    background::{Background, Backoff, Phase},
     money::{Money, MoneyError},
 };
 use tokio::sync::Notify;

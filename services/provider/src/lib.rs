@@ -26,6 +26,8 @@ pub mod audit;
 pub mod domain;
 mod grpc;
 mod store;
+#[cfg(test)]
+mod tests;
 
 use std::{sync::Arc, time::Duration};
 

@@ -83,10 +83,7 @@ pub async fn moved(tx: &Tx, charge: &str, moved: Moved, amount: Money, now: Time
 }
 
 /// Up to `limit` charges to be carried out, the next one first: their ids and when.
-pub async fn next_charges(
-    connection: &impl ConnectionTrait,
-    limit: u64,
-) -> Result<Vec<(String, Timestamp)>, Error> {
+pub async fn next_charges(connection: &impl ConnectionTrait, limit: u64) -> Result<Vec<(String, Timestamp)>, Error> {
     let due: Vec<(String, i64)> = charge::Entity::find()
         .select_only()
         .column(charge::Column::Id)

@@ -1,7 +1,4 @@
-use std::{
-    sync::Arc,
-    time::{Duration, Instant},
-};
+use std::{sync::Arc, time::Duration};
 
 use async_trait::async_trait;
 use sea_orm::EntityTrait;
@@ -61,42 +58,4 @@ async fn what_is_for_others_is_not_looked_at_again_for_ever() {
     bus.publish(&events("nobody", 1)).await.unwrap();
     assert_eq!(member.fetch(10, Duration::ZERO).await.unwrap().len(), 1);
     assert_eq!(place().await, 9_002);
-}
-
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-#[ignore = "a measurement: run it in release, alone, with --nocapture"]
-async fn how_fast_messages_pass() {
-    const COUNT: usize = 50_000;
-    let file = File(tempfile::tempdir().unwrap());
-    let bus = file.open().await;
-    let sent = events("room", COUNT as u64);
-    let filters = vec!["jumak.>".to_owned()];
-    let spec = ConsumerSpec { name: "hearer".to_owned(), filters, ack_wait: Duration::from_secs(60) };
-    for batch in [1, 16, 256] {
-        let file = File(tempfile::tempdir().unwrap());
-        let bus = file.open().await;
-        let some = &sent[..(batch * 1_000).min(COUNT)];
-        let begun = Instant::now();
-        for chunk in some.chunks(batch) {
-            bus.publish(chunk).await.unwrap();
-        }
-        println!("publish, {batch} at once: {:.0}/s", some.len() as f64 / begun.elapsed().as_secs_f64());
-    }
-    let mut member = bus.subscribe(spec).await.unwrap();
-    let begun = Instant::now();
-    let hearing = tokio::spawn(async move {
-        let mut heard = 0;
-        while heard < COUNT {
-            let batch = member.fetch(100, Duration::from_secs(10)).await.unwrap();
-            heard += batch.len();
-            let handles: Vec<u64> = batch.iter().map(|delivery| delivery.handle).collect();
-            member.ack(&handles).await.unwrap();
-        }
-    });
-    for chunk in sent.chunks(256) {
-        bus.publish(chunk).await.unwrap();
-    }
-    println!("publish beside fetch and ack: {:.0}/s", COUNT as f64 / begun.elapsed().as_secs_f64());
-    hearing.await.unwrap();
-    println!("published, fetched and acknowledged: {:.0}/s", COUNT as f64 / begun.elapsed().as_secs_f64());
 }

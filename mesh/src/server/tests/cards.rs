@@ -114,7 +114,7 @@ async fn a_card_number_is_refused_in_every_text_of_every_request() {
 #[tokio::test]
 async fn a_request_without_a_card_number_passes_as_it_is() {
     let bench = bench();
-    for text in ["", "a booking for two", "rooms/41111111-1111-1111-8111-111111111111", "+82 10-1234-5678"] {
+    for text in ["", "a booking for two", "rooms/aaaa4111-1111-7111-8113-aaaaaaaaaaaa", "+82 10-1234-5678"] {
         assert_eq!(bench.call("Do", text).await.text(), text);
     }
 }

@@ -203,7 +203,8 @@ impl Answer {
     async fn read(response: Response<Body>) -> Self {
         let (head, body) = response.into_parts();
         let in_head = Status::from_header_map(&head.headers);
-        let collected = body.collect().await.unwrap();
+        let collected =
+            tokio::time::timeout(Duration::from_secs(10), body.collect()).await.expect("the reply ends").unwrap();
         let in_trailers = collected.trailers().and_then(Status::from_header_map);
         let status = in_head.or(in_trailers).unwrap();
         Self { status, headers: head.headers, messages: collected.to_bytes().to_vec() }

@@ -28,7 +28,11 @@ impl Draft {
         let parent = place.parent().with_context(|| format!("{} is no place for a folder", place.display()))?;
         let failed = || format!("a folder cannot be made in {}", parent.display());
         fs::create_dir_all(parent).with_context(failed)?;
-        let folder = tempfile::Builder::new().prefix(".jumak-").tempdir_in(parent).with_context(failed)?;
+        let mut builder = tempfile::Builder::new();
+        builder.prefix(".jumak-");
+        #[cfg(unix)]
+        builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o700));
+        let folder = builder.tempdir_in(parent).with_context(failed)?;
         Ok(Self { folder, place })
     }
 

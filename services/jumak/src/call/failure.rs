@@ -21,7 +21,7 @@ pub fn explain(status: &Status) -> String {
         // The map has another order each time.
         let mut metadata: Vec<_> = info.metadata.iter().collect();
         metadata.sort();
-        for (key, value) in metadata {
+        for (key, value) in metadata.into_iter().filter(|(_, value)| !value.is_empty()) {
             line(key, value);
         }
     }

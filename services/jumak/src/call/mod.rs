@@ -34,7 +34,7 @@ pub struct Args {
     #[arg(value_name = "JSON", default_value = "{}")]
     request: String,
     /// The server
-    #[arg(long, value_name = "URL", env = "JUMAK_TARGET", default_value = DEFAULT_TARGET)]
+    #[arg(long, value_name = "URL", env = "JUMAK_TARGET", hide_env_values = true, default_value = DEFAULT_TARGET)]
     target: String,
     /// The token to call with, as `jumak token` prints it
     #[arg(long, value_name = "TOKEN", env = "TOKEN", hide_env_values = true)]

@@ -1,6 +1,6 @@
 //! The call itself.
 
-use std::{str::FromStr, time::Duration};
+use std::{error::Error as _, str::FromStr, time::Duration};
 
 use anyhow::Context as _;
 use prost_reflect::{DynamicMessage, MethodDescriptor};
@@ -86,18 +86,28 @@ pub async fn send(
     if !method.is_server_streaming() {
         return match client.unary(request, path, codec).await {
             Ok(reply) => each(reply.into_inner()).map(Ok),
-            Err(status) => Ok(Err(status)),
+            Err(status) => refusal(status),
         };
     }
     let mut replies = match client.server_streaming(request, path, codec).await {
         Ok(replies) => replies.into_inner(),
-        Err(status) => return Ok(Err(status)),
+        Err(status) => return refusal(status),
     };
     loop {
         match replies.message().await {
             Ok(Some(reply)) => each(reply)?,
             Ok(None) => return Ok(Ok(())),
-            Err(status) => return Ok(Err(status)),
+            Err(status) => return refusal(status),
         }
+    }
+}
+
+/// The status, if it is the server's word: a connection that broke says nothing about what became of the call.
+fn refusal(status: Status) -> anyhow::Result<Result<(), Status>> {
+    match status.source() {
+        Some(broken) if broken.is::<tonic::transport::Error>() => Err(anyhow::anyhow!(
+            "the connection broke before the whole answer had come; a call that was made with --request-id can be repeated safely"
+        )),
+        _ => Ok(Err(status)),
     }
 }

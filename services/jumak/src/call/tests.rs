@@ -13,7 +13,9 @@ fn method(name: &str) -> MethodDescriptor {
 
 #[test]
 fn an_rpc_is_found_by_its_bare_name_and_by_longer_ones() {
-    for name in ["CreateRoom", "RoomService/CreateRoom", "jumak.room.v1.RoomService/CreateRoom", "RoomService.CreateRoom"] {
+    for name in
+        ["CreateRoom", "RoomService/CreateRoom", "jumak.room.v1.RoomService/CreateRoom", "RoomService.CreateRoom"]
+    {
         assert_eq!(method(name).full_name(), "jumak.room.v1.RoomService.CreateRoom", "{name}");
     }
 }
@@ -22,8 +24,7 @@ fn an_rpc_is_found_by_its_bare_name_and_by_longer_ones() {
 fn bare_names_are_unique() {
     let methods = methods();
     let list = methods.list();
-    let names: Vec<&str> =
-        list.lines().filter_map(|line| line.strip_prefix("  ")?.split_whitespace().next()).collect();
+    let names: Vec<&str> = list.lines().filter_map(|line| line.strip_prefix("  ")?.split_whitespace().next()).collect();
     let unique: std::collections::BTreeSet<_> = names.iter().collect();
     assert!(names.len() > 20, "{list}");
     assert_eq!(unique.len(), names.len());
@@ -85,7 +86,9 @@ fn one_field_of_a_reply_is_plain_text() {
 #[test]
 fn an_rpc_is_explained_with_its_comments_and_without_what_only_the_server_sets() {
     let text = describe::describe(&method("CreateRoom")).unwrap();
-    for expected in ["Registers a room", "room  Room  (required)", "display_name  string  (required)", "request_id  string"] {
+    for expected in
+        ["Registers a room", "room  Room  (required)", "display_name  string  (required)", "request_id  string"]
+    {
         assert!(text.contains(expected), "{expected} is missing in:\n{text}");
     }
     assert!(!text.contains("create_time"), "{text}");

@@ -39,7 +39,20 @@ mod tests {
 
     #[test]
     fn anything_else_is_refused_with_an_example() {
-        for text in ["", "h", "12", "12 h", "-1h", "+1h", "1.5h", "12H", "1h30m", "12ч", "99999999999999999999d", "999999999999999999d"] {
+        for text in [
+            "",
+            "h",
+            "12",
+            "12 h",
+            "-1h",
+            "+1h",
+            "1.5h",
+            "12H",
+            "1h30m",
+            "12ч",
+            "99999999999999999999d",
+            "999999999999999999d",
+        ] {
             assert!(parse(text).unwrap_err().contains("as in 30m, 12h or 7d"), "{text}");
         }
     }

@@ -1,6 +1,9 @@
 //! `jumak migrate`: the databases brought up to date, and what that took.
 
-use super::{output, place::{Configured, Place}};
+use super::{
+    output,
+    place::{Configured, Place},
+};
 use crate::embedded::{Member, open_database};
 
 /// Bring the databases up to date without starting anything.

@@ -24,23 +24,16 @@ pub struct Cli {
     command: Command,
 }
 
+/// Each is explained where its options are.
 #[derive(Debug, Subcommand)]
 enum Command {
-    /// Run everything in one process
     Up(up::Args),
-    /// Print a token for a user, and nothing else
     Token(token::Args),
-    /// Call an RPC: its name and its request as JSON
     Call(call::Args),
-    /// Bring the databases up to date without starting anything
     Migrate(migrate::Args),
-    /// Read all contexts and prove the books
     Audit(audit::Args),
-    /// Copy a data folder, also while it is in use
     Backup(backup::BackupArgs),
-    /// Make a data folder from a backup
     Restore(backup::RestoreArgs),
-    /// Tell a system's story, one requirement per line, and check each
     Demo(demo::Args),
 }
 

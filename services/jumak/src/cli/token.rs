@@ -4,7 +4,10 @@ use std::time::Duration;
 
 use mesh::Role;
 
-use super::{duration, output, place::{Configured, Place}};
+use super::{
+    duration, output,
+    place::{Configured, Place},
+};
 use crate::embedded::Keyring;
 
 /// A longer one is a password that nobody can change.
@@ -76,6 +79,9 @@ mod tests {
     #[test]
     fn an_unknown_role_is_answered_with_those_that_there_are() {
         assert_eq!(role(" host"), Ok(Role::Host));
-        assert_eq!(role("king").unwrap_err(), "there is no role `king`; the roles are guest, host, courier, agent, admin");
+        assert_eq!(
+            role("king").unwrap_err(),
+            "there is no role `king`; the roles are guest, host, courier, agent, admin"
+        );
     }
 }

@@ -12,7 +12,10 @@ use std::{
 use mesh::{config::Config, telemetry};
 
 use self::signals::Signals;
-use super::{output, place::{Configured, Place}};
+use super::{
+    output,
+    place::{Configured, Place},
+};
 use crate::embedded::{Data, Optional, Options, System};
 
 /// A start that takes longer says so: somebody is waiting.

@@ -7,6 +7,7 @@ mod room;
 use jiff::{ToSpan, Zoned, civil::Date};
 use mesh::Role;
 
+use self::booking::{CHARGED, VACANT};
 use super::{
     people::Person,
     stage::Stage,
@@ -23,7 +24,8 @@ const NIGHTS: i64 = 2;
 const TOTAL: i64 = NIGHTS * NIGHTLY_RATE;
 
 /// Who and what the story is about.
-struct Hotel<'a> {
+#[derive(Debug)]
+pub struct Hotel<'a> {
     stage: &'a Stage,
     /// The room team.
     host: Person,
@@ -36,7 +38,8 @@ struct Hotel<'a> {
 }
 
 impl<'a> Hotel<'a> {
-    fn on(stage: &'a Stage) -> anyhow::Result<Self> {
+    /// The story's people, met on `stage`.
+    pub fn on(stage: &'a Stage) -> anyhow::Result<Self> {
         let check_in = Zoned::now().date().checked_add(DAYS_AHEAD.days())?;
         Ok(Self {
             stage,
@@ -47,41 +50,57 @@ impl<'a> Hotel<'a> {
             check_out: check_in.checked_add(NIGHTS.days())?,
         })
     }
-}
 
-/// Tells the story, up to the first line that does not hold.
-pub async fn tell(stage: &Stage, teller: &mut Teller) -> Result<(), Ended> {
-    let hotel = &teller.line("", "a host, a guest and a stranger have their tokens", async { Hotel::on(stage) }).await?;
+    /// Tells the story, up to the first line that does not hold.
+    pub async fn tell(&self, teller: &mut Teller) -> Result<(), Ended> {
+        let claim = "the room team registers a room, and others learn of it by event";
+        let room = &teller.line("A1", claim, self.registers_a_room()).await?;
+        let claim = "a guest finds it by dates, guests, size, amenities and price";
+        teller.line("M2", claim, self.is_found(room)).await?;
+        let claim = "reservation answers whether the dates are free, and at which price";
+        teller.line("A16", claim, self.is_free(room)).await?;
 
-    let room = teller
-        .line("A1", "the room team registers a room, and others learn of it by event", hotel.registers_a_room())
-        .await?;
-    teller.line("M2", "a guest finds it by dates, guests, size, amenities and price", hotel.is_found(&room)).await?;
-    teller.line("A16", "reservation answers whether the dates are free, and at which price", hotel.is_free(&room)).await?;
-    teller
-        .line("A2", "no payment, no reservation: a declined card leaves the room free", hotel.is_declined(&room))
-        .await?;
-    let stay = teller
-        .line("A2", "a reservation is complete only once its payment is", hotel.is_booked(&room))
-        .await?;
-    teller.line("Z1", "what is sold is sold once", hotel.is_sold_once(&room)).await?;
-    teller.line("Z3", "the same request again gets the first answer, another one none", hotel.is_replayed(&stay)).await?;
-    teller.line("A3", "its nights become CHARGED, by event", hotel.nights_become(&room, booking::CHARGED)).await?;
-    teller.line("A11", "it shows room, people, dates, amount, payment and state", hotel.shows_everything(&stay)).await?;
-    teller.line("A4", "it is looked up while nothing else can be reached", hotel.is_looked_up(&stay)).await?;
-    teller.line("M5", "the booking is passed on to the host", hotel.is_passed_on(&stay)).await?;
-    teller.line("M6", "nobody else sees it, or may cancel it", hotel.is_private(&stay)).await?;
+        let claim = "no payment, no reservation: a declined card leaves the room free";
+        teller.line("A2", claim, self.is_declined(room)).await?;
+        let claim = "a reservation is complete only once its payment is";
+        let stay = &teller.line("A2", claim, self.is_booked(room)).await?;
+        let claim = "the last room is sold once";
+        teller.line("Z1", claim, self.is_sold_once(room)).await?;
+        let claim = "the same request again gets the first answer, another one under its id none";
+        teller.line("Z3", claim, self.is_replayed(stay)).await?;
 
-    let cancelled =
-        teller.line("A5", "the guest cancels: CANCEL_REQUESTED, with what comes back", hotel.is_cancelled(&stay)).await?;
-    teller.line("A6", "the payment is cancelled by event, and only then is the reservation", hotel.is_refunded(&cancelled)).await?;
-    teller.line("A3", "its nights are VACANT again, by event", hotel.nights_become(&room, booking::VACANT)).await?;
-    teller.line("Z7", "its timeline says what happened, and why, under one correlation id", hotel.is_told(&cancelled)).await?;
+        let claim = "the room becomes CHARGED for its nights, by event";
+        teller.line("A3", claim, self.nights_become(room, CHARGED)).await?;
+        let claim = "reservation and view show room, people, dates, amount, payment and state";
+        teller.line("A11", claim, self.shows_everything(stay)).await?;
+        let claim = if self.stage.is_its_own() {
+            "the reservation is looked up with every other context cut off"
+        } else {
+            "the reservation is looked up in a read model of its own"
+        };
+        teller.line("A4", claim, self.is_looked_up(stay)).await?;
+        let claim = "the booking is passed on to the host";
+        teller.line("M5", claim, self.is_passed_on(stay)).await?;
+        let claim = "nobody else sees it or cancels it";
+        teller.line("M6", claim, self.is_private(stay)).await?;
 
-    let held = teller.line("Z2", "a hold shows when it expires, and survives a declined card", hotel.is_held(&room)).await?;
-    teller.line("M1", "the host removes the room, and its guest is refunded", hotel.is_removed(&room, &held)).await?;
-    if let Some(audit) = stage.audit().await {
-        teller.line("Z10", "the audit proves the books", async { audit }).await?;
+        let claim = "the guest cancels: CANCEL_REQUESTED, and what comes back is said";
+        let cancelled = &teller.line("A5", claim, self.is_cancelled(stay)).await?;
+        let claim = "the payment is cancelled by event; only then is the reservation CANCELLED";
+        teller.line("A6", claim, self.is_refunded(cancelled)).await?;
+        let claim = "the room is VACANT again, by event";
+        teller.line("A3", claim, self.nights_become(room, VACANT)).await?;
+        let claim = "its timeline says what happened, and which event caused it, under one correlation id";
+        teller.line("Z7", claim, self.is_told(cancelled)).await?;
+
+        let claim = "a hold shows when it expires, and outlives a declined card";
+        let held = &teller.line("Z2", claim, self.is_held(room)).await?;
+        let claim = "the host removes the room, and its guest is refunded";
+        teller.line("M1", claim, self.is_removed(room, held)).await?;
+        if let Some(audit) = self.stage.audit().await {
+            let claim = "the audit proves the books of all contexts and of the provider";
+            teller.line("Z10", claim, async { audit }).await?;
+        }
+        Ok(())
     }
-    Ok(())
 }

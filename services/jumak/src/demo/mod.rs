@@ -8,7 +8,7 @@ mod teller;
 
 use clap::ValueEnum;
 
-use self::{stage::Stage, teller::Teller};
+use self::{hotel::Hotel, stage::Stage, teller::Teller};
 use crate::cli::place::{Configured, Place};
 
 /// Whose story.
@@ -44,7 +44,7 @@ pub async fn run(args: &Args) -> anyhow::Result<bool> {
     };
     let mut teller = Teller::default();
     let told = match args.story {
-        Story::Hotel => hotel::tell(&stage, &mut teller).await,
+        Story::Hotel => Hotel::on(&stage)?.tell(&mut teller).await,
     };
     teller.sum_up(told.is_ok())?;
     stage.clear().await?;

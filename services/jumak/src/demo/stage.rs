@@ -32,7 +32,7 @@ pub struct Stage {
 #[derive(Debug)]
 enum House {
     Own(Box<System>),
-    Others(Keyring),
+    Others(Box<Keyring>),
 }
 
 impl Stage {
@@ -46,7 +46,7 @@ impl Stage {
     /// The system that takes calls at `target` and whose keys are in `folder`.
     pub async fn at(target: &str, folder: &DataFolder, config: &Config) -> anyhow::Result<Self> {
         let keys = Keyring::open(folder, &config.auth, [])?;
-        Self::new(target, House::Others(keys)).await
+        Self::new(target, House::Others(Box::new(keys))).await
     }
 
     async fn new(target: &str, house: House) -> anyhow::Result<Self> {
@@ -69,6 +69,11 @@ impl Stage {
             House::Others(keys) => keys.mint(&subject, roles, TOKEN_LIFETIME)?,
         };
         Person::new(self.channel.clone(), &token)
+    }
+
+    /// Whether the system was started for the story.
+    pub fn is_its_own(&self) -> bool {
+        matches!(self.house, House::Own(_))
     }
 
     /// A text that no other telling uses.

@@ -70,6 +70,17 @@ impl DataFolder {
         builder.create(&self.0).with_context(|| format!("the data folder {} cannot be made", self.0.display()))
     }
 
+    /// Makes an empty file if there is none, for its owner alone: names and telephone numbers will stand in it. SQLite takes an empty
+    /// file for an empty database, and gives what it puts beside it the same permissions.
+    pub(super) fn create_file(&self, path: &Path) -> anyhow::Result<()> {
+        let mut options = OpenOptions::new();
+        options.create(true).append(true);
+        #[cfg(unix)]
+        std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+        options.open(path).with_context(|| format!("the file {} cannot be made", path.display()))?;
+        Ok(())
+    }
+
     /// Takes the folder for this process, and makes it if it is not there.
     pub fn lock(&self) -> anyhow::Result<Lock> {
         self.create()?;

@@ -13,13 +13,12 @@ mod stop;
 #[cfg(test)]
 mod tests;
 
-use std::{collections::BTreeMap, net::SocketAddr, path::Path, time::Duration};
+use std::{collections::BTreeMap, net::SocketAddr, time::Duration};
 
 use mesh::{
     Database, Role,
     auth::verify::user_name,
     background::Background,
-    bus::SharedBus,
     client::InProcess,
     config::Config,
     server::{ContextService, ServeError},
@@ -46,12 +45,10 @@ pub struct System {
     databases: BTreeMap<&'static str, Database>,
     services: BTreeMap<&'static str, ContextService>,
     registry: InProcess,
-    bus: Bus,
     background: Background,
     serving: Serving,
-    // In this order: the folder is let go of before it is removed.
-    _lock: Lock,
-    _ephemeral: Option<TempDir>,
+    lock: Lock,
+    ephemeral: Option<TempDir>,
 }
 
 /// The listener's task, and what ends it.
@@ -62,19 +59,15 @@ struct Serving {
     task: JoinHandle<Result<(), ServeError>>,
 }
 
-/// The bus, of which there is nothing to be shown.
-struct Bus(SharedBus);
-
-impl std::fmt::Debug for Bus {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str("Bus")
-    }
-}
-
 impl System {
     /// Starts a system, and returns when it takes calls.
     pub async fn start(options: Options) -> anyhow::Result<Self> {
         start::start(options).await
+    }
+
+    /// What it was started with.
+    pub fn config(&self) -> &Config {
+        &self.config
     }
 
     /// Where it takes calls.
@@ -82,14 +75,14 @@ impl System {
         self.address
     }
 
+    /// How it is configured.
+    pub fn config(&self) -> &Config {
+        &self.config
+    }
+
     /// The folder with its data.
     pub fn folder(&self) -> &DataFolder {
         &self.folder
-    }
-
-    /// The folder's path.
-    pub fn data(&self) -> &Path {
-        self.folder.path()
     }
 
     /// A token for the person `subject`, as `jumak token` prints it.
@@ -105,16 +98,6 @@ impl System {
     /// The database of a context, if the context runs here.
     pub fn database(&self, context: &str) -> Option<&Database> {
         self.databases.get(context)
-    }
-
-    /// The databases of all contexts, by their names.
-    pub fn databases(&self) -> &BTreeMap<&'static str, Database> {
-        &self.databases
-    }
-
-    /// The bus.
-    pub fn bus(&self) -> &SharedBus {
-        &self.bus.0
     }
 
     /// From now on the other contexts' calls to `context` find nobody, as if its process had stopped. Calls over the socket and its

@@ -19,7 +19,7 @@ use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
 use super::{
-    Bus, Serving, System,
+    Serving, System,
     contexts::Member,
     folder::DataFolder,
     keys::Keyring,
@@ -69,6 +69,7 @@ pub(super) async fn start(options: Options) -> anyhow::Result<System> {
         contexts.push(context);
     }
 
+    folder.create_file(&folder.bus_file())?;
     let bus: SharedBus = Arc::new(EmbeddedBus::open(&folder.bus_file()).await.context("the bus cannot be opened")?);
     let all: Vec<ContextService> = services.values().cloned().collect();
     let health = Health::not_ready(&all).await;
@@ -81,7 +82,7 @@ pub(super) async fn start(options: Options) -> anyhow::Result<System> {
         served.await
     });
 
-    let wiring = Wiring { bus: bus.clone(), background: background.clone(), clock };
+    let wiring = Wiring { bus, background: background.clone(), clock };
     for context in contexts {
         start_loops(context, &wiring).await?;
     }
@@ -94,11 +95,10 @@ pub(super) async fn start(options: Options) -> anyhow::Result<System> {
         databases,
         services,
         registry,
-        bus: Bus(bus),
         background,
         serving: Serving { stop, ended, task },
-        _lock: lock,
-        _ephemeral: ephemeral,
+        lock,
+        ephemeral,
     })
 }
 
@@ -125,10 +125,15 @@ pub async fn open_database(
     let max_connections = config.database.max_connections;
     let database = match config.database_url(member.name()) {
         Some(url) => Database::connect(url, max_connections).await,
-        None => Database::open_file(&folder.database_file(member.name()), max_connections).await,
+        None => {
+            let file = folder.database_file(member.name());
+            folder.create_file(&file)?;
+            Database::open_file(&file, max_connections).await
+        }
     };
     let database = database.with_context(|| format!("the database of {member} cannot be opened"))?;
-    let steps = member.migrate(&database).await.with_context(|| format!("the database of {member} is not up to date"))?;
+    let steps =
+        member.migrate(&database).await.with_context(|| format!("the database of {member} is not up to date"))?;
     Ok((database, steps))
 }
 

@@ -13,7 +13,7 @@ const PHASES: u32 = 4;
 const LEAST_PATIENCE: Duration = Duration::from_millis(250);
 
 pub(super) async fn stop(system: System) -> anyhow::Result<()> {
-    let System { config, databases, services, registry, bus, background, serving, _lock, _ephemeral, .. } = system;
+    let System { config, databases, services, registry, background, serving, lock, ephemeral, .. } = system;
     let deadline = Instant::now() + config.drain_deadline();
 
     // New calls: no connection is taken any more. Whom no other context calls turns calls away and ends its streams, which would
@@ -40,9 +40,14 @@ pub(super) async fn stop(system: System) -> anyhow::Result<()> {
         registry.remove(member.name());
     }
     // Whoever holds a database is gone by now.
-    drop((services, bus));
+    drop(services);
     for (_, database) in databases {
         database.close().await;
+    }
+    // Let go of before it is removed.
+    drop(lock);
+    if let Some(folder) = ephemeral {
+        folder.close().context("the temporary folder was not removed")?;
     }
     served.context("the listener's task failed")??;
     Ok(())

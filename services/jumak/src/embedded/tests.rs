@@ -6,15 +6,16 @@ use contracts::{
     google::r#type::Money,
     mypage::v1::{GetBookingRequest, GetMyPageRequest, my_page_service_client::MyPageServiceClient},
     reservation::v1::{
-        CreateReservationRequest, Reservation, reservation, reservation_service_client::ReservationServiceClient,
+        CreateReservationRequest, ListReservationsRequest, Reservation, reservation,
+        reservation_service_client::ReservationServiceClient,
     },
     room::v1::{CreateRoomRequest, Room, room_service_client::RoomServiceClient},
     types::v1::PaymentMethod,
 };
 use jiff::{ToSpan, Zoned};
-use mesh::Role;
+use mesh::{Reason, Refusal, Role};
 use tonic::{
-    Code, Request,
+    Code, Request, Response, Status,
     metadata::AsciiMetadataValue,
     transport::{Channel, Endpoint},
 };
@@ -45,6 +46,15 @@ async fn create_room(channel: &Channel, bearer: &AsciiMetadataValue) -> Room {
 }
 
 async fn book(channel: &Channel, bearer: &AsciiMetadataValue, room: &Room) -> Reservation {
+    pay_with("tok_approve", channel, bearer, room).await.unwrap()
+}
+
+async fn pay_with(
+    token: &str,
+    channel: &Channel,
+    bearer: &AsciiMetadataValue,
+    room: &Room,
+) -> Result<Reservation, Status> {
     let check_in = Zoned::now().date().checked_add(30.days()).unwrap();
     let wish = Reservation {
         room: room.name.clone(),
@@ -54,12 +64,12 @@ async fn book(channel: &Channel, bearer: &AsciiMetadataValue, room: &Room) -> Re
     };
     let request = CreateReservationRequest {
         reservation: Some(wish),
-        payment_method: Some(PaymentMethod { token: "tok_approve".to_owned() }),
+        payment_method: Some(PaymentMethod { token: token.to_owned() }),
         request_id: "booking-1".to_owned(),
         ..CreateReservationRequest::default()
     };
     let mut client = ReservationServiceClient::new(channel.clone());
-    client.create_reservation(with(bearer, request)).await.unwrap().into_inner()
+    client.create_reservation(with(bearer, request)).await.map(Response::into_inner)
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -80,7 +90,7 @@ async fn a_room_is_registered_booked_and_paid_and_its_guest_sees_it() {
     let booking = MyPageServiceClient::new(channel.clone()).get_booking(with(&bearer, request)).await.unwrap();
     assert_eq!(booking.get_ref().case, reservation.name);
 
-    let folder = system.data().to_owned();
+    let folder = system.folder().path().to_owned();
     system.stop().await.unwrap();
     assert!(!folder.exists(), "an ephemeral system leaves nothing behind");
 }
@@ -129,4 +139,37 @@ async fn a_port_in_use_is_said_on_one_line() {
     assert!(refusal.contains("--listen"), "{refusal}");
     assert_eq!(refusal.lines().count(), 1);
     system.stop().await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn with_payment_cut_off_nothing_is_booked_and_later_the_same_request_is() {
+    let system = System::start(Options::ephemeral()).await.unwrap();
+    let (channel, bearer) = (channel(&system).await, bearer(&system, &[Role::Guest, Role::Host]));
+    let room = create_room(&channel, &bearer).await;
+    system.cut_off("payment");
+    let status = pay_with("tok_approve", &channel, &bearer, &room).await.unwrap_err();
+    assert_eq!(Refusal::from_status(&status).unwrap().reason, Reason::PaymentUnavailable);
+    system.reconnect("payment");
+    assert_eq!(book(&channel, &bearer, &room).await.state(), reservation::State::Confirmed);
+    system.stop().await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_booking_under_way_is_finished_before_the_system_stops() {
+    let system = System::start(Options::ephemeral()).await.unwrap();
+    let (channel, bearer) = (channel(&system).await, bearer(&system, &[Role::Guest, Role::Host]));
+    let room = create_room(&channel, &bearer).await;
+    let paying = {
+        let (channel, bearer) = (channel.clone(), bearer.clone());
+        tokio::spawn(async move { pay_with("tok_slow_1000", &channel, &bearer, &room).await })
+    };
+    let mut client = ReservationServiceClient::new(channel);
+    loop {
+        let list = client.list_reservations(with(&bearer, ListReservationsRequest::default())).await.unwrap();
+        if !list.get_ref().reservations.is_empty() {
+            break;
+        }
+    }
+    system.stop().await.unwrap();
+    assert_eq!(paying.await.unwrap().unwrap().state(), reservation::State::Confirmed);
 }

@@ -9,7 +9,7 @@ use std::{
 use futures::StreamExt;
 use mesh::{
     Actor, Error,
-    background::{Backoff, Background, Phase},
+    background::{Background, Backoff, Phase},
 };
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;

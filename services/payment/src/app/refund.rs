@@ -48,8 +48,7 @@ impl App {
                 async move {
                     let payment = store::lock(&tx, wish.payment).await?;
                     let payment = payment.filter(|payment| is_of(&payment.case, collection));
-                    let payment =
-                        payment.ok_or_else(|| not_found(&mesh::fields::name("payments", wish.payment)))?;
+                    let payment = payment.ok_or_else(|| not_found(&mesh::fields::name("payments", wish.payment)))?;
                     self.ask_refund(&tx, payment, wish, actor, self.settings.patience()).await
                 }
             })

@@ -117,22 +117,18 @@ impl Movement {
             earn_time: Some(earn_time),
         };
         match self {
-            Self::Approved { payee, amount, earn_time } => [
-                house(Account::Provider, Side::Debit, *amount),
-                payable(payee, Side::Credit, *amount, *earn_time),
-            ],
-            Self::RefundRequested { payee, amount, earn_time } => [
-                payable(payee, Side::Debit, *amount, *earn_time),
-                house(Account::GuestClearing, Side::Credit, *amount),
-            ],
-            Self::ChargedLate { amount } => [
-                house(Account::Provider, Side::Debit, *amount),
-                house(Account::GuestClearing, Side::Credit, *amount),
-            ],
-            Self::GivenBack { amount } => [
-                house(Account::GuestClearing, Side::Debit, *amount),
-                house(Account::Provider, Side::Credit, *amount),
-            ],
+            Self::Approved { payee, amount, earn_time } => {
+                [house(Account::Provider, Side::Debit, *amount), payable(payee, Side::Credit, *amount, *earn_time)]
+            }
+            Self::RefundRequested { payee, amount, earn_time } => {
+                [payable(payee, Side::Debit, *amount, *earn_time), house(Account::GuestClearing, Side::Credit, *amount)]
+            }
+            Self::ChargedLate { amount } => {
+                [house(Account::Provider, Side::Debit, *amount), house(Account::GuestClearing, Side::Credit, *amount)]
+            }
+            Self::GivenBack { amount } => {
+                [house(Account::GuestClearing, Side::Debit, *amount), house(Account::Provider, Side::Credit, *amount)]
+            }
         }
     }
 }

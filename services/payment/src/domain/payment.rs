@@ -171,9 +171,10 @@ impl Payment {
     /// Whether CreatePayment with these terms asks for this very payment.
     pub fn is_for(&self, case: &str, bill: &Bill) -> bool {
         self.case == case
-            && self.bill.as_ref().is_none_or(|(own, _)| {
-                own.payer == bill.payer && own.payee == bill.payee && own.amount == bill.amount
-            })
+            && self
+                .bill
+                .as_ref()
+                .is_none_or(|(own, _)| own.payer == bill.payer && own.payee == bill.payee && own.amount == bill.amount)
     }
 
     /// Another call to the provider begins.
@@ -203,9 +204,7 @@ impl Payment {
         }
         match recorded {
             Recorded::Nothing => Ok(None),
-            Recorded::Contradiction => {
-                Err(Broken::Contradiction { payment: self.id, state: before.state, heard })
-            }
+            Recorded::Contradiction => Err(Broken::Contradiction { payment: self.id, state: before.state, heard }),
             Recorded::NeverCalled | Recorded::StopAsking => {
                 self.attempts = 0;
                 Ok(Some(Change::default()))
@@ -247,11 +246,9 @@ impl Payment {
                 self.decline_reason = Some(reason.clone());
                 Ok(self.tell(Fact::Declined, now))
             }
-            Outcome::Processing
-            | Outcome::NotFound
-            | Outcome::Refused(_)
-            | Outcome::NotSent
-            | Outcome::Unknown => Ok(self.tell(Fact::Voided, now)),
+            Outcome::Processing | Outcome::NotFound | Outcome::Refused(_) | Outcome::NotSent | Outcome::Unknown => {
+                Ok(self.tell(Fact::Voided, now))
+            }
         }
     }
 

@@ -1,9 +1,7 @@
 //! Reading for callers: whose it is stands in the WHERE clause, and pages go on after a key.
 
 use mesh::Error;
-use sea_orm::{
-    ColumnTrait, Condition, ConnectionTrait, EntityTrait, QueryFilter, QueryOrder, QuerySelect,
-};
+use sea_orm::{ColumnTrait, Condition, ConnectionTrait, EntityTrait, QueryFilter, QueryOrder, QuerySelect};
 use uuid::Uuid;
 
 use super::{
@@ -30,7 +28,9 @@ impl Scope {
             Self::Party(user) => {
                 Condition::any().add(payment::Column::Payer.eq(user)).add(payment::Column::Payee.eq(user))
             }
-            Self::Cases(collection) => Condition::all().add(payment::Column::CaseName.starts_with(format!("{collection}/"))),
+            Self::Cases(collection) => {
+                Condition::all().add(payment::Column::CaseName.starts_with(format!("{collection}/")))
+            }
         }
     }
 
@@ -72,9 +72,9 @@ pub async fn payments(
     }
     if let Some((time, id)) = page.after {
         query = query.filter(
-            Condition::any().add(payment::Column::CreateTime.lt(time)).add(
-                Condition::all().add(payment::Column::CreateTime.eq(time)).add(payment::Column::Id.lt(id)),
-            ),
+            Condition::any()
+                .add(payment::Column::CreateTime.lt(time))
+                .add(Condition::all().add(payment::Column::CreateTime.eq(time)).add(payment::Column::Id.lt(id))),
         );
     }
     let rows = query

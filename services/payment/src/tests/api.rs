@@ -108,15 +108,18 @@ async fn all_faults_of_a_request_are_told_at_once_by_their_paths() {
     assert_eq!(refusal.reason, Reason::InvalidFields);
     let mut paths: Vec<_> = refusal.violations.iter().map(|(path, _)| path.as_str()).collect();
     paths.sort_unstable();
-    assert_eq!(paths, [
-        "payment.amount",
-        "payment.case",
-        "payment.earn_time",
-        "payment.payee",
-        "payment.payer",
-        "payment_id",
-        "payment_method.token",
-    ]);
+    assert_eq!(
+        paths,
+        [
+            "payment.amount",
+            "payment.case",
+            "payment.earn_time",
+            "payment.payee",
+            "payment.payer",
+            "payment_id",
+            "payment_method.token",
+        ]
+    );
 }
 
 #[tokio::test]
@@ -283,14 +286,17 @@ async fn the_ledger_is_listed_the_oldest_first_by_payment_and_account() {
         .map(|entry| (entry.account.as_str(), entry.side(), entry.amount.as_ref().map_or(0, |amount| amount.units)))
         .collect();
     use ledger_entry::Side::{Credit, Debit};
-    assert_eq!(lines, [
-        ("provider", Debit, 90_000),
-        ("payable/users/host", Credit, 90_000),
-        ("payable/users/host", Debit, 30_000),
-        ("guest_clearing", Credit, 30_000),
-        ("guest_clearing", Debit, 30_000),
-        ("provider", Credit, 30_000),
-    ]);
+    assert_eq!(
+        lines,
+        [
+            ("provider", Debit, 90_000),
+            ("payable/users/host", Credit, 90_000),
+            ("payable/users/host", Debit, 30_000),
+            ("guest_clearing", Credit, 30_000),
+            ("guest_clearing", Debit, 30_000),
+            ("provider", Credit, 30_000),
+        ]
+    );
     assert_eq!(of_one.ledger_entries[0].transaction, of_one.ledger_entries[1].transaction);
     assert_ne!(of_one.ledger_entries[1].transaction, of_one.ledger_entries[2].transaction);
 

@@ -133,8 +133,7 @@ impl Bench {
     }
 
     async fn refund(&self, id: u128, refund: u128, amount: Option<i64>) -> Result<Refund, Error> {
-        let wish =
-            Wish { payment: Uuid::from_u128(id), refund: Uuid::from_u128(refund), amount: amount.map(money) };
+        let wish = Wish { payment: Uuid::from_u128(id), refund: Uuid::from_u128(refund), amount: amount.map(money) };
         self.app.refund(&context("reservation"), "reservations", wish).await
     }
 

@@ -4,9 +4,7 @@ use std::time::Duration;
 
 use mesh::{Reason, Refusal};
 
-use super::{
-    GUEST, HOST, bench, bill, charged, declined, order, reason, refusal, till::Till,
-};
+use super::{GUEST, HOST, bench, bill, charged, declined, order, reason, refusal, till::Till};
 use crate::{
     app::Order,
     domain::{

@@ -51,17 +51,17 @@ impl TokenSource for Person {
 /// Times short enough for a test, in the order in which they have to be.
 fn settings() -> crate::Settings {
     crate::Settings {
-        provider_timeout: Duration::from_millis(300),
+        provider_timeout: Duration::from_secs(1),
         recovery_interval: Duration::from_millis(50),
-        give_up_after: Duration::from_millis(600),
+        give_up_after: Duration::from_millis(1_500),
         ..crate::Settings::default()
     }
 }
 
 fn late() -> provider::Settings {
     provider::Settings {
-        late_after: Duration::from_millis(500),
-        lost_for: Duration::from_millis(1_500),
+        late_after: Duration::from_millis(1_200),
+        lost_for: Duration::from_secs(4),
         ..provider::Settings::default()
     }
 }
@@ -125,7 +125,9 @@ impl House {
     }
 
     fn upstream(&self, name: &str, tokens: Arc<dyn TokenSource>, callee: &str) -> Upstream {
-        Upstreams::in_process(name.to_owned(), self.registry.clone(), tokens, patient()).get(callee).expect("an upstream")
+        Upstreams::in_process(name.to_owned(), self.registry.clone(), tokens, patient())
+            .get(callee)
+            .expect("an upstream")
     }
 
     /// As reservation calls it.
@@ -212,22 +214,25 @@ fn soon() -> Instant {
 async fn each_token_ends_as_it_says() {
     use payment::State::{Approved, Declined, Pending};
     let house = House::open().await;
-    for (id, token, at_once, in_the_end) in [
+    let cases = [
         (1, "tok_approve", Approved, Approved),
         (2, "tok_decline_insufficient_funds", Declined, Declined),
         (3, "tok_decline_expired", Declined, Declined),
         (4, "tok_slow_20", Approved, Approved),
-        (5, "tok_slow_900", Pending, Approved),
+        (5, "tok_slow_1500", Pending, Approved),
         (6, "tok_timeout_then_approved", Pending, Approved),
         (7, "tok_timeout_then_declined", Pending, Declined),
         (8, "tok_error", Pending, payment::State::Voided),
-    ] {
+    ];
+    let house = &house;
+    futures::future::join_all(cases.map(|(id, token, at_once, in_the_end)| async move {
         let paid = house.pay(id, token).await.unwrap_or_else(|status| panic!("{token}: {status:?}"));
         assert_eq!(paid.state(), at_once, "{token}");
         house.comes_to(id, in_the_end).await;
         let taken = u32::from(in_the_end == Approved);
         assert_eq!(house.at_the_provider(id).await, (taken, 0), "{token}");
-    }
+    }))
+    .await;
 }
 
 #[tokio::test]
@@ -305,7 +310,8 @@ async fn a_late_charge_survives_a_restart_of_both() {
     background.drain(Duration::from_secs(1)).await;
     registry.remove("payment");
     registry.remove("provider");
-    let house = House { folder, registry: InProcess::new(), issuer, reservation, payment, background: Background::new() };
+    let house =
+        House { folder, registry: InProcess::new(), issuer, reservation, payment, background: Background::new() };
     house.start_provider().await;
     house.start_payment().await;
     house.comes_to(1, payment::State::Approved).await;

@@ -30,11 +30,10 @@ async fn a_payment_is_refunded_in_parts_until_nothing_is_left() {
     assert_eq!(reason(bench.refund(1, 14, None).await), Reason::RefundExceedsPayment);
 
     assert_eq!(bench.till.given_back(1), 90_000);
-    assert_eq!(bench.told().await, [
-        ("approved".to_owned(), 2),
-        ("refunded".to_owned(), 3),
-        ("refunded".to_owned(), 4)
-    ]);
+    assert_eq!(
+        bench.told().await,
+        [("approved".to_owned(), 2), ("refunded".to_owned(), 3), ("refunded".to_owned(), 4)]
+    );
     for account in ["provider", "guest_clearing", &format!("payable/{HOST}")] {
         assert_eq!(bench.balance(account).await, 0, "{account}");
     }

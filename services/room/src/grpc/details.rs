@@ -43,7 +43,7 @@ pub fn of_new_room(fields: &mut Fields, room: Option<&Room>, default_zone: &Time
     let edits = edits(fields, room, said);
     let zone = edits.iter().find_map(|edit| if let Edit::TimeZone(zone) = edit { Some(zone) } else { None });
     let rate = edits.iter().find_map(|edit| if let Edit::NightlyRate(rate) = edit { Some(*rate) } else { None })?;
-    let mut details = Details::new(String::new(), rate, zone.unwrap_or(default_zone).clone());
+    let mut details = Details::new(room.display_name.clone(), rate, zone.unwrap_or(default_zone).clone());
     edits.into_iter().try_for_each(|edit| details.edit(edit)).ok()?;
     Some(details)
 }

@@ -20,6 +20,9 @@ use crate::{
     store,
 };
 
+/// More pages than any search here needs.
+const MAX_PAGES: usize = 50;
+
 impl Inn {
     async fn try_search(&self, query: SearchRoomsRequest) -> Result<SearchRoomsResponse, Status> {
         self.grpc.search_rooms(call(GUEST, query)).await.map(tonic::Response::into_inner)
@@ -28,7 +31,7 @@ impl Inn {
     /// All offers, page by page.
     async fn search(&self, mut query: SearchRoomsRequest) -> Vec<Offer> {
         let mut offers = Vec::new();
-        loop {
+        for _ in 0..MAX_PAGES {
             let page = self.try_search(query.clone()).await.expect("a page");
             assert!(page.offers.len() <= mesh::page::page_size(query.page_size) as usize);
             offers.extend(page.offers);
@@ -37,6 +40,7 @@ impl Inn {
             }
             query.page_token = page.next_page_token;
         }
+        panic!("no end after {MAX_PAGES} pages");
     }
 
     async fn found(&self, query: SearchRoomsRequest) -> Vec<String> {

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use payment::domain::{
     ledger::Account,
+    machine::State,
     payment::Payment,
     refund::{Kind, RefundState},
 };
@@ -22,16 +23,15 @@ pub fn check(index: &Index<'_>, verdict: &mut Verdict) {
     for transaction in &index.reading.unbalanced {
         verdict.note(Rule::Ledger, format!("transactions/{transaction}"), Some("it does not balance".to_owned()));
     }
-    let mut expected = expected(index);
-    let nobody = || (0, 0);
-    let mut both: BTreeMap<(String, &str), (i64, i64)> = BTreeMap::new();
+    // What stands on each account, and what should.
+    let mut accounts: BTreeMap<(String, &str), (i64, i64)> = BTreeMap::new();
     for balance in &index.reading.balances {
-        both.entry((balance.account.clone(), &balance.currency)).or_insert_with(nobody).0 += balance.debit_minor;
+        accounts.entry((balance.account.clone(), &balance.currency)).or_default().0 += balance.debit_minor;
     }
-    while let Some((account, minor)) = expected.pop_first() {
-        both.entry(account).or_insert_with(nobody).1 += minor;
+    for (account, minor) in expected(index) {
+        accounts.entry(account).or_default().1 += minor;
     }
-    for ((account, currency), (booked, expected)) in both {
+    for ((account, currency), (booked, expected)) in accounts {
         let fault = (booked != expected)
             .then(|| format!("it stands at {booked} {currency}, and what it sums up comes to {expected}"));
         verdict.note(Rule::Ledger, format!("accounts/{account}/{currency}"), fault);
@@ -69,7 +69,8 @@ fn expected<'a>(index: &Index<'a>) -> Balances<'a> {
 
 /// Whether the provider may know more than has been written down.
 fn is_under_way(index: &Index<'_>, payment: &Payment) -> bool {
-    payment.state().is_unsettled() || payment.standing.calls > 0 && !payment.state().is_paid() || index.is_refunding(payment.id)
+    let may_be_charged_late = payment.state() == State::Voided && payment.standing.calls > 0;
+    payment.state().is_unsettled() || may_be_charged_late || index.is_refunding(payment.id)
 }
 
 /// What payment itself has written down that the provider has of it.

@@ -15,7 +15,11 @@ const DAYS_AHEAD: i64 = 30;
 
 /// The text. Its commands can be pasted as they are.
 pub fn banner(system: &System, took: Duration) -> anyhow::Result<String> {
-    let jumak = shell::word(&env::args().next().unwrap_or_else(|| "jumak".to_owned()));
+    // As it was called: what worked here works there.
+    let program = env::args().next().unwrap_or_else(|| "jumak".to_owned());
+    let jumak = shell::word(&program);
+    let is_relative = program.contains('/') && !program.starts_with('/');
+    let terminal = if is_relative { "another terminal, in this same folder" } else { "another terminal" };
     let data = data_option(system.folder())?;
     let target = target_option(system.address());
     let check_in = Zoned::now().date().checked_add(DAYS_AHEAD.days())?;
@@ -27,7 +31,7 @@ pub fn banner(system: &System, took: Duration) -> anyhow::Result<String> {
     writeln!(text, "  address      {} (gRPC, without TLS)", system.address())?;
     writeln!(text, "  data folder  {}", system.folder().path().display())?;
     writeln!(text)?;
-    writeln!(text, "A first booking, in another terminal of this folder:")?;
+    writeln!(text, "A first booking, from {terminal}:")?;
     writeln!(text)?;
     writeln!(text, "  export TOKEN=$({jumak} token --user alice --roles guest,host --ttl 12h{data})")?;
     writeln!(

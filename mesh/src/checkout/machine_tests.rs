@@ -1,0 +1,160 @@
+//! Every standing, every outcome: what may follow and what may not.
+
+use std::collections::BTreeSet;
+
+use super::machine::{
+    Asked, Cancel, Fact, Mode, Outcome, Pay, Requests, Settle, Standing, State, Step, Sweep, ThenDo, Units, after_asking,
+    cancel, pay, refunded, settle, sweep,
+};
+
+const OUTCOMES: [Outcome; 5] =
+    [Outcome::Approved, Outcome::Declined, Outcome::Voided, Outcome::NotSent, Outcome::Unknown];
+
+fn standings() -> impl Iterator<Item = Standing> {
+    let flags = [false, true];
+    State::ALL.into_iter().flat_map(move |state| {
+        [Mode::AllOrNothing, Mode::Hold].into_iter().flat_map(move |mode| {
+            (0..3).flat_map(move |attempt| {
+                flags.into_iter().flat_map(move |attempt_open| {
+                    flags.map(|cancel_asked| Standing { state, mode, attempt, attempt_open, cancel_asked })
+                })
+            })
+        })
+    })
+}
+
+/// Every step that anything can lead to, with where it began.
+fn steps() -> Vec<(Standing, Step)> {
+    let mut steps = Vec::new();
+    for now in standings() {
+        for past_expiry in [false, true] {
+            for outcome in OUTCOMES {
+                for attempt in 0..4 {
+                    if let Settle::Step(step) = settle(&now, attempt, outcome, past_expiry) {
+                        steps.push((now, step));
+                    }
+                }
+            }
+            if let Sweep::End(step) = sweep(&now, past_expiry) {
+                steps.push((now, step));
+            }
+        }
+        if let Cancel::Step(step) = cancel(&now) {
+            steps.push((now, step));
+        }
+        steps.extend(refunded(&now).map(|step| (now, step)));
+    }
+    steps
+}
+
+#[test]
+fn the_legal_transitions_are_these_and_no_others() {
+    use State::{CancelRequested, Cancelled, Confirmed, Expired, Pending, Rejected};
+    let seen: BTreeSet<_> = steps().into_iter().map(|(now, step)| (now.state, step.after.state)).collect();
+    let legal = BTreeSet::from([
+        (Pending, Pending),
+        (Pending, Confirmed),
+        (Pending, CancelRequested),
+        (Pending, Cancelled),
+        (Pending, Rejected),
+        (Pending, Expired),
+        (Confirmed, CancelRequested),
+        (CancelRequested, Cancelled),
+    ]);
+    assert_eq!(seen, legal);
+}
+
+#[test]
+fn units_go_back_exactly_when_the_case_stops_holding_them() {
+    for (now, step) in steps() {
+        let stops = now.state.holds_units() && !step.after.state.holds_units();
+        assert_eq!(step.units == Units::GiveBack, stops, "{now:?} to {step:?}");
+    }
+}
+
+#[test]
+fn what_is_told_ends_with_what_stands() {
+    for (now, step) in steps() {
+        let told = step.facts.last().map(|fact| match fact {
+            Fact::Confirmed => State::Confirmed,
+            Fact::Rejected => State::Rejected,
+            Fact::Expired => State::Expired,
+            Fact::CancelRequested => State::CancelRequested,
+            Fact::Cancelled => State::Cancelled,
+            Fact::Held | Fact::RefundRequested(_) => panic!("a step never tells {fact:?}"),
+        });
+        assert_eq!(told.unwrap_or(now.state), step.after.state, "{now:?} to {step:?}");
+    }
+}
+
+#[test]
+fn only_an_approval_confirms() {
+    for now in standings() {
+        for outcome in OUTCOMES {
+            if let Settle::Step(step) = settle(&now, now.attempt, outcome, false) {
+                let confirms = step.facts.contains(&Fact::Confirmed);
+                assert_eq!(confirms, outcome == Outcome::Approved, "{now:?} and {outcome:?}");
+            }
+        }
+    }
+}
+
+#[test]
+fn an_unknown_outcome_decides_nothing() {
+    for now in standings() {
+        for past_expiry in [false, true] {
+            assert_eq!(settle(&now, now.attempt, Outcome::Unknown, past_expiry), Settle::Nothing, "{now:?}");
+        }
+    }
+}
+
+#[test]
+fn money_for_a_case_that_has_ended_is_always_given_back() {
+    for now in standings().filter(|now| now.state.is_final()) {
+        assert_eq!(settle(&now, now.attempt, Outcome::Approved, false), Settle::GiveBack, "{now:?}");
+    }
+}
+
+#[test]
+fn one_attempt_is_open_at_a_time() {
+    for now in standings() {
+        for past_expiry in [false, true] {
+            match pay(&now, past_expiry) {
+                Pay::Open(then) => {
+                    assert!(!now.attempt_open && then.attempt == now.attempt + 1 && then.attempt_open, "{now:?}");
+                    assert!(now.state == State::Pending && !now.cancel_asked && !past_expiry, "{now:?}");
+                }
+                Pay::Continue(attempt) => assert!(now.attempt_open && attempt == now.attempt, "{now:?}"),
+                Pay::Refuse => {
+                    assert!(now.state != State::Pending || now.cancel_asked || past_expiry, "{now:?}");
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn an_answer_is_stored_for_what_is_final_and_the_id_is_freed_for_what_was_not_sent() {
+    let open = Standing::held(Mode::AllOrNothing);
+    for (outcome, requests) in [
+        (Outcome::Approved, Requests::Answer),
+        (Outcome::Declined, Requests::Answer),
+        (Outcome::Voided, Requests::Answer),
+        (Outcome::NotSent, Requests::Free),
+    ] {
+        let Settle::Step(step) = settle(&open, 1, outcome, false) else { panic!("{outcome:?} is a step") };
+        assert_eq!(step.requests, requests, "{outcome:?}");
+    }
+}
+
+#[test]
+fn a_sweeper_voids_before_it_gives_up_and_never_guesses() {
+    for now in standings() {
+        for past_expiry in [false, true] {
+            assert_eq!(after_asking(&now, Asked::NoSuchPayment, past_expiry), ThenDo::Void);
+            let unsettled = after_asking(&now, Asked::Unsettled, past_expiry);
+            let expected = if past_expiry || now.cancel_asked { ThenDo::Void } else { ThenDo::AskAgain };
+            assert_eq!(unsettled, expected, "{now:?}");
+        }
+    }
+}

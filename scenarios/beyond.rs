@@ -1,0 +1,1 @@
+//! Rows Z: what none of the originals had.

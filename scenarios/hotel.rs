@@ -1,0 +1,1 @@
+//! Rows A: the hotel.

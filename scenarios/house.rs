@@ -1,0 +1,1 @@
+//! Rows X: what is asked of all of them.

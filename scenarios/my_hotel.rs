@@ -1,0 +1,1 @@
+//! Rows M: my hotel.

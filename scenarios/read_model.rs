@@ -1,0 +1,1 @@
+//! My page off, on again, and rebuilt.

@@ -1,0 +1,1 @@
+//! A stock client with reflection only.

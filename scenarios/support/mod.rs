@@ -1,0 +1,258 @@
+//! An inn to test: a whole embedded system, and people who call it over its socket.
+
+use std::time::Duration;
+
+use contracts::{
+    google::r#type::Money,
+    mypage::v1::{Booking, GetBookingRequest, my_page_service_client::MyPageServiceClient},
+    payment::v1::payment_service_client::PaymentServiceClient,
+    provider::v1::{Charge, ChargeRefund, ListChargesRequest, provider_service_client::ProviderServiceClient},
+    reservation::v1::{
+        CancelReservationRequest, CreateReservationRequest, GetReservationRequest, Reservation,
+        reservation::State, reservation_service_client::ReservationServiceClient,
+    },
+    room::v1::{CreateRoomRequest, Room, room_service_client::RoomServiceClient},
+    types::v1::PaymentMethod,
+};
+use jumak::embedded::{Options, System};
+use mesh::{Refusal, Role};
+use tokio::time::Instant;
+use tonic::{
+    Request, Status,
+    metadata::{Ascii, MetadataValue},
+    service::{Interceptor, interceptor::InterceptedService},
+    transport::{Channel, Endpoint},
+};
+
+/// How long anything that settles by itself may take.
+pub const SETTLES: Duration = Duration::from_secs(30);
+/// How long a token lives.
+const TOKEN: Duration = Duration::from_secs(3_600);
+
+/// A running system.
+pub struct Inn {
+    pub system: System,
+    channel: Channel,
+}
+
+impl Inn {
+    /// A new one that leaves nothing behind.
+    pub async fn open() -> Self {
+        Self::with(Options::ephemeral()).await
+    }
+
+    /// One that is started in another way.
+    pub async fn with(options: Options) -> Self {
+        let system = System::start(options).await.expect("the system starts");
+        let channel = connect(&format!("http://{}", system.address())).await;
+        Self { system, channel }
+    }
+
+    /// A person with some roles.
+    pub fn person(&self, name: &str, roles: &[Role]) -> Person {
+        let token = self.system.mint(name, roles, TOKEN).expect("a token");
+        Person { name: self.system.user(name), channel: self.channel.clone(), bearer: bearer(&token) }
+    }
+
+    pub fn guest(&self, name: &str) -> Person {
+        self.person(name, &[Role::Guest])
+    }
+
+    pub fn host(&self, name: &str) -> Person {
+        self.person(name, &[Role::Host])
+    }
+
+    /// Whatever the token is.
+    pub fn bearer_of(&self, token: &str) -> Person {
+        Person { name: String::new(), channel: self.channel.clone(), bearer: bearer(token) }
+    }
+
+    /// Every charge and refund as the provider knows them: what really happened to money.
+    pub async fn provider_books(&self) -> (Vec<Charge>, Vec<ChargeRefund>) {
+        let admin = self.person("auditor", &[Role::Admin]);
+        let (mut charges, mut refunds, mut page_token) = (Vec::new(), Vec::new(), String::new());
+        loop {
+            let request = ListChargesRequest { page_size: 100, page_token };
+            let page = admin.provider().list_charges(request).await.expect("the provider's books").into_inner();
+            charges.extend(page.charges);
+            refunds.extend(page.refunds);
+            page_token = page.next_page_token;
+            if page_token.is_empty() {
+                return (charges, refunds);
+            }
+        }
+    }
+
+    /// The audit of everything, once it has settled: no finding.
+    pub async fn audit(&self) {
+        let (folder, config) = (self.system.folder(), self.system.config());
+        let verdict = jumak::audit::settle(folder, config, SETTLES).await.expect("an audit");
+        assert!(verdict.passed(), "{:#?}", verdict.findings);
+    }
+
+    pub async fn close(self) {
+        self.system.stop().await.expect("the system stops");
+    }
+}
+
+/// A connection to a system.
+pub async fn connect(uri: &str) -> Channel {
+    Endpoint::from_shared(uri.to_owned()).expect("an address").connect().await.expect("a connection")
+}
+
+/// The metadata of a token.
+pub fn bearer(token: &str) -> MetadataValue<Ascii> {
+    format!("Bearer {token}").parse().expect("a header")
+}
+
+/// Somebody with a token.
+#[derive(Clone)]
+pub struct Person {
+    /// `users/…`.
+    pub name: String,
+    channel: Channel,
+    bearer: MetadataValue<Ascii>,
+}
+
+/// Puts the token on each call.
+#[derive(Clone)]
+pub struct WithToken(MetadataValue<Ascii>);
+
+impl Interceptor for WithToken {
+    fn call(&mut self, mut request: Request<()>) -> Result<Request<()>, Status> {
+        request.metadata_mut().insert("authorization", self.0.clone());
+        Ok(request)
+    }
+}
+
+/// A generated client's transport.
+pub type Wire = InterceptedService<Channel, WithToken>;
+
+impl Person {
+    pub fn over(channel: Channel, name: &str, token: &str) -> Self {
+        Self { name: name.to_owned(), channel, bearer: bearer(token) }
+    }
+
+    pub fn wire(&self) -> Wire {
+        InterceptedService::new(self.channel.clone(), WithToken(self.bearer.clone()))
+    }
+
+    pub fn rooms(&self) -> RoomServiceClient<Wire> {
+        RoomServiceClient::new(self.wire())
+    }
+
+    pub fn reservations(&self) -> ReservationServiceClient<Wire> {
+        ReservationServiceClient::new(self.wire())
+    }
+
+    pub fn payments(&self) -> PaymentServiceClient<Wire> {
+        PaymentServiceClient::new(self.wire())
+    }
+
+    pub fn my_page(&self) -> MyPageServiceClient<Wire> {
+        MyPageServiceClient::new(self.wire())
+    }
+
+    pub fn provider(&self) -> ProviderServiceClient<Wire> {
+        ProviderServiceClient::new(self.wire())
+    }
+
+    /// Registers a room of so many units at ₩90,000 a night.
+    pub async fn registers_a_room(&self, units: i32) -> Room {
+        let room = Room {
+            display_name: "Garden room".to_owned(),
+            nightly_rate: Some(won(90_000)),
+            units: Some(units),
+            ..Room::default()
+        };
+        let request = CreateRoomRequest { room: Some(room), ..CreateRoomRequest::default() };
+        self.rooms().create_room(request).await.expect("a room").into_inner()
+    }
+
+    /// Asks for two nights.
+    pub async fn books(&self, room: &Room, token: Option<&str>) -> Result<Reservation, Status> {
+        self.books_nights(room, ("2027-05-01", "2027-05-03"), token).await
+    }
+
+    pub async fn books_nights(
+        &self,
+        room: &Room,
+        nights: (&str, &str),
+        token: Option<&str>,
+    ) -> Result<Reservation, Status> {
+        let request = booking(room, nights, token);
+        Ok(self.reservations().create_reservation(request).await?.into_inner())
+    }
+
+    pub async fn reservation(&self, name: &str) -> Result<Reservation, Status> {
+        let request = GetReservationRequest { name: name.to_owned() };
+        Ok(self.reservations().get_reservation(request).await?.into_inner())
+    }
+
+    pub async fn cancels(&self, name: &str) -> Result<Reservation, Status> {
+        let request = CancelReservationRequest { name: name.to_owned(), ..CancelReservationRequest::default() };
+        Ok(self.reservations().cancel_reservation(request).await?.into_inner())
+    }
+
+    /// The reservation, once it is in that state.
+    pub async fn reservation_in(&self, name: &str, state: State) -> Reservation {
+        eventually(format!("{name} is {}", state.as_str_name()), || async {
+            let reservation = self.reservation(name).await.ok()?;
+            (reservation.state() == state).then_some(reservation)
+        })
+        .await
+    }
+
+    /// The booking on this person's page in at least that version.
+    pub async fn booking(&self, reservation: &Reservation) -> Result<Booking, Status> {
+        let id = reservation.name.strip_prefix("reservations/").unwrap_or_default();
+        let name = format!("users/me/bookings/{id}");
+        let request = GetBookingRequest { name, min_version: reservation.version };
+        Ok(self.my_page().get_booking(request).await?.into_inner())
+    }
+}
+
+/// A request for some nights.
+pub fn booking(room: &Room, nights: (&str, &str), token: Option<&str>) -> CreateReservationRequest {
+    CreateReservationRequest {
+        reservation: Some(Reservation {
+            room: room.name.clone(),
+            check_in_date: nights.0.to_owned(),
+            check_out_date: nights.1.to_owned(),
+            ..Reservation::default()
+        }),
+        payment_method: token.map(|token| PaymentMethod { token: token.to_owned() }),
+        ..CreateReservationRequest::default()
+    }
+}
+
+/// So many won.
+pub fn won(units: i64) -> Money {
+    Money { currency_code: "KRW".to_owned(), units, nanos: 0 }
+}
+
+/// The stable reason in a status.
+pub fn reason(status: &Status) -> &'static str {
+    refusal(status).reason.as_str()
+}
+
+/// The refusal in a status; a status without one is a defect of its own.
+pub fn refusal(status: &Status) -> Refusal {
+    Refusal::from_status(status).unwrap_or_else(|| panic!("a status without a reason: {status:?}"))
+}
+
+/// Asks until there is an answer.
+pub async fn eventually<T, F, Fut>(what: impl AsRef<str>, mut ask: F) -> T
+where
+    F: FnMut() -> Fut,
+    Fut: Future<Output = Option<T>>,
+{
+    let deadline = Instant::now() + SETTLES;
+    loop {
+        if let Some(answer) = ask().await {
+            return answer;
+        }
+        assert!(Instant::now() < deadline, "it never came true that {}", what.as_ref());
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+}

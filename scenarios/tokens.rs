@@ -1,0 +1,1 @@
+//! Tokens that must not open anything.

@@ -1,0 +1,371 @@
+//! A house whose books are in order: every course that a reservation can take, written down by all who write.
+
+use std::{collections::BTreeMap, time::Duration};
+
+use jiff::{SignedDuration, Timestamp, ToSpan, civil::date};
+use mesh::{
+    Actor,
+    bus::embedded::backlog::Backlog,
+    checkout::{State, payment_name},
+    fields::{name, parse_name},
+    money::Money,
+};
+use mypage::audit::BookingRow;
+use payment::{
+    audit::Balance,
+    domain::{
+        ledger::{Movement, Side},
+        payment::{Bill, Change, Payment},
+        provider::{Method, Outcome, RefundOutcome},
+        refund::Refund,
+    },
+};
+use provider::{
+    audit::AuditedCharge,
+    domain::{
+        charge::{Charge, State as ChargeState},
+        token::{Pace, Plan, RefundPlan, Script},
+    },
+};
+use reservation::audit::{Entry, NightRow};
+use room::audit::{Occupancy, StayRow};
+use uuid::Uuid;
+
+use crate::audit::{Reading, Told};
+
+/// What every stay costs, in won.
+pub const TOTAL: i64 = 160_000;
+const NIGHTS: i64 = 2;
+const GUEST: &str = "users/guest";
+const HOST: &str = "users/host";
+
+/// The reservations of [`in_order`], by their places in the reading.
+pub mod at {
+    /// Paid.
+    pub const CONFIRMED: usize = 0;
+    /// Paid, cancelled, refunded.
+    pub const CANCELLED: usize = 1;
+    /// Paid, and cancelled too late for a refund.
+    pub const CANCELLED_LATE: usize = 2;
+    /// Declined.
+    pub const REJECTED: usize = 3;
+    /// Voided, charged all the same, and given back.
+    pub const EXPIRED: usize = 4;
+    /// Held, not paid.
+    pub const HELD: usize = 5;
+    /// Being paid.
+    pub const PAYING: usize = 6;
+    /// Paid, cancelled, its refund on its way.
+    pub const CANCELLING: usize = 7;
+    /// Declined, then approved for nothing, and refunded.
+    pub const ORPHANED: usize = 8;
+}
+
+/// When the books are read.
+pub fn now() -> Timestamp {
+    "2027-01-01T00:00:00Z".parse().unwrap()
+}
+
+/// When what is long over happened.
+pub fn long_ago() -> Timestamp {
+    now() - 1.hour()
+}
+
+/// When what is under way began.
+pub fn just_now() -> Timestamp {
+    now() - 5.seconds()
+}
+
+fn won(minor: i64) -> Money {
+    Money::new(minor, "KRW").unwrap()
+}
+
+fn charged() -> Outcome {
+    let method = Method { kind: "card".to_owned(), brand: "visa".to_owned(), last4: "4242".to_owned() };
+    Outcome::Charged { method, reference: "reference".to_owned() }
+}
+
+/// Books that are in order.
+pub fn in_order() -> Reading {
+    let mut house = House::default();
+    house.reservation(State::Confirmed, Some(Payment::charged_once));
+    house.reservation(State::Cancelled, Some(Payment::charged_and_refunded));
+    house.reservation(State::Cancelled, Some(Payment::charged_once));
+    house.reservation(State::Rejected, Some(Payment::declined));
+    house.reservation(State::Expired, Some(Payment::voided_and_reversed));
+    house.reservation(State::Pending, None);
+    house.reservation(State::Pending, Some(Payment::called));
+    house.reservation(State::CancelRequested, Some(Payment::charged_and_refunding));
+    house.reservation(State::Rejected, Some(Payment::charged_and_refunded));
+    let mut reading = house.read();
+    reading.reservations[at::CANCELLED_LATE].refund_minor = Some(0);
+    let orphaned = &mut reading.reservations[at::ORPHANED];
+    (orphaned.was_confirmed, orphaned.refund_minor) = (false, None);
+    reading
+}
+
+/// The only payment of that reservation.
+pub fn payment_of(reading: &mut Reading, place: usize) -> &mut Payment {
+    let case = reading.reservations[place].name.clone();
+    reading.payments.iter_mut().find(|payment| payment.case == case).unwrap()
+}
+
+/// The only refund or reversal of that reservation's payment.
+pub fn refund_of(reading: &mut Reading, place: usize) -> &mut Refund {
+    let id = payment_of(reading, place).id;
+    reading.refunds.iter_mut().find(|refund| refund.payment == id).unwrap()
+}
+
+/// The provider's charge for that reservation.
+pub fn charge_of(reading: &mut Reading, place: usize) -> &mut AuditedCharge {
+    let id = payment_of(reading, place).id.to_string();
+    reading.charges.iter_mut().find(|audited| audited.charge.id == id).unwrap()
+}
+
+/// The reservation's stay in the calendar.
+pub fn stay_of(reading: &mut Reading, place: usize) -> &mut StayRow {
+    let case = reading.reservations[place].name.clone();
+    reading.stays.iter_mut().find(|stay| stay.reservation == case).unwrap()
+}
+
+/// The reservation as its guest's page shows it.
+pub fn booking_of(reading: &mut Reading, place: usize) -> &mut BookingRow {
+    let case = reading.reservations[place].name.clone();
+    reading.bookings.iter_mut().flatten().find(|booking| booking.case == case && booking.user == GUEST).unwrap()
+}
+
+/// The newest event of that reservation.
+pub fn event_of(reading: &mut Reading, place: usize) -> &mut Told {
+    let case = reading.reservations[place].name.clone();
+    reading.events.iter_mut().rfind(|told| told.subject == case).unwrap()
+}
+
+/// What payment did, and what came of it.
+#[derive(Default)]
+struct Done {
+    movements: Vec<Movement>,
+    refunds: Vec<Refund>,
+    times_taken: u32,
+    given_back_minor: i64,
+    is_told: bool,
+}
+
+impl Done {
+    fn note(&mut self, change: Change) {
+        self.movements.extend(change.movement);
+        self.refunds.extend(change.refund);
+        self.is_told |= change.fact.is_some();
+    }
+
+    fn give_back(&mut self, payment: &mut Payment) {
+        let refund = self.refunds.last_mut().unwrap();
+        let change = payment.settle_refund(refund, &RefundOutcome::Succeeded, long_ago()).unwrap().unwrap();
+        self.given_back_minor += refund.amount.minor();
+        self.note(change);
+    }
+}
+
+/// The ways in which a payment may go.
+trait Ways {
+    fn called(&mut self) -> Done;
+    fn charged_once(&mut self) -> Done;
+    fn declined(&mut self) -> Done;
+    fn voided_and_reversed(&mut self) -> Done;
+    fn charged_and_refunding(&mut self) -> Done;
+    fn charged_and_refunded(&mut self) -> Done;
+}
+
+impl Ways for Payment {
+    fn called(&mut self) -> Done {
+        self.call_time = Some(just_now());
+        Done::default()
+    }
+
+    fn charged_once(&mut self) -> Done {
+        let mut done = Done { times_taken: 1, ..Done::default() };
+        done.note(self.record(&charged(), false, long_ago()).unwrap().unwrap());
+        done
+    }
+
+    fn declined(&mut self) -> Done {
+        let mut done = Done::default();
+        let outcome = Outcome::Declined { reason: "CARD_EXPIRED".to_owned() };
+        done.note(self.record(&outcome, false, long_ago()).unwrap().unwrap());
+        done
+    }
+
+    fn voided_and_reversed(&mut self) -> Done {
+        let mut done = Done { times_taken: 1, ..Done::default() };
+        done.note(self.void(long_ago()).unwrap());
+        done.note(self.record(&charged(), false, long_ago()).unwrap().unwrap());
+        done.give_back(self);
+        done
+    }
+
+    fn charged_and_refunding(&mut self) -> Done {
+        let mut done = self.charged_once();
+        let actor = Actor::context("reservation", self.correlation_id.clone());
+        let (refund, movement) = self.ask_refund(Uuid::from_u128(7), None, actor, just_now()).unwrap();
+        done.refunds.push(refund);
+        done.movements.extend(movement);
+        done
+    }
+
+    fn charged_and_refunded(&mut self) -> Done {
+        let mut done = self.charged_and_refunding();
+        done.give_back(self);
+        done
+    }
+}
+
+/// The books as they are written.
+#[derive(Default)]
+struct House {
+    reservations: Vec<Entry>,
+    nights: Vec<NightRow>,
+    stays: Vec<StayRow>,
+    payments: Vec<Payment>,
+    refunds: Vec<Refund>,
+    movements: Vec<Movement>,
+    charges: Vec<AuditedCharge>,
+    bookings: Vec<BookingRow>,
+    events: Vec<Told>,
+}
+
+impl House {
+    /// A reservation on nights of its own, whose payment, if there was one, went that way.
+    fn reservation(&mut self, state: State, way: Option<fn(&mut Payment) -> Done>) {
+        let number = self.reservations.len();
+        let case = name("reservations", Uuid::from_u128(number as u128));
+        let room = Uuid::from_u128(1_000);
+        let check_in = date(2027, 5, 1).checked_add((3 * i64::try_from(number).unwrap()).days()).unwrap();
+        let check_out = check_in.checked_add(NIGHTS.days()).unwrap();
+        let nights: Vec<String> = (0..NIGHTS).map(|night| check_in.checked_add(night.days()).unwrap().to_string()).collect();
+        let taken = i32::from(state.holds_units());
+        self.nights.extend(nights.iter().map(|night| NightRow {
+            room,
+            night: night.clone(),
+            offered: 1,
+            capacity: 1,
+            taken,
+        }));
+        let version = if state == State::Pending { 1 } else { 2 };
+        let changed = if state == State::CancelRequested { just_now() } else { long_ago() };
+        for sequence in 1..=version {
+            self.tell("reservation", "jumak.reservation.v1.ReservationChanged", &case, sequence, &case, long_ago());
+        }
+        self.stays.push(StayRow {
+            reservation: case.clone(),
+            room: name("rooms", room),
+            check_in_date: check_in,
+            check_out_date: check_out,
+            units: 1,
+            occupancy: match state {
+                State::Pending => Occupancy::Held,
+                State::Confirmed => Occupancy::Charged,
+                _ => Occupancy::Released,
+            },
+            version,
+        });
+        let paid = way.map(|way| self.pay(&case, way));
+        for user in [GUEST, HOST] {
+            let (payment_state, refunded_minor) = paid.clone().flatten().unwrap_or_default();
+            self.bookings.push(BookingRow {
+                case: case.clone(),
+                user: user.to_owned(),
+                state: state.name().to_owned(),
+                version,
+                payment_state,
+                refunded_minor,
+            });
+        }
+        let was_confirmed = matches!(state, State::Confirmed | State::CancelRequested | State::Cancelled);
+        let payment = paid.map(|_| payment_name(&case, 1));
+        self.reservations.push(Entry {
+            state,
+            version,
+            guest: GUEST.to_owned(),
+            host: HOST.to_owned(),
+            room,
+            nights,
+            units: 1,
+            total_minor: TOTAL,
+            currency: "KRW",
+            refund_minor: (was_confirmed && state != State::Confirmed).then_some(TOTAL),
+            payments: payment.iter().cloned().collect(),
+            payment,
+            was_confirmed,
+            hold_expire_micros: (now() + 1.minute()).as_microsecond(),
+            update_micros: changed.as_microsecond(),
+            name: case,
+        });
+    }
+
+    /// Payment's and the provider's part. Returns what is told of it, if anything is.
+    fn pay(&mut self, case: &str, way: fn(&mut Payment) -> Done) -> Option<(String, i64)> {
+        let id = parse_name(&payment_name(case, 1), "payments").unwrap();
+        let bill = Bill { payer: GUEST.to_owned(), payee: HOST.to_owned(), amount: won(TOTAL), earn_time: None };
+        let mut payment = Payment::begin(id, case.to_owned(), bill, "simulated", case.to_owned(), long_ago());
+        let done = way(&mut payment);
+        let script = Script { plan: Plan::Approve, pace: Pace::Answered(Duration::ZERO), refunds: RefundPlan::Done };
+        let state = if done.times_taken > 0 { ChargeState::Charged } else { ChargeState::Processing };
+        let charge = Charge::arrive(id.to_string(), won(TOTAL), script, state, long_ago(), long_ago());
+        let Done { movements, refunds, times_taken, given_back_minor, is_told } = done;
+        self.charges.push(AuditedCharge { charge, times_taken, given_back_minor });
+        self.movements.extend(movements);
+        self.refunds.extend(refunds);
+        if is_told {
+            let (subject, version) = (payment.name(), payment.version);
+            self.tell("payment", "jumak.payment.v1.PaymentChanged", &subject, version, case, long_ago());
+        }
+        let shown = (payment.state().name().to_owned(), payment.bill.as_ref().unwrap().1.refunded.minor());
+        self.payments.push(payment);
+        is_told.then_some(shown)
+    }
+
+    fn tell(&mut self, context: &'static str, kind: &str, subject: &str, sequence: i64, case: &str, time: Timestamp) {
+        self.events.push(Told {
+            context,
+            kind: kind.to_owned(),
+            subject: subject.to_owned(),
+            sequence,
+            occur_time: time,
+            correlation_id: case.to_owned(),
+            is_published: true,
+        });
+    }
+
+    fn read(self) -> Reading {
+        let mut balances: BTreeMap<(String, &str), i64> = BTreeMap::new();
+        for entry in self.movements.iter().flat_map(Movement::entries) {
+            let minor = entry.amount.minor();
+            *balances.entry((entry.account.name(), entry.amount.code())).or_default() +=
+                if entry.side == Side::Debit { minor } else { -minor };
+        }
+        let backlog = |consumer: &str| Backlog {
+            consumer: consumer.to_owned(),
+            waiting: 1,
+            oldest: Some(just_now()),
+            dead_letters: Vec::new(),
+        };
+        Reading {
+            time: now(),
+            grace: SignedDuration::from_secs(30),
+            reservations: self.reservations,
+            nights: self.nights,
+            stays: self.stays,
+            payments: self.payments,
+            refunds: self.refunds,
+            balances: balances
+                .into_iter()
+                .map(|((account, currency), debit_minor)| Balance { account, currency: currency.to_owned(), debit_minor })
+                .collect(),
+            unbalanced: Vec::new(),
+            charges: self.charges,
+            bookings: Some(self.bookings),
+            events: self.events,
+            open_requests: Vec::new(),
+            backlogs: vec![backlog("payment"), backlog("reservation")],
+        }
+    }
+}

@@ -1,0 +1,188 @@
+use std::{
+    fs,
+    path::{Path, PathBuf},
+    sync::atomic::{AtomicBool, Ordering},
+};
+
+use mesh::Database;
+use sea_orm::ConnectionTrait;
+use tempfile::TempDir;
+
+use super::*;
+
+/// A folder with two databases, each of which holds a number, and a key.
+struct House(TempDir);
+
+impl House {
+    async fn new() -> Self {
+        let house = Self(tempfile::tempdir().unwrap());
+        for name in ["cause", "effect"] {
+            let database = house.database(name).await;
+            let make = "CREATE TABLE number (value INTEGER NOT NULL); INSERT INTO number VALUES (0)";
+            database.for_migrations().execute_unprepared(make).await.unwrap();
+            database.close().await;
+        }
+        draft::private_folder(&house.folder().keys()).unwrap();
+        fs::write(house.folder().key_file("issuer"), "a key").unwrap();
+        house
+    }
+
+    fn folder(&self) -> DataFolder {
+        DataFolder::at(self.0.path().join("data"))
+    }
+
+    fn place(&self, name: &str) -> PathBuf {
+        self.0.path().join(name)
+    }
+
+    async fn database(&self, name: &str) -> Database {
+        self.folder().create().unwrap();
+        Database::open_file(&self.folder().database_file(name), 2).await.unwrap()
+    }
+}
+
+async fn number(file: &Path) -> i64 {
+    let database = Database::open_file_to_read(file, 1).await.unwrap();
+    let row = Statement::from_string(DbBackend::Sqlite, "SELECT value FROM number");
+    let value = database.read().query_one_raw(row).await.unwrap().unwrap().try_get("", "value").unwrap();
+    database.close().await;
+    value
+}
+
+async fn set(database: &Database, number: i64) {
+    let update = format!("UPDATE number SET value = {number}");
+    database.for_migrations().execute_unprepared(&update).await.unwrap();
+}
+
+/// Every number is written to `cause` first and to `effect` only after that has committed: no copy may hold an effect whose cause it
+/// has not, and none may be older than what was there when it was asked for.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_copy_holds_no_effect_without_its_cause() {
+    let house = House::new().await;
+    let (cause, effect) = (house.database("cause").await, house.database("effect").await);
+    let done = AtomicBool::new(false);
+    let writing = async {
+        let mut written = 0;
+        while !done.load(Ordering::Relaxed) {
+            written += 1;
+            set(&cause, written).await;
+            set(&effect, written).await;
+        }
+    };
+    let copying = async {
+        for round in 0..20 {
+            let before = number(&house.folder().database_file("effect")).await;
+            let to = house.place(&format!("backup-{round}"));
+            copy(&house.folder(), &to).await.unwrap();
+            let (cause, effect) = (number(&to.join("cause.db")).await, number(&to.join("effect.db")).await);
+            assert!(cause == effect || cause == effect + 1, "round {round}: {cause} led to {effect}");
+            assert!(effect >= before, "round {round}: {effect} is from before {before}");
+        }
+        done.store(true, Ordering::Relaxed);
+    };
+    tokio::join!(writing, copying);
+}
+
+#[tokio::test]
+async fn what_is_restored_is_what_was_copied() {
+    let house = House::new().await;
+    let database = house.database("cause").await;
+    set(&database, 42).await;
+    let copied = copy(&house.folder(), &house.place("backup")).await.unwrap();
+    assert_eq!(copied.files, 3);
+    database.close().await;
+
+    let restored = DataFolder::at(house.place("somewhere/restored"));
+    put_back(&house.place("backup"), &restored).unwrap();
+    assert_eq!(number(&restored.database_file("cause")).await, 42);
+    assert_eq!(fs::read_to_string(restored.key_file("issuer")).unwrap(), "a key");
+    // The copy was for putting back: nothing of it stays behind.
+    assert!(!restored.path().join("manifest.json").exists());
+    let left: Vec<_> = fs::read_dir(house.place("somewhere")).unwrap().map(|entry| entry.unwrap().file_name()).collect();
+    assert_eq!(left, ["restored"]);
+}
+
+#[cfg(unix)]
+#[tokio::test]
+async fn keys_stay_their_owners_alone() {
+    use std::os::unix::fs::PermissionsExt;
+    let house = House::new().await;
+    fs::set_permissions(house.folder().key_file("issuer"), fs::Permissions::from_mode(0o600)).unwrap();
+    copy(&house.folder(), &house.place("backup")).await.unwrap();
+    let restored = DataFolder::at(house.place("restored"));
+    put_back(&house.place("backup"), &restored).unwrap();
+    let mode = |path: &Path| fs::metadata(path).unwrap().permissions().mode() & 0o777;
+    for folder in [house.place("backup"), restored.path().to_owned()] {
+        assert_eq!(mode(&folder.join("keys/issuer.pem")), 0o600);
+        assert_eq!(mode(&folder.join("keys")), 0o700);
+        assert_eq!(mode(&folder), 0o700);
+    }
+}
+
+#[tokio::test]
+async fn a_damaged_backup_is_refused_as_a_whole() {
+    let house = House::new().await;
+    let backup = house.place("backup");
+    copy(&house.folder(), &backup).await.unwrap();
+    let restored = DataFolder::at(house.place("restored"));
+
+    let mut bytes = fs::read(backup.join("effect.db")).unwrap();
+    *bytes.last_mut().unwrap() ^= 1;
+    fs::write(backup.join("effect.db"), &bytes).unwrap();
+    let refusal = put_back(&backup, &restored).unwrap_err().to_string();
+    assert!(refusal.contains("effect.db is damaged"), "{refusal}");
+    assert!(!restored.path().exists());
+
+    fs::remove_file(backup.join("effect.db")).unwrap();
+    let refusal = put_back(&backup, &restored).unwrap_err().to_string();
+    assert!(refusal.contains("effect.db cannot be read"), "{refusal}");
+    assert!(!restored.path().exists());
+}
+
+#[tokio::test]
+async fn a_manifest_cannot_reach_outside_its_backup() {
+    let house = House::new().await;
+    let backup = house.place("backup");
+    copy(&house.folder(), &backup).await.unwrap();
+    for elsewhere in ["../data/cause.db", "/etc/hostname", "keys/../../data/cause.db"] {
+        let mut manifest = Manifest::read(&backup).unwrap();
+        elsewhere.clone_into(&mut manifest.files[0].path);
+        let twin = house.place("twin");
+        fs::create_dir_all(&twin).unwrap();
+        manifest.write(&twin).unwrap();
+        let refusal = put_back(&twin, &DataFolder::at(house.place("restored"))).unwrap_err().to_string();
+        assert!(refusal.contains("outside the backup"), "{refusal}");
+    }
+}
+
+#[tokio::test]
+async fn nothing_is_ever_written_over() {
+    let house = House::new().await;
+    let refusal = copy(&house.folder(), house.folder().path()).await.unwrap_err().to_string();
+    assert!(refusal.contains("is not empty"), "{refusal}");
+
+    let backup = house.place("backup");
+    copy(&house.folder(), &backup).await.unwrap();
+    let refusal = put_back(&backup, &house.folder()).unwrap_err().to_string();
+    assert!(refusal.contains("is not empty"), "{refusal}");
+
+    // A folder in which there is nothing but the lock of somebody who is gone is empty; that of somebody who is there is not.
+    let restored = DataFolder::at(house.place("restored"));
+    let lock = restored.lock().unwrap();
+    let refusal = put_back(&backup, &restored).unwrap_err().to_string();
+    assert!(refusal.contains("is in use"), "{refusal}");
+    drop(lock);
+    put_back(&backup, &restored).unwrap();
+}
+
+#[tokio::test]
+async fn a_folder_without_databases_is_no_data_folder() {
+    let house = House::new().await;
+    let empty = DataFolder::at(house.place("empty"));
+    let refusal = copy(&empty, &house.place("backup")).await.unwrap_err().to_string();
+    assert!(refusal.contains("there is no data folder"), "{refusal}");
+    empty.create().unwrap();
+    let refusal = copy(&empty, &house.place("backup")).await.unwrap_err().to_string();
+    assert!(refusal.contains("--data"), "{refusal}");
+    assert!(!house.place("backup").exists());
+}
