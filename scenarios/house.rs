@@ -1,1 +1,80 @@
-//! Rows X: what is asked of all of them.
+//! Rows X: what is asked of all of them, as far as one process shows it.
+
+use contracts::reservation::v1::reservation::State;
+use jumak::embedded::{Optional, Options};
+use mesh::store::entity::outbox;
+use sea_orm::EntityTrait;
+
+use crate::support::{Inn, reason};
+
+#[tokio::test]
+async fn x1_taking_the_supporting_context_away_harms_no_core_one() {
+    let mut options = Options::ephemeral();
+    options.without.insert(Optional::Mypage);
+    let inn = Inn::with(options).await;
+    let (host, guest) = (inn.host("henry"), inn.guest("alice"));
+    let room = host.registers_a_room(1).await;
+    let made = guest.books(&room, Some("tok_approve")).await.expect("a reservation");
+    guest.cancels(&made.name).await.expect("cancelled");
+    guest.reservation_in(&made.name, State::Cancelled).await;
+    inn.close().await;
+}
+
+#[tokio::test]
+async fn x3_every_event_of_a_case_names_that_case() {
+    let inn = Inn::open().await;
+    let (host, guest) = (inn.host("henry"), inn.guest("alice"));
+    let room = host.registers_a_room(2).await;
+    let mut request = tonic::Request::new(crate::support::booking(&room, ("2027-05-01", "2027-05-03"), Some("tok_approve")));
+    request.metadata_mut().insert("x-correlation-id", "case-of-alice".parse().expect("a header"));
+    let made = guest.reservations().create_reservation(request).await.expect("a reservation").into_inner();
+    let other = guest.books(&room, Some("tok_approve")).await.expect("another reservation");
+    guest.cancels(&made.name).await.expect("cancelled");
+    guest.reservation_in(&made.name, State::Cancelled).await;
+    let mut of_the_case = 0;
+    for context in ["reservation", "payment"] {
+        let database = inn.system.database(context).expect("a database");
+        for event in outbox::Entity::find().all(database.read()).await.expect("an outbox") {
+            assert!(!event.correlation_id.is_empty(), "{event:?}");
+            if event.subject == other.name {
+                assert_ne!(event.correlation_id, "case-of-alice");
+            }
+            of_the_case += usize::from(event.correlation_id == "case-of-alice");
+        }
+    }
+    // Held, Confirmed, CancelRequested, Cancelled; Approved, Refunded.
+    assert_eq!(of_the_case, 6);
+    inn.close().await;
+}
+
+#[tokio::test]
+async fn x13_what_changes_in_operation_is_configuration() {
+    let mut options = Options::ephemeral();
+    options.config.checkout.hold_ms = 1_000;
+    options.config.checkout.max_open_holds = 1;
+    let inn = Inn::with(options).await;
+    let (host, guest) = (inn.host("henry"), inn.guest("alice"));
+    let room = host.registers_a_room(5).await;
+    let held = guest.books(&room, None).await.expect("a hold");
+    assert_eq!(reason(&guest.books(&room, None).await.expect_err("one hold")), "TOO_MANY_HOLDS");
+    guest.reservation_in(&held.name, State::Expired).await;
+    guest.books(&room, None).await.expect("another hold");
+    inn.close().await;
+}
+
+#[tokio::test]
+async fn z9_a_system_that_is_stopped_and_started_again_knows_all_it_knew() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let inn = Inn::with(Options::in_folder(folder.path())).await;
+    let (host, guest) = (inn.host("henry"), inn.guest("alice"));
+    let room = host.registers_a_room(1).await;
+    let made = guest.books(&room, Some("tok_approve")).await.expect("a reservation");
+    inn.close().await;
+    let inn = Inn::with(Options::in_folder(folder.path())).await;
+    let guest = inn.guest("alice");
+    assert_eq!(guest.reservation(&made.name).await.expect("known").state(), State::Confirmed);
+    assert_eq!(reason(&inn.guest("bob").books(&room, Some("tok_approve")).await.expect_err("sold")), "ROOM_UNAVAILABLE");
+    guest.booking(&made).await.expect("on my page");
+    inn.audit().await;
+    inn.close().await;
+}

@@ -1,8 +1,9 @@
 //! Loops that run beside the calls: relays, consumers, sweepers, recovery. Each has a name and a metric, each stops on drain, and
 //! one that panics ends the process, because a process that looks alive and settles nothing is worse than one that is started again.
 
-use std::{future::Future, sync::Arc, time::Duration};
+use std::{future::Future, panic::AssertUnwindSafe, sync::Arc, time::Duration};
 
+use futures::FutureExt;
 use tokio::task::JoinHandle;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
@@ -50,13 +51,15 @@ impl Background {
     {
         let name = name.into();
         let (token, tracker) = self.phase(phase);
-        let body = body(token.clone());
-        let guard = EndsTheProcess { name: name.clone() };
+        let body = AssertUnwindSafe(body(token.clone())).catch_unwind();
         tracker.spawn(async move {
             metrics().background_loops.add(1, &[opentelemetry::KeyValue::new("loop", name.clone())]);
-            body.await;
+            if body.await.is_err() {
+                tracing::error!(background = %name, "a background loop panicked: the process ends");
+                eprintln!("background loop {name} panicked: the process ends");
+                std::process::abort();
+            }
             metrics().background_loops.add(-1, &[opentelemetry::KeyValue::new("loop", name)]);
-            drop(guard);
         });
     }
 
@@ -80,21 +83,6 @@ impl Background {
             if tokio::time::timeout(patience, tracker.wait()).await.is_err() {
                 tracing::warn!(?phase, left = tracker.len(), "not everything stopped in time");
             }
-        }
-    }
-}
-
-/// Aborts the process when dropped by a panic.
-struct EndsTheProcess {
-    name: String,
-}
-
-impl Drop for EndsTheProcess {
-    fn drop(&mut self) {
-        if std::thread::panicking() {
-            tracing::error!(background = %self.name, "a background loop panicked: the process ends");
-            eprintln!("background loop {} panicked: the process ends", self.name);
-            std::process::abort();
         }
     }
 }

@@ -57,21 +57,21 @@ pub fn metrics() -> &'static Metrics {
 pub struct Metrics {
     /// Loops that run, by `loop`.
     pub background_loops: UpDownCounter<i64>,
-    /// Events that the broker has stored.
+    /// Events that the broker has stored, by `context`.
     pub relay_published: Counter<u64>,
-    /// Batches that could not be published.
+    /// Batches that could not be published, by `context`.
     pub relay_failures: Counter<u64>,
     /// How long the oldest event that no broker has yet has waited, by `context`.
     pub outbox_lag_seconds: Gauge<f64>,
-    /// Events handled.
+    /// Events handled, by `context`.
     pub consumer_handled: Counter<u64>,
-    /// Events that had been handled before.
+    /// Events that had been handled before, by `context`.
     pub consumer_duplicates: Counter<u64>,
-    /// Events of a kind that the consumer does not know.
+    /// Events of a kind that the consumer does not know, by `context`.
     pub consumer_unknown: Counter<u64>,
-    /// Events put aside with their reason.
+    /// Events put aside with their reason, by `context`.
     pub consumer_dead_letters: Counter<u64>,
-    /// Times that a consumer stopped for its database or the network.
+    /// Times that a consumer stopped for its database or the network, by `context`.
     pub consumer_pauses: Counter<u64>,
     /// Calls answered, by `rpc.method` and `rpc.grpc.status_code`.
     pub calls: Counter<u64>,
@@ -81,17 +81,17 @@ pub struct Metrics {
     pub calls_in_flight: UpDownCounter<i64>,
     /// Calls turned away because too many were in flight, by `context`.
     pub shed: Counter<u64>,
-    /// Attempts made at other contexts.
+    /// Calls to other contexts, by `callee`, `rpc.method` and `rpc.grpc.status_code`.
     pub client_calls: Counter<u64>,
-    /// Attempts that were not the first one.
+    /// Attempts at such a call that were not the first one, by `callee`.
     pub client_retries: Counter<u64>,
-    /// Calls that our own layers refused, so that nothing was sent.
+    /// Such calls that our own layers refused, so that nothing was sent, by `callee` and `rpc.method`.
     pub client_refused_locally: Counter<u64>,
-    /// Times that a circuit opened.
+    /// Times that a circuit opened, by `callee`.
     pub breaker_opened: Counter<u64>,
-    /// Cases that came to their end, by `state`.
+    /// Cases that a payment's outcome has moved, by `context` and the `state` that they are in then.
     pub checkout_settled: Counter<u64>,
-    /// Cases that a sweeper looked at.
+    /// Cases that a sweeper looked at, by `context`.
     pub sweeps: Counter<u64>,
     /// Refunds that came to their end, by `state`.
     pub refunds: Counter<u64>,
@@ -138,11 +138,11 @@ impl Metrics {
                 .build(),
             calls_in_flight: gauge("jumak.server.calls.in_flight", "{call}", "Calls being answered"),
             shed: counter("jumak.server.shed", "{call}", "Calls turned away because too many were in flight"),
-            client_calls: counter("jumak.client.calls", "{call}", "Attempts made at other contexts"),
+            client_calls: counter("jumak.client.calls", "{call}", "Calls to other contexts"),
             client_retries: counter("jumak.client.retries", "{call}", "Attempts that were not the first one"),
             client_refused_locally: counter("jumak.client.refused_locally", "{call}", "Calls that were never sent"),
             breaker_opened: counter("jumak.client.breaker.opened", "{opening}", "Times that a circuit opened"),
-            checkout_settled: counter("jumak.checkout.settled", "{case}", "Cases that came to their end"),
+            checkout_settled: counter("jumak.checkout.settled", "{case}", "Cases that a payment's outcome has moved"),
             sweeps: counter("jumak.checkout.sweeps", "{case}", "Cases that a sweeper looked at"),
             refunds: counter("jumak.refunds", "{refund}", "Refunds that came to their end"),
             provider_calls: counter("jumak.provider.calls", "{call}", "Calls to the payment provider"),

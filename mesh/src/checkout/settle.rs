@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use jiff::Timestamp;
+use opentelemetry::KeyValue;
 
 use super::{
     Checkout, Settings,
@@ -24,11 +25,11 @@ const ASK_AGAIN: Duration = Duration::from_secs(2);
 /// When a caller who was held off may pay again.
 const PAY_AGAIN: Duration = Duration::from_secs(3);
 /// `reject_reason` of a case whose payment was voided before it came about.
-const VOIDED: &str = "payment_voided";
+const VOIDED: &str = "PAYMENT_VOIDED";
 /// `reject_reason` of a case whose payment was surely not sent.
-const UNAVAILABLE: &str = "payment_unavailable";
+const UNAVAILABLE: &str = "PAYMENT_UNAVAILABLE";
 /// `reject_reason` of a declined payment whose provider gave no reason.
-const DECLINED: &str = "declined";
+const DECLINED: &str = "DECLINED";
 /// An orphan's bit: attempts are bounded well below this.
 const MAX_ORPHAN_BITS: u32 = 62;
 
@@ -67,7 +68,9 @@ impl<C: Cases> Checkout<C> {
         let record = case.record();
         match machine::settle(&record.standing, attempt, seen.outcome, record.past_expiry(now)) {
             Settle::Step(step) => {
-                metrics().checkout_settled.add(1, &[]);
+                let labels =
+                    [KeyValue::new("context", C::CONTEXT), KeyValue::new("state", step.after.state.name())];
+                metrics().checkout_settled.add(1, &labels);
                 self.take_step(tx, case, step, Some((attempt, seen)), actor).await
             }
             Settle::GiveBack => self.give_money_back(tx, case, attempt, actor).await,

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use futures::StreamExt;
 use jiff::Timestamp;
+use opentelemetry::KeyValue;
 use tokio_util::sync::CancellationToken;
 
 use super::{
@@ -62,7 +63,7 @@ impl<C: Cases> Checkout<C> {
         let count = due.len();
         futures::stream::iter(due)
             .for_each_concurrent(CONCURRENCY, |(name, seen)| async move {
-                metrics().sweeps.add(1, &[]);
+                metrics().sweeps.add(1, &[KeyValue::new("context", C::CONTEXT)]);
                 if let Err(error) = self.look_at(&name, seen).await {
                     // The case keeps its hold and is looked at again: with payment out of reach nothing is known.
                     tracing::info!(case = name, error = &error as &dyn std::error::Error, "the sweeper asks again later");

@@ -1,17 +1,18 @@
 //! Finding card numbers in text.
 //!
 //! A card number is 13 to 19 digits whose last one is the Luhn check digit of the others. One number in ten passes that check by
-//! chance, so what is found has to look like a card number as well, or people could not be given phones and requests ids:
+//! chance, so what is found has to look like a card number as well, or people could not be given phone numbers and request ids:
 //! - what parses as a UUID is an id, however many digits it has;
 //! - a number after `+` is a phone number, up to the fifteen digits that one may have;
 //! - no card begins with 0, and none of 13 digits with 1 (milliseconds since 1970, which many take for an id, do);
-//! - the digits stand together, or in groups of three to six with a blank or dash or two between, as on a card. So two dates in a
-//!   row are no card.
+//! - the digits stand together, or in groups of three to six with blanks or dashes between, up to three of them, as on a card. So
+//!   two dates in a row are no card.
 
 use uuid::Uuid;
 
 const DIGITS: std::ops::RangeInclusive<usize> = 13..=19;
 const GROUP: std::ops::RangeInclusive<usize> = 3..=6;
+const MAX_GAP: usize = 3;
 const MAX_PHONE_DIGITS: usize = 15;
 
 /// Whether `bytes`, of any kind, can hold a card number at all. One pass and no allocation: nearly every request ends here.
@@ -44,7 +45,7 @@ pub(super) fn is_in(text: &[u8]) -> bool {
 struct Group {
     start: usize,
     end: usize,
-    /// Whether only a blank or dash or two are between it and the group before.
+    /// Whether only a few blanks or dashes are between it and the group before.
     continues: bool,
 }
 
@@ -61,7 +62,8 @@ fn groups(text: &[u8]) -> Vec<Group> {
         let len = text[at..].iter().take_while(|byte| byte.is_ascii_digit()).count();
         if len > 0 {
             let gap = groups.last().map(|before| &text[before.end..at]);
-            let continues = gap.is_some_and(|gap| gap.len() <= 2 && gap.iter().all(|byte| matches!(byte, b' ' | b'-')));
+            let continues =
+                gap.is_some_and(|gap| gap.len() <= MAX_GAP && gap.iter().all(|byte| matches!(byte, b' ' | b'-')));
             groups.push(Group { start: at, end: at + len, continues });
         }
         at += len.max(1);
@@ -149,7 +151,7 @@ mod tests {
             "4111 1111 1111 1111",
             "4000-0566-5566-5556",
             "3782 822463 10005",
-            "4111  1111 -1111 1111",
+            "4111  1111 -1111 - 1111",
             "please charge 4111111111111111, thanks",
             "card4111111111111111x",
             "room 12 4111111111111111",
@@ -171,6 +173,7 @@ mod tests {
             "41111111111111111111",
             "+4111111111111",
             "+82 10-1234-5678",
+            "4111    1111    1111    1111",
             "0000000000000000",
             "1700000000005",
             "2027-05-01 2027-05-03",

@@ -89,3 +89,42 @@ async fn buried(database: &Database, consumer: &str) -> Result<Vec<String>, Erro
         .await?;
     Ok(reasons)
 }
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+    use crate::{
+        bus::{Bus, ConsumerSpec, embedded::EmbeddedBus, testbed::events},
+        clock::Clock,
+    };
+
+    #[tokio::test]
+    async fn a_backlog_is_what_is_heard_and_not_acknowledged_and_is_read_without_disturbing_anybody() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("bus.db");
+        let bus = EmbeddedBus::open(&path).await.unwrap();
+        let filters = vec!["jumak.room.>".to_owned()];
+        let spec = ConsumerSpec { name: "hearer".to_owned(), filters, ack_wait: Duration::from_secs(60) };
+        let mut member = bus.subscribe(spec).await.unwrap();
+        let reader = Database::open_file_to_read(&path, 1).await.unwrap();
+        let backlog = async || backlogs(&reader).await.unwrap().remove(0);
+        assert_eq!((backlog().await.waiting, backlog().await.oldest), (0, None));
+
+        let before = Clock::system().now();
+        bus.publish(&events("room", 5)).await.unwrap();
+        bus.publish(&events("payment", 3)).await.unwrap();
+        let seen = backlog().await;
+        assert_eq!((seen.consumer.as_str(), seen.waiting), ("hearer", 5));
+        assert!(seen.oldest.is_some_and(|oldest| oldest >= before));
+
+        let delivered = member.fetch(3, Duration::ZERO).await.unwrap();
+        assert_eq!(backlog().await.waiting, 5, "what is delivered is not handled");
+        member.ack(&[delivered[0].handle]).await.unwrap();
+        member.dead_letter(delivered[1].handle, "it does not decode").await.unwrap();
+        let seen = backlog().await;
+        assert_eq!((seen.waiting, seen.dead_letters), (3, vec!["it does not decode".to_owned()]));
+        assert_eq!(member.fetch(5, Duration::ZERO).await.unwrap().len(), 2, "a delivery is still this member's");
+    }
+}

@@ -115,6 +115,9 @@ struct Books {
 
 impl Books {
     async fn open(folder: &DataFolder, config: &Config, live: bool) -> anyhow::Result<Self> {
+        if !folder.bus_file().exists() {
+            bail!("there is no data folder of jumak at {}; name one with --data", folder.path().display());
+        }
         let (mut files, mut ours, mut contexts) = (Vec::new(), Vec::new(), Vec::new());
         for member in Member::ALL {
             let file = folder.database_file(member.name());
@@ -124,17 +127,14 @@ impl Books {
                 None if member == Member::Mypage && !file.exists() => continue,
                 None => Database::open_file_to_read(&file, 1).await,
             };
-            let database = database
-                .with_context(|| format!("there are no books of {member} to read in {}", folder.path().display()))?;
+            let database = database.with_context(|| format!("the database of {member} cannot be read"))?;
             if config.database_url(member.name()).is_none() {
                 files.push(file);
                 ours.push(database.clone());
             }
             contexts.push((member, database));
         }
-        let bus = Database::open_file_to_read(&folder.bus_file(), 1)
-            .await
-            .with_context(|| format!("there is no bus to read in {}", folder.path().display()))?;
+        let bus = Database::open_file_to_read(&folder.bus_file(), 1).await.context("the bus cannot be read")?;
         files.push(folder.bus_file());
         ours.push(bus.clone());
 
@@ -237,7 +237,8 @@ async fn told(context: &'static str, database: &Database) -> anyhow::Result<Vec<
         if let Some(after) = after {
             query = query.filter(Column::Id.gt(after));
         }
-        let page = query.all(database.read()).await.with_context(|| format!("the outbox of {context} cannot be read"))?;
+        let page =
+            query.all(database.read()).await.with_context(|| format!("the outbox of {context} cannot be read"))?;
         let Some(last) = page.last() else { return Ok(events) };
         after = Some(last.id);
         events.extend(page.into_iter().map(|row| {

@@ -61,10 +61,13 @@ impl Manifest {
         let path = folder.join(FILE);
         let text = fs::read_to_string(&path)
             .with_context(|| format!("there is no backup at {}: its {FILE} cannot be read", folder.display()))?;
-        let manifest: Self =
-            serde_json::from_str(&text).with_context(|| format!("{} is damaged", path.display()))?;
+        let manifest: Self = serde_json::from_str(&text).with_context(|| format!("{} is damaged", path.display()))?;
         if manifest.format > FORMAT {
-            bail!("{} was made by jumak {}, and this version is too old for it", path.display(), manifest.jumak_version);
+            bail!(
+                "{} was made by jumak {}, and this version is too old for it",
+                path.display(),
+                manifest.jumak_version
+            );
         }
         match manifest.files.iter().find(|entry| !entry.stays_inside()) {
             Some(entry) => bail!("{} names a file outside the backup: {}", path.display(), entry.path),

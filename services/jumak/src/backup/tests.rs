@@ -54,21 +54,45 @@ async fn set(database: &Database, number: i64) {
     database.for_migrations().execute_unprepared(&update).await.unwrap();
 }
 
-/// Every number is written to `cause` first and to `effect` only after that has committed: no copy may hold an effect whose cause it
-/// has not, and none may be older than what was there when it was asked for.
+/// Writes every number to `cause` first, and to `effect` only after that has committed, until it is told to stop.
+async fn write(cause: &Database, effect: &Database, stop: &AtomicBool) {
+    let mut written = 0;
+    while !stop.load(Ordering::Relaxed) {
+        written += 1;
+        set(cause, written).await;
+        set(effect, written).await;
+    }
+}
+
 #[tokio::test(flavor = "multi_thread")]
-async fn a_copy_holds_no_effect_without_its_cause() {
+async fn while_writers_are_stopped_nothing_changes_and_no_effect_is_without_its_cause() {
     let house = House::new().await;
     let (cause, effect) = (house.database("cause").await, house.database("effect").await);
-    let done = AtomicBool::new(false);
-    let writing = async {
-        let mut written = 0;
-        while !done.load(Ordering::Relaxed) {
-            written += 1;
-            set(&cause, written).await;
-            set(&effect, written).await;
+    let files = databases_in(house.folder().path()).unwrap();
+    let numbers = async || (number(&files[0]).await, number(&files[1]).await);
+    let stop = AtomicBool::new(false);
+    let looking = async {
+        for _ in 0..20 {
+            let writers = Writers::stop(&files).await.unwrap();
+            let before = numbers().await;
+            sleep(Duration::from_millis(20)).await;
+            assert_eq!(numbers().await, before, "somebody has written");
+            assert!(before.0 == before.1 || before.0 == before.1 + 1, "{} led to {}", before.0, before.1);
+            writers.go_on().await.unwrap();
+            while numbers().await.1 <= before.1 {
+                sleep(Duration::from_millis(1)).await;
+            }
         }
+        stop.store(true, Ordering::Relaxed);
     };
+    tokio::join!(write(&cause, &effect, &stop), looking);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_copy_is_of_one_moment_and_not_older_than_the_wish_for_it() {
+    let house = House::new().await;
+    let (cause, effect) = (house.database("cause").await, house.database("effect").await);
+    let stop = AtomicBool::new(false);
     let copying = async {
         for round in 0..20 {
             let before = number(&house.folder().database_file("effect")).await;
@@ -78,9 +102,37 @@ async fn a_copy_holds_no_effect_without_its_cause() {
             assert!(cause == effect || cause == effect + 1, "round {round}: {cause} led to {effect}");
             assert!(effect >= before, "round {round}: {effect} is from before {before}");
         }
-        done.store(true, Ordering::Relaxed);
+        stop.store(true, Ordering::Relaxed);
     };
-    tokio::join!(writing, copying);
+    tokio::join!(write(&cause, &effect, &stop), copying);
+}
+
+/// What the writers are let go on by. A small file is copied before its first byte is written out, a large one long after.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_copy_that_has_its_snapshot_does_not_see_what_is_written_then() {
+    let house = House::new().await;
+    let database = house.database("cause").await;
+    for (round, mebibytes) in [0, 32].into_iter().enumerate() {
+        let before = i64::try_from(round).unwrap();
+        let fill = format!(
+            "CREATE TABLE IF NOT EXISTS filling (bytes BLOB NOT NULL);
+             WITH RECURSIVE count(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM count WHERE n < {mebibytes})
+             INSERT INTO filling SELECT randomblob(1048576) FROM count"
+        );
+        database.for_migrations().execute_unprepared(&fill).await.unwrap();
+        set(&database, before).await;
+
+        let file = house.folder().database_file("cause");
+        let target = house.place(&format!("copy-{round}.db"));
+        let reader = Reader { database: Database::open_file_to_read(&file, 1).await.unwrap(), target: target.clone() };
+        let copy = reader.copy();
+        while !copy.has_its_snapshot() {
+            tokio::task::yield_now().await;
+        }
+        set(&database, 100).await;
+        copy.task.await.unwrap().unwrap();
+        assert_eq!(number(&target).await, before, "{mebibytes} MiB");
+    }
 }
 
 #[tokio::test]
@@ -98,7 +150,8 @@ async fn what_is_restored_is_what_was_copied() {
     assert_eq!(fs::read_to_string(restored.key_file("issuer")).unwrap(), "a key");
     // The copy was for putting back: nothing of it stays behind.
     assert!(!restored.path().join("manifest.json").exists());
-    let left: Vec<_> = fs::read_dir(house.place("somewhere")).unwrap().map(|entry| entry.unwrap().file_name()).collect();
+    let left: Vec<_> =
+        fs::read_dir(house.place("somewhere")).unwrap().map(|entry| entry.unwrap().file_name()).collect();
     assert_eq!(left, ["restored"]);
 }
 

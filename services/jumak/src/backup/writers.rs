@@ -28,12 +28,15 @@ impl Writers {
     /// Stops the writers of `files`. A commit that is under way is waited for, within bounds. Whoever holds one file never waits for
     /// another (nothing is awaited inside a transaction), so that this cannot deadlock.
     pub async fn stop(files: &[PathBuf]) -> anyhow::Result<Self> {
-        let since = Instant::now();
-        let deadline = since + PATIENCE;
-        let mut locks = Vec::with_capacity(files.len());
+        // Connections first: making them takes longer than all the rest.
+        let mut databases = Vec::with_capacity(files.len());
         for file in files {
-            let database = open(file).await?;
-            let lock = lock(&database, deadline).await.with_context(|| {
+            databases.push(open(file).await?);
+        }
+        let since = Instant::now();
+        let mut locks = Vec::with_capacity(files.len());
+        for (file, database) in files.iter().zip(databases) {
+            let lock = lock(&database, since + PATIENCE).await.with_context(|| {
                 format!("{} was being written to all the time for {} s; try again", file.display(), PATIENCE.as_secs())
             })?;
             locks.push((database, lock));

@@ -4,6 +4,8 @@ mod booking;
 mod cancelling;
 mod room;
 
+use std::io::Write;
+
 use jiff::{ToSpan, Zoned, civil::Date};
 use mesh::Role;
 
@@ -52,7 +54,7 @@ impl<'a> Hotel<'a> {
     }
 
     /// Tells the story, up to the first line that does not hold.
-    pub async fn tell(&self, teller: &mut Teller) -> Result<(), Ended> {
+    pub async fn tell<W: Write>(&self, teller: &mut Teller<W>) -> Result<(), Ended> {
         let claim = "the room team registers a room, and others learn of it by event";
         let room = &teller.line("A1", claim, self.registers_a_room()).await?;
         let claim = "a guest finds it by dates, guests, size, amenities and price";

@@ -6,6 +6,8 @@ mod people;
 mod stage;
 mod teller;
 
+use std::io;
+
 use clap::ValueEnum;
 
 use self::{hotel::Hotel, stage::Stage, teller::Teller};
@@ -42,7 +44,7 @@ pub async fn run(args: &Args) -> anyhow::Result<bool> {
         Some(target) => Stage::at(target, &args.place.folder()?, &args.configured.load()?).await?,
         None => Stage::of_its_own().await?,
     };
-    let mut teller = Teller::default();
+    let mut teller = Teller::new(io::stdout());
     let told = match args.story {
         Story::Hotel => Hotel::on(&stage)?.tell(&mut teller).await,
     };
@@ -50,4 +52,25 @@ pub async fn run(args: &Args) -> anyhow::Result<bool> {
     stage.clear().await?;
     // What does not hold was said on its line.
     Ok(told.is_ok())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn the_hotels_story_holds_from_its_first_line_to_its_last() {
+        let stage = Stage::of_its_own().await.unwrap();
+        let mut told = Vec::new();
+        let ended = Hotel::on(&stage).unwrap().tell(&mut Teller::new(&mut told)).await;
+        let told = String::from_utf8(told).unwrap();
+        ended.unwrap_or_else(|_| panic!("{told}"));
+        for requirement in ["A1", "A2", "A3", "A4", "A5", "A6", "A11", "A16", "Z10"] {
+            assert!(
+                told.lines().any(|line| line.starts_with(&format!("{requirement:<4} ok "))),
+                "{requirement}:\n{told}"
+            );
+        }
+        stage.clear().await.unwrap();
+    }
 }

@@ -1,8 +1,7 @@
 //! Who acts in a story: a person with a token, and the clients that send it along.
 
 use contracts::{
-    mypage::v1::my_page_service_client::MyPageServiceClient,
-    payment::v1::payment_service_client::PaymentServiceClient,
+    mypage::v1::my_page_service_client::MyPageServiceClient, payment::v1::payment_service_client::PaymentServiceClient,
     reservation::v1::reservation_service_client::ReservationServiceClient,
     room::v1::room_service_client::RoomServiceClient,
 };

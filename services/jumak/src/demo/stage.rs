@@ -82,7 +82,11 @@ impl Stage {
     }
 
     /// Does something while none of `contexts` can be reached by the others, if that is this story's to decide.
-    pub async fn without<T>(&self, contexts: &[&str], work: impl Future<Output = anyhow::Result<T>>) -> anyhow::Result<T> {
+    pub async fn without<T>(
+        &self,
+        contexts: &[&str],
+        work: impl Future<Output = anyhow::Result<T>>,
+    ) -> anyhow::Result<T> {
         let House::Own(system) = &self.house else { return work.await };
         for context in contexts {
             system.cut_off(context);

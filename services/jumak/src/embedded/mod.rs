@@ -65,11 +65,6 @@ impl System {
         start::start(options).await
     }
 
-    /// What it was started with.
-    pub fn config(&self) -> &Config {
-        &self.config
-    }
-
     /// Where it takes calls.
     pub fn address(&self) -> SocketAddr {
         self.address

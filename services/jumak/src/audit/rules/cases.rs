@@ -46,7 +46,8 @@ fn not_refunded_once(index: &Index<'_>, entry: &Entry) -> Option<String> {
     let Some(payment) = entry.payment.as_deref().and_then(|name| index.payment_named(name)) else {
         return Some("it was confirmed, and its payment is not there".to_owned());
     };
-    if let Some(other) = index.payments_of(&entry.name).iter().find(|other| other.id != payment.id && keeps(other) > 0) {
+    if let Some(other) = index.payments_of(&entry.name).iter().find(|other| other.id != payment.id && keeps(other) > 0)
+    {
         return Some(format!("{} was paid as well, and is not refunded", other.name()));
     }
     let refunds: Vec<i64> = index
@@ -92,12 +93,8 @@ fn not_as_agreed(entry: &Entry, payment: &Payment) -> Option<String> {
     if (bill.amount.minor(), bill.amount.code()) != (entry.total_minor, entry.currency) {
         return Some(format!("it costs {} {}, and {} is paid", entry.total_minor, entry.currency, bill.amount));
     }
-    (bill.payer != entry.guest || bill.payee != entry.host).then(|| {
-        format!(
-            "{} paid {}, where {} should have paid {}",
-            bill.payer, bill.payee, entry.guest, entry.host
-        )
-    })
+    (bill.payer != entry.guest || bill.payee != entry.host)
+        .then(|| format!("{} paid {}, where {} should have paid {}", bill.payer, bill.payee, entry.guest, entry.host))
 }
 
 /// The provider's word: the price taken once, and `due` of it given back.
@@ -112,9 +109,8 @@ fn not_charged_once(index: &Index<'_>, entry: &Entry, payment: &Payment, due: i6
     if (amount.minor(), amount.code()) != (entry.total_minor, entry.currency) {
         return Some(format!("it costs {} {}, and the provider took {amount}", entry.total_minor, entry.currency));
     }
-    (audited.given_back_minor != due).then(|| {
-        format!("the provider gave {} {} back, and {due} was to be", audited.given_back_minor, entry.currency)
-    })
+    (audited.given_back_minor != due)
+        .then(|| format!("the provider gave {} {} back, and {due} was to be", audited.given_back_minor, entry.currency))
 }
 
 fn waits_for_refund(index: &Index<'_>, entry: &Entry) -> Option<String> {

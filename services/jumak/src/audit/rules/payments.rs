@@ -38,7 +38,9 @@ fn unsettled(index: &Index<'_>, payment: &Payment) -> Option<String> {
         // One that was surely never sent waits for whoever pays again.
         State::Pending if payment.standing.calls > 0 => {
             let called = payment.call_time.unwrap_or(payment.create_time);
-            index.is_late(called).then(|| format!("the provider was called at {called}, and nobody knows what came of it"))
+            index
+                .is_late(called)
+                .then(|| format!("the provider was called at {called}, and nobody knows what came of it"))
         }
         State::ActionRequired => {
             let expire_time = payment.action.as_ref()?.expire_time?;
@@ -74,9 +76,8 @@ fn told_otherwise(index: &Index<'_>, payment: &Payment) -> Option<String> {
             // The provider may be ahead by what payment has asked for and not heard of yet.
             let refunded = given.refunded.minor();
             let given_back = audited.given_back_minor;
-            (!(refunded..=refunded + given.refunding.minor()).contains(&given_back)).then(|| {
-                format!("{} went back, and the provider gave {given_back} minor units back", given.refunded)
-            })
+            (!(refunded..=refunded + given.refunding.minor()).contains(&given_back))
+                .then(|| format!("{} went back, and the provider gave {given_back} minor units back", given.refunded))
         }
         State::Declined => (taken > 0).then(|| "it is DECLINED, and the provider took the money".to_owned()),
         State::Pending | State::ActionRequired | State::Voided => {

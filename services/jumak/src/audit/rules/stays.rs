@@ -24,7 +24,11 @@ pub fn check(index: &Index<'_>, verdict: &mut Verdict) {
         verdict.note(Rule::Capacity, &resource, beyond_capacity(night));
     }
     for ((room, night), held) in held {
-        verdict.note(Rule::UnitsTaken, resource(room, night), Some(format!("stays hold {held} units that nobody took")));
+        verdict.note(
+            Rule::UnitsTaken,
+            resource(room, night),
+            Some(format!("stays hold {held} units that nobody took")),
+        );
     }
 }
 

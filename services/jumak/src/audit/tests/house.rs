@@ -240,7 +240,8 @@ impl House {
         let room = Uuid::from_u128(1_000);
         let check_in = date(2027, 5, 1).checked_add((3 * i64::try_from(number).unwrap()).days()).unwrap();
         let check_out = check_in.checked_add(NIGHTS.days()).unwrap();
-        let nights: Vec<String> = (0..NIGHTS).map(|night| check_in.checked_add(night.days()).unwrap().to_string()).collect();
+        let nights: Vec<String> =
+            (0..NIGHTS).map(|night| check_in.checked_add(night.days()).unwrap().to_string()).collect();
         let taken = i32::from(state.holds_units());
         self.nights.extend(nights.iter().map(|night| NightRow {
             room,
@@ -358,7 +359,11 @@ impl House {
             refunds: self.refunds,
             balances: balances
                 .into_iter()
-                .map(|((account, currency), debit_minor)| Balance { account, currency: currency.to_owned(), debit_minor })
+                .map(|((account, currency), debit_minor)| Balance {
+                    account,
+                    currency: currency.to_owned(),
+                    debit_minor,
+                })
                 .collect(),
             unbalanced: Vec::new(),
             charges: self.charges,

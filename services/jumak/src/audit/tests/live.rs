@@ -47,7 +47,8 @@ impl Innkeeper {
             ..Room::default()
         };
         let request = CreateRoomRequest { room: Some(room), ..CreateRoomRequest::default() };
-        let room = RoomServiceClient::new(innkeeper.channel.clone()).create_room(innkeeper.with(request)).await.unwrap();
+        let room =
+            RoomServiceClient::new(innkeeper.channel.clone()).create_room(innkeeper.with(request)).await.unwrap();
         innkeeper.room = room.into_inner().name;
         innkeeper
     }

@@ -1,0 +1,155 @@
+//! The binary itself: `jumak up` as a process of its own, which can be killed.
+
+use std::{
+    fs,
+    path::{Path, PathBuf},
+    process::{Child, Command, ExitStatus, Stdio},
+    time::Duration,
+};
+
+use jumak::embedded::{DataFolder, Keyring};
+use mesh::{
+    Role,
+    auth::verify::user_name,
+    config::{AuthConfig, Config},
+};
+use tempfile::NamedTempFile;
+use tonic::transport::Channel;
+
+use super::{Person, SETTLES, connect, eventually};
+
+/// How long a token lives.
+const TOKEN: Duration = Duration::from_secs(3_600);
+
+/// A `jumak` command that the environment of the test says nothing to.
+pub fn jumak() -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_jumak"));
+    for (name, _) in std::env::vars_os().filter(|(name, _)| name.to_string_lossy().starts_with("JUMAK_")) {
+        command.env_remove(name);
+    }
+    command.stdin(Stdio::null());
+    command
+}
+
+/// A running `jumak up`. What is left of it when the test ends is killed, by its own pid.
+pub struct Process {
+    child: Child,
+    data: PathBuf,
+    out: NamedTempFile,
+    err: NamedTempFile,
+    /// Where it takes calls, as `127.0.0.1:1234`.
+    pub address: String,
+}
+
+impl Process {
+    /// Starts one on a data folder, with these variables over the defaults, and waits until it is ready.
+    pub async fn start(data: &Path, variables: &[(&str, &str)]) -> Self {
+        let (out, err) = (log(), log());
+        let child = jumak()
+            .args(["up", "--listen", "127.0.0.1:0", "--data"])
+            .arg(data)
+            .env("JUMAK_LOG__FILTER", "warn")
+            .envs(variables.iter().copied())
+            .stdout(out.reopen().expect("a file"))
+            .stderr(err.reopen().expect("a file"))
+            .spawn()
+            .expect("the binary starts");
+        let mut process = Self { child, data: data.to_owned(), out, err, address: String::new() };
+        process.address = process.is_ready().await;
+        process
+    }
+
+    /// The address that it prints when it is ready.
+    async fn is_ready(&mut self) -> String {
+        let deadline = tokio::time::Instant::now() + SETTLES;
+        loop {
+            let said = read(&self.out);
+            let address = said.lines().find_map(|line| line.trim().strip_prefix("address"));
+            if let Some(address) = address.and_then(|rest| rest.split_whitespace().next()) {
+                return address.to_owned();
+            }
+            let ended = self.child.try_wait().expect("its status");
+            assert!(ended.is_none(), "it ended before it was ready: {}", self.said());
+            assert!(tokio::time::Instant::now() < deadline, "it was never ready: {}", self.said());
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    }
+
+    /// A connection to it.
+    pub async fn connect(&self) -> Channel {
+        connect(&format!("http://{}", self.address)).await
+    }
+
+    /// Somebody who calls it over that connection.
+    pub fn person(&self, channel: &Channel, name: &str, roles: &[Role]) -> Person {
+        let auth = AuthConfig::default();
+        let keys = Keyring::open(&self.folder(), &auth, []).expect("the keys");
+        let token = keys.mint(name, roles, TOKEN).expect("a token");
+        Person::over(channel.clone(), &user_name(&auth.issuer, name), &token)
+    }
+
+    fn folder(&self) -> DataFolder {
+        DataFolder::at(&self.data)
+    }
+
+    /// What it has said on standard error.
+    pub fn said(&self) -> String {
+        read(&self.err)
+    }
+
+    /// Waits until it has ended by itself, and returns what it said last.
+    pub async fn dies(mut self) -> String {
+        self.ends().await;
+        self.said()
+    }
+
+    /// As a power cut would.
+    pub fn kill(mut self) {
+        self.child.kill().expect("it can be killed");
+        self.child.wait().expect("its status");
+    }
+
+    /// Asks it to stop, as a supervisor would, and waits until it has.
+    pub async fn stops(mut self) {
+        let pid = self.child.id().to_string();
+        let asked = Command::new("kill").args(["-TERM", &pid]).status().expect("kill");
+        assert!(asked.success(), "process {pid} could not be asked to stop");
+        let status = self.ends().await;
+        assert!(status.success(), "it stopped with {status}: {}", self.said());
+    }
+
+    async fn ends(&mut self) -> ExitStatus {
+        let child = std::cell::RefCell::new(&mut self.child);
+        eventually("the process has ended", || async { child.borrow_mut().try_wait().expect("its status") }).await
+    }
+
+    /// The audit of everything, once it has settled: no finding.
+    pub async fn audit(&self) {
+        let verdict = jumak::audit::settle(&self.folder(), &Config::default(), SETTLES).await.expect("an audit");
+        assert!(verdict.passed(), "{:#?}", verdict.findings);
+    }
+}
+
+impl Drop for Process {
+    fn drop(&mut self) {
+        // It may have ended long ago: then both do nothing.
+        drop(self.child.kill());
+        drop(self.child.wait());
+    }
+}
+
+/// `jumak audit` on a folder that nobody uses: it says that the books are in order, and exits with 0.
+pub fn audit_at_rest(data: &Path) {
+    let audited = jumak().args(["audit", "--data"]).arg(data).output().expect("the binary runs");
+    let said = String::from_utf8_lossy(&audited.stdout);
+    assert!(audited.status.success(), "{said}{}", String::from_utf8_lossy(&audited.stderr));
+    assert!(said.contains("the books are in order"), "{said}");
+}
+
+fn log() -> NamedTempFile {
+    NamedTempFile::new().expect("a temporary file")
+}
+
+fn read(file: &NamedTempFile) -> String {
+    String::from_utf8_lossy(&fs::read(file.path()).expect("a file")).into_owned()
+}
