@@ -31,8 +31,7 @@ lint: proto ## checks format, lints, dependencies and scripts
 	cargo-deny --workspace check bans licenses sources
 	shellcheck scripts/*.sh .ci/run
 
-# Quick, so it is part of both.
-proto:
+proto: ## checks the contracts; part of test and lint, being quick
 	@scripts/install-tools.sh buf
 	buf lint
 	buf format --diff --exit-code --exclude-path proto/google

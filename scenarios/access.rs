@@ -1,1 +1,4 @@
-//! Who may call what.
+//! Who may call what, and what they learn of what is not theirs.
+
+mod ownership;
+mod walk;

@@ -2,9 +2,17 @@
 //!
 //! Each runs against a whole system: the contexts, the bus, the simulated provider, over the socket, as a user would.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    reason = "what helps a scenario is no test by itself, and what cannot go on has failed all the same"
+)]
+
 mod access;
 mod bad_input;
 mod beyond;
+mod canary;
 mod contract;
 mod hotel;
 mod house;

@@ -1,5 +1,10 @@
 //! An inn to test: a whole embedded system, and people who call it over its socket.
 
+pub mod process;
+pub mod rpcs;
+pub mod scene;
+pub mod wire;
+
 use std::time::Duration;
 
 use contracts::{
@@ -15,7 +20,10 @@ use contracts::{
     types::v1::PaymentMethod,
 };
 use jumak::embedded::{Options, System};
-use mesh::{Refusal, Role};
+use mesh::{
+    Refusal, Role,
+    auth::{keys::SigningKey, token::ServiceTokens},
+};
 use tokio::time::Instant;
 use tonic::{
     Request, Status,
@@ -51,7 +59,7 @@ impl Inn {
     /// A person with some roles.
     pub fn person(&self, name: &str, roles: &[Role]) -> Person {
         let token = self.system.mint(name, roles, TOKEN).expect("a token");
-        Person { name: self.system.user(name), channel: self.channel.clone(), bearer: bearer(&token) }
+        Person { name: self.system.user(name), ..self.bearer_of(&token) }
     }
 
     pub fn guest(&self, name: &str) -> Person {
@@ -64,23 +72,24 @@ impl Inn {
 
     /// Whatever the token is.
     pub fn bearer_of(&self, token: &str) -> Person {
-        Person { name: String::new(), channel: self.channel.clone(), bearer: bearer(token) }
+        Person { name: String::new(), channel: self.channel.clone(), bearer: Some(bearer(token)) }
+    }
+
+    /// Somebody without a token.
+    pub fn nobody(&self) -> Person {
+        Person { name: String::new(), channel: self.channel.clone(), bearer: None }
+    }
+
+    /// A context, with a token for calls to `callee`.
+    pub fn context(&self, name: &str, callee: &str) -> Person {
+        let key = SigningKey::load(&self.system.folder().key_file(name)).expect("the context's key");
+        let token = ServiceTokens::new(name, key).for_callee(callee).expect("a token");
+        Person { name: format!("contexts/{name}"), ..self.bearer_of(&token) }
     }
 
     /// Every charge and refund as the provider knows them: what really happened to money.
     pub async fn provider_books(&self) -> (Vec<Charge>, Vec<ChargeRefund>) {
-        let admin = self.person("auditor", &[Role::Admin]);
-        let (mut charges, mut refunds, mut page_token) = (Vec::new(), Vec::new(), String::new());
-        loop {
-            let request = ListChargesRequest { page_size: 100, page_token };
-            let page = admin.provider().list_charges(request).await.expect("the provider's books").into_inner();
-            charges.extend(page.charges);
-            refunds.extend(page.refunds);
-            page_token = page.next_page_token;
-            if page_token.is_empty() {
-                return (charges, refunds);
-            }
-        }
+        self.person("auditor", &[Role::Admin]).provider_books().await
     }
 
     /// The audit of everything, once it has settled: no finding.
@@ -111,16 +120,18 @@ pub struct Person {
     /// `users/…`.
     pub name: String,
     channel: Channel,
-    bearer: MetadataValue<Ascii>,
+    bearer: Option<MetadataValue<Ascii>>,
 }
 
-/// Puts the token on each call.
+/// Puts the token, if there is one, on each call.
 #[derive(Clone)]
-pub struct WithToken(MetadataValue<Ascii>);
+pub struct WithToken(Option<MetadataValue<Ascii>>);
 
 impl Interceptor for WithToken {
     fn call(&mut self, mut request: Request<()>) -> Result<Request<()>, Status> {
-        request.metadata_mut().insert("authorization", self.0.clone());
+        if let Some(bearer) = &self.0 {
+            request.metadata_mut().insert("authorization", bearer.clone());
+        }
         Ok(request)
     }
 }
@@ -130,7 +141,7 @@ pub type Wire = InterceptedService<Channel, WithToken>;
 
 impl Person {
     pub fn over(channel: Channel, name: &str, token: &str) -> Self {
-        Self { name: name.to_owned(), channel, bearer: bearer(token) }
+        Self { name: name.to_owned(), channel, bearer: Some(bearer(token)) }
     }
 
     pub fn wire(&self) -> Wire {
@@ -155,6 +166,21 @@ impl Person {
 
     pub fn provider(&self) -> ProviderServiceClient<Wire> {
         ProviderServiceClient::new(self.wire())
+    }
+
+    /// Every charge and refund as the provider tells them to an admin.
+    pub async fn provider_books(&self) -> (Vec<Charge>, Vec<ChargeRefund>) {
+        let (mut charges, mut refunds, mut page_token) = (Vec::new(), Vec::new(), String::new());
+        loop {
+            let request = ListChargesRequest { page_size: 100, page_token };
+            let page = self.provider().list_charges(request).await.expect("the provider's books").into_inner();
+            charges.extend(page.charges);
+            refunds.extend(page.refunds);
+            page_token = page.next_page_token;
+            if page_token.is_empty() {
+                return (charges, refunds);
+            }
+        }
     }
 
     /// Registers a room of so many units at ₩90,000 a night.
@@ -242,12 +268,21 @@ pub fn refusal(status: &Status) -> Refusal {
 }
 
 /// Asks until there is an answer.
-pub async fn eventually<T, F, Fut>(what: impl AsRef<str>, mut ask: F) -> T
+pub async fn eventually<T, F, Fut>(what: impl AsRef<str>, ask: F) -> T
 where
     F: FnMut() -> Fut,
     Fut: Future<Output = Option<T>>,
 {
-    let deadline = Instant::now() + SETTLES;
+    eventually_within(SETTLES, what, ask).await
+}
+
+/// Asks until there is an answer, for `limit` at most.
+pub async fn eventually_within<T, F, Fut>(limit: Duration, what: impl AsRef<str>, mut ask: F) -> T
+where
+    F: FnMut() -> Fut,
+    Fut: Future<Output = Option<T>>,
+{
+    let deadline = Instant::now() + limit;
     loop {
         if let Some(answer) = ask().await {
             return answer;

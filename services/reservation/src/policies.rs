@@ -1,6 +1,12 @@
 //! Whenever a room changes, what can be sold of it changes; whenever a payment is decided, its reservation is settled.
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::Duration,
+};
 
 use async_trait::async_trait;
 use contracts::room::v1::{NightsBlocked, Room, RoomCreated, RoomDeleted, RoomUpdated, room};
@@ -12,7 +18,7 @@ use mesh::{
     context::Handled,
 };
 use prost::{Message, Name};
-use tokio::sync::Notify;
+use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
 use crate::{
@@ -34,7 +40,8 @@ pub struct Policies {
     rooms: Rooms,
     database: mesh::Database,
     clock: Clock,
-    work: Arc<Notify>,
+    /// A policy has just asked for stays to be cancelled; true to others once its transaction commits.
+    asked: Arc<AtomicBool>,
 }
 
 #[async_trait]
@@ -62,13 +69,13 @@ impl mesh::context::Policies for Policies {
 impl Policies {
     /// The policies over a checkout and what is known of rooms.
     pub fn new(checkout: Checkout<Reservations>, rooms: Rooms, database: mesh::Database, clock: Clock) -> Self {
-        Self { checkout, rooms, database, clock, work: Arc::default() }
+        Self { checkout, rooms, database, clock, asked: Arc::default() }
     }
 
     async fn when_a_room_changes(&self, tx: &Tx, room: &Room, cancel_stays: bool) -> Result<Handled, Error> {
         self.rooms.learn(tx, room, cancel_stays).await?;
         if cancel_stays {
-            self.work.notify_one();
+            self.asked.store(true, Ordering::Release);
         }
         Ok(Handled::Done)
     }
@@ -92,6 +99,7 @@ impl Policies {
 
     async fn cancel_until(self, stop: CancellationToken) {
         let mut backoff = Backoff::new(LOOK, MAX_PAUSE);
+        let mut commits = self.database.commits();
         loop {
             let pause = match self.cancel_stays_of_removed_rooms().await {
                 Ok(()) => {
@@ -105,8 +113,20 @@ impl Policies {
             };
             tokio::select! {
                 () = stop.cancelled() => return,
-                () = self.work.notified() => {}
+                () = self.asked(&mut commits) => {}
                 () = tokio::time::sleep(pause) => {}
+            }
+        }
+    }
+
+    /// Resolves after a commit that a policy asked in. Not when it asks: what it wrote cannot be seen before it is committed.
+    async fn asked(&self, commits: &mut watch::Receiver<u64>) {
+        loop {
+            if commits.changed().await.is_err() {
+                return std::future::pending().await;
+            }
+            if self.asked.swap(false, Ordering::AcqRel) {
+                return;
             }
         }
     }

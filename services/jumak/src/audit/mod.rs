@@ -60,8 +60,8 @@ pub async fn run(args: &Args) -> anyhow::Result<bool> {
     let mut reading = read(&folder, &config, grace).await?;
     let mut verdict = judge(&reading);
     if !verdict.passed() && folder.is_locked()? {
-        let found = verdict.findings.len();
-        eprintln!("{found} findings in a running system; looking again in {} s", args.grace.as_secs());
+        let seconds = args.grace.as_secs();
+        eprintln!("not all is in order, which in a running system may settle by itself; looking again in {seconds} s");
         tokio::time::sleep(args.grace).await;
         reading = read(&folder, &config, grace).await?;
         verdict = judge(&reading).confirming(&verdict);

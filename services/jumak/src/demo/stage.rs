@@ -114,7 +114,7 @@ impl Stage {
 }
 
 async fn prove(system: &System) -> anyhow::Result<u64> {
-    let verdict = audit::settle(system.folder(), &Config::default(), REST).await?;
+    let verdict = audit::settle(system.folder(), system.config(), REST).await?;
     match verdict.findings.first() {
         None => Ok(Rule::ALL.iter().map(|rule| verdict.checked(*rule)).sum()),
         Some(first) => anyhow::bail!("expected no findings, saw {}: {first}", verdict.findings.len()),

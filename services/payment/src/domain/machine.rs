@@ -183,7 +183,7 @@ pub const fn record(now: Standing, heard: Heard) -> Recorded {
         // Should the call arrive after all, it finds a voided payment behind it and is reversed.
         (State::Pending, Heard::Lost) => Recorded::Become(State::Voided),
         // Only if no other call may have been sent: what is known of one call says nothing of another.
-        (State::Pending, Heard::NotSent) if now.calls >= 1 => Recorded::NeverCalled,
+        (State::Pending, Heard::NotSent) if now.calls == 1 => Recorded::NeverCalled,
         // A voided payment whose calls are all accounted for was charged before, and is being reversed.
         (State::Voided, Heard::Charged) if now.calls > 0 => Recorded::BookAndReverse,
         (State::Voided, Heard::Declined) if now.calls > 0 => Recorded::StopAsking,

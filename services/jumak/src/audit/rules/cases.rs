@@ -120,7 +120,7 @@ fn waits_for_refund(index: &Index<'_>, entry: &Entry) -> Option<String> {
     });
     if let Some(refund) = failed {
         let reason = refund.failure_reason.as_deref().unwrap_or("no reason given");
-        return Some(format!("its refund failed ({reason}); an agent can try again"));
+        return Some(format!("its refund failed for good ({reason}); the guest has to be paid another way"));
     }
     let since = from_micros(entry.update_micros);
     index.is_late(since).then(|| format!("it has been waiting for its refund since {since}"))

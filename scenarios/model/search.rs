@@ -1,8 +1,4 @@
-//! Every interleaving of one case, explored: the lifecycle's and payment's own transition functions, run against each other by a
-//! search that lets handlers crash, calls arrive late, and events come any number of times in any order.
-//!
-//! Within its bounds (two attempts, two crashes, one retry, one sweep at a time) it visits every reachable state and checks the books
-//! in each. The same search with one rule left out must find a history that breaks them; otherwise it would prove nothing.
+//! The search: everything that can happen next, and what follows from it by the product's own transition functions.
 
 use std::{
     collections::{HashSet, VecDeque},
@@ -14,13 +10,14 @@ use mesh::checkout::machine::{
 };
 use payment::domain::machine::{self as till, Heard, OnCreate, OnVoid, Recorded, Standing as Payment, State as PayState};
 
-const CRASHES: u8 = 2;
-const JOINS: u8 = 1;
-const MAX_THREADS: usize = 12;
+use super::{
+    books::{is_at_rest, wrong},
+    world::{Known, Provider, Says, Thread, Told, World, attempt_number, known},
+};
 
 /// A rule that a search leaves out.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum LeftOut {
+pub enum LeftOut {
     Nothing,
     LateApprovalRefunded,
     OneAttemptAtATime,
@@ -31,183 +28,10 @@ enum LeftOut {
     NotSentKeepsTheAttemptOpen,
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-enum Provider {
-    Nothing,
-    Charged,
-    Declined,
-    Refunded,
-}
-
-/// What the provider said, on its way into payment's table.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
-enum Says {
-    Charged,
-    Declined,
-}
-
-/// Somebody at work. A crash of its process removes it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
-enum Thread {
-    /// Reservation's handler is about to call payment.
-    Call(u8),
-    /// It waits for payment's answer.
-    Wait(u8),
-    /// It has an answer to apply.
-    Handler(u8, Known),
-    /// Payment has received CreatePayment.
-    Create(u8),
-    /// It has committed, and calls the provider.
-    AtProvider(u8),
-    /// It has the provider's answer to write down.
-    Record(u8, Says),
-    /// A call to the provider is on its way though nobody waits for it.
-    Late(u8),
-    /// The sweeper asks about an attempt.
-    Ask(u8),
-    /// The sweeper has an answer to apply.
-    Sweeper(u8, Known),
-    /// Payment has received VoidPayment.
-    Void(u8),
-}
-
-/// An outcome that can be applied.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
-enum Known {
-    Approved,
-    Declined,
-    Voided,
-    NotSent,
-}
-
-impl From<Known> for Outcome {
-    fn from(known: Known) -> Self {
-        match known {
-            Known::Approved => Self::Approved,
-            Known::Declined => Self::Declined,
-            Known::Voided => Self::Voided,
-            Known::NotSent => Self::NotSent,
-        }
-    }
-}
-
-/// Events of payment and requests for a refund, by attempt: once published they come any number of times.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-enum Told {
-    Approved,
-    Declined,
-    Voided,
-    RefundWanted,
-    Refunded,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-struct World {
-    case: Option<Case>,
-    mode: Mode,
-    expired: bool,
-    units: bool,
-    payments: [Option<Payment>; 2],
-    provider: [Provider; 2],
-    told: u16,
-    threads: [Option<Thread>; MAX_THREADS],
-    crashes: u8,
-    joins: u8,
-    cancelled_once: bool,
-}
-
-impl World {
-    fn start(mode: Mode) -> Self {
-        Self {
-            case: None,
-            mode,
-            expired: false,
-            units: false,
-            payments: [None; 2],
-            provider: [Provider::Nothing; 2],
-            told: 0,
-            threads: [None; MAX_THREADS],
-            crashes: CRASHES,
-            joins: JOINS,
-            cancelled_once: false,
-        }
-    }
-
-    fn payment(&self, attempt: u8) -> Option<Payment> {
-        self.payments[usize::from(attempt) - 1]
-    }
-
-    fn provider(&self, attempt: u8) -> Provider {
-        self.provider[usize::from(attempt) - 1]
-    }
-
-    fn with_payment(mut self, attempt: u8, payment: Payment) -> Self {
-        self.payments[usize::from(attempt) - 1] = Some(payment);
-        self
-    }
-
-    /// The provider decides; a late call of the same key can do no more.
-    fn decided(mut self, attempt: u8, provider: Provider) -> Self {
-        self.provider[usize::from(attempt) - 1] = provider;
-        self.without_all(Thread::Late(attempt))
-    }
-
-    fn tell(mut self, told: Told, attempt: u8) -> Self {
-        self.told |= 1 << (told as u16 * 2 + u16::from(attempt) - 1);
-        self
-    }
-
-    fn was_told(&self, told: Told, attempt: u8) -> bool {
-        self.told & (1 << (told as u16 * 2 + u16::from(attempt) - 1)) != 0
-    }
-
-    fn threads(&self) -> impl Iterator<Item = Thread> + use<> {
-        self.threads.into_iter().flatten()
-    }
-
-    /// Sweeps, voids and late calls that are identical do nothing that one would not.
-    fn and(mut self, thread: Thread) -> Self {
-        let repeatable = !matches!(
-            thread,
-            Thread::Call(_) | Thread::Wait(_) | Thread::Handler(..) | Thread::Create(_) | Thread::AtProvider(_) | Thread::Record(..)
-        );
-        if repeatable && self.threads().any(|other| other == thread) {
-            return self;
-        }
-        let free = self.threads.iter().position(Option::is_none).expect("the bounds leave room for every thread");
-        self.threads[free] = Some(thread);
-        self.sorted()
-    }
-
-    fn without(mut self, thread: Thread) -> Self {
-        if let Some(at) = self.threads.iter().position(|other| *other == Some(thread)) {
-            self.threads[at] = None;
-        }
-        self.sorted()
-    }
-
-    fn without_all(mut self, thread: Thread) -> Self {
-        for slot in &mut self.threads {
-            if *slot == Some(thread) {
-                *slot = None;
-            }
-        }
-        self.sorted()
-    }
-
-    fn sorted(mut self) -> Self {
-        self.threads.sort_unstable_by(|a, b| b.cmp(a));
-        self
-    }
-
-    fn late(self, attempt: u8) -> Self {
-        if self.provider(attempt) == Provider::Nothing { self.and(Thread::Late(attempt)) } else { self }
-    }
-}
-
 /// The search, with one rule left out or none.
-struct Search {
-    left_out: LeftOut,
+pub struct Search {
+    /// The rule.
+    pub left_out: LeftOut,
 }
 
 impl Search {
@@ -487,7 +311,7 @@ impl Search {
     }
 
     /// Visits everything reachable; the shortest history that breaks the books, or how many states there are.
-    fn run(&self) -> Result<usize, String> {
+    pub fn run(&self) -> Result<usize, String> {
         let mut seen: HashSet<World, BuildHasherDefault<Mix>> = HashSet::default();
         let mut history: Vec<(u32, &'static str)> = Vec::new();
         let mut queue = VecDeque::new();
@@ -523,66 +347,6 @@ fn tell(history: &[(u32, &'static str)], mut at: u32) -> String {
     names.join(" → ")
 }
 
-fn attempt_number(case: &Case) -> u8 {
-    u8::try_from(case.attempt).expect("two attempts at most")
-}
-
-fn known(payment: Option<Payment>) -> Option<Known> {
-    match payment?.state {
-        PayState::Approved | PayState::PartlyRefunded | PayState::Refunded => Some(Known::Approved),
-        PayState::Declined => Some(Known::Declined),
-        PayState::Voided => Some(Known::Voided),
-        PayState::Pending | PayState::ActionRequired => None,
-    }
-}
-
-/// Whether nothing will happen any more unless the guest does something.
-fn is_at_rest(world: &World, next: &[(&'static str, World)]) -> bool {
-    let only_waits = next.iter().all(|(name, _)| {
-        name.starts_with("crash") || matches!(*name, "time_passes" | "cancel" | "pay" | "retry_same_id" | "sweep_asks")
-    });
-    only_waits && world.threads().next().is_none() && !sweeper_would_move(world)
-}
-
-/// At rest the sweeper may still ask; it moves the case unless payment is unsettled and the hold is still good.
-fn sweeper_would_move(world: &World) -> bool {
-    let Some(case) = world.case else { return false };
-    if case.state != CaseState::Pending || !case.attempt_open {
-        return false;
-    }
-    known(world.payment(attempt_number(&case))).is_some()
-        || world.payment(attempt_number(&case)).is_none()
-        || world.expired
-        || case.cancel_asked
-}
-
-/// What must never be.
-fn wrong(world: &World, at_rest: bool) -> Option<String> {
-    let case = world.case?;
-    let charged = world.provider.iter().filter(|provider| **provider == Provider::Charged).count();
-    if case.state == CaseState::Confirmed
-        && world.payment(attempt_number(&case).max(1)).map(|payment| payment.state) != Some(PayState::Approved)
-    {
-        return Some("confirmed and not paid".to_owned());
-    }
-    if charged > 1 {
-        return Some("charged twice".to_owned());
-    }
-    if world.units != case.state.holds_units() {
-        return Some(format!("the units do not match {}", case.state.name()));
-    }
-    if !at_rest {
-        return None;
-    }
-    match case.state {
-        CaseState::Pending if world.expired => Some("stuck in PENDING".to_owned()),
-        CaseState::CancelRequested => Some("stuck in CANCEL_REQUESTED".to_owned()),
-        CaseState::Confirmed if charged != 1 => Some(format!("confirmed and charged {charged} times")),
-        state if state.is_final() && charged > 0 => Some("ended and still charged".to_owned()),
-        _ => None,
-    }
-}
-
 /// A fast hasher: the search hashes millions of small states, and nobody attacks it.
 #[derive(Default)]
 struct Mix(u64);
@@ -611,26 +375,3 @@ impl Hasher for Mix {
     }
 }
 
-#[test]
-fn no_interleaving_of_one_case_breaks_the_books() {
-    match (Search { left_out: LeftOut::Nothing }).run() {
-        Ok(states) => assert!(states > 500_000, "the search visited only {states} states"),
-        Err(history) => panic!("{history}"),
-    }
-}
-
-#[test]
-fn each_rule_left_out_is_caught() {
-    for rule in [
-        LeftOut::LateApprovalRefunded,
-        LeftOut::OneAttemptAtATime,
-        LeftOut::UnitsBackOnCancel,
-        LeftOut::CommitBeforeProvider,
-        LeftOut::VoidReversed,
-        LeftOut::VoidEndsTheCase,
-        LeftOut::NotSentKeepsTheAttemptOpen,
-    ] {
-        let outcome = (Search { left_out: rule }).run();
-        assert!(outcome.is_err(), "{rule:?} was left out, and {outcome:?} states are all well");
-    }
-}

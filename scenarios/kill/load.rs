@@ -1,0 +1,1 @@
+//! Killed at no point in particular.

@@ -1,0 +1,84 @@
+//! A house with a room, a guest who stays there, and what stands in a request about them.
+
+use contracts::{reservation::v1::Reservation, room::v1::Room};
+use jiff::{Span, Zoned, civil::Date};
+use mesh::Role;
+use serde_json::Value;
+
+use super::{Inn, Person, rpcs::Rpc};
+
+/// The first night, in days from now: in the future in every time zone.
+const DAYS_AHEAD: i32 = 60;
+
+/// An inn in which something goes on.
+pub struct Scene {
+    pub inn: Inn,
+    /// Lets the room.
+    pub host: Person,
+    /// Stays in it.
+    pub guest: Person,
+    /// Of ten units.
+    pub room: Room,
+    /// Confirmed and paid.
+    pub stay: Reservation,
+    /// Held, not paid, for the same nights.
+    pub hold: Reservation,
+}
+
+impl Scene {
+    pub async fn set() -> Self {
+        let inn = Inn::open().await;
+        let (host, guest) = (inn.host("hanok"), inn.guest("alice"));
+        let room = host.registers_a_room(10).await;
+        let (first, last) = (date(0).to_string(), date(2).to_string());
+        let nights = (first.as_str(), last.as_str());
+        let stay = guest.books_nights(&room, nights, Some("tok_approve")).await.expect("a stay");
+        let hold = guest.books_nights(&room, nights, None).await.expect("a hold");
+        Self { inn, host, guest, room, stay, hold }
+    }
+
+    /// The text with the scene's names and dates in it.
+    pub fn fill(&self, text: &str) -> String {
+        // The longer ones first, where one begins with another.
+        text.replace("$room", &self.room.name)
+            .replace("$stay", &self.stay.name)
+            .replace("$hold", &self.hold.name)
+            .replace("$payment", &self.stay.payment)
+            .replace("$guest", &self.guest.name)
+            .replace("$host", &self.host.name)
+            .replace("$id", self.stay.name.trim_start_matches("reservations/"))
+            .replace("$in", &date(0).to_string())
+            .replace("$out", &date(2).to_string())
+    }
+
+    /// The good request of an RPC.
+    pub fn request(&self, rpc: &Rpc) -> Value {
+        serde_json::from_str(&self.fill(rpc.request)).expect("JSON")
+    }
+
+    /// Whose request that is.
+    pub fn by(&self, rpc: &Rpc) -> Person {
+        match rpc.by {
+            "guest" => self.guest.clone(),
+            "host" => self.host.clone(),
+            who => self.stranger(who, rpc),
+        }
+    }
+
+    /// Somebody who has nothing to do with it: a role, `nobody` without a token, `roleless`, or `contexts/…`.
+    pub fn stranger(&self, who: &str, rpc: &Rpc) -> Person {
+        if let Some(context) = who.strip_prefix("contexts/") {
+            return self.inn.context(context, rpc.context());
+        }
+        match who {
+            "nobody" => self.inn.nobody(),
+            "roleless" => self.inn.person("somebody", &[]),
+            role => self.inn.person(role, &[Role::parse(role).expect("a role")]),
+        }
+    }
+}
+
+/// A date so many days after the first night of the scene.
+pub fn date(days: i32) -> Date {
+    Zoned::now().date().saturating_add(Span::new().days(DAYS_AHEAD + days))
+}
