@@ -39,7 +39,7 @@ proto: ## checks the contracts; part of test and lint, being quick
 	scripts/buf-breaking-selftest.sh
 
 bench: ## measures how fast events pass
-	$(CARGO) bench -p mesh
+	$(CARGO) bench -p mesh --bench events
 
 clean: ## removes what was built, and the tools
 	$(CARGO) clean

@@ -300,3 +300,28 @@ async fn prices_are_the_servers_and_an_old_price_is_refused() {
     guest.reservations().create_reservation(request).await.expect("that price");
     inn.close().await;
 }
+
+#[tokio::test]
+async fn a_filter_that_repeats_itself_a_hundred_thousand_times_is_as_good_as_said_once() {
+    use contracts::{
+        mypage::v1::{ListBookingsRequest, booking::{Kind, Phase}},
+        reservation::v1::ListReservationsRequest,
+    };
+    let inn = Inn::open().await;
+    let (host, guest) = (inn.host("henry"), inn.guest("alice"));
+    let made = guest.books(&host.registers_a_room(1).await, Some("tok_approve")).await.expect("a reservation");
+    guest.booking(&made).await.expect("on my page");
+    let often = |number: i32| vec![number; 100_000];
+    let bookings = ListBookingsRequest {
+        parent: "users/me".to_owned(),
+        kinds: often(Kind::Reservation.into()),
+        phases: often(Phase::Open.into()),
+        ..ListBookingsRequest::default()
+    };
+    assert_eq!(guest.my_page().list_bookings(bookings).await.expect("a list").into_inner().bookings.len(), 1);
+    let reservations =
+        ListReservationsRequest { states: often(State::Confirmed.into()), ..ListReservationsRequest::default() };
+    let listed = guest.reservations().list_reservations(reservations).await.expect("a list").into_inner();
+    assert_eq!(listed.reservations.len(), 1);
+    inn.close().await;
+}

@@ -139,6 +139,26 @@ impl Fields {
         }
     }
 
+    /// A set of enum values, each once; neither unknown ones nor the unspecified one. A set never needs more members than its enum
+    /// has, whatever the caller repeats.
+    pub fn enums<E: TryFrom<i32> + PartialEq>(&mut self, path: &str, numbers: &[i32]) -> Vec<E> {
+        let mut set = Vec::new();
+        for number in numbers {
+            match E::try_from(*number) {
+                Ok(value) if *number != 0 => {
+                    if !set.contains(&value) {
+                        set.push(value);
+                    }
+                }
+                _ => {
+                    self.fault(path, format!("has {number}, which is none of its values"));
+                    break;
+                }
+            }
+        }
+        set
+    }
+
     /// A request id: absent, or 1 to 64 of `[A-Za-z0-9_-]`.
     pub fn request_id(&mut self, value: &str) {
         let good = value.len() <= MAX_REQUEST_ID_CHARS

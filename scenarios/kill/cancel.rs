@@ -3,11 +3,7 @@
 use contracts::reservation::v1::reservation::State::Cancelled;
 use mesh::killpoint::KillPoint::{AfterCancel, AfterPublish, AfterRefund, BeforeAck, BeforeRefund};
 
-use super::{
-    IsGone, Repeats, Row, all, row,
-    guest::Step,
-    scene::Scene,
-};
+use super::{IsGone, Repeats, Row, all, guest::Step, row, scene::Scene};
 
 pub const CONFIRMED: &[Row] = &[
     row(AfterCancel, 1, Repeats, Cancelled),

@@ -5,11 +5,7 @@ use mesh::killpoint::KillPoint::{
     AfterHold, AfterProvider, AfterPublish, AfterSettle, BeforeAck, BeforePay, BeforeProvider, BeforeSettle,
 };
 
-use super::{
-    IsGone, Repeats, Row, all, row,
-    guest::Step,
-    scene::Scene,
-};
+use super::{IsGone, Repeats, Row, all, guest::Step, row, scene::Scene};
 
 /// The provider takes a moment, so that the hold's event is published by itself, before the others.
 pub const APPROVED: &[Row] = &[

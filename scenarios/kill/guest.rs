@@ -2,8 +2,8 @@
 
 use contracts::{
     reservation::v1::{
-        CancelReservationRequest, CreateReservationRequest, ListReservationsRequest, PayReservationRequest, Reservation,
-        reservation::State,
+        CancelReservationRequest, CreateReservationRequest, ListReservationsRequest, PayReservationRequest,
+        Reservation, reservation::State,
     },
     room::v1::Room,
     types::v1::PaymentMethod,

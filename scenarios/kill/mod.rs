@@ -50,14 +50,8 @@ const fn row(point: KillPoint, nth: u32, client: Client, ends: State) -> Row {
 }
 
 /// The tables, with what each of them has to go through.
-const TABLES: &[&[Row]] = &[
-    create::APPROVED,
-    create::DECLINED,
-    pay::APPROVED,
-    pay::NEVER_PAID,
-    cancel::CONFIRMED,
-    cancel::HELD,
-];
+const TABLES: &[&[Row]] =
+    &[create::APPROVED, create::DECLINED, pay::APPROVED, pay::NEVER_PAID, cancel::CONFIRMED, cancel::HELD];
 
 #[test]
 fn every_kill_point_is_in_a_table() {

@@ -5,11 +5,7 @@ use mesh::killpoint::KillPoint::{
     AfterHold, AfterProvider, AfterPublish, AfterSettle, BeforeAck, BeforePay, BeforeProvider, BeforeSettle,
 };
 
-use super::{
-    IsGone, Repeats, Row, all, row,
-    guest::Step,
-    scene::Scene,
-};
+use super::{IsGone, Repeats, Row, all, guest::Step, row, scene::Scene};
 
 pub const APPROVED: &[Row] = &[
     row(AfterHold, 1, Repeats, Confirmed),

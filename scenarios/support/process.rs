@@ -14,12 +14,15 @@ use mesh::{
     config::{AuthConfig, Config},
 };
 use tempfile::NamedTempFile;
+use tokio::time::Instant;
 use tonic::transport::Channel;
 
-use super::{Person, SETTLES, connect, eventually};
+use super::{Person, SETTLES, connect};
 
 /// How long a token lives.
 const TOKEN: Duration = Duration::from_secs(3_600);
+/// How often it is looked whether a process is ready, or gone.
+const LOOK: Duration = Duration::from_millis(20);
 
 /// A `jumak` command that the environment of the test says nothing to.
 pub fn jumak() -> Command {
@@ -61,7 +64,7 @@ impl Process {
 
     /// The address that it prints when it is ready.
     async fn is_ready(&mut self) -> String {
-        let deadline = tokio::time::Instant::now() + SETTLES;
+        let deadline = Instant::now() + SETTLES;
         loop {
             let said = read(&self.out);
             let address = said.lines().find_map(|line| line.trim().strip_prefix("address"));
@@ -70,8 +73,8 @@ impl Process {
             }
             let ended = self.child.try_wait().expect("its status");
             assert!(ended.is_none(), "it ended before it was ready: {}", self.said());
-            assert!(tokio::time::Instant::now() < deadline, "it was never ready: {}", self.said());
-            tokio::time::sleep(Duration::from_millis(20)).await;
+            assert!(Instant::now() < deadline, "it was never ready: {}", self.said());
+            tokio::time::sleep(LOOK).await;
         }
     }
 
@@ -82,10 +85,13 @@ impl Process {
 
     /// Somebody who calls it over that connection.
     pub fn person(&self, channel: &Channel, name: &str, roles: &[Role]) -> Person {
-        let auth = AuthConfig::default();
-        let keys = Keyring::open(&self.folder(), &auth, []).expect("the keys");
-        let token = keys.mint(name, roles, TOKEN).expect("a token");
-        Person::over(channel.clone(), &user_name(&auth.issuer, name), &token)
+        Person::over(channel.clone(), &user_name(&AuthConfig::default().issuer, name), &self.token(name, roles))
+    }
+
+    /// A token of its own issuer.
+    pub fn token(&self, name: &str, roles: &[Role]) -> String {
+        let keys = Keyring::open(&self.folder(), &AuthConfig::default(), []).expect("the keys");
+        keys.mint(name, roles, TOKEN).expect("a token")
     }
 
     fn folder(&self) -> DataFolder {
@@ -119,8 +125,14 @@ impl Process {
     }
 
     async fn ends(&mut self) -> ExitStatus {
-        let child = std::cell::RefCell::new(&mut self.child);
-        eventually("the process has ended", || async { child.borrow_mut().try_wait().expect("its status") }).await
+        let deadline = Instant::now() + SETTLES;
+        loop {
+            if let Some(status) = self.child.try_wait().expect("its status") {
+                return status;
+            }
+            assert!(Instant::now() < deadline, "it never ended: {}", self.said());
+            tokio::time::sleep(LOOK).await;
+        }
     }
 
     /// The audit of everything, once it has settled: no finding.

@@ -35,19 +35,8 @@ pub fn wanted(request: &ListBookingsRequest) -> Result<Wanted, Refusal> {
     fields.optional_user("parent", &request.parent);
     let role = Role::try_from(request.role).ok();
     fields.check(role.is_some(), "role", "is not a role");
-    let kinds: Vec<Kind> = known(&request.kinds);
-    fields.check(
-        kinds.len() == request.kinds.len() && !kinds.contains(&Kind::Unspecified),
-        "kinds",
-        "has what is no kind",
-    );
-    let phases: Vec<Phase> = known(&request.phases);
-    let good = phases.len() == request.phases.len() && !phases.contains(&Phase::Unspecified);
-    fields.check(good, "phases", "has what is no phase");
+    let kinds: Vec<Kind> = fields.enums("kinds", &request.kinds);
+    let phases: Vec<Phase> = fields.enums("phases", &request.phases);
     fields.finish()?;
     Ok(Wanted { role: role.filter(|role| *role != Role::Unspecified), kinds, phases, after: None })
-}
-
-fn known<E: TryFrom<i32>>(numbers: &[i32]) -> Vec<E> {
-    numbers.iter().filter_map(|number| E::try_from(*number).ok()).collect()
 }

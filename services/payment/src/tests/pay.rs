@@ -161,9 +161,12 @@ async fn a_caller_who_hangs_up_changes_nothing() {
     assert_eq!(bench.state(1).await, State::Pending);
     let mut commits = bench.database.commits();
     bench.till.let_go();
-    while bench.state(1).await == State::Pending {
-        commits.changed().await.expect("open");
-    }
+    let recorded = async {
+        while bench.state(1).await == State::Pending {
+            commits.changed().await.expect("open");
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(20), recorded).await.expect("the call goes on without its caller");
     assert_eq!(bench.state(1).await, State::Approved);
     assert_eq!(bench.names_told().await, ["approved"]);
 }

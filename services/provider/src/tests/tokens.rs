@@ -9,7 +9,7 @@ use tonic::Code;
 
 use super::{bench, reason, reason_of, won};
 use crate::domain::{
-    charge::{RefundState, State},
+    charge::{Charge, RefundState, State},
     token::{MAX_SLOW_MS, TOKENS, Token},
 };
 
@@ -62,6 +62,17 @@ async fn action_required_is_declined_when_its_time_is_over() {
     assert_eq!((charge.state, charge.decline_reason.as_str()), (State::Declined, "ACTION_EXPIRED"));
     assert_eq!(bench.app.complete_action("a", true).await.expect("too late").state, State::Declined);
     assert_eq!(bench.moved("a").await, (0, 0));
+}
+
+#[test]
+fn what_two_carry_out_at_once_is_carried_out_by_the_first() {
+    let Some(Token::Charges(script)) = Token::parse("tok_action_required") else { panic!("a script") };
+    let now = super::now();
+    let mut charge = Charge::arrive("a".to_owned(), won(1_000), script, State::Processing, now, now);
+    let minute = Duration::from_secs(60);
+    assert_eq!(charge.carry_out(now, minute), (true, None));
+    assert_eq!(charge.carry_out(now, minute), (false, None), "the payer has a minute");
+    assert_eq!(charge.state, State::ActionRequired);
 }
 
 #[tokio::test]

@@ -93,13 +93,7 @@ pub fn list(message: &ListReservationsRequest, user: &str) -> Result<Filter, Err
         }
     };
     let room = fields.optional_name("room", &message.room, "rooms");
-    let mut states = Vec::new();
-    for (at, number) in message.states.iter().enumerate() {
-        match State::try_from(*number).ok().and_then(convert::read_state) {
-            Some(state) => states.push(state),
-            None => fields.fault(format!("states[{at}]"), "is not a state of a reservation"),
-        }
-    }
+    let states = fields.enums::<State>("states", &message.states).into_iter().filter_map(convert::read_state).collect();
     let from_date: Option<Date> =
         if message.from_date.is_empty() { None } else { fields.date("from_date", &message.from_date) };
     fields.finish()?;

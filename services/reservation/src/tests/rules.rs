@@ -63,6 +63,29 @@ async fn rule_t_of_two_contrary_outcomes_the_first_stands_and_the_units_agree() 
 }
 
 #[tokio::test]
+async fn rule_t_a_transition_from_what_no_longer_stands_is_lost() {
+    let house = House::with_units(1).await;
+    let held = house.booked(None).await;
+    let stale = house.read(&held.name).await;
+    // Still PENDING, but no longer that version.
+    assert_eq!(reason(house.pay(&held.name, "decline").await), "PAYMENT_DECLINED");
+    let (cases, stale) = (house.checkout.cases(), &stale);
+    for (from, lost) in [
+        ((stale.record.version, State::Pending), true),
+        ((house.read(&held.name).await.record.version, State::Confirmed), true),
+        ((house.read(&held.name).await.record.version, State::Pending), false),
+    ] {
+        let outcome = house.database.transact("stale", |tx| async move {
+            match cases.update(&tx, from, stale).await {
+                Err(mesh::Error::Lost) => Ok(true),
+                other => other.map(|()| false),
+            }
+        });
+        assert_eq!(outcome.await.expect("database"), lost, "{from:?}");
+    }
+}
+
+#[tokio::test]
 async fn rule_n_an_unknown_outcome_keeps_the_units() {
     let house = House::with_units(1).await;
     assert_eq!(reason(house.book(house.usual(), Some("lost")).await), "PAYMENT_PENDING");

@@ -1,0 +1,6 @@
+//! The contracts themselves: what a reader, a client generator and a gateway may rely on.
+
+mod access;
+mod comments;
+mod events;
+mod rpcs;

@@ -1,1 +1,0 @@
-//! A thousand clients at once.

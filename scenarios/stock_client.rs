@@ -1,1 +1,0 @@
-//! A stock client with reflection only.
