@@ -1,1 +1,4 @@
-//! What must never be written down.
+//! What must never be taken in, and what must never be written down where it does not belong.
+
+mod cards;
+mod secrets;

@@ -9,6 +9,9 @@
     reason = "what helps a scenario is no test by itself, and what cannot go on has failed all the same"
 )]
 
+// A scenario's future holds a whole system's: more nested types than the compiler lays out by default.
+#![recursion_limit = "256"]
+
 mod access;
 mod bad_input;
 mod beyond;

@@ -137,17 +137,30 @@ impl Default for AuthConfig {
 #[derive(Clone, Debug, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct LimitsConfig {
-    /// Calls being answered at once; 1 to 100,000.
+    /// Calls of people being answered at once, and as many of other contexts besides; 1 to 100,000.
     pub in_flight: usize,
+    /// Of those, the calls of one person; 1 to 100,000.
+    pub in_flight_per_person: usize,
     /// Streams open at once; 1 to 1,000,000. Counted apart, because a stream that waits for news costs next to nothing.
     pub open_streams: usize,
+    /// Of those, the streams of one person; 1 to 1,000,000.
+    pub open_streams_per_person: usize,
+    /// Connections to the whole process; 1 to 100,000. One more is closed at once.
+    pub connections: usize,
     /// The largest request, in bytes; 1,024 to 4,194,304.
     pub max_request_bytes: usize,
 }
 
 impl Default for LimitsConfig {
     fn default() -> Self {
-        Self { in_flight: 512, open_streams: 4_096, max_request_bytes: 4 * 1024 * 1024 }
+        Self {
+            in_flight: 512,
+            in_flight_per_person: 64,
+            open_streams: 4_096,
+            open_streams_per_person: 32,
+            connections: 1_024,
+            max_request_bytes: 256 * 1024,
+        }
     }
 }
 
@@ -249,11 +262,19 @@ pub struct PaymentConfig {
     /// How long the recovery loop goes on asking the provider about a call it does not know of before it takes that call for lost, in
     /// milliseconds; above `provider_timeout_ms`, up to 3,600,000.
     pub give_up_after_ms: u64,
+    /// After how long a payment is voided whose call was never sent and is not made again, in milliseconds; a minute above
+    /// `checkout.hold_ms` at least, or a hold would live longer than the payment that it can still be paid by, up to 604,800,000.
+    pub abandon_after_ms: u64,
 }
 
 impl Default for PaymentConfig {
     fn default() -> Self {
-        Self { provider_timeout_ms: 3_000, recovery_interval_ms: 1_000, give_up_after_ms: 15_000 }
+        Self {
+            provider_timeout_ms: 3_000,
+            recovery_interval_ms: 1_000,
+            give_up_after_ms: 15_000,
+            abandon_after_ms: 3_600_000,
+        }
     }
 }
 
@@ -271,6 +292,11 @@ impl PaymentConfig {
     /// When a call that the provider does not know of is taken for lost.
     pub const fn give_up_after(&self) -> Duration {
         Duration::from_millis(self.give_up_after_ms)
+    }
+
+    /// When a payment that was never sent is voided.
+    pub const fn abandon_after(&self) -> Duration {
+        Duration::from_millis(self.abandon_after_ms)
     }
 }
 

@@ -5,9 +5,9 @@
 //! - the database's or the network's: the consumer pauses and tries the same events again, and none of them is blamed;
 //! - an event's: each is handled alone, and the one that fails alone waits its turn, longer each time, until it is put aside.
 
-use std::{error::Error as _, slice, sync::Arc, time::Duration};
+use std::{error::Error as _, panic::AssertUnwindSafe, slice, sync::Arc, time::Duration};
 
-use jiff::{SignedDuration, Timestamp};
+use futures::FutureExt;
 use opentelemetry::KeyValue;
 use sea_orm::DbErr;
 use tokio_util::sync::CancellationToken;
@@ -34,11 +34,6 @@ const FETCH_WAIT: Duration = Duration::from_secs(30);
 const MAX_FAILURES: u32 = 5;
 /// How often a transaction in which another transition was faster is run again.
 const MAX_LOST: u32 = 3;
-/// How long the inbox remembers. A bus brings nothing back that it has been told was handled; this is for streams that are filled
-/// again, and versions make what is older harmless.
-const REMEMBER: SignedDuration = SignedDuration::from_hours(30 * 24);
-/// How often the inbox is cleared of what is older.
-const FORGET_EVERY: Duration = Duration::from_secs(60 * 60);
 /// Characters of a dead letter's reason.
 const MAX_REASON: usize = 500;
 
@@ -73,15 +68,13 @@ async fn start_at(pace: Pace, context: &str, database: Database, hears: Hears, w
         name: durable_name(context, &database, &hears).await?,
         filters: hears.filters,
         policies: hears.policies,
-        database: database.clone(),
+        database,
         bus: wiring.bus.clone(),
         clock: wiring.clock.clone(),
         pace,
         labels: [KeyValue::new("context", context.to_owned())],
     };
     wiring.background.run(Phase::Consumers, format!("{context}-consumer"), |stop| consumer.run(stop));
-    let clock = wiring.clock.clone();
-    wiring.background.run(Phase::Consumers, format!("{context}-inbox"), |stop| clear_inbox(database, clock, stop));
     Ok(())
 }
 
@@ -92,27 +85,6 @@ pub async fn durable_name(context: &str, database: &Database, hears: &Hears) -> 
         Ok(format!("{context}-{}", inbox::incarnation(database).await?.simple()))
     } else {
         Ok(context.to_owned())
-    }
-}
-
-/// Forgets what was handled long ago: at the start, and then every now and again.
-async fn clear_inbox(database: Database, clock: Clock, stop: CancellationToken) {
-    loop {
-        let before = clock.now().saturating_sub(REMEMBER).unwrap_or(Timestamp::MIN);
-        loop {
-            match database.transact("forget", |tx| async move { inbox::forget(&tx, before).await }).await {
-                Ok(0) => break,
-                Ok(_) if stop.is_cancelled() => break,
-                Ok(_) => {}
-                Err(error) => {
-                    tracing::warn!(error = &error as &dyn std::error::Error, "the inbox was not cleared");
-                    break;
-                }
-            }
-        }
-        if !pause(FORGET_EVERY, &stop).await {
-            return;
-        }
     }
 }
 
@@ -288,7 +260,11 @@ impl Consumer {
             id = %event.id,
             correlation_id = %event.correlation_id,
         );
-        match self.policies.handle(tx, event).instrument(span).await? {
+        // A policy that panics fails like one that says so: the event is counted and put aside, instead of ending every process that
+        // hears it. Unwind safe, because a policy shares with others only what is behind a lock or in the database, and this
+        // transaction is rolled back.
+        let handled = AssertUnwindSafe(self.policies.handle(tx, event)).catch_unwind().instrument(span).await;
+        match handled.unwrap_or_else(|_| Err(Error::Internal("a policy panicked".to_owned())))? {
             Handled::Done => tally.done += 1,
             Handled::Unknown => tally.unknown += 1,
         }

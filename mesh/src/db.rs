@@ -6,6 +6,8 @@
 //! - on SQLite one connection writes (`BEGIN IMMEDIATE`) and the others read, because a deferred transaction that reads and then
 //!   writes fails at once when somebody else has written in between.
 
+mod failure;
+
 use std::{
     collections::HashSet,
     future::Future,
@@ -20,11 +22,15 @@ use std::{
 
 use sea_orm::{
     ConnectOptions, DatabaseConnection, DatabaseTransaction, DbBackend, DbErr, IsolationLevel, RuntimeErr,
-    SqliteTransactionMode, SqlErr, TransactionOptions, TransactionTrait,
-    sqlx::{self, sqlite::SqliteJournalMode, sqlite::SqliteSynchronous},
+    SqliteTransactionMode, TransactionOptions, TransactionTrait,
+    sqlx::{
+        self, Executor,
+        sqlite::{SqliteConnectOptions, SqliteJournalMode, SqliteSynchronous},
+    },
 };
 use tokio::sync::{Notify, watch};
 
+pub use self::failure::StoreError;
 use crate::error::Error;
 
 /// How often a transaction that keeps losing is run before the caller is told.
@@ -35,6 +41,11 @@ const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(5);
 const SQLITE_BUSY_TIMEOUT: Duration = Duration::from_secs(5);
 /// How long connecting may take.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
+/// How long a statement waits for a lock, in seconds: then its transaction has lost, and is run again.
+const LOCK_TIMEOUT_S: u32 = 5;
+/// How long PostgreSQL carries out one statement, in seconds, and waits for the next one of a transaction: whoever began it has gone
+/// by then, and the locks that it holds are in everybody's way.
+const STATEMENT_TIMEOUT_S: u32 = 30;
 
 tokio::task_local! {
     static IN_TRANSACTION: &'static str;
@@ -69,84 +80,6 @@ impl From<DbBackend> for Engine {
     }
 }
 
-/// What a database can answer but "done", sorted by what one can do about it.
-#[derive(Debug, thiserror::Error)]
-pub enum StoreError {
-    /// A deadlock, a serialization failure, a busy file: run the whole transaction again.
-    #[error("the transaction lost to another one")]
-    Conflict(#[source] DbErr),
-    /// A unique key was there already.
-    #[error("the row exists")]
-    Duplicate(#[source] DbErr),
-    /// The database cannot be reached or has no connection free.
-    #[error("the database cannot be reached")]
-    Unavailable(#[source] DbErr),
-    /// Anything else: a mistake of ours.
-    #[error("the database refused a statement")]
-    Other(#[source] DbErr),
-}
-
-impl From<DbErr> for StoreError {
-    fn from(error: DbErr) -> Self {
-        if matches!(error.sql_err(), Some(SqlErr::UniqueConstraintViolation(_))) {
-            return Self::Duplicate(error);
-        }
-        match &error {
-            DbErr::ConnectionAcquire(_) => return Self::Unavailable(error),
-            DbErr::Conn(RuntimeErr::SqlxError(source))
-            | DbErr::Exec(RuntimeErr::SqlxError(source))
-            | DbErr::Query(RuntimeErr::SqlxError(source)) => match source.as_ref() {
-                sqlx::Error::Database(database) => {
-                    if is_conflict(database.as_ref()) {
-                        return Self::Conflict(error);
-                    }
-                    if is_outage(database.as_ref()) {
-                        return Self::Unavailable(error);
-                    }
-                }
-                sqlx::Error::Io(_)
-                | sqlx::Error::Tls(_)
-                | sqlx::Error::PoolTimedOut
-                | sqlx::Error::PoolClosed
-                | sqlx::Error::WorkerCrashed
-                | sqlx::Error::Protocol(_) => return Self::Unavailable(error),
-                _ => {}
-            },
-            _ => {}
-        }
-        Self::Other(error)
-    }
-}
-
-/// PostgreSQL 40001 and 40P01; MySQL 1213 (the transaction was undone), 1205 (only the statement was) and MariaDB 1020;
-/// SQLite BUSY (5), LOCKED (6) and their extended codes.
-fn is_conflict(error: &dyn sqlx::error::DatabaseError) -> bool {
-    if let Some(mysql) = error.try_downcast_ref::<sea_orm::SqlxMySqlError>() {
-        return matches!(mysql.number(), 1213 | 1205 | 1020);
-    }
-    match error.code().as_deref() {
-        Some("40001" | "40P01") => true,
-        Some(code) if error.try_downcast_ref::<sea_orm::SqlxSqliteError>().is_some() => {
-            code.parse::<u32>().is_ok_and(|code| matches!(code & 0xff, 5 | 6))
-        }
-        _ => false,
-    }
-}
-
-/// A server that stops, starts, is full or takes no writes: PostgreSQL 08xxx, 53xxx, 57P0x and 25006; MySQL 1040, 1053 and 1290;
-/// SQLite READONLY (8), IOERR (10), FULL (13) and CANTOPEN (14).
-fn is_outage(error: &dyn sqlx::error::DatabaseError) -> bool {
-    if let Some(mysql) = error.try_downcast_ref::<sea_orm::SqlxMySqlError>() {
-        return matches!(mysql.number(), 1040 | 1053 | 1290);
-    }
-    let code = error.code();
-    let Some(code) = code.as_deref() else { return false };
-    if error.try_downcast_ref::<sea_orm::SqlxSqliteError>().is_some() {
-        return code.parse::<u32>().is_ok_and(|code| matches!(code & 0xff, 8 | 10 | 13 | 14));
-    }
-    code.starts_with("08") || code.starts_with("53") || code.starts_with("57P0") || code == "25006"
-}
-
 /// A context's database. Cheap to clone.
 #[derive(Clone, Debug)]
 pub struct Database {
@@ -162,29 +95,30 @@ impl Database {
     /// SQLite file that is not there is made.
     pub async fn connect(url: &str, max_connections: u32) -> Result<Self, StoreError> {
         let mut options = connect_options(url, max_connections);
-        options.map_sqlx_sqlite_opts(|sqlite| {
-            sqlite
-                .create_if_missing(true)
-                .journal_mode(SqliteJournalMode::Wal)
-                .synchronous(SqliteSynchronous::Full)
-                .busy_timeout(SQLITE_BUSY_TIMEOUT)
-                .foreign_keys(true)
-        });
-        if !url.starts_with("sqlite:") {
-            let write = sea_orm::Database::connect(options).await?;
-            let engine = write.get_database_backend().into();
-            return Ok(Self { read: write.clone(), write, engine, appended: Arc::default(), commits: Arc::default() });
+        if url.starts_with("sqlite:") {
+            options.map_sqlx_sqlite_opts(to_write);
+            return Self::open_sqlite(options).await;
         }
-        let mut writing = options.clone();
-        writing.max_connections(1).min_connections(1);
-        let write = sea_orm::Database::connect(writing).await?;
-        let read = sea_orm::Database::connect(options).await?;
-        Ok(Self { write, read, engine: Engine::Sqlite, appended: Arc::default(), commits: Arc::default() })
+        let write = connection(options).await?;
+        let engine = write.get_database_backend().into();
+        Ok(Self { read: write.clone(), write, engine, appended: Arc::default(), commits: Arc::default() })
     }
 
     /// Opens the SQLite database in the file at `path`.
     pub async fn open_file(path: &Path, max_connections: u32) -> Result<Self, StoreError> {
-        Self::connect(&format!("sqlite://{}?mode=rwc", path.display()), max_connections).await
+        let path = path.to_owned();
+        // Not as a URL, in which some characters of a path would mean something else.
+        let mut options = connect_options("sqlite:", max_connections);
+        options.map_sqlx_sqlite_opts(move |sqlite| to_write(sqlite.filename(&path)));
+        Self::open_sqlite(options).await
+    }
+
+    async fn open_sqlite(options: ConnectOptions) -> Result<Self, StoreError> {
+        let mut writing = options.clone();
+        writing.max_connections(1).min_connections(1);
+        let write = connection(writing).await?;
+        let read = connection(options).await?;
+        Ok(Self { write, read, engine: Engine::Sqlite, appended: Arc::default(), commits: Arc::default() })
     }
 
     /// Opens the SQLite database in the file at `path` for reading only, beside whoever writes it. It must be there.
@@ -195,8 +129,14 @@ impl Database {
         options.map_sqlx_sqlite_opts(move |sqlite| {
             sqlite.filename(&path).read_only(true).busy_timeout(SQLITE_BUSY_TIMEOUT)
         });
-        let read = sea_orm::Database::connect(options).await?;
-        Ok(Self { write: read.clone(), read, engine: Engine::Sqlite, appended: Arc::default(), commits: Arc::default() })
+        let read = connection(options).await?;
+        Ok(Self {
+            write: read.clone(),
+            read,
+            engine: Engine::Sqlite,
+            appended: Arc::default(),
+            commits: Arc::default(),
+        })
     }
 
     /// Which engine it is.
@@ -252,7 +192,8 @@ impl Database {
         };
         let transaction = Arc::new(self.write.begin_with_options(options).await?);
         let appended = Arc::new(AtomicBool::new(false));
-        let outcome = work(Tx { transaction: transaction.clone(), engine: self.engine, appended: appended.clone() }).await;
+        let outcome =
+            work(Tx { transaction: transaction.clone(), engine: self.engine, appended: appended.clone() }).await;
         let transaction = Arc::try_unwrap(transaction)
             .map_err(|_| Error::Internal("a transaction's handle outlived its work".to_owned()))?;
         match outcome {
@@ -266,7 +207,10 @@ impl Database {
             }
             Err(error) => {
                 if let Err(rollback) = transaction.rollback().await {
-                    tracing::warn!(error = &rollback as &dyn std::error::Error, "a rollback failed; the connection is dropped");
+                    tracing::warn!(
+                        error = &rollback as &dyn std::error::Error,
+                        "a rollback failed; the connection is dropped"
+                    );
                 }
                 Err(error)
             }
@@ -283,14 +227,46 @@ impl Database {
         self.commits.subscribe()
     }
 
+    /// How many watch for commits.
+    pub fn watchers(&self) -> usize {
+        self.commits.receiver_count()
+    }
+
     /// Closes every connection; a SQLite file is left without a write-ahead log.
     pub async fn close(self) {
         for connection in [self.read, self.write] {
             if let Err(error) = connection.close().await {
-                tracing::debug!(error = &error as &dyn std::error::Error, "a database connection did not close cleanly");
+                tracing::debug!(
+                    error = &error as &dyn std::error::Error,
+                    "a database connection did not close cleanly"
+                );
             }
         }
     }
+}
+
+/// Connects. What the driver says of a URL that it cannot read may repeat the URL, and with it a password.
+async fn connection(options: ConnectOptions) -> Result<DatabaseConnection, StoreError> {
+    sea_orm::Database::connect(options).await.map_err(|error| match &error {
+        DbErr::Conn(RuntimeErr::Internal(_)) => unreadable_url(),
+        DbErr::Conn(RuntimeErr::SqlxError(source)) if matches!(**source, sqlx::Error::Configuration(_)) => {
+            unreadable_url()
+        }
+        _ => error.into(),
+    })
+}
+
+fn unreadable_url() -> StoreError {
+    StoreError::Other(DbErr::Conn(RuntimeErr::Internal("the database's URL cannot be read".to_owned())))
+}
+
+fn to_write(sqlite: SqliteConnectOptions) -> SqliteConnectOptions {
+    sqlite
+        .create_if_missing(true)
+        .journal_mode(SqliteJournalMode::Wal)
+        .synchronous(SqliteSynchronous::Full)
+        .busy_timeout(SQLITE_BUSY_TIMEOUT)
+        .foreign_keys(true)
 }
 
 fn connect_options(url: &str, max_connections: u32) -> ConnectOptions {
@@ -303,7 +279,25 @@ fn connect_options(url: &str, max_connections: u32) -> ConnectOptions {
         .test_before_acquire(false)
         .sqlx_logging(false)
         .record_stmt_in_spans(false);
+    bound_waits(&mut options);
     options
+}
+
+/// Puts an end to what would wait for ever. Each setting is one session's, so every connection of the pool is given it.
+fn bound_waits(options: &mut ConnectOptions) {
+    options.map_sqlx_postgres_opts(|postgres| {
+        postgres.options([
+            ("lock_timeout", format!("{LOCK_TIMEOUT_S}s")),
+            ("statement_timeout", format!("{STATEMENT_TIMEOUT_S}s")),
+            ("idle_in_transaction_session_timeout", format!("{STATEMENT_TIMEOUT_S}s")),
+        ])
+    });
+    options.map_sqlx_mysql_pool_opts(|pool| {
+        pool.after_connect(|connection, _| {
+            let bound = format!("SET SESSION innodb_lock_wait_timeout = {LOCK_TIMEOUT_S}");
+            Box::pin(async move { connection.execute(sqlx::AssertSqlSafe(bound)).await.map(|_| ()) })
+        })
+    });
 }
 
 /// An open transaction. Deref gives sea-orm's, for use as its connection.
@@ -370,4 +364,34 @@ pub fn exactly_one(rows_affected: u64) -> Result<(), Error> {
 /// The elements of `wanted` that are not in `present`, in order.
 pub fn missing<T: Clone + Eq + std::hash::Hash>(wanted: &[T], present: &HashSet<T>) -> Vec<T> {
     wanted.iter().filter(|item| !present.contains(item)).cloned().collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_file_may_lie_in_a_folder_of_any_name() {
+        let parent = tempfile::tempdir().unwrap();
+        let file = parent.path().join("100%41 sure? #1").join("x.db");
+        std::fs::create_dir(file.parent().unwrap()).unwrap();
+        let database = Database::open_file(&file, 2).await.unwrap();
+        database.transact("nothing", |_| async { Ok(()) }).await.unwrap();
+        assert!(file.exists());
+        Database::open_file_to_read(&file, 1).await.unwrap();
+    }
+
+    #[tokio::test]
+    async fn a_url_that_cannot_be_read_is_not_repeated() {
+        for url in [
+            "mysql://u:s3cret@127.0.0.1:port/payment",
+            "postgres://u:s3cret@127.0.0.1/payment?sslmode=s3cret",
+            "oracle://u:s3cret@127.0.0.1/payment",
+            "sqlite:x.db?mode=s3cret",
+            "s3cret",
+        ] {
+            let error = Database::connect(url, 1).await.unwrap_err();
+            assert!(!format!("{error:?}").contains("s3cret"), "{url}");
+        }
+    }
 }

@@ -11,10 +11,18 @@ use crate::{
 /// How many digits, letters, `-` and `_` a request id may have.
 pub const MAX_REQUEST_ID_CHARS: usize = 64;
 
+/// Faults that are told one by one. The whole answer has to fit into the headers that a client reads.
+const MAX_TOLD: usize = 20;
+/// What is told of one fault, and of its path, in characters.
+const MAX_WHAT_CHARS: usize = 200;
+const MAX_PATH_CHARS: usize = 100;
+
 /// Collects what is wrong with a request. Paths are those of the proto, from the request's root: `room.nightly_rate`.
 #[derive(Debug, Default)]
 pub struct Fields {
     violations: Vec<(String, String)>,
+    /// How many there are beside those.
+    untold: usize,
 }
 
 impl Fields {
@@ -25,7 +33,12 @@ impl Fields {
 
     /// Notes a fault.
     pub fn fault(&mut self, path: impl Into<String>, what: impl Into<String>) {
-        self.violations.push((path.into(), what.into()));
+        if self.violations.len() == MAX_TOLD {
+            self.untold += 1;
+            return;
+        }
+        let cut = |text: String, max: usize| if text.len() > max { text.chars().take(max).collect() } else { text };
+        self.violations.push((cut(path.into(), MAX_PATH_CHARS), cut(what.into(), MAX_WHAT_CHARS)));
     }
 
     /// Notes a fault unless `holds`.
@@ -92,7 +105,8 @@ impl Fields {
             return None;
         }
         // Strict: jiff's own parser takes more than the contract promises.
-        let shape = value.len() == 10 && value.bytes().enumerate().all(|(at, b)| if at == 4 || at == 7 { b == b'-' } else { b.is_ascii_digit() });
+        let shape = value.len() == 10
+            && value.bytes().enumerate().all(|(at, b)| if at == 4 || at == 7 { b == b'-' } else { b.is_ascii_digit() });
         let date = if shape { value.parse().ok() } else { None };
         self.check(date.is_some(), path, "is not a date of the calendar, written as 2027-05-01");
         date
@@ -166,14 +180,15 @@ impl Fields {
         self.check(good, "request_id", "must be 1 to 64 of the letters A-Z a-z 0-9 _ -");
     }
 
-    /// The refusal that lists all faults, if there is one.
+    /// The refusal that lists the faults, if there is one: the first 20, and how many more there are.
     pub fn finish(self) -> Result<(), Refusal> {
         if self.violations.is_empty() {
             return Ok(());
         }
-        let count = self.violations.len();
+        let count = self.violations.len() + self.untold;
         let first = self.violations.first().map(|(path, what)| format!("{path} {what}")).unwrap_or_default();
-        let message = if count == 1 { first } else { format!("{count} fields are at fault; the first: {first}") };
+        let more = if self.untold == 0 { String::new() } else { format!(" (and {} more)", self.untold) };
+        let message = if count == 1 { first } else { format!("{count} fields are at fault; the first: {first}{more}") };
         let mut refusal = Refusal::new(Reason::InvalidFields, message);
         refusal.violations = self.violations;
         Err(refusal)
@@ -211,6 +226,20 @@ mod tests {
         let refusal = fields.finish().expect_err("four faults");
         let paths: Vec<_> = refusal.violations.iter().map(|(path, _)| path.as_str()).collect();
         assert_eq!(paths, ["room.display_name", "room.units", "check_in_date", "request_id"]);
+    }
+
+    #[test]
+    fn many_faults_are_counted_and_the_first_of_them_told() {
+        let mut fields = Fields::new();
+        for number in 0..200 {
+            fields.fault(format!("room.amenities[{number}]"), "x".repeat(10_000));
+        }
+        let refusal = fields.finish().expect_err("many faults");
+        assert_eq!(refusal.violations.len(), 20);
+        assert!(refusal.message.starts_with("200 fields are at fault"), "{refusal}");
+        assert!(refusal.message.ends_with("(and 180 more)"), "{refusal}");
+        let status = tonic::Status::from(refusal);
+        assert!(status.details().len() + status.message().len() < 6_000, "it must fit into what a client reads");
     }
 
     #[test]

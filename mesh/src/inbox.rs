@@ -73,19 +73,50 @@ pub async fn settled(tx: &Tx, consumer: &str, event_id: Uuid) -> Result<(), Erro
     Ok(())
 }
 
+/// The row of the incarnation, and that of the secret behind page tokens.
+const INCARNATION: i32 = 1;
+const PAGE_SECRET: i32 = 2;
+
 /// The incarnation of this database, made at the first call. A projection whose database was thrown away comes back under another
 /// one, and so as another consumer that hears everything from the beginning.
 pub async fn incarnation(database: &Database) -> Result<Uuid, Error> {
-    if let Some(row) = incarnation::Entity::find_by_id(1).one(database.read()).await? {
+    kept(database, INCARNATION, Uuid::now_v7()).await
+}
+
+/// What page tokens of this database are proven with, made at the first call. Not the incarnation, which whoever sees the bus can
+/// read in the name of a consumer.
+pub async fn page_secret(database: &Database) -> Result<Uuid, Error> {
+    kept(database, PAGE_SECRET, Uuid::new_v4()).await
+}
+
+/// What is kept in that row; `fresh` if it was empty.
+async fn kept(database: &Database, id: i32, fresh: Uuid) -> Result<Uuid, Error> {
+    if let Some(row) = incarnation::Entity::find_by_id(id).one(database.read()).await? {
         return Ok(row.incarnation);
     }
-    let fresh = Uuid::now_v7();
     database
         .transact("incarnation", |tx| async move {
-            tx.insert_new(incarnation::ActiveModel { id: Set(1), incarnation: Set(fresh) }).await?;
+            tx.insert_new(incarnation::ActiveModel { id: Set(id), incarnation: Set(fresh) }).await?;
             Ok(())
         })
         .await?;
-    let row = incarnation::Entity::find_by_id(1).one(database.read()).await?;
-    row.map(|row| row.incarnation).ok_or_else(|| Error::Internal("the incarnation was not stored".to_owned()))
+    let row = incarnation::Entity::find_by_id(id).one(database.read()).await?;
+    row.map(|row| row.incarnation)
+        .ok_or_else(|| Error::Internal("what the database has to keep was not stored".to_owned()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::bus::testbed::Testbed;
+
+    #[tokio::test]
+    async fn page_tokens_are_not_proven_with_what_the_bus_can_see() {
+        let bed = Testbed::new();
+        let database = bed.database("x.db").await;
+        let (incarnation, secret) = (incarnation(&database).await.unwrap(), page_secret(&database).await.unwrap());
+        assert_ne!(incarnation, secret);
+        assert_eq!(self::incarnation(&database).await.unwrap(), incarnation, "it stays");
+        assert_eq!(page_secret(&database).await.unwrap(), secret, "it stays");
+    }
 }

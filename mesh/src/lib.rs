@@ -28,6 +28,7 @@ pub mod db;
 pub mod error;
 pub mod event;
 pub mod fields;
+pub mod housekeeping;
 pub mod inbox;
 pub mod killpoint;
 pub mod money;

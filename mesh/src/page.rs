@@ -43,7 +43,7 @@ pub struct PageTokens {
 impl PageTokens {
     /// The page tokens of the context with that database.
     pub async fn of(database: &Database) -> Result<Self, Error> {
-        Ok(Self { secret: inbox::incarnation(database).await? })
+        Ok(Self { secret: inbox::page_secret(database).await? })
     }
 
     /// A token that goes on after `cursor` in the list that `list` describes (its caller, its filters, its order).
@@ -60,8 +60,9 @@ impl PageTokens {
             return Ok(None);
         }
         let refuse = || {
-            Refusal::new(Reason::PageTokenInvalid, "the page token was not made for this list")
-                .hint("send next_page_token of the previous page with the same other fields, or none for the first page")
+            Refusal::new(Reason::PageTokenInvalid, "the page token was not made for this list").hint(
+                "send next_page_token of the previous page with the same other fields, or none for the first page",
+            )
         };
         let bytes = BASE64_URL_SAFE_NO_PAD.decode(token).map_err(|_| refuse())?;
         let (mac, cursor) = bytes.split_at_checked(MAC_BYTES).ok_or_else(refuse)?;

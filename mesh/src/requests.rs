@@ -9,7 +9,8 @@ use contracts::google::rpc::Status as RpcStatus;
 use jiff::Timestamp;
 use prost::Message;
 use sea_orm::{
-    ActiveValue::Set, ColumnTrait, ConnectionTrait, EntityTrait, QueryFilter, sea_query::Expr,
+    ActiveValue::Set, ColumnTrait, Condition, ConnectionTrait, EntityTrait, QueryFilter, QueryOrder, QuerySelect,
+    sea_query::Expr,
 };
 use sha2::{Digest, Sha256};
 use tonic::{Code, Response, Status};
@@ -23,6 +24,8 @@ use crate::{
 
 /// How long a record is kept at least.
 pub const KEPT_FOR: Duration = Duration::from_secs(7 * 24 * 60 * 60);
+/// Rows that are forgotten in one transaction, give or take those of the same instant.
+const FORGET: u64 = 1_000;
 
 /// A final answer, as it is replayed.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -223,13 +226,24 @@ pub async fn free_case(tx: &Tx, case: &str, attempt: u32) -> Result<(), Error> {
     Ok(())
 }
 
-/// Forgets answered requests made before `before`, and tells how many those were.
+/// Forgets a bounded number of answered requests made before `before`, and tells how many those were: zero when none is left.
 pub async fn forget(tx: &Tx, before: Timestamp) -> Result<u64, Error> {
-    let deleted = Entity::delete_many()
-        .filter(Column::CreateTime.lt(before.as_microsecond()))
-        .filter(Column::Answer.is_not_null())
-        .exec(&**tx)
+    let old = Condition::all().add(Column::CreateTime.lt(before.as_microsecond())).add(Column::Answer.is_not_null());
+    let bound: Option<i64> = Entity::find()
+        .select_only()
+        .column(Column::CreateTime)
+        .filter(old.clone())
+        .order_by_asc(Column::CreateTime)
+        .offset(FORGET)
+        .limit(1)
+        .into_tuple()
+        .one(&**tx)
         .await?;
+    let old = match bound {
+        Some(bound) => old.add(Column::CreateTime.lte(bound)),
+        None => old,
+    };
+    let deleted = Entity::delete_many().filter(old).exec(&**tx).await?;
     Ok(deleted.rows_affected)
 }
 

@@ -3,18 +3,27 @@
 //!
 //! A watch reads the database; a commit of this process wakes it, and for those of other processes it looks twice a second.
 
-use std::time::Duration;
+use std::{panic::AssertUnwindSafe, time::Duration};
 
-use tokio::sync::mpsc;
+use futures::FutureExt;
+use tokio::{sync::mpsc, time::sleep};
 use tokio_stream::wrappers::ReceiverStream;
 use tonic::Status;
 
-use crate::{background::Background, db::Database, error::{Error, Reason, Refusal}};
+use crate::{
+    background::Background,
+    db::{Database, Engine},
+    error::{Error, Reason, Refusal},
+};
 
 /// How often a watch looks without being woken.
 const POLL: Duration = Duration::from_millis(500);
+/// The same where no other process writes: only for a commit whose call was dropped before it could wake anybody.
+const POLL_ALONE: Duration = Duration::from_secs(5);
 /// How soon after one look the next may follow: a busy database wakes its watchers with every commit.
 const REST: Duration = Duration::from_millis(25);
+/// What each watcher of the database adds to that, so that all of them together look a thousand times a second at most.
+const REST_PER_WATCHER: Duration = Duration::from_millis(1);
 /// How many messages wait for a slow reader before the watch waits with it.
 const BUFFERED: usize = 16;
 
@@ -23,7 +32,7 @@ pub type Following<T> = ReceiverStream<Result<T, Status>>;
 
 /// Calls `look` at once and after every commit, and sends what it finds, until the reader leaves, `look` fails or the process
 /// stops (then with DRAINING, so that the reader goes on elsewhere). `look` is given the position that it returned last.
-pub fn follow<T, P, F, Fut>(database: &Database, background: &Background, mut look: F) -> Following<T>
+pub fn follow<T, P, F, Fut>(database: &Database, background: &Background, look: F) -> Following<T>
 where
     T: Send + 'static,
     P: Clone + Send + 'static,
@@ -31,41 +40,104 @@ where
     Fut: Future<Output = Result<(Option<P>, Vec<T>), Error>> + Send,
 {
     let (sender, receiver) = mpsc::channel(BUFFERED);
-    let (mut commits, background) = (database.commits(), background.clone());
+    let (database, background) = (database.clone(), background.clone());
     // Not a detached checkout: nothing is lost when it is dropped, and a drain must not wait for its reader.
     tokio::spawn(async move {
-        let mut position = None;
-        loop {
-            commits.mark_unchanged();
-            match look(position.clone()).await {
-                Ok((reached, found)) => {
-                    position = reached;
-                    for item in found {
-                        if sender.send(Ok(item)).await.is_err() {
-                            return;
-                        }
-                    }
-                }
-                Err(error) => {
-                    let _reader_may_be_gone = sender.send(Err(error.into())).await;
-                    return;
-                }
-            }
-            if background.is_draining() {
-                let stopping = Refusal::new(Reason::Draining, "this server is stopping").hint("go on from the last position");
-                let _reader_may_be_gone = sender.send(Err(stopping.into())).await;
-                return;
-            }
-            tokio::select! {
-                () = sender.closed() => return,
-                () = tokio::time::sleep(REST) => {}
-            }
-            tokio::select! {
-                () = sender.closed() => return,
-                _ = commits.changed() => {}
-                () = tokio::time::sleep(POLL - REST) => {}
-            }
+        let watching = watch(&database, &background, look, &sender);
+        // Unwind safe, because what `look` shares with others is in the database. A stream that only ended would be taken for one
+        // that has nothing more to tell.
+        let ended = AssertUnwindSafe(watching).catch_unwind().await;
+        if let Err(error) = ended.unwrap_or_else(|_| Err(Error::Internal("a watch panicked".to_owned()))) {
+            let _reader_may_be_gone = sender.send(Err(error.into())).await;
         }
     });
     ReceiverStream::new(receiver)
+}
+
+/// Returns when the reader has left.
+async fn watch<T, P, F, Fut>(
+    database: &Database,
+    background: &Background,
+    mut look: F,
+    sender: &mpsc::Sender<Result<T, Status>>,
+) -> Result<(), Error>
+where
+    P: Clone,
+    F: FnMut(Option<P>) -> Fut,
+    Fut: Future<Output = Result<(Option<P>, Vec<T>), Error>>,
+{
+    let poll = if database.engine() == Engine::Sqlite { POLL_ALONE } else { POLL };
+    let mut commits = database.commits();
+    let mut position = None;
+    loop {
+        commits.mark_unchanged();
+        let (reached, found) = look(position).await?;
+        position = reached;
+        for item in found {
+            if sender.send(Ok(item)).await.is_err() {
+                return Ok(());
+            }
+        }
+        if background.is_draining() {
+            return Err(Refusal::new(Reason::Draining, "this server is stopping")
+                .hint("go on from the last position")
+                .into());
+        }
+        tokio::select! {
+            () = sender.closed() => return Ok(()),
+            () = sleep(rest(database.watchers())) => {}
+        }
+        tokio::select! {
+            () = sender.closed() => return Ok(()),
+            _ = commits.changed() => {}
+            () = sleep(poll) => {}
+        }
+    }
+}
+
+/// How long one of so many watchers rests. Not all of them to the same moment, at which the commit that woke them all has left them.
+fn rest(watchers: usize) -> Duration {
+    let rest = REST.max(REST_PER_WATCHER.saturating_mul(u32::try_from(watchers).unwrap_or(u32::MAX)));
+    rest.mul_f64(rand::random_range(0.5..=1.5))
+}
+
+#[cfg(test)]
+mod tests {
+    use tokio_stream::StreamExt;
+
+    use super::*;
+
+    async fn database() -> (tempfile::TempDir, Database) {
+        let folder = tempfile::tempdir().unwrap();
+        let database = Database::open_file(&folder.path().join("x.db"), 2).await.unwrap();
+        (folder, database)
+    }
+
+    #[tokio::test]
+    async fn a_panic_ends_a_watch_as_a_failure() {
+        let (_folder, database) = database().await;
+        let mut looks = 0;
+        let mut stream = follow(&database, &Background::new(), move |_: Option<()>| {
+            looks += 1;
+            let look = looks;
+            async move {
+                assert!(look < 2, "told to");
+                Ok((None, vec![look]))
+            }
+        });
+        assert_eq!(stream.next().await.unwrap().unwrap(), 1);
+        database.transact("wake", |_| async { Ok(()) }).await.unwrap();
+        let status = stream.next().await.unwrap().unwrap_err();
+        assert_eq!(Refusal::from_status(&status).unwrap().reason, Reason::Internal);
+        assert!(stream.next().await.is_none());
+    }
+
+    #[test]
+    fn the_more_watch_the_less_often_each_looks() {
+        assert!(rest(1) >= REST / 2 && rest(1) <= REST * 3 / 2);
+        for watchers in [100, 1_000, 100_000] {
+            let rest = rest(usize::try_from(watchers).unwrap());
+            assert!(rest >= REST_PER_WATCHER * watchers / 2, "{watchers} watchers look every {rest:?}");
+        }
+    }
 }

@@ -10,7 +10,10 @@ mod load;
 mod pay;
 mod scene;
 
-use std::{collections::BTreeSet, sync::Arc};
+use std::{
+    collections::{BTreeSet, HashMap},
+    sync::Arc,
+};
 
 use contracts::reservation::v1::reservation::State;
 use mesh::killpoint::KillPoint;
@@ -22,7 +25,7 @@ use self::{
 };
 
 /// Processes of one table at once: most of what they do is wait.
-const AT_ONCE: usize = 4;
+const AT_ONCE: usize = 6;
 
 /// What the client does once the process is back.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -65,15 +68,18 @@ fn every_kill_point_is_in_a_table() {
 async fn all(scene: Scene, script: &'static [Step], rows: &'static [Row]) {
     let stage = Arc::new(Stage::set(scene).await);
     let permits = Arc::new(Semaphore::new(AT_ONCE));
-    let mut runs = JoinSet::new();
+    let (mut runs, mut playing) = (JoinSet::new(), HashMap::new());
     for row in rows {
         let (stage, permits) = (stage.clone(), permits.clone());
-        runs.spawn(async move {
+        let run = runs.spawn(async move {
             let _permit = permits.acquire().await.expect("a permit");
             stage.play(script, row).await;
         });
+        playing.insert(run.id(), row);
     }
-    while let Some(run) = runs.join_next().await {
-        run.expect("the row above holds");
+    while let Some(run) = runs.join_next_with_id().await {
+        if let Err(failed) = run {
+            panic!("{script:?}, {:?}: {failed}", playing[&failed.id()]);
+        }
     }
 }

@@ -34,6 +34,9 @@ pub fn wrong(world: &World, at_rest: bool) -> Option<String> {
     {
         return Some("confirmed and not paid".to_owned());
     }
+    if case.state.is_final() && !case.paid && world.was_told_of_a_refund() {
+        return Some("a booking that was paid for is lost".to_owned());
+    }
     if charged > 1 {
         return Some("charged twice".to_owned());
     }
@@ -47,6 +50,10 @@ pub fn wrong(world: &World, at_rest: bool) -> Option<String> {
         CaseState::Pending if world.expired => Some("stuck in PENDING".to_owned()),
         CaseState::CancelRequested => Some("stuck in CANCEL_REQUESTED".to_owned()),
         CaseState::Confirmed if charged != 1 => Some(format!("confirmed and charged {charged} times")),
+        CaseState::Cancelled if case.paid && world.keeps_money && charged != 1 => {
+            Some("a cancellation without a refund was refunded".to_owned())
+        }
+        CaseState::Cancelled if case.paid && world.keeps_money => None,
         state if state.is_final() && charged > 0 => Some("ended and still charged".to_owned()),
         _ => None,
     }

@@ -21,7 +21,9 @@ fn no_interleaving_of_one_case_breaks_the_books() {
 #[test]
 fn each_rule_left_out_is_caught() {
     for rule in [
-        LeftOut::LateApprovalRefunded,
+        LeftOut::EveryCallIsCounted,
+        LeftOut::EveryCallIsCountedAndLateApprovalRefunded,
+        LeftOut::TheApprovalThatPaidIsNoOrphan,
         LeftOut::OneAttemptAtATime,
         LeftOut::UnitsBackOnCancel,
         LeftOut::CommitBeforeProvider,

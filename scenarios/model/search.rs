@@ -6,7 +6,7 @@ use std::{
 };
 
 use mesh::checkout::machine::{
-    self, Asked, Cancel, Fact, Mode, Outcome, Pay, Settle, Standing as Case, State as CaseState, Step, Sweep, ThenDo, Units,
+    self, Asked, Cancel, Fact, Mode, Outcome, Settle, Standing as Case, State as CaseState, Step, Sweep, ThenDo, Units,
 };
 use payment::domain::machine::{self as till, Heard, OnCreate, OnVoid, Recorded, Standing as Payment, State as PayState};
 
@@ -26,6 +26,10 @@ pub enum LeftOut {
     VoidReversed,
     VoidEndsTheCase,
     NotSentKeepsTheAttemptOpen,
+    EveryCallIsCounted,
+    TheApprovalThatPaidIsNoOrphan,
+    /// Two at once: the second rule is the net below the first.
+    EveryCallIsCountedAndLateApprovalRefunded,
 }
 
 /// The search, with one rule left out or none.
@@ -36,7 +40,8 @@ pub struct Search {
 
 impl Search {
     fn without(&self, rule: LeftOut) -> bool {
-        self.left_out == rule
+        let both = self.left_out == LeftOut::EveryCallIsCountedAndLateApprovalRefunded;
+        self.left_out == rule || both && matches!(rule, LeftOut::EveryCallIsCounted | LeftOut::LateApprovalRefunded)
     }
 
     /// What the lifecycle's transition does to the world.
@@ -46,7 +51,10 @@ impl Search {
         if step.units == Units::GiveBack && !(cancelling && self.without(LeftOut::UnitsBackOnCancel)) {
             world.units = false;
         }
-        if cancelling {
+        if cancelling && world.keeps_money {
+            // Nothing to give back: complete at once, and payment is not asked.
+            world.case = Some(Case { state: CaseState::Cancelled, ..step.after });
+        } else if cancelling {
             world = world.tell(Told::RefundWanted, attempt_number(&step.after));
         }
         world
@@ -62,6 +70,11 @@ impl Search {
                 return World { case: Some(Case { attempt_open: false, ..case }), ..world };
             }
         }
+        let case = match outcome {
+            Outcome::NotSent if self.without(LeftOut::EveryCallIsCounted) => Case { calls: case.calls.min(1), ..case },
+            Outcome::Approved if self.without(LeftOut::TheApprovalThatPaidIsNoOrphan) => Case { paid: false, ..case },
+            _ => case,
+        };
         match machine::settle(&case, u32::from(attempt), outcome, world.expired) {
             Settle::Step(step) => self.take(world, &step),
             Settle::GiveBack if self.without(LeftOut::LateApprovalRefunded) => world,
@@ -132,21 +145,23 @@ impl Search {
             return;
         };
         if world.mode == Mode::Hold && case.attempt < 2 {
-            let pays = match machine::pay(&case, world.expired) {
-                Pay::Open(standing) => Some(standing),
-                Pay::Continue(_) if self.without(LeftOut::OneAttemptAtATime) => {
-                    Some(Case { attempt: case.attempt + 1, attempt_open: true, ..case })
+            let opened = match machine::pay(&case, world.expired) {
+                Some(standing) if standing.attempt != case.attempt => Some(standing),
+                Some(_) if self.without(LeftOut::OneAttemptAtATime) => {
+                    Some(Case { attempt: case.attempt + 1, attempt_open: true, calls: 1, ..case })
                 }
-                Pay::Continue(_) | Pay::Refuse => None,
+                _ => None,
             };
-            if let Some(standing) = pays {
+            if let Some(standing) = opened {
                 let attempt = attempt_number(&standing);
                 next.push(("pay", World { case: Some(standing), ..*world }.and(Thread::Call(attempt))));
             }
         }
-        if world.joins > 0 && case.state == CaseState::Pending && case.attempt_open {
-            let joined = World { joins: world.joins - 1, ..*world };
-            next.push(("retry_same_id", joined.and(Thread::Call(attempt_number(&case)))));
+        if world.joins > 0
+            && let Some(joined) = machine::join(&case, case.attempt)
+        {
+            let again = World { case: Some(joined), joins: world.joins - 1, ..*world };
+            next.push(("retry_same_id", again.and(Thread::Call(attempt_number(&joined)))));
         }
         if !world.cancelled_once
             && matches!(case.state, CaseState::Pending | CaseState::Confirmed)
@@ -316,9 +331,11 @@ impl Search {
         let mut history: Vec<(u32, &'static str)> = Vec::new();
         let mut queue = VecDeque::new();
         for mode in [Mode::AllOrNothing, Mode::Hold] {
-            let start = World::start(mode);
-            seen.insert(start);
-            queue.push_back((start, u32::MAX));
+            for keeps_money in [false, true] {
+                let start = World::start(mode, keeps_money);
+                seen.insert(start);
+                queue.push_back((start, u32::MAX));
+            }
         }
         while let Some((world, at)) = queue.pop_front() {
             let next = self.next(&world);

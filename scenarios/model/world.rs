@@ -90,10 +90,12 @@ pub struct World {
     pub crashes: u8,
     pub joins: u8,
     pub cancelled_once: bool,
+    /// The policy gives nothing back.
+    pub keeps_money: bool,
 }
 
 impl World {
-    pub fn start(mode: Mode) -> Self {
+    pub fn start(mode: Mode, keeps_money: bool) -> Self {
         Self {
             case: None,
             mode,
@@ -103,9 +105,11 @@ impl World {
             provider: [Provider::Nothing; 2],
             told: 0,
             threads: [None; MAX_THREADS],
-            crashes: CRASHES,
+            // What the policy keeps has nothing to do with crashes: one of them is enough there.
+            crashes: if keeps_money { CRASHES - 1 } else { CRASHES },
             joins: JOINS,
             cancelled_once: false,
+            keeps_money,
         }
     }
 
@@ -135,6 +139,10 @@ impl World {
 
     pub fn was_told(&self, told: Told, attempt: u8) -> bool {
         self.told & (1 << (told as u16 * 2 + u16::from(attempt) - 1)) != 0
+    }
+
+    pub fn was_told_of_a_refund(&self) -> bool {
+        [1, 2].into_iter().any(|attempt| self.was_told(Told::RefundWanted, attempt))
     }
 
     pub fn threads(&self) -> impl Iterator<Item = Thread> + use<> {

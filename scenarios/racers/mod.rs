@@ -78,12 +78,8 @@ async fn insists(person: &Person, request: &CreateReservationRequest) -> Result<
             Err(status) => status,
         };
         let refusal = refusal(&status);
-        let comes_again = matches!(
-            refusal.reason,
-            Reason::Overloaded | Reason::PaymentUnavailable | Reason::PaymentPending | Reason::RequestInProgress
-        );
         match refusal.retry_after {
-            Some(delay) if comes_again && Instant::now() < deadline => tokio::time::sleep(delay).await,
+            Some(delay) if Instant::now() < deadline => tokio::time::sleep(delay).await,
             _ => return Err(refusal),
         }
     }

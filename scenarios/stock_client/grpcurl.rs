@@ -49,12 +49,13 @@ impl House {
 
     /// grpcurl with these options, the address, and what comes after it.
     pub fn grpcurl(&self, options: &[&str], rest: &[&str]) -> Said {
-        run(Command::new(tools().join("grpcurl"))
-            .arg("-plaintext")
-            .args(["-H", &format!("authorization: Bearer {}", self.token)])
-            .args(options)
-            .arg(&self.process.address)
-            .args(rest))
+        let token = format!("authorization: Bearer {}", self.token);
+        self.without_a_token(&[&["-H", &token], options].concat(), rest)
+    }
+
+    /// The same for somebody who has no token.
+    pub fn without_a_token(&self, options: &[&str], rest: &[&str]) -> Said {
+        run(Command::new(tools().join("grpcurl")).arg("-plaintext").args(options).arg(&self.process.address).args(rest))
     }
 
     /// A call that succeeds: what it printed.

@@ -1,8 +1,8 @@
 //! What the README tells a reader to type does what it says there. The README is the one place where it stands: it is read here, and
 //! typed as it is, into one shell.
 //!
-//! A block of `sh` is typed line by line. In a block of `console` each line after a `$` is typed, and what follows it is what must
-//! come. Blocks that only call `make` are left out: they start servers, and this test.
+//! A block of `sh` is typed. A block of no language that follows it is what must come, on standard output or standard error. Blocks
+//! that only call `make` are left out: they start servers, and this test.
 
 use std::{env, fs, path::Path, process::Command};
 
@@ -10,63 +10,53 @@ use super::grpcurl::{House, run, tools, workspace};
 
 /// Where the README's server takes calls.
 const ADDRESS: &str = "127.0.0.1:8088";
-/// Stands before and after what a command of a `console` block says.
+/// Stands before and after what is compared.
 const MARK: &str = "=== 8< ===\n";
 
-/// Something to type.
+/// A block to type.
 #[derive(Debug, PartialEq, Eq)]
-enum Typed {
-    /// Lines that have to succeed.
-    Lines(String),
-    /// A command, and what it says, wherever it says it.
-    Says { command: String, said: String },
+struct Typed {
+    lines: String,
+    /// What it says; none where the README does not show it. Then it has to succeed.
+    says: Option<String>,
 }
 
 /// All that a text tells a reader to type.
 fn typed(markdown: &str) -> Vec<Typed> {
-    let (mut typed, mut lines) = (Vec::new(), markdown.lines());
+    let (mut typed, mut lines, mut follows): (Vec<Typed>, _, _) = (Vec::new(), markdown.lines(), false);
     while let Some(line) = lines.next() {
-        let Some(language) = line.strip_prefix("```") else { continue };
+        let Some(language) = line.strip_prefix("```") else {
+            follows &= line.is_empty();
+            continue;
+        };
         let block: Vec<&str> = lines.by_ref().take_while(|line| *line != "```").collect();
-        match language {
-            "sh" if block.iter().all(|line| line.is_empty() || line.starts_with("make")) => {}
-            "sh" => typed.push(Typed::Lines(block.join("\n"))),
-            "console" => {
-                for line in block {
-                    match (line.strip_prefix("$ "), typed.last_mut()) {
-                        (Some(command), _) => {
-                            typed.push(Typed::Says { command: command.to_owned(), said: String::new() });
-                        }
-                        (None, Some(Typed::Says { said, .. })) => {
-                            said.push_str(line);
-                            said.push('\n');
-                        }
-                        (None, _) => panic!("nothing was typed that says {line:?}"),
-                    }
-                }
-            }
-            _ => {}
+        let is_typed = language == "sh" && !block.iter().all(|line| line.is_empty() || line.starts_with("make"));
+        if is_typed {
+            typed.push(Typed { lines: block.join("\n") + "\n", says: None });
+        } else if let Some(before) = typed.last_mut().filter(|_| follows && language.is_empty()) {
+            before.says = Some(block.join("\n") + "\n");
         }
+        follows = is_typed;
     }
     typed
 }
 
 /// One script of all of it.
 fn script(typed: &[Typed]) -> String {
-    let part = |typed: &Typed| match typed {
-        Typed::Lines(lines) => format!("{lines}\n"),
-        Typed::Says { command, .. } => format!("printf '{MARK}'\n{{ {command}; }} 2>&1 || true\nprintf '{MARK}'\n"),
+    let part = |Typed { lines, says }: &Typed| match says {
+        None => lines.clone(),
+        Some(_) => format!("printf '{MARK}'\n{{\n{lines}}} 2>&1 || true\nprintf '{MARK}'\n"),
     };
     typed.iter().map(part).collect()
 }
 
 #[test]
 fn what_is_typed_and_what_it_says_are_told_apart() {
-    let markdown =
-        "a\n```sh\nmake run\n```\n```sh\none\n\ntwo\n```\n```\nnot this\n```\n```console\n$ three\nfour\nfive\n```\n";
-    let lines = Typed::Lines("one\n\ntwo".to_owned());
-    let says = Typed::Says { command: "three".to_owned(), said: "four\nfive\n".to_owned() };
-    assert_eq!(typed(markdown), [lines, says]);
+    let markdown = "a\n```sh\nmake run\n```\n```\nnot this\n```\n```sh\none\n\ntwo\n```\nb\n```\nnot this\n```\n\
+                    ```sh\nthree\n```\n\n```\nfour\nfive\n```\n";
+    let quiet = Typed { lines: "one\n\ntwo\n".to_owned(), says: None };
+    let says = Typed { lines: "three\n".to_owned(), says: Some("four\nfive\n".to_owned()) };
+    assert_eq!(typed(markdown), [quiet, says]);
 }
 
 #[tokio::test]
@@ -95,18 +85,14 @@ async fn the_readmes_calls_work_as_they_are_pasted() {
     for expected in ["CONFIRMED", "CANCELLED", "the books are in order"] {
         assert!(said.out.contains(expected), "no {expected} in {}", said.out);
     }
-    let heard = said.out.split(MARK).skip(1).step_by(2);
-    let promised = typed.iter().filter_map(|typed| match typed {
-        Typed::Says { command, said } => Some((command, said)),
-        Typed::Lines(_) => None,
-    });
-    let mut compared = 0;
-    for (heard, (command, promised)) in heard.zip(promised) {
+    let heard: Vec<&str> = said.out.split(MARK).skip(1).step_by(2).collect();
+    let shown: Vec<&Typed> = typed.iter().filter(|typed| typed.says.is_some()).collect();
+    assert_eq!(heard.len(), shown.len(), "{}", said.out);
+    assert!(!shown.is_empty(), "the README shows no refusal any more");
+    for (heard, Typed { lines, says }) in heard.into_iter().zip(shown) {
         // The id under which the log has the call is another one each time.
-        let heard: String =
-            heard.lines().filter(|line| !line.contains("correlation id")).map(|line| format!("{line}\n")).collect();
-        assert_eq!(&heard, promised, "{command}");
-        compared += 1;
+        let heard = heard.lines().filter(|line| !line.contains("correlation id"));
+        let heard: String = heard.map(|line| format!("{line}\n")).collect();
+        assert_eq!(Some(heard.as_str()), says.as_deref(), "{lines}");
     }
-    assert_eq!(compared, typed.iter().filter(|typed| matches!(typed, Typed::Says { .. })).count());
 }

@@ -63,7 +63,7 @@ async fn every_field_at_fault_is_readable() {
 #[tokio::test]
 async fn without_a_token_the_refusal_says_how_to_get_one() {
     let house = House::open().await;
-    let said = refusal(house.grpcurl(&["-H", "authorization: ", "-d", "{}"], &[CREATE_ROOM]));
+    let said = refusal(house.without_a_token(&["-d", "{}"], &[CREATE_ROOM]));
     assert!(said.contains("Code: Unauthenticated"), "{said}");
     assert!(said.contains("jumak token --user alice"), "{said}");
 }

@@ -75,6 +75,11 @@ impl Inn {
         Person { name: String::new(), channel: self.channel.clone(), bearer: Some(bearer(token)) }
     }
 
+    /// Whatever stands in the header.
+    pub fn with_header(&self, authorization: &str) -> Person {
+        Person { bearer: Some(authorization.parse().expect("a header")), ..self.nobody() }
+    }
+
     /// Somebody without a token.
     pub fn nobody(&self) -> Person {
         Person { name: String::new(), channel: self.channel.clone(), bearer: None }
@@ -142,6 +147,12 @@ pub type Wire = InterceptedService<Channel, WithToken>;
 impl Person {
     pub fn over(channel: Channel, name: &str, token: &str) -> Self {
         Self { name: name.to_owned(), channel, bearer: Some(bearer(token)) }
+    }
+
+    /// The token in the header.
+    pub fn token(&self) -> String {
+        let bearer = self.bearer.as_ref().and_then(|bearer| bearer.to_str().ok()).unwrap_or_default();
+        bearer.trim_start_matches("Bearer ").to_owned()
     }
 
     pub fn wire(&self) -> Wire {

@@ -115,13 +115,14 @@ impl Process {
         self.child.wait().expect("its status");
     }
 
-    /// Asks it to stop, as a supervisor would, and waits until it has.
-    pub async fn stops(mut self) {
+    /// Asks it to stop, as a supervisor would, waits until it has, and returns all that it has said.
+    pub async fn stops(mut self) -> String {
         let pid = self.child.id().to_string();
         let asked = Command::new("kill").args(["-TERM", &pid]).status().expect("kill");
         assert!(asked.success(), "process {pid} could not be asked to stop");
         let status = self.ends().await;
         assert!(status.success(), "it stopped with {status}: {}", self.said());
+        self.said()
     }
 
     async fn ends(&mut self) -> ExitStatus {

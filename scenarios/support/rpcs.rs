@@ -66,7 +66,8 @@ pub const RPCS: &[Rpc] = &[
     rpc_of("jumak.room.v1.RoomService/BlockNights", "host", "host", "",
         r#"{"name": "$room", "start_date": "$in", "end_date": "$out", "units": 1}"#),
     rpc_of("jumak.room.v1.RoomService/SearchRooms", "guest", "*", "*",
-        r#"{"check_in_date": "$in", "check_out_date": "$out", "guests": 2, "place": "Jeju", "amenities": ["wifi"]}"#),
+        r#"{"check_in_date": "$in", "check_out_date": "$out", "guests": 2, "place": "Jeju", "amenities": ["wifi"],
+            "near": {"latitude": 33.4, "longitude": 126.5}}"#),
     rpc_of("jumak.room.v1.RoomService/GetRoomCalendar", "host", "host,agent,admin", "",
         r#"{"name": "$room", "start_date": "$in", "end_date": "$out"}"#),
 

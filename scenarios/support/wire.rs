@@ -1,7 +1,10 @@
 //! Any RPC by its name, with whatever bytes: also what no generated client would send.
 
 use prost::bytes::{Buf, BufMut, Bytes};
-use prost_reflect::{DescriptorPool, DynamicMessage, MethodDescriptor, prost::Message};
+use prost_reflect::{
+    DescriptorPool, DynamicMessage, FieldDescriptor, Kind, MessageDescriptor, MethodDescriptor, Value as Field,
+    prost::Message,
+};
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 use tonic::{
@@ -33,6 +36,43 @@ pub fn method(rpc: &str) -> MethodDescriptor {
 pub fn request(rpc: &str, json: &Value) -> DynamicMessage {
     DynamicMessage::deserialize(method(rpc).input(), json.clone())
         .unwrap_or_else(|error| panic!("{json} is no request of {rpc}: {error}"))
+}
+
+/// The ways to all texts in a message: the fields from its root down to one that holds text. No message of the contracts holds its
+/// own kind, and none has a map.
+pub fn texts(message: &MessageDescriptor) -> Vec<Vec<FieldDescriptor>> {
+    let below = |field: FieldDescriptor| match field.kind() {
+        Kind::Message(inner) => {
+            texts(&inner).into_iter().map(|way| [vec![field.clone()], way].concat()).collect::<Vec<_>>()
+        }
+        Kind::String => vec![vec![field]],
+        _ => Vec::new(),
+    };
+    message.fields().flat_map(below).collect()
+}
+
+/// Puts a text at the end of such a way, as one more where there are several, and returns the path to it as a refusal names it.
+pub fn put_text(message: &mut DynamicMessage, way: &[FieldDescriptor], text: &str) -> String {
+    let (field, rest) = way.split_first().expect("a way has an end");
+    let mut path = field.name().to_owned();
+    let mut items = match message.get_field(field).into_owned() {
+        Field::List(items) => items,
+        single if message.has_field(field) => vec![single],
+        _ => Vec::new(),
+    };
+    if field.is_list() {
+        path.push_str(&format!("[{}]", items.len()));
+        items.push(Field::default_value(&field.kind()));
+    } else if items.is_empty() {
+        items.push(Field::default_value_for_field(field));
+    }
+    match items.last_mut().expect("there is one") {
+        Field::Message(inner) => path.push_str(&format!(".{}", put_text(inner, rest, text))),
+        leaf => *leaf = Field::String(text.to_owned()),
+    }
+    let value = if field.is_list() { Field::List(items) } else { items.remove(0) };
+    message.set_field(field, value);
+    path
 }
 
 impl Person {

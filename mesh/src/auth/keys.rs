@@ -187,14 +187,21 @@ fn create(path: &Path) -> io::Result<()> {
     fs::create_dir_all(folder)?;
     let draft =
         folder.join(format!(".{}.{:016x}", path.file_name().unwrap_or_default().display(), rand::random::<u64>()));
-    let outcome = write_private(&draft, pem.as_bytes()).and_then(|()| match fs::hard_link(&draft, path) {
-        // Somebody else was faster: theirs is the key.
-        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Ok(()),
-        linked => linked,
-    });
+    let outcome = write_private(&draft, pem.as_bytes())
+        .and_then(|()| publish(|| fs::hard_link(&draft, path), || write_private(path, pem.as_bytes())));
     fs::remove_file(&draft)?;
     outcome?;
     File::open(folder)?.sync_all()
+}
+
+/// Puts the key in its place by `link`; on a file system that has no links by `write`, which a crash can cut short. One that is there
+/// already stays: somebody else was faster, and theirs is the key.
+fn publish(link: impl FnOnce() -> io::Result<()>, write: impl FnOnce() -> io::Result<()>) -> io::Result<()> {
+    let is_there = |error: &io::Error| error.kind() == io::ErrorKind::AlreadyExists;
+    match link().or_else(|error| if is_there(&error) { Err(error) } else { write() }) {
+        Err(error) if is_there(&error) => Ok(()),
+        published => published,
+    }
 }
 
 fn write_private(path: &Path, contents: &[u8]) -> io::Result<()> {
@@ -256,6 +263,16 @@ mod tests {
             starts.into_iter().map(|start| start.join().unwrap()).collect()
         });
         assert!(kids.iter().all(|kid| *kid == kids[0]));
+    }
+
+    #[test]
+    fn a_key_is_made_on_a_file_system_without_links_and_never_over_another() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("issuer.pem");
+        let no_links = || Err(io::Error::from(io::ErrorKind::Unsupported));
+        publish(no_links, || write_private(&path, b"first")).unwrap();
+        publish(no_links, || write_private(&path, b"second")).unwrap();
+        assert_eq!(fs::read(&path).unwrap(), b"first");
     }
 
     #[test]

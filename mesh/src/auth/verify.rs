@@ -7,6 +7,7 @@ use std::{
     collections::{BTreeMap, HashMap},
     fmt,
     sync::{Arc, Mutex, PoisonError},
+    time::Duration,
 };
 
 use jsonwebtoken::{Algorithm, DecodingKey, Validation, errors::ErrorKind};
@@ -62,6 +63,15 @@ pub struct Identity {
     pub principal: Principal,
     /// The person for whom a context says it acts. For the record; it gives no right.
     pub on_behalf_of: Option<String>,
+    /// When the token is believed no longer, in seconds since 1970: its `exp`, and as much as clocks may be apart.
+    pub expires: u64,
+}
+
+impl Identity {
+    /// How much longer the token is believed.
+    pub fn valid_for(&self) -> Duration {
+        Duration::from_secs(self.expires.saturating_sub(jsonwebtoken::get_current_timestamp()))
+    }
 }
 
 /// Verifies tokens for one context. Cheap to clone; clones share what has been verified.
@@ -71,7 +81,7 @@ pub struct Verifier(Arc<Inner>);
 struct Inner {
     trusted: HashMap<String, Trusted>,
     hint: String,
-    verified: Mutex<HashMap<[u8; 32], Verified>>,
+    verified: Mutex<HashMap<[u8; 32], Identity>>,
 }
 
 /// One issuer, ready for use.
@@ -84,11 +94,6 @@ struct Trusted {
 enum SpeaksFor {
     People,
     Context(String),
-}
-
-struct Verified {
-    identity: Identity,
-    until: u64,
 }
 
 /// The claims that are read beside those that the validation looks at.
@@ -124,13 +129,21 @@ impl Verifier {
         Self(Arc::new(Inner { trusted, hint: trust.hint, verified: Mutex::default() }))
     }
 
-    /// Whose token stands in an `authorization` header.
-    pub fn authenticate(&self, authorization: Option<&http::HeaderValue>) -> Result<Identity, Refusal> {
-        let Some(value) = authorization else {
+    /// Whose token stands in the `authorization` headers, of which there must be one: of two, whoever stands between the caller and
+    /// us may have looked at the other.
+    pub fn authenticate<'a>(
+        &self,
+        authorization: impl IntoIterator<Item = &'a http::HeaderValue>,
+    ) -> Result<Identity, Refusal> {
+        let mut sent = authorization.into_iter();
+        let Some(value) = sent.next() else {
             return Err(
                 self.refusal(Reason::TokenMissing, "the call came without a token in `authorization: Bearer …`")
             );
         };
+        if sent.next().is_some() {
+            return Err(self.invalid("the call came with more than one `authorization`"));
+        }
         match value.to_str().ok().and_then(|value| value.split_once(' ')) {
             Some((scheme, token)) if scheme.eq_ignore_ascii_case("bearer") => self.verify(token.trim()),
             _ => Err(self.invalid("`authorization` is not `Bearer` and a token")),
@@ -150,7 +163,7 @@ impl Verifier {
         if claims.sub.is_empty() {
             return Err(self.invalid("the token has an empty `sub`"));
         }
-        let until = claims.exp as u64;
+        let expires = (claims.exp as u64).saturating_add(LEEWAY_SECONDS);
         let identity = match &trusted.speaks_for {
             SpeaksFor::People => Identity {
                 principal: Principal::User {
@@ -158,10 +171,11 @@ impl Verifier {
                     roles: claims.roles.iter().filter_map(|role| Role::parse(role)).collect(),
                 },
                 on_behalf_of: None,
+                expires,
             },
-            SpeaksFor::Context(context) => self.context(context, claims)?,
+            SpeaksFor::Context(context) => self.context(context, claims, expires)?,
         };
-        self.remember(digest, Verified { identity: identity.clone(), until });
+        self.remember(digest, identity.clone());
         Ok(identity)
     }
 
@@ -192,7 +206,7 @@ impl Verifier {
             Ok(data) => return Ok((trusted, data.claims)),
             Err(error) => match error.into_kind() {
                 ErrorKind::ExpiredSignature => {
-                    return Err(self.refusal(Reason::TokenExpired, "the token's time is over"));
+                    return Err(self.expired());
                 }
                 ErrorKind::InvalidSignature => "the token's signature is false".to_owned(),
                 ErrorKind::InvalidAlgorithm => "the token is not signed by its key's algorithm".to_owned(),
@@ -206,7 +220,7 @@ impl Verifier {
     }
 
     /// A context's token says who calls, and nothing else: roles in it would be a context's claim to be a person.
-    fn context(&self, context: &str, claims: Claims) -> Result<Identity, Refusal> {
+    fn context(&self, context: &str, claims: Claims, expires: u64) -> Result<Identity, Refusal> {
         if claims.sub != context {
             return Err(self.invalid("the token's subject is another context than its issuer"));
         }
@@ -218,26 +232,31 @@ impl Verifier {
             return Err(self.invalid("the token lives longer than a context's token may"));
         }
         let principal = Principal::Context { name: context.to_owned() };
-        Ok(Identity { principal, on_behalf_of: claims.on_behalf_of })
+        Ok(Identity { principal, on_behalf_of: claims.on_behalf_of, expires })
     }
 
     fn remembered(&self, digest: &[u8; 32]) -> Option<Identity> {
         let verified = self.0.verified.lock().unwrap_or_else(PoisonError::into_inner);
         let found = verified.get(digest)?;
-        (jsonwebtoken::get_current_timestamp() < found.until).then(|| found.identity.clone())
+        (jsonwebtoken::get_current_timestamp() < found.expires).then(|| found.clone())
     }
 
-    fn remember(&self, digest: [u8; 32], token: Verified) {
+    fn remember(&self, digest: [u8; 32], token: Identity) {
         let mut verified = self.0.verified.lock().unwrap_or_else(PoisonError::into_inner);
         if verified.len() >= REMEMBERED {
             let now = jsonwebtoken::get_current_timestamp();
-            verified.retain(|_, token| now < token.until);
+            verified.retain(|_, token| now < token.expires);
         }
         // Full of tokens that are still good: to forget them all costs each a signature, once.
         if verified.len() >= REMEMBERED {
             verified.clear();
         }
         verified.insert(digest, token);
+    }
+
+    /// What a person is told whose token's time is over.
+    pub fn expired(&self) -> Refusal {
+        self.refusal(Reason::TokenExpired, "the token's time is over")
     }
 
     fn invalid(&self, problem: impl Into<String>) -> Refusal {

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::{
     Checkout,
-    machine::{self, Mode, Outcome, Pay, State},
+    machine::{self, Mode, Outcome, State},
     payments::Seen,
     record::{Case, Cases, Scope, payment_name},
     settle::payment_unavailable,
@@ -27,8 +27,10 @@ enum Begun<K> {
     Replay(Answer),
     /// A hold without a payment: its answer is final.
     Held(K),
-    /// This attempt is to be paid, or to be joined.
+    /// This attempt is to be paid: the call is counted.
     Pays(K, u32),
+    /// This attempt needs no call any more, or must have none: what stands is the answer.
+    Stands(K, u32),
 }
 
 impl<C: Cases> Checkout<C> {
@@ -45,11 +47,15 @@ impl<C: Cases> Checkout<C> {
             Claim::New => Ok(None),
             Claim::Answered(answer) => Ok(Some(answer)),
             Claim::Open { case, attempt } => {
-                let case = self.0.cases.read(&case, &Scope::All).await?.ok_or_else(|| self.0.cases.not_found(&case))?;
                 let (this, caller, token) = (self.clone(), caller.clone(), token.map(str::to_owned));
-                self.detached(async move { this.go_on(Begun::Pays(case, attempt), token.as_deref(), &caller).await })
-                    .await
-                    .map(Some)
+                self.detached(async move {
+                    let (this, case) = (&this, case.as_str());
+                    let join = |tx| async move { this.join(&tx, case, attempt).await };
+                    let begun = this.0.database.transact("join", join).await?;
+                    this.go_on(begun, token.as_deref(), &caller).await
+                })
+                .await
+                .map(Some)
             }
         }
     }
@@ -169,8 +175,35 @@ impl<C: Cases> Checkout<C> {
         match requests::claim(tx, request, begins, self.0.clock.now()).await? {
             Claim::New => Ok(None),
             Claim::Answered(answer) => Ok(Some(Begun::Replay(answer))),
-            Claim::Open { case, attempt } => Ok(Some(Begun::Pays(self.must_find(tx, &case).await?, attempt))),
+            Claim::Open { case, attempt } => self.join(tx, &case, attempt).await.map(Some),
         }
+    }
+
+    /// One call more for an attempt that is under way. Counted before it is made, so that what becomes of it is never taken for what
+    /// became of the attempt (rule N).
+    async fn join(&self, tx: &Tx, name: &str, attempt: u32) -> Result<Begun<C::Case>, Error> {
+        let case = self.must_find(tx, name).await?;
+        match machine::join(&case.record().standing, attempt) {
+            None => Ok(Begun::Stands(case, attempt)),
+            Some(standing) => Ok(Begun::Pays(self.call(tx, case, standing).await?, attempt)),
+        }
+    }
+
+    /// Commits that payment is about to be called, and when the sweeper asks what came of it.
+    async fn call(&self, tx: &Tx, mut case: C::Case, standing: machine::Standing) -> Result<C::Case, Error> {
+        let now = self.0.clock.now();
+        let record = case.record_mut();
+        let from = (record.version, record.state());
+        if standing.attempt != record.standing.attempt {
+            record.reject_reason = None;
+        }
+        record.standing = standing;
+        record.version += 1;
+        record.update_time = now;
+        record.next_attempt_time = Some(now + self.0.settings.settle_after);
+        record.sweeps = 0;
+        self.0.cases.update(tx, from, &case).await?;
+        Ok(case)
     }
 
     async fn check_open_holds(&self, tx: &Tx, payer: &str) -> Result<(), Error> {
@@ -201,25 +234,12 @@ impl<C: Cases> Checkout<C> {
                 {
                     return Ok(begun);
                 }
-                let mut case =
-                    self.0.cases.find(&tx, name, scope).await?.ok_or_else(|| self.0.cases.not_found(name))?;
-                let now = self.0.clock.now();
-                let record = case.record_mut();
-                let standing = match machine::pay(&record.standing, record.past_expiry(now)) {
-                    Pay::Open(standing) if standing.attempt <= self.0.settings.max_attempts => standing,
-                    Pay::Continue(_) => record.standing,
-                    Pay::Open(_) | Pay::Refuse => return Err(self.not_payable(&case).into()),
-                };
-                let from = (record.version, record.state());
-                if standing.attempt != record.standing.attempt {
-                    record.reject_reason = None;
-                }
-                record.standing = standing;
-                record.version += 1;
-                record.update_time = now;
-                record.next_attempt_time = Some(now + self.0.settings.settle_after);
-                record.sweeps = 0;
-                self.0.cases.update(&tx, from, &case).await?;
+                let case = self.0.cases.find(&tx, name, scope).await?.ok_or_else(|| self.0.cases.not_found(name))?;
+                let record = case.record();
+                let standing = machine::pay(&record.standing, record.past_expiry(self.0.clock.now()))
+                    .filter(|standing| standing.attempt <= self.0.settings.max_attempts)
+                    .ok_or_else(|| self.not_payable(&case))?;
+                let case = self.call(&tx, case, standing).await?;
                 if let Some(request) = request {
                     requests::move_to_attempt(&tx, request, standing.attempt).await?;
                 }
@@ -256,7 +276,9 @@ impl<C: Cases> Checkout<C> {
             (Begun::Held(case), _) => Ok(Answer::Ok(self.0.cases.answer(&case))),
             (Begun::Pays(case, attempt), Some(token)) => self.pay_and_settle(case, attempt, token, caller).await,
             // The fingerprint covers the payment method, so a request that waits for a payment has one.
-            (Begun::Pays(case, attempt), None) => Ok(self.answer(&case, attempt, &Seen::bare(Outcome::Unknown))),
+            (Begun::Stands(case, attempt), _) | (Begun::Pays(case, attempt), None) => {
+                Ok(self.answer(&case, attempt, &Seen::bare(Outcome::Unknown)))
+            }
         }
     }
 
@@ -270,10 +292,22 @@ impl<C: Cases> Checkout<C> {
         let record = case.record();
         let within = caller.remaining().saturating_sub(ANSWER_MARGIN).min(self.0.settings.payment_timeout);
         KillPoint::BeforePay.reached();
-        let seen = self.0.payments.create(record, &payment_name(&record.name, attempt), token, within).await;
+        let seen = if within.is_zero() {
+            Seen::bare(Outcome::NotSent)
+        } else {
+            self.0.payments.create(record, &payment_name(&record.name, attempt), token, within).await
+        };
         KillPoint::BeforeSettle.reached();
         let actor = Actor { correlation_id: record.correlation_id.clone(), ..caller.actor() };
-        let settled = self.settle(&record.name, attempt, &seen, &actor).await?;
+        let settled = match self.settle(&record.name, attempt, &seen, &actor).await {
+            Ok(settled) => settled,
+            Err(error) => {
+                // The money may have moved, so this is no failure of the call: it is a case whose outcome is not known yet, and the
+                // sweeper settles it. A caller told to try again would pay twice.
+                tracing::error!(case = record.name, error = &error as &dyn std::error::Error, "an outcome was not written down");
+                return Ok(self.answer(&case, attempt, &Seen::bare(Outcome::Unknown)));
+            }
+        };
         KillPoint::AfterSettle.reached();
         Ok(self.answer(&settled, attempt, &seen))
     }

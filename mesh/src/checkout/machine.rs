@@ -73,6 +73,10 @@ pub struct Standing {
     pub attempt: u32,
     /// Whether that attempt may still be approved.
     pub attempt_open: bool,
+    /// How many calls for that attempt may have been sent. What is known of one call says nothing of another.
+    pub calls: u32,
+    /// Whether that attempt was approved and the case confirmed by it.
+    pub paid: bool,
     /// Whether the customer asked to cancel while it was PENDING (rule C).
     pub cancel_asked: bool,
 }
@@ -81,7 +85,15 @@ impl Standing {
     /// A case that has just taken its hold; an all-or-nothing case has its first attempt open.
     pub const fn held(mode: Mode) -> Self {
         let pays = matches!(mode, Mode::AllOrNothing);
-        Self { state: State::Pending, mode, attempt: pays as u32, attempt_open: pays, cancel_asked: false }
+        Self {
+            state: State::Pending,
+            mode,
+            attempt: pays as u32,
+            attempt_open: pays,
+            calls: pays as u32,
+            paid: false,
+            cancel_asked: false,
+        }
     }
 }
 
@@ -94,7 +106,7 @@ pub enum Outcome {
     Declined,
     /// Voided before it came about, finally.
     Voided,
-    /// Surely not sent (rule N): no payment of this attempt exists.
+    /// The one call that this is known of was surely not sent (rule N).
     NotSent,
     /// On its way, or nobody knows.
     Unknown,
@@ -168,8 +180,9 @@ pub fn settle(now: &Standing, attempt: u32, outcome: Outcome, past_expiry: bool)
     let current = now.state == State::Pending && now.attempt == attempt && now.attempt_open;
     match outcome {
         Outcome::Approved if current => Settle::Step(approved(now)),
-        // Rule O. An earlier attempt's approval is as orphaned as one for a case that has ended.
-        Outcome::Approved if now.state.is_final() || attempt != now.attempt => Settle::GiveBack,
+        // Rule O. An earlier attempt's approval is as orphaned as one for a case that ended unpaid. The approval that confirmed the
+        // case is not, however often and late it is heard, and whatever became of the case since.
+        Outcome::Approved if attempt != now.attempt || (now.state.is_final() && !now.paid) => Settle::GiveBack,
         Outcome::Approved | Outcome::Unknown => Settle::Nothing,
         _ if !current => Settle::Nothing,
         Outcome::Declined | Outcome::Voided => {
@@ -190,12 +203,17 @@ pub fn settle(now: &Standing, attempt: u32, outcome: Outcome, past_expiry: bool)
                 })
             }
         }
+        // Rule N: another call for this attempt may have been sent, so nothing is known of the attempt.
+        Outcome::NotSent if now.calls != 1 => Settle::Nothing,
+        Outcome::NotSent if now.cancel_asked => {
+            Settle::Step(end(now, State::Cancelled, Fact::Cancelled, Requests::Answer))
+        }
         Outcome::NotSent if now.mode == Mode::AllOrNothing => {
             Settle::Step(end(now, State::Rejected, Fact::Rejected, Requests::Free))
         }
         // Rule A: the hold's attempt stays open, and paying again goes on under the same key.
         Outcome::NotSent => Settle::Step(Step {
-            after: *now,
+            after: Standing { calls: 0, ..*now },
             facts: Vec::new(),
             units: Units::Keep,
             requests: Requests::Free,
@@ -204,7 +222,7 @@ pub fn settle(now: &Standing, attempt: u32, outcome: Outcome, past_expiry: bool)
 }
 
 fn approved(now: &Standing) -> Step {
-    let confirmed = Standing { state: State::Confirmed, attempt_open: false, ..*now };
+    let confirmed = Standing { state: State::Confirmed, attempt_open: false, paid: true, ..*now };
     if !now.cancel_asked {
         return Step {
             after: confirmed,
@@ -269,26 +287,23 @@ pub fn cancel(now: &Standing) -> Cancel {
     }
 }
 
-/// What paying for a hold means.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Pay {
-    /// A new attempt is opened: the one before it was declined, or there was none.
-    Open(Standing),
-    /// The open attempt goes on under its own key.
-    Continue(u32),
-    /// The case is not there to be paid.
-    Refuse,
+/// What follows when the customer pays for a case: what stands from the moment that payment is called, or `None` if the case is not
+/// there to be paid. One attempt at a time: an open one goes on under its own key, and only a declined one makes room for the next.
+pub fn pay(now: &Standing, past_expiry: bool) -> Option<Standing> {
+    if now.state != State::Pending || now.cancel_asked || past_expiry {
+        None
+    } else if now.attempt_open {
+        Some(Standing { calls: now.calls + 1, ..*now })
+    } else {
+        Some(Standing { attempt: now.attempt + 1, attempt_open: true, calls: 1, ..*now })
+    }
 }
 
-/// What follows when the customer pays for a case. One attempt at a time: only a declined one makes room for the next.
-pub fn pay(now: &Standing, past_expiry: bool) -> Pay {
-    if now.state != State::Pending || now.cancel_asked || past_expiry {
-        Pay::Refuse
-    } else if now.attempt_open {
-        Pay::Continue(now.attempt)
-    } else {
-        Pay::Open(Standing { attempt: now.attempt + 1, attempt_open: true, ..*now })
-    }
+/// What stands when a repeated request calls payment once more for the attempt that it waits for (rule R); `None` if there is nothing
+/// to call for, and it is answered by what stands.
+pub fn join(now: &Standing, attempt: u32) -> Option<Standing> {
+    let waits = now.state == State::Pending && now.attempt_open && now.attempt == attempt && !now.cancel_asked;
+    waits.then(|| Standing { calls: now.calls + 1, ..*now })
 }
 
 /// What a sweeper does first with a PENDING case.

@@ -3,20 +3,26 @@
 use std::collections::BTreeSet;
 
 use super::machine::{
-    Asked, Cancel, Fact, Mode, Outcome, Pay, Requests, Settle, Standing, State, Step, Sweep, ThenDo, Units, after_asking,
-    cancel, pay, refunded, settle, sweep,
+    Asked, Cancel, Fact, Mode, Outcome, Requests, Settle, Standing, State, Step, Sweep, ThenDo, Units, after_asking,
+    cancel, join, pay, refunded, settle, sweep,
 };
 
 const OUTCOMES: [Outcome; 5] =
     [Outcome::Approved, Outcome::Declined, Outcome::Voided, Outcome::NotSent, Outcome::Unknown];
 
 fn standings() -> impl Iterator<Item = Standing> {
-    let flags = [false, true];
     State::ALL.into_iter().flat_map(move |state| {
         [Mode::AllOrNothing, Mode::Hold].into_iter().flat_map(move |mode| {
             (0..3).flat_map(move |attempt| {
-                flags.into_iter().flat_map(move |attempt_open| {
-                    flags.map(|cancel_asked| Standing { state, mode, attempt, attempt_open, cancel_asked })
+                (0..16_u32).map(move |bits| Standing {
+                    state,
+                    mode,
+                    attempt,
+                    attempt_open: bits & 1 != 0,
+                    calls: bits >> 2 & 2 | bits >> 1 & 1,
+                    paid: matches!(state, State::Confirmed | State::CancelRequested)
+                        || state == State::Cancelled && bits & 4 != 0,
+                    cancel_asked: bits & 4 != 0,
                 })
             })
         })
@@ -109,25 +115,36 @@ fn an_unknown_outcome_decides_nothing() {
 }
 
 #[test]
-fn money_for_a_case_that_has_ended_is_always_given_back() {
+fn money_for_a_case_that_ended_unpaid_is_given_back_and_the_approval_that_paid_it_never_is() {
     for now in standings().filter(|now| now.state.is_final()) {
-        assert_eq!(settle(&now, now.attempt, Outcome::Approved, false), Settle::GiveBack, "{now:?}");
+        let expected = if now.paid { Settle::Nothing } else { Settle::GiveBack };
+        assert_eq!(settle(&now, now.attempt, Outcome::Approved, false), expected, "{now:?}");
     }
 }
 
 #[test]
-fn one_attempt_is_open_at_a_time() {
+fn one_call_that_was_not_sent_says_nothing_of_another() {
+    for now in standings().filter(|now| now.calls != 1) {
+        assert_eq!(settle(&now, now.attempt, Outcome::NotSent, false), Settle::Nothing, "{now:?}");
+    }
+}
+
+#[test]
+fn one_attempt_is_open_at_a_time_and_every_call_is_counted() {
     for now in standings() {
         for past_expiry in [false, true] {
-            match pay(&now, past_expiry) {
-                Pay::Open(then) => {
-                    assert!(!now.attempt_open && then.attempt == now.attempt + 1 && then.attempt_open, "{now:?}");
-                    assert!(now.state == State::Pending && !now.cancel_asked && !past_expiry, "{now:?}");
-                }
-                Pay::Continue(attempt) => assert!(now.attempt_open && attempt == now.attempt, "{now:?}"),
-                Pay::Refuse => {
-                    assert!(now.state != State::Pending || now.cancel_asked || past_expiry, "{now:?}");
-                }
+            let payable = now.state == State::Pending && !now.cancel_asked && !past_expiry;
+            let expected = match (payable, now.attempt_open) {
+                (false, _) => None,
+                (true, true) => Some((now.attempt, now.calls + 1)),
+                (true, false) => Some((now.attempt + 1, 1)),
+            };
+            assert_eq!(pay(&now, past_expiry).map(|then| (then.attempt, then.calls)), expected, "{now:?}");
+        }
+        for attempt in 0..4 {
+            if let Some(then) = join(&now, attempt) {
+                assert_eq!((then.attempt, then.calls), (attempt, now.calls + 1));
+                assert!(now.attempt_open && !now.cancel_asked && now.state == State::Pending, "{now:?}");
             }
         }
     }

@@ -39,7 +39,7 @@ use std::{sync::Arc, time::Duration};
 use tokio::sync::Notify;
 
 pub use machine::{Fact, Mode, Standing, State};
-pub use record::{Case, Cases, PaymentAction, Record, Scope, Terms, payment_name, refund_id};
+pub use record::{Case, Cases, Due, PaymentAction, Record, Scope, Terms, payment_name, refund_id};
 
 use self::payments::Payments;
 use crate::{background::Background, clock::Clock, db::Database};

@@ -28,6 +28,13 @@ use crate::{
 /// How long the sweeper's questions may take.
 const ASK_TIMEOUT: Duration = Duration::from_secs(3);
 
+/// Characters of why a payment was declined or a refund failed, wherever that is kept.
+pub const MAX_REASON_CHARS: u32 = 255;
+/// Characters of the page at which a payer has to do something, wherever that is kept.
+pub const MAX_ACTION_URI_CHARS: u32 = 2_048;
+/// Characters of the label of what was paid with, wherever that is kept.
+pub const MAX_LABEL_CHARS: u32 = 60;
+
 /// What is known of a payment after it was asked for or about.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Seen {
@@ -157,10 +164,13 @@ pub(super) fn seen(payment: &Payment) -> Seen {
     };
     Seen {
         outcome,
-        label: payment.method.as_ref().map(|method| format!("{} {}", method.brand, method.last4)),
-        reason: Some(payment.decline_reason.clone()).filter(|reason| !reason.is_empty()),
+        label: payment
+            .method
+            .as_ref()
+            .map(|method| clipped(&format!("{} {}", method.brand, method.last4), MAX_LABEL_CHARS)),
+        reason: Some(clipped(&payment.decline_reason, MAX_REASON_CHARS)).filter(|reason| !reason.is_empty()),
         action: payment.action.as_ref().map(|action| PaymentAction {
-            uri: action.uri.clone(),
+            uri: clipped(&action.uri, MAX_ACTION_URI_CHARS),
             expire_time: action.expire_time.as_ref().and_then(clock::from_proto),
         }),
         pay_time: payment.approve_time.as_ref().and_then(clock::from_proto),
@@ -172,9 +182,15 @@ pub(super) fn seen(payment: &Payment) -> Seen {
 pub(super) fn refunded(refund: &Refund) -> Refunded {
     match refund.state() {
         refund::State::Succeeded => Refunded::Succeeded,
-        refund::State::Failed => Refunded::Failed(refund.failure_reason.clone()),
+        refund::State::Failed => Refunded::Failed(clipped(&refund.failure_reason, MAX_REASON_CHARS)),
         refund::State::Pending | refund::State::Unspecified => Refunded::Pending,
     }
+}
+
+/// Text of the provider's, as long as a case's columns have room for: payment passes a stranger's words on, and one that cannot be
+/// written down would stop its case for good.
+fn clipped(text: &str, max_chars: u32) -> String {
+    text.chars().take(max_chars as usize).collect()
 }
 
 fn reason_of(status: &Status) -> Option<Reason> {
@@ -198,5 +214,30 @@ fn from_refusal(status: &Status) -> Seen {
             tracing::warn!(code = ?status.code(), reason = refusal.map(|r| r.reason.as_str()), "the payment's outcome is unknown");
             Seen::bare(Outcome::Unknown)
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use contracts::{payment::v1::Refund, types::v1::PaymentAction as Action};
+
+    use super::*;
+
+    #[test]
+    fn a_text_longer_than_its_column_is_clipped_by_characters() {
+        let long = "결".repeat(5_000);
+        let payment = Payment {
+            decline_reason: long.clone(),
+            method: Some(payment::Method { brand: long.clone(), ..Default::default() }),
+            action: Some(Action { uri: long.clone(), expire_time: None }),
+            ..Payment::default()
+        };
+        let seen = seen(&payment);
+        let chars = |text: Option<String>| text.map(|text| text.chars().count());
+        assert_eq!(chars(seen.reason), Some(255));
+        assert_eq!(chars(seen.label), Some(60));
+        assert_eq!(chars(seen.action.map(|action| action.uri)), Some(2_048));
+        let refund = Refund { state: refund::State::Failed.into(), failure_reason: long, ..Refund::default() };
+        assert_eq!(refunded(&refund), Refunded::Failed("결".repeat(255)));
     }
 }

@@ -8,7 +8,7 @@ use prost::{Message, Name};
 
 use super::{
     Checkout,
-    payments::{refunded, seen},
+    payments::{Refunded, refunded, seen},
     record::{Case, Cases, Record, Scope, payment_name, refund_id},
 };
 use crate::{
@@ -17,6 +17,7 @@ use crate::{
     db::Tx,
     error::Error,
     event::Event,
+    money::Money,
 };
 
 impl<C: Cases> Checkout<C> {
@@ -58,9 +59,12 @@ impl<C: Cases> Checkout<C> {
         let Some(refund) = refund else { return Ok(Handled::Done) };
         if let Some((payment, case)) = self.ours(tx, payment).await?
             && case.record().payment().as_deref() == Some(&payment.name)
-            && refund.name.ends_with(&refund_id(&payment.name))
         {
-            self.settle_refund_in(tx, case, &refunded(refund), &Actor::hearing(C::CONTEXT, event)).await?;
+            let (is_its_own, refunded) = (refund.name.ends_with(&refund_id(&payment.name)), refunded(refund));
+            // A cancellation whose own refund failed is made good by another one: what counts is that the money is back.
+            if is_its_own || refunded == Refunded::Succeeded && covers(payment, case.record()) {
+                self.settle_refund_in(tx, case, &refunded, &Actor::hearing(C::CONTEXT, event)).await?;
+            }
         }
         Ok(Handled::Done)
     }
@@ -74,11 +78,21 @@ impl<C: Cases> Checkout<C> {
         let Some(payment) = payment.filter(|payment| payment.case.starts_with(C::COLLECTION)) else {
             return Ok(None);
         };
-        let case = self.0.cases.find(tx, &payment.case, &Scope::All).await?;
-        if case.is_none() {
-            tracing::warn!(case = payment.case, payment = payment.name, "payment tells of a case that is not here");
-        }
-        Ok(case.map(|case| (payment, case)))
+        // A case is committed before its payment is asked for: one that is missing is lost, and what payment tells of it, money
+        // among it, must not be lost as well. The event is put aside for a person to look at.
+        let Some(case) = self.0.cases.find(tx, &payment.case, &Scope::All).await? else {
+            return Err(Error::Internal(format!("{} is for {}, which is not here", payment.name, payment.case)));
+        };
+        Ok(Some((payment, case)))
+    }
+}
+
+/// Whether all that a cancellation gives back went back, by whatever refunds.
+fn covers(payment: &Payment, record: &Record) -> bool {
+    let given_back = payment.refunded_amount.as_ref().and_then(|amount| Money::try_from(amount).ok());
+    match (given_back, record.refund_amount) {
+        (Some(given_back), Some(owed)) => given_back.minus(owed).is_ok(),
+        _ => false,
     }
 }
 

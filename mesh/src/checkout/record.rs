@@ -169,6 +169,19 @@ pub enum Scope {
     Party(String),
 }
 
+/// A case whose next look is due.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Due {
+    /// The case.
+    pub name: String,
+    /// Since when.
+    pub since: Timestamp,
+    /// Until when its hold can be paid.
+    pub hold_expire_time: Timestamp,
+    /// How often the sweeper has looked since the last change.
+    pub sweeps: u32,
+}
+
 /// A context's store of cases, and its words. Everything that takes a [`Tx`] commits or rolls back with it.
 #[async_trait]
 pub trait Cases: Send + Sync + 'static {
@@ -196,8 +209,9 @@ pub trait Cases: Send + Sync + 'static {
     async fn give_back(&self, tx: &Tx, case: &Self::Case) -> Result<(), Error>;
     /// How many PENDING cases that user pays for.
     async fn open_holds(&self, tx: &Tx, payer: &str) -> Result<u64, Error>;
-    /// Up to `limit` cases whose next look is due, oldest first, each with that time.
-    async fn due(&self, now: Timestamp, limit: u64) -> Result<Vec<(String, Timestamp)>, Error>;
+    /// Up to `limit` cases whose next look is due, oldest first. Reads no more of them than that, so that a case that cannot be
+    /// read is due, and claimed, like any other.
+    async fn due(&self, now: Timestamp, limit: u64) -> Result<Vec<Due>, Error>;
     /// Moves a case's next look from `seen` to `next`; false if somebody else has moved it. One committed statement (rule L).
     async fn claim(&self, name: &str, seen: Timestamp, next: Timestamp) -> Result<bool, Error>;
     /// What is told when `fact` has become true; `case` is as it is after it.

@@ -182,11 +182,16 @@ impl<C: Cases> Checkout<C> {
         let about = |refusal: Refusal| Answer::Refused(refusal.with(C::WORD, &record.name));
         let paid = record.confirm_time.is_some() && record.standing.attempt == attempt;
         let open = record.standing.attempt_open && record.standing.attempt == attempt;
+        let not_sent = seen.outcome == Outcome::NotSent
+            && (open && record.standing.calls == 0 || record.reject_reason.as_deref() == Some(UNAVAILABLE));
         match record.state() {
             State::Confirmed | State::CancelRequested | State::Cancelled if paid => {
                 Answer::Ok(self.0.cases.answer(case))
             }
-            _ if seen.outcome == Outcome::NotSent => about(seen.refusal.clone().unwrap_or_else(|| {
+            state if seen.outcome == Outcome::Declined => {
+                about(declined::<C>(record, state, seen.reason.as_deref().unwrap_or(DECLINED)))
+            }
+            _ if not_sent => about(seen.refusal.clone().unwrap_or_else(|| {
                 Refusal::new(Reason::PaymentUnavailable, "payment cannot be reached; nothing is charged")
                     .hint("pay again shortly")
                     .retry_after(PAY_AGAIN)
@@ -199,21 +204,7 @@ impl<C: Cases> Checkout<C> {
                     .retry_after(ASK_AGAIN),
             ),
             state => match record.reject_reason.as_deref() {
-                Some(reason) if !matches!(reason, VOIDED | UNAVAILABLE) => {
-                    let refusal = Refusal::new(Reason::PaymentDeclined, format!("the payment was declined: {reason}"))
-                        .with("decline_reason", reason);
-                    about(if state == State::Pending {
-                        refusal.hint(format!(
-                            "the hold stands until {}; pay with another method",
-                            record.hold_expire_time
-                        ))
-                    } else {
-                        refusal.hint(format!(
-                            "nothing is charged and the {} is given up; begin again with another method",
-                            C::WORD
-                        ))
-                    })
-                }
+                Some(reason) if !matches!(reason, VOIDED | UNAVAILABLE) => about(declined::<C>(record, state, reason)),
                 _ => about(
                     Refusal::new(
                         Reason::PaymentVoided,
@@ -223,6 +214,16 @@ impl<C: Cases> Checkout<C> {
                 ),
             },
         }
+    }
+}
+
+fn declined<C: Cases>(record: &Record, state: State, reason: &str) -> Refusal {
+    let refusal = Refusal::new(Reason::PaymentDeclined, format!("the payment was declined: {reason}"))
+        .with("decline_reason", reason);
+    if state == State::Pending {
+        refusal.hint(format!("the hold stands until {}; pay with another method", record.hold_expire_time))
+    } else {
+        refusal.hint(format!("nothing is charged and the {} is given up; begin again with another method", C::WORD))
     }
 }
 
@@ -273,6 +274,9 @@ fn become_true<K: Case>(case: &mut K, fact: Fact, seen: Option<&Seen>, now: Time
             record.cancel_time.get_or_insert(now);
             if was_paid {
                 record.refund_amount.get_or_insert(refund);
+            } else {
+                // Promised when the guest asked to cancel, for the case that it would be paid: it was not.
+                record.refund_amount = None;
             }
         }
     }

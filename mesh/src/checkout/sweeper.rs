@@ -1,6 +1,9 @@
 //! Whoever looks after cases that nobody else is looking after (rule S): it asks payment, and obeys.
 
-use std::time::Duration;
+use std::{
+    sync::atomic::{AtomicUsize, Ordering},
+    time::Duration,
+};
 
 use futures::StreamExt;
 use jiff::Timestamp;
@@ -8,10 +11,10 @@ use opentelemetry::KeyValue;
 use tokio_util::sync::CancellationToken;
 
 use super::{
-    Checkout,
+    Checkout, Settings,
     machine::{self, Asked, Outcome, State, Sweep, ThenDo},
     payments::{Refunded, Seen},
-    record::{Case, Cases, Scope},
+    record::{Case, Cases, Due, Scope},
 };
 use crate::{
     background::{Backoff, Background, Phase},
@@ -57,30 +60,42 @@ impl<C: Cases> Checkout<C> {
         }
     }
 
-    /// Looks at every case that is due, and tells how many those were.
+    /// Looks at every case that is due, and tells how many it took up. Those that it could not claim are no work done: a database
+    /// that takes no writes would be asked for them without a pause.
     pub async fn sweep_once(&self) -> Result<usize, Error> {
         let due = self.0.cases.due(self.0.clock.now(), BATCH).await?;
-        let count = due.len();
+        let claimed = &AtomicUsize::new(0);
         futures::stream::iter(due)
-            .for_each_concurrent(CONCURRENCY, |(name, seen)| async move {
+            .for_each_concurrent(CONCURRENCY, |due| async move {
                 metrics().sweeps.add(1, &[KeyValue::new("context", C::CONTEXT)]);
-                if let Err(error) = self.look_at(&name, seen).await {
+                let looked = match self.claim(&due).await {
+                    Ok(false) => return,
+                    Ok(true) => {
+                        claimed.fetch_add(1, Ordering::Relaxed);
+                        self.look_at(&due.name).await
+                    }
+                    Err(error) => Err(error),
+                };
+                if let Err(error) = looked {
                     // The case keeps its hold and is looked at again: with payment out of reach nothing is known.
-                    tracing::info!(case = name, error = &error as &dyn std::error::Error, "the sweeper asks again later");
+                    let error = &error as &dyn std::error::Error;
+                    tracing::info!(case = due.name, error, "the sweeper asks again later");
                 }
             })
             .await;
-        Ok(count)
+        Ok(claimed.load(Ordering::Relaxed))
     }
 
-    async fn look_at(&self, name: &str, due: Timestamp) -> Result<(), Error> {
+    /// Before anything is asked, so that another replica passes the case over until then (rule L), and before it is read, so that
+    /// one that cannot be read waits its turn like any other.
+    async fn claim(&self, due: &Due) -> Result<bool, Error> {
+        let next = next_look(due, &self.0.settings, self.0.clock.now());
+        self.0.cases.claim(&due.name, due.since, next).await
+    }
+
+    async fn look_at(&self, name: &str) -> Result<(), Error> {
         let now = self.0.clock.now();
         let Some(case) = self.0.cases.read(name, &Scope::All).await? else { return Ok(()) };
-        // Claimed before anything is asked: another replica passes it over until then (rule L).
-        let pause = look_again(case.record().sweeps, self.0.settings.settle_after);
-        if !self.0.cases.claim(name, due, now + pause).await? {
-            return Ok(());
-        }
         match case.record().state() {
             State::Pending => self.sweep_pending(case, now).await,
             State::CancelRequested => self.ask_for_refund(case).await,
@@ -175,7 +190,10 @@ impl<C: Cases> Checkout<C> {
     }
 }
 
-/// Doubles from one second to a minute; the first pause is never shorter than a payment may take.
-fn look_again(sweeps: u32, settle_after: Duration) -> Duration {
-    Duration::from_secs(1).saturating_mul(1 << sweeps.min(6)).min(MAX_LOOK).max(settle_after.min(MAX_LOOK) / 4)
+/// When to look again: pauses double from one second to a minute, the first of them no shorter than a payment may take, and none
+/// goes beyond the end of the hold.
+fn next_look(due: &Due, settings: &Settings, now: Timestamp) -> Timestamp {
+    let doubled = Duration::from_secs(1).saturating_mul(1 << due.sweeps.min(6));
+    let next = now + doubled.min(MAX_LOOK).max(settings.settle_after.min(MAX_LOOK) / 4);
+    if now < due.hold_expire_time { next.min(due.hold_expire_time) } else { next }
 }

@@ -7,6 +7,12 @@ use tracing_subscriber::EnvFilter;
 
 use super::Config;
 
+/// The contexts that can be configured.
+const CONTEXTS: [&str; 5] = ["room", "reservation", "payment", "mypage", "provider"];
+
+/// By how much a payment that was never sent outlives the hold that can still be paid by it.
+const ABANDON_MARGIN_MS: u64 = 60_000;
+
 /// Finds all that is wrong: pairs of a key and what is wrong with its value.
 pub(super) fn check(config: &Config) -> Vec<(String, String)> {
     let mut found = Findings::default();
@@ -14,6 +20,7 @@ pub(super) fn check(config: &Config) -> Vec<(String, String)> {
     found.checkout_and_payment(config);
     found.client(config);
     for (name, context) in &config.contexts {
+        found.unless(CONTEXTS.contains(&name.as_str()), format!("contexts.{name}"), unknown_context(name));
         if let Some(url) = &context.database_url {
             let known = ["sqlite:", "postgres:", "postgresql:", "mysql:", "mariadb:"];
             found.unless(
@@ -25,6 +32,13 @@ pub(super) fn check(config: &Config) -> Vec<(String, String)> {
         }
     }
     found.0
+}
+
+/// A database that nobody uses, because its context's name is misspelt, would be noticed when the wrong one is full of bookings.
+fn unknown_context(name: &str) -> String {
+    let likest = CONTEXTS.iter().min_by_key(|known| strsim::damerau_levenshtein(known, name));
+    let meant = likest.map_or_else(String::new, |likest| format!("; did you mean `{likest}`?"));
+    format!("is no context; there are {}{meant}", CONTEXTS.join(", "))
 }
 
 #[derive(Default)]
@@ -67,6 +81,9 @@ impl Findings {
             ),
         );
         self.within("limits.in_flight", config.limits.in_flight, 1..=100_000);
+        self.within("limits.in_flight_per_person", config.limits.in_flight_per_person, 1..=100_000);
+        self.within("limits.open_streams_per_person", config.limits.open_streams_per_person, 1..=1_000_000);
+        self.within("limits.connections", config.limits.connections, 1..=100_000);
         self.within("limits.open_streams", config.limits.open_streams, 1..=1_000_000);
         self.within("limits.max_request_bytes", config.limits.max_request_bytes, 1_024..=4_194_304);
         self.within("database.max_connections", config.database.max_connections, 1..=1_000);
@@ -80,7 +97,7 @@ impl Findings {
             self.within("checkout.settle_after_ms", settle_after_ms, checkout.payment_timeout_ms..=3_600_000);
         }
         self.within("checkout.max_open_holds", checkout.max_open_holds, 1..=1_000);
-        self.within("checkout.max_attempts", checkout.max_attempts, 1..=100);
+        self.within("checkout.max_attempts", checkout.max_attempts, 1..=60);
         self.within("checkout.sweep_interval_ms", checkout.sweep_interval_ms, 10..=60_000);
         self.within("payment.provider_timeout_ms", payment.provider_timeout_ms, 50..=25_000);
         self.unless(
@@ -94,6 +111,8 @@ impl Findings {
         self.within("payment.recovery_interval_ms", payment.recovery_interval_ms, 10..=60_000);
         let first = payment.provider_timeout_ms.saturating_add(1);
         self.within("payment.give_up_after_ms", payment.give_up_after_ms, first..=3_600_000);
+        let last_paid = checkout.hold_ms.saturating_add(ABANDON_MARGIN_MS);
+        self.within("payment.abandon_after_ms", payment.abandon_after_ms, last_paid..=604_800_000);
     }
 
     fn client(&mut self, config: &Config) {

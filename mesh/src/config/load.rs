@@ -101,7 +101,10 @@ impl Config {
 fn parse(figment: &Figment) -> Result<(Config, Vec<Problem>), ConfigError> {
     let unreadable = |error: figment::Error| {
         let origin = error.metadata.as_ref().map_or_else(String::new, describe);
-        Problem { key: error.path.join("."), problem: error.kind.to_string(), origin }
+        let problem = error.kind.to_string();
+        // What follows on the next lines is the line of the file, and a password may stand in it.
+        let place = problem.lines().next().unwrap_or_default().to_owned();
+        Problem { key: error.path.join("."), problem: place, origin }
     };
     let mut values: Dict =
         figment.extract().map_err(|error| ConfigError(error.into_iter().map(unreadable).collect()))?;
@@ -118,11 +121,25 @@ fn parse(figment: &Figment) -> Result<(Config, Vec<Problem>), ConfigError> {
             path.push(name.clone());
         }
         let key = path.join(".");
-        problems.push(Problem { origin: origin(figment, &key), problem: error.kind.to_string(), key });
+        problems.push(Problem { origin: origin(figment, &key), problem: problem_of(&error.kind, &path), key });
         if !remove(&mut values, &path) {
             return Err(ConfigError(problems));
         }
     }
+}
+
+/// What is wrong with the value at `path`. Where a database's URL may stand, with its password, only what should stand there is said.
+fn problem_of(kind: &Kind, path: &[String]) -> String {
+    match kind {
+        Kind::InvalidType(_, expected) | Kind::InvalidValue(_, expected) if may_hold_a_password(path) => {
+            format!("is not {expected}")
+        }
+        kind => kind.to_string(),
+    }
+}
+
+fn may_hold_a_password(path: &[String]) -> bool {
+    path.first().is_some_and(|first| matches!(first.as_str(), "contexts" | "database"))
 }
 
 /// Takes the value at `path` out; tells whether it was there.
@@ -271,6 +288,10 @@ mod tests {
             ("JUMAK_AUTH__AUDIENCE", "", "auth.audience"),
             ("JUMAK_LIMITS__IN_FLIGHT", "0", "limits.in_flight"),
             ("JUMAK_LIMITS__OPEN_STREAMS", "-1", "limits.open_streams"),
+            ("JUMAK_LIMITS__IN_FLIGHT_PER_PERSON", "0", "limits.in_flight_per_person"),
+            ("JUMAK_LIMITS__OPEN_STREAMS_PER_PERSON", "0", "limits.open_streams_per_person"),
+            ("JUMAK_LIMITS__CONNECTIONS", "0", "limits.connections"),
+            ("JUMAK_CONTEXTS__PAYMNET__DATABASE_URL", "sqlite:x", "contexts.paymnet"),
             ("JUMAK_LIMITS__MAX_REQUEST_BYTES", "4194305", "limits.max_request_bytes"),
             ("JUMAK_DATABASE__MAX_CONNECTIONS", "0", "database.max_connections"),
             ("JUMAK_CONTEXTS__ROOM__DATABASE_URL", "oracle://x", "contexts.room.database_url"),
@@ -280,10 +301,14 @@ mod tests {
             ("JUMAK_CHECKOUT__SETTLE_AFTER_MS", "100", "checkout.settle_after_ms"),
             ("JUMAK_CHECKOUT__MAX_OPEN_HOLDS", "0", "checkout.max_open_holds"),
             ("JUMAK_CHECKOUT__MAX_ATTEMPTS", "0", "checkout.max_attempts"),
+            // Each attempt has a bit of a signed 64-bit number.
+            ("JUMAK_CHECKOUT__MAX_ATTEMPTS", "61", "checkout.max_attempts"),
             ("JUMAK_CHECKOUT__SWEEP_INTERVAL_MS", "1", "checkout.sweep_interval_ms"),
             ("JUMAK_PAYMENT__PROVIDER_TIMEOUT_MS", "5000", "payment.provider_timeout_ms"),
             ("JUMAK_PAYMENT__RECOVERY_INTERVAL_MS", "0", "payment.recovery_interval_ms"),
             ("JUMAK_PAYMENT__GIVE_UP_AFTER_MS", "3000", "payment.give_up_after_ms"),
+            ("JUMAK_PAYMENT__ABANDON_AFTER_MS", "659999", "payment.abandon_after_ms"),
+            ("JUMAK_CHECKOUT__HOLD_MS", "3540001", "payment.abandon_after_ms"),
             ("JUMAK_CLIENT__TIMEOUT_MS", "31000", "client.timeout_ms"),
             ("JUMAK_CLIENT__ATTEMPTS", "0", "client.attempts"),
             ("JUMAK_CLIENT__RETRY_BUDGET_PERCENT", "101", "client.retry_budget_percent"),
@@ -299,6 +324,30 @@ mod tests {
             let error = Config::from_sources(None, variables(&[(name, value)])).unwrap_err();
             let keys: Vec<_> = error.problems().iter().map(|problem| problem.key.as_str()).collect();
             assert_eq!(keys, [key], "{name}={value}: {error}");
+        }
+    }
+
+    #[test]
+    fn a_misspelt_context_is_told_what_was_meant() {
+        let problems = problems_of("[contexts.paymnet]\ndatabase_url = \"sqlite:x\"\n", &[]);
+        assert!(problems[0].problem.contains("did you mean `payment`?"), "{problems:?}");
+    }
+
+    #[test]
+    fn no_complaint_repeats_a_password() {
+        for (text, variables) in [
+            ("[contexts]\npayment = \"mysql://u:s3cret@127.0.0.1/payment\"\n", vec![]),
+            ("contexts = \"mysql://u:s3cret@127.0.0.1/payment\"\n", vec![]),
+            ("database = \"mysql://u:s3cret@127.0.0.1/payment\"\n", vec![]),
+            ("[contexts.payment]\ndatabase_url = [\"mysql://u:s3cret@127.0.0.1/payment\"]\n", vec![]),
+            ("[contexts.payment]\ndatabase_url = \"mysql://u:s3cret@127.0.0.1/payment\n", vec![]),
+            ("[contexts.payment]\ndatabase_url = \"s3cret@127.0.0.1/payment\"\n", vec![]),
+            ("", vec![("JUMAK_CONTEXTS__PAYMENT", "mysql://u:s3cret@127.0.0.1/payment")]),
+            ("", vec![("JUMAK_DATABASE", "mysql://u:s3cret@127.0.0.1/payment")]),
+        ] {
+            let file = file(text);
+            let error = Config::from_sources(Some(file.path()), self::variables(&variables)).unwrap_err();
+            assert!(!error.to_string().contains("s3cret"), "{error}");
         }
     }
 

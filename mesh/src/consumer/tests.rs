@@ -142,6 +142,27 @@ async fn a_poison_event_is_put_aside_and_the_others_are_unharmed() {
 }
 
 #[tokio::test]
+async fn a_policy_that_panics_costs_its_event_and_nothing_else() {
+    let testbed = Testbed::new();
+    let (database, bus) = (testbed.database("stay.db").await, testbed.bus("bus.db").await);
+    let (wiring, sent) = (wiring(&bus), events("room", 3));
+    bus.publish(&sent).await.unwrap();
+    let poison = sent[1].id;
+    let policy = move |event: &Event| {
+        assert_ne!(event.id, poison, "a policy has a mistake");
+        Ok(Handled::Done)
+    };
+    start_at(PACE, "stay", database.clone(), hears(policy), &wiring).await.unwrap();
+    eventually("everything is settled", async || is_settled(&bus, "stay").await).await;
+    let letters = bus.dead_letters(10).await.unwrap();
+    assert_eq!(letters.len(), 1);
+    assert_eq!(letters[0].reason, "failed 5 times: internal: a policy panicked");
+    assert_eq!(effects(&database, &sent[1]).await, 0);
+    assert_one_effect_each(&database, &[sent[0].clone(), sent[2].clone()]).await;
+    wiring.background.drain(PACE.ack_wait).await;
+}
+
+#[tokio::test]
 async fn what_cannot_be_read_is_put_aside_at_once() {
     let testbed = Testbed::new();
     let (database, bus) = (testbed.database("stay.db").await, testbed.bus("bus.db").await);

@@ -47,15 +47,27 @@ impl<G: Unpin> HttpBody for Held<G> {
     }
 }
 
+/// How much of what is ready still goes out when a stream is cut: a last message is not lost, and a stream that always has one more
+/// ends all the same.
+const LAST_FRAMES: usize = 16;
+
 /// Ends the reply's stream with the status of `until`, should that come first.
 pub(super) fn cut(reply: Reply, until: impl Future<Output = Status> + Send + 'static) -> Reply {
-    reply.map(|inner| Body::new(Cut { inner: Some(inner), until: Box::pin(until) }))
+    reply.map(|inner| cut_body(inner, until))
+}
+
+/// Ends `inner` with the status of `until`, should that come first.
+pub(super) fn cut_body(inner: Body, until: impl Future<Output = Status> + Send + 'static) -> Body {
+    Body::new(Cut { inner: Some(inner), until: Box::pin(until), over: None, frames_left: LAST_FRAMES })
 }
 
 struct Cut {
     /// None once the stream was cut.
     inner: Option<Body>,
     until: BoxFuture<'static, Status>,
+    /// What `until` came to.
+    over: Option<Status>,
+    frames_left: usize,
 }
 
 impl HttpBody for Cut {
@@ -63,18 +75,21 @@ impl HttpBody for Cut {
     type Error = Status;
 
     fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Polled {
-        let Some(inner) = &mut self.inner else { return Poll::Ready(None) };
-        // What is ready goes out before the cut: a last message is not lost to it.
-        if let ready @ Poll::Ready(_) = Pin::new(inner).poll_frame(cx) {
-            return ready;
-        }
-        match self.until.as_mut().poll(cx) {
-            Poll::Pending => Poll::Pending,
-            Poll::Ready(status) => {
-                self.inner = None;
-                Poll::Ready(Some(Ok(trailers(&status))))
+        let this = &mut *self;
+        let Some(inner) = &mut this.inner else { return Poll::Ready(None) };
+        let polled = Pin::new(inner).poll_frame(cx);
+        if this.over.is_none() {
+            match this.until.as_mut().poll(cx) {
+                Poll::Pending => return polled,
+                Poll::Ready(status) => this.over = Some(status),
             }
         }
+        if polled.is_ready() && this.frames_left > 0 {
+            this.frames_left -= 1;
+            return polled;
+        }
+        this.inner = None;
+        Poll::Ready(this.over.take().map(|status| Ok(trailers(&status))))
     }
 
     fn is_end_stream(&self) -> bool {

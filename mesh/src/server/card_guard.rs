@@ -3,47 +3,86 @@
 //! Cards are paid with by a provider's token. Should a number arrive all the same, in a field where a person or a program has put it
 //! by mistake, it is refused before anything of ours has seen it: what was never taken in is in no log, no event and no backup.
 
+use std::{sync::Arc, time::Duration};
+
 use bytes::Bytes;
 use http_body_util::{BodyExt, Full, LengthLimitError, Limited};
-use prost_reflect::{DynamicMessage, Value};
+use prost_reflect::{DynamicMessage, MessageDescriptor, Value};
+use tokio::{sync::Semaphore, task::spawn_blocking, time::timeout};
 use tonic::{Code, Status, body::Body};
 
 use super::{
     card_number,
     layer::{Around, Call, Method, Reply, Rest, refuse},
 };
-use crate::error::{Reason, Refusal};
+use crate::error::{Error, Reason, Refusal};
 
 /// One byte that tells whether the message is compressed, four that tell how long it is.
 const FRAME_HEAD: usize = 5;
 
+/// How long a request may take to arrive, whatever time its caller has: a call has its place from here on, and whoever sends slowly
+/// would keep it from others.
+const ARRIVES: Duration = Duration::from_secs(2);
+
+/// A larger message is looked through on a thread that may be busy for some milliseconds.
+const LARGE: usize = 64 * 1024;
+
+/// So many of those at once: taken apart, a message of many small fields is a hundred times as large.
+const LARGE_AT_ONCE: usize = 4;
+
 /// Reads the request, looks for card numbers, and hands the request on as it was.
 #[derive(Clone)]
 pub(super) struct CardGuard {
-    pub max_request_bytes: usize,
+    max_request_bytes: usize,
+    large: Arc<Semaphore>,
+}
+
+impl CardGuard {
+    pub fn new(max_request_bytes: usize) -> Self {
+        Self { max_request_bytes, large: Arc::new(Semaphore::new(LARGE_AT_ONCE)) }
+    }
+
+    /// The field of the `message` that has a card number in it.
+    async fn search(&self, kind: &MessageDescriptor, message: &Bytes) -> Result<Option<String>, Error> {
+        // Of all requests, one in thousands holds that many digits in a row: only those are read field by field.
+        if !card_number::may_be_in(message) {
+            return Ok(None);
+        }
+        if message.len() <= LARGE {
+            return Ok(card_number_field(kind.clone(), message.clone()));
+        }
+        let failed = |error: &dyn std::error::Error| Error::Internal(format!("no search for card numbers: {error}"));
+        let turn = self.large.clone().acquire_owned().await.map_err(|error| failed(&error))?;
+        let (kind, message) = (kind.clone(), message.clone());
+        let search = move || {
+            // Kept by the search and not by the call, which may be given up while the search goes on.
+            let _turn = turn;
+            card_number_field(kind, message)
+        };
+        spawn_blocking(search).await.map_err(|error| failed(&error))
+    }
 }
 
 impl Around for CardGuard {
     async fn around(&self, mut call: Call, rest: &impl Rest) -> Reply {
         let body = std::mem::take(call.request.body_mut());
-        let body = match Limited::new(body, FRAME_HEAD + self.max_request_bytes).collect().await {
-            Ok(collected) => collected.to_bytes(),
-            Err(error) if error.is::<LengthLimitError>() => {
+        let body = match timeout(ARRIVES, Limited::new(body, FRAME_HEAD + self.max_request_bytes).collect()).await {
+            Err(_) => return refuse(too_slow()),
+            Ok(Ok(collected)) => collected.to_bytes(),
+            Ok(Err(error)) if error.is::<LengthLimitError>() => {
                 return refuse(malformed(&call.method, format!("is larger than {} bytes", self.max_request_bytes)));
             }
-            Err(error) => return refuse(Status::from_error(error)),
+            Ok(Err(error)) => return refuse(Status::from_error(error)),
         };
         let message = match message_in(&body) {
             Ok(message) => message,
             Err(problem) => return refuse(malformed(&call.method, problem)),
         };
         let method = call.method.clone();
-        // Of the requests that pass this, one in thousands holds that many digits in a row: only those are read field by field.
-        if card_number::may_be_in(&message)
-            && let Ok(message) = DynamicMessage::decode(method.input.clone(), message.clone())
-            && let Some(field) = field_with_card_number(&message)
-        {
-            return refuse(card_number_in(field));
+        match self.search(&method.input, &message).await {
+            Ok(None) => {}
+            Ok(Some(field)) => return refuse(card_number_in(field)),
+            Err(error) => return refuse(error),
         }
         *call.request.body_mut() = Body::new(Full::new(body));
         let reply = rest.answer(call).await;
@@ -53,6 +92,11 @@ impl Around for CardGuard {
         }
         reply
     }
+}
+
+fn card_number_field(kind: MessageDescriptor, message: Bytes) -> Option<String> {
+    // What cannot be decoded here cannot be by its handler.
+    field_with_card_number(&DynamicMessage::decode(kind, message).ok()?)
 }
 
 /// The one message in a unary request's body.
@@ -66,6 +110,11 @@ fn message_in(body: &Bytes) -> Result<Bytes, &'static str> {
         return Err("is not exactly one message");
     }
     Ok(body.slice(FRAME_HEAD..))
+}
+
+fn too_slow() -> Refusal {
+    let message = format!("the request did not arrive within {} s", ARRIVES.as_secs());
+    Refusal::new(Reason::DeadlineExceeded, message).hint("nothing was begun; send it again, whole")
 }
 
 fn malformed(method: &Method, problem: impl AsRef<str>) -> Refusal {

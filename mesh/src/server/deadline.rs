@@ -17,6 +17,10 @@ const DEFAULT: Duration = Duration::from_secs(10);
 /// What a caller gets at most for one answer. Whoever asks for more has stopped caring when it comes.
 const MAX: Duration = Duration::from_secs(30);
 
+/// How long a stream lasts. Its reader takes it up again from its last position; one who is gone without a word, or never was there,
+/// does not keep it for ever.
+const MAX_STREAM: Duration = Duration::from_secs(3_600);
+
 /// The answer is given this much before the caller's own time is over. At the same moment the caller's timer fires, and tonic's,
 /// which says CANCELLED and not why.
 const HEAD_START: Duration = Duration::from_millis(10);
@@ -27,16 +31,15 @@ pub(super) struct Deadline;
 
 impl Around for Deadline {
     async fn around(&self, call: Call, rest: &impl Rest) -> Reply {
-        let Some(deadline) = call.deadline else { return rest.answer(call).await };
+        let (deadline, streams) = (call.deadline, call.method.streams);
         // A timer lets its future begin before it looks at the time; this call is not to begin.
         if deadline <= Instant::now() {
             return refuse(exceeded());
         }
-        let streams = call.method.streams;
         match timeout_at(deadline, rest.answer(call)).await {
             Ok(reply) if streams => cut(reply, async move {
                 sleep_until(deadline).await;
-                exceeded().into()
+                over().into()
             }),
             Ok(reply) => reply,
             Err(_) => refuse(exceeded()),
@@ -49,17 +52,21 @@ fn exceeded() -> Refusal {
         .hint("what it began settles by itself; ask again under the same request id to learn how")
 }
 
+fn over() -> Refusal {
+    Refusal::new(Reason::DeadlineExceeded, "the stream's time is over").hint("take it up again from its last position")
+}
+
 /// When the work for a call that came at `arrived` ends: after 10 s, or as the caller says, but an answer takes 30 s at most. A
-/// stream lasts as long as its caller wants, for ever if they do not say.
-pub(super) fn of(headers: &HeaderMap, streams: bool, arrived: Instant) -> Option<Instant> {
+/// stream lasts as long as its caller wants, an hour at most.
+pub(super) fn of(headers: &HeaderMap, streams: bool, arrived: Instant) -> Instant {
     let asked = grpc_timeout(headers).map(|asked| asked - HEAD_START.min(asked / 10));
     let lasts = match (asked, streams) {
-        (Some(asked), true) => asked,
-        (None, true) => return None,
+        (Some(asked), true) => asked.min(MAX_STREAM),
+        (None, true) => MAX_STREAM,
         (Some(asked), false) => asked.min(MAX),
         (None, false) => DEFAULT,
     };
-    arrived.checked_add(lasts)
+    arrived + lasts
 }
 
 /// `grpc-timeout`: at most eight digits and a unit. One that cannot be read counts as none.
@@ -85,20 +92,20 @@ fn grpc_timeout(headers: &HeaderMap) -> Option<Duration> {
 mod tests {
     use super::*;
 
-    fn lasts(timeout: Option<&str>, streams: bool) -> Option<Duration> {
+    fn lasts(timeout: Option<&str>, streams: bool) -> Duration {
         let mut headers = HeaderMap::new();
         if let Some(timeout) = timeout {
             headers.insert("grpc-timeout", timeout.parse().unwrap());
         }
         let now = Instant::now();
-        of(&headers, streams, now).map(|deadline| deadline - now)
+        of(&headers, streams, now) - now
     }
 
     #[test]
     fn a_caller_that_names_no_deadline_gets_ten_seconds() {
-        assert_eq!(lasts(None, false), Some(DEFAULT));
+        assert_eq!(lasts(None, false), DEFAULT);
         for unreadable in ["", "S", "1", "1x", "-1S", "123456789S", "1 S"] {
-            assert_eq!(lasts(Some(unreadable), false), Some(DEFAULT), "{unreadable}");
+            assert_eq!(lasts(Some(unreadable), false), DEFAULT, "{unreadable}");
         }
     }
 
@@ -107,13 +114,14 @@ mod tests {
         for (asked, got_ms) in
             [("2S", 1_990), ("2000m", 1_990), ("50000u", 45), ("0S", 0), ("1M", 30_000), ("99999999H", 30_000)]
         {
-            assert_eq!(lasts(Some(asked), false), Some(Duration::from_millis(got_ms)), "{asked}");
+            assert_eq!(lasts(Some(asked), false), Duration::from_millis(got_ms), "{asked}");
         }
     }
 
     #[test]
-    fn a_stream_ends_when_its_caller_says_or_not_at_all() {
-        assert_eq!(lasts(None, true), None);
-        assert_eq!(lasts(Some("1H"), true), Some(Duration::from_secs(3_600) - HEAD_START));
+    fn a_stream_ends_when_its_caller_says_or_after_an_hour() {
+        assert_eq!(lasts(None, true), MAX_STREAM);
+        assert_eq!(lasts(Some("1M"), true), Duration::from_secs(60) - HEAD_START);
+        assert_eq!(lasts(Some("99999999H"), true), MAX_STREAM);
     }
 }

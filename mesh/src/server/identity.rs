@@ -1,15 +1,13 @@
 //! Who is calling.
 
-use std::time::Duration;
-
 use http::header::AUTHORIZATION;
-use tokio::time::Instant;
+use tokio::time::sleep;
 
-use super::layer::{Around, Call, Reply, Rest, refuse};
+use super::{
+    body::cut,
+    layer::{Around, Call, Reply, Rest, refuse},
+};
 use crate::{auth::verify::Verifier, call::Caller};
-
-/// What a handler is told of a stream that has no deadline: a year, as good as for ever.
-const NO_DEADLINE: Duration = Duration::from_secs(365 * 24 * 3_600);
 
 /// Verifies the token and tells the handler, by a [`Caller`] in the request's extensions, whose it was.
 #[derive(Clone)]
@@ -17,21 +15,31 @@ pub(super) struct Identity(pub Verifier);
 
 impl Around for Identity {
     async fn around(&self, mut call: Call, rest: &impl Rest) -> Reply {
-        // Taken out: no handler needs the token, and what does not have it cannot log it or pass it on.
-        let authorization = call.request.headers_mut().remove(AUTHORIZATION);
-        let identity = match self.0.authenticate(authorization.as_ref()) {
+        let identity = match self.0.authenticate(call.request.headers().get_all(AUTHORIZATION)) {
             Ok(identity) => identity,
             Err(refusal) => return refuse(refusal),
         };
+        // Taken out: no handler needs the token, and what does not have it cannot log it or pass it on.
+        call.request.headers_mut().remove(AUTHORIZATION);
+        let (streams, valid) = (call.method.streams, identity.valid_for());
         if let Some(user) = &identity.on_behalf_of {
             tracing::info!(caller = identity.principal.name(), on_behalf_of = user, "a context acts for a person");
         }
         let caller = Caller {
             principal: identity.principal,
             correlation_id: call.correlation_id.clone(),
-            deadline: call.deadline.unwrap_or_else(|| Instant::now() + NO_DEADLINE),
+            deadline: call.deadline,
         };
         call.request.extensions_mut().insert(caller);
-        rest.answer(call).await
+        let reply = rest.answer(call).await;
+        if !streams {
+            return reply;
+        }
+        // A stream may outlast its token, and a right that was taken away ends with the token.
+        let expired = self.0.expired();
+        cut(reply, async move {
+            sleep(valid).await;
+            expired.into()
+        })
     }
 }

@@ -1,17 +1,25 @@
 //! How much a context takes on at once.
+//!
+//! People and contexts are counted apart, or guests who are many, or slow, would take the places of the calls that settle what they
+//! have begun. And no person gets more than a part of what there is for people, or one of them would lock out all others.
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    collections::HashMap,
+    sync::{Arc, Mutex, PoisonError},
+    time::Duration,
+};
 
 use opentelemetry::KeyValue;
-use tokio::sync::Semaphore;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use super::{
     body::hold,
     layer::{Around, Call, Reply, Rest, refuse},
 };
 use crate::{
+    call::{Caller, Principal},
     config::LimitsConfig,
-    error::{Reason, Refusal},
+    error::{Error, Reason, Refusal},
     telemetry::metrics,
 };
 
@@ -23,25 +31,26 @@ const RETRY_AFTER: Duration = Duration::from_secs(1);
 #[derive(Clone)]
 pub(super) struct InFlight {
     context: &'static str,
-    calls: Arc<Semaphore>,
-    streams: Arc<Semaphore>,
+    calls: Arc<Places>,
+    streams: Arc<Places>,
 }
 
 impl InFlight {
     /// The limits of `context`, shared by all connections and by callers in the same process.
     pub fn new(context: &'static str, limits: &LimitsConfig) -> Self {
+        let LimitsConfig { in_flight, in_flight_per_person, open_streams, open_streams_per_person, .. } = *limits;
         Self {
             context,
-            calls: Arc::new(Semaphore::new(limits.in_flight)),
-            streams: Arc::new(Semaphore::new(limits.open_streams)),
+            calls: Arc::new(Places::new("calls in flight", in_flight, in_flight_per_person)),
+            streams: Arc::new(Places::new("open streams", open_streams, open_streams_per_person)),
         }
     }
 
-    fn shed(&self, what: &str) -> Reply {
+    fn shed(&self, full: &str) -> Reply {
         metrics().shed.add(1, &[KeyValue::new("context", self.context)]);
         // Names the context, so that a caller of a caller does not take it for the one that it called.
-        let message = format!("{} has as many {what} as it takes", self.context);
-        let refusal = Refusal::new(Reason::Overloaded, message).with("context", self.context);
+        let refusal =
+            Refusal::new(Reason::Overloaded, format!("{} {full}", self.context)).with("context", self.context);
         refuse(refusal.hint("try again shortly").retry_after(RETRY_AFTER))
     }
 }
@@ -49,11 +58,80 @@ impl InFlight {
 impl Around for InFlight {
     async fn around(&self, call: Call, rest: &impl Rest) -> Reply {
         let streams = call.method.streams;
-        let (permits, what) = if streams { (&self.streams, "open streams") } else { (&self.calls, "calls in flight") };
-        let Ok(permit) = permits.clone().try_acquire_owned() else { return self.shed(what) };
+        let places = if streams { &self.streams } else { &self.calls };
+        let Some(caller) = call.request.extensions().get::<Caller>() else {
+            return refuse(Error::Internal("a call without an identity came as far as the limits".to_owned()));
+        };
+        let place = match places.take(&caller.principal) {
+            Ok(place) => place,
+            Err(full) => return self.shed(&full),
+        };
         let counted = Counted::new(self.context);
         let reply = rest.answer(call).await;
-        if streams { hold(reply, (permit, counted)) } else { reply }
+        if streams { hold(reply, (place, counted)) } else { reply }
+    }
+}
+
+/// Places for calls of one kind.
+struct Places {
+    what: &'static str,
+    people: Arc<Semaphore>,
+    contexts: Arc<Semaphore>,
+    per_person: usize,
+    // As many entries as there are people with a call in hand.
+    by_person: Mutex<HashMap<String, usize>>,
+}
+
+impl Places {
+    fn new(what: &'static str, each: usize, per_person: usize) -> Self {
+        let (people, contexts) = (Arc::new(Semaphore::new(each)), Arc::new(Semaphore::new(each)));
+        Self { what, people, contexts, per_person, by_person: Mutex::default() }
+    }
+
+    /// A place for a call of `principal`; or what there are too many of.
+    fn take(self: &Arc<Self>, principal: &Principal) -> Result<Place, String> {
+        let (permits, turn) = match principal {
+            // A context's own client limits how much it calls, and its calls serve many people.
+            Principal::Context { .. } => (&self.contexts, None),
+            Principal::User { name, .. } => (&self.people, Some(self.turn(name)?)),
+        };
+        match permits.clone().try_acquire_owned() {
+            Ok(permit) => Ok(Place { _permit: permit, _turn: turn }),
+            Err(_) => Err(format!("has as many {} as it takes", self.what)),
+        }
+    }
+
+    fn turn(self: &Arc<Self>, person: &str) -> Result<Turn, String> {
+        let mut by_person = self.by_person.lock().unwrap_or_else(PoisonError::into_inner);
+        let taken = by_person.entry(person.to_owned()).or_default();
+        if *taken >= self.per_person {
+            return Err(format!("has as many {} of yours as it takes from one person", self.what));
+        }
+        *taken += 1;
+        Ok(Turn { places: self.clone(), person: person.to_owned() })
+    }
+}
+
+/// Given back when it is dropped.
+struct Place {
+    _permit: OwnedSemaphorePermit,
+    _turn: Option<Turn>,
+}
+
+/// One person's part of the places.
+struct Turn {
+    places: Arc<Places>,
+    person: String,
+}
+
+impl Drop for Turn {
+    fn drop(&mut self) {
+        let mut by_person = self.places.by_person.lock().unwrap_or_else(PoisonError::into_inner);
+        let Some(taken) = by_person.get_mut(&self.person) else { return };
+        *taken -= 1;
+        if *taken == 0 {
+            by_person.remove(&self.person);
+        }
     }
 }
 

@@ -27,8 +27,8 @@ pub(super) struct Call {
     pub method: Arc<Method>,
     /// The business case or, until there is one, this call.
     pub correlation_id: String,
-    /// When the caller stops listening; a stream may have no end.
-    pub deadline: Option<Instant>,
+    /// When the caller stops listening.
+    pub deadline: Instant,
     /// The request as it came.
     pub request: http::Request<Body>,
 }

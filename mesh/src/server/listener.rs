@@ -3,27 +3,32 @@
 use std::{
     collections::HashMap,
     convert::Infallible,
-    sync::Arc,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
     task::{self, Poll},
     time::Duration,
 };
 
 use futures::{StreamExt, future::BoxFuture};
-use tokio::net::TcpListener;
+use tokio::{
+    net::{TcpListener, TcpStream},
+    sync::Semaphore,
+};
 use tokio_util::sync::CancellationToken;
 use tonic::{
     Status,
     body::Body,
-    service::{Routes, RoutesBuilder},
     transport::{Server, server::TcpIncoming},
 };
-use tonic_health::{pb::health_server::HealthServer, server::HealthService};
-use tower::{Service, ServiceExt};
+use tower::Service;
 
 use super::{
     ContextService, Health,
-    drain::end_when_cancelled,
+    connection::{Connection, Patience, Usage},
     layer::{Reply, refuse},
+    own::OwnServices,
 };
 
 /// Calls on one connection at once. tonic's default removes hyper's limit.
@@ -48,6 +53,8 @@ pub struct ServeOptions {
     pub reflection: bool,
     /// How long calls in hand are waited for after the stop.
     pub drain_deadline: Duration,
+    /// Connections at once. One more is closed as soon as it is made, so that its client goes elsewhere.
+    pub connections: usize,
 }
 
 /// Why a process cannot serve.
@@ -75,27 +82,27 @@ pub async fn serve(
 ) -> Result<(), ServeError> {
     let closing = CancellationToken::new();
     let dispatcher = Dispatcher {
-        own: own_services(&contexts, &health, options.reflection)?,
+        own: OwnServices::new(&contexts, &health, options.reflection, closing.clone())?,
         contexts: Arc::new(
             contexts
                 .into_iter()
                 .flat_map(|context| context.services().iter().map(move |name| (*name, context.clone())))
                 .collect(),
         ),
-        closing: closing.clone(),
     };
+    let places = Places::new(options.connections, closing.clone());
     let stopped = async {
         stop.cancelled().await;
         // Told before the socket closes: whoever watches hears of it and looks for another server.
         health.stopping().await;
         closing.cancel();
     };
-    let incoming = TcpIncoming::from(listener).with_nodelay(Some(true)).then(|accepted| async {
+    let incoming = TcpIncoming::from(listener).with_nodelay(Some(true)).filter_map(|accepted| async {
         if let Err(error) = &accepted {
             tracing::warn!(error = error as &dyn std::error::Error, "a connection could not be accepted");
             tokio::time::sleep(ACCEPT_PAUSE).await;
         }
-        accepted
+        accepted.map(|stream| places.take(stream)).transpose()
     });
     let serving = Server::builder()
         .max_concurrent_streams(MAX_STREAMS_PER_CONNECTION)
@@ -119,32 +126,35 @@ pub async fn serve(
     }
 }
 
-/// Health and reflection. Neither needs a token: whoever probes has none, and they tell nothing but what anybody may know.
-fn own_services(contexts: &[ContextService], health: &Health, reflection: bool) -> Result<Routes, ServeError> {
-    let mut routes = RoutesBuilder::default();
-    routes.add_service(HealthServer::new(HealthService::from_health_reporter(health.reporter())));
-    if reflection {
-        let describe = || {
-            contexts.iter().flat_map(|context| context.services()).fold(
-                tonic_reflection::server::Builder::configure()
-                    .register_encoded_file_descriptor_set(contracts::FILE_DESCRIPTOR_SET)
-                    .register_encoded_file_descriptor_set(tonic_health::pb::FILE_DESCRIPTOR_SET)
-                    .with_service_name("grpc.health.v1.Health"),
-                |builder, service| builder.with_service_name(*service),
-            )
-        };
-        routes.add_service(describe().build_v1()?);
-        routes.add_service(describe().build_v1alpha()?);
+/// Places for connections.
+struct Places {
+    free: Arc<Semaphore>,
+    /// Whether the last connection found none: a log line for each would be one more way to fill the disk.
+    full: AtomicBool,
+    stopping: CancellationToken,
+}
+
+impl Places {
+    fn new(places: usize, stopping: CancellationToken) -> Self {
+        Self { free: Arc::new(Semaphore::new(places)), full: AtomicBool::new(false), stopping }
     }
-    Ok(routes.routes().prepare())
+
+    /// The connection in its place, if there is one.
+    fn take(&self, stream: TcpStream) -> Option<Connection<TcpStream>> {
+        let place = self.free.clone().try_acquire_owned().ok();
+        let was_full = self.full.swap(place.is_none(), Ordering::Relaxed);
+        if place.is_none() && !was_full {
+            tracing::warn!("there are as many connections as this server takes; further ones are closed");
+        }
+        Some(Connection::new(stream, Patience::DEFAULT, self.stopping.clone(), place?))
+    }
 }
 
 /// Sends each call to the context that it names.
 #[derive(Clone)]
 struct Dispatcher {
     contexts: Arc<HashMap<&'static str, ContextService>>,
-    own: Routes,
-    closing: CancellationToken,
+    own: OwnServices,
 }
 
 impl Service<http::Request<Body>> for Dispatcher {
@@ -157,6 +167,20 @@ impl Service<http::Request<Body>> for Dispatcher {
     }
 
     fn call(&mut self, request: http::Request<Body>) -> Self::Future {
+        let in_use = request.extensions().get::<Usage>().map(Usage::begin);
+        let answer = self.dispatch(request);
+        Box::pin(async move {
+            let reply = answer.await?;
+            Ok(match in_use {
+                Some(in_use) => in_use.until_over(reply),
+                None => reply,
+            })
+        })
+    }
+}
+
+impl Dispatcher {
+    fn dispatch(&self, request: http::Request<Body>) -> BoxFuture<'static, Result<Reply, Infallible>> {
         let service = request.uri().path().trim_start_matches('/').split('/').next().unwrap_or_default();
         if let Some(context) = self.contexts.get(service) {
             return context.clone().call(request);
@@ -165,15 +189,10 @@ impl Service<http::Request<Body>> for Dispatcher {
             let message = format!("this server has no service {service}; it serves {}", self.names());
             return Box::pin(std::future::ready(Ok(refuse(Status::unimplemented(message)))));
         }
-        let (own, closing) = (self.own.clone(), self.closing.clone());
-        Box::pin(async move {
-            // A health watch and a reflection stream never end by themselves, and would hold up every stop.
-            own.oneshot(request).await.map(|reply| end_when_cancelled(reply, "server", closing))
-        })
+        let own = self.own.clone();
+        Box::pin(async move { Ok(own.answer(request).await) })
     }
-}
 
-impl Dispatcher {
     fn names(&self) -> String {
         let mut names: Vec<&str> = self.contexts.keys().copied().collect();
         names.sort_unstable();

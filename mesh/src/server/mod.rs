@@ -9,6 +9,7 @@ mod access;
 mod body;
 mod card_guard;
 mod card_number;
+mod connection;
 mod deadline;
 mod drain;
 mod entry;
@@ -18,6 +19,7 @@ mod in_flight;
 mod layer;
 mod listener;
 mod methods;
+mod own;
 mod panic_guard;
 #[cfg(test)]
 mod tests;
@@ -99,9 +101,6 @@ impl ContextService {
         }
         let draining = CancellationToken::new();
         let rest = ServiceBuilder::new()
-            // Outermost but for the door, so that a call too many costs next to nothing. Also around the streams of this context, for
-            // as long as they are open.
-            .layer(Wrap(InFlight::new(name, limits)))
             // Before any work, so that a caller may try another replica whatever it called.
             .layer(Wrap(Drain { context: name, stopping: draining.clone() }))
             // Around all that can take time, reading the request included.
@@ -110,8 +109,11 @@ impl ContextService {
             .layer(Wrap(Identity(verifier)))
             // Likewise, and right after the identity, which is all that it asks about.
             .layer(Wrap(Access(Arc::new(table))))
+            // As soon as it is known whose call it is: up to here nothing waits, so there is nothing to limit, and what waits for a
+            // request has a place. Also around the streams of this context, for as long as they are open.
+            .layer(Wrap(InFlight::new(name, limits)))
             // Before the handler sees the request, and after it is known that the caller may send one.
-            .layer(Wrap(CardGuard { max_request_bytes: limits.max_request_bytes }))
+            .layer(Wrap(CardGuard::new(limits.max_request_bytes)))
             // Innermost, because a panic may not pass through the layers that count and limit.
             .layer(Wrap(PanicGuard))
             .service(Handlers(routes.prepare()));

@@ -121,11 +121,11 @@ pub mod failure {
 pub mod incarnation {
     use sea_orm::entity::prelude::*;
 
-    /// The one row.
+    /// What is made with the database and stays.
     #[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel)]
     #[sea_orm(table_name = "incarnation")]
     pub struct Model {
-        /// Always 1.
+        /// 1 for the incarnation, 2 for the secret behind page tokens.
         #[sea_orm(primary_key, auto_increment = false)]
         pub id: i32,
         /// Made with the database.

@@ -11,7 +11,8 @@ mod tests;
 mod writers;
 
 use std::{
-    fs, io,
+    fs::{self, File},
+    io,
     path::{Path, PathBuf},
     time::Duration,
 };
@@ -92,7 +93,7 @@ fn refuse_what_is_elsewhere(config: &Config) -> anyhow::Result<()> {
 
 /// Copies what is in `folder` to the folder `to`, which appears all at once when it is complete.
 pub async fn copy(folder: &DataFolder, to: &Path) -> anyhow::Result<Copied> {
-    let databases = databases_in(folder.path())?;
+    let databases = databases_in(folder)?;
     let draft = Draft::of(to)?;
     let stopped = copy_databases(&databases, draft.path()).await?;
     copy_keys(&folder.keys(), &draft.path().join(KEYS))?;
@@ -102,9 +103,10 @@ pub async fn copy(folder: &DataFolder, to: &Path) -> anyhow::Result<Copied> {
     Ok(Copied { files: manifest.files.len(), bytes: manifest.bytes(), stopped })
 }
 
-/// The SQLite files of a data folder.
-fn databases_in(folder: &Path) -> anyhow::Result<Vec<PathBuf>> {
-    let entries = fs::read_dir(folder).with_context(|| format!("there is no data folder at {}", folder.display()))?;
+/// The SQLite files of a data folder, none of which may be missing: without it nobody could go on with the copy.
+fn databases_in(folder: &DataFolder) -> anyhow::Result<Vec<PathBuf>> {
+    let path = folder.path();
+    let entries = fs::read_dir(path).with_context(|| format!("there is no data folder at {}", path.display()))?;
     let mut files = Vec::new();
     for entry in entries {
         let path = entry?.path();
@@ -113,7 +115,12 @@ fn databases_in(folder: &Path) -> anyhow::Result<Vec<PathBuf>> {
         }
     }
     if files.is_empty() {
-        bail!("there is no database in {}; name the data folder with --data", folder.display());
+        bail!("there is no database in {}; name the data folder with --data", path.display());
+    }
+    let required = Member::ALL.into_iter().filter(|member| !member.is_optional());
+    let mut required = required.map(|member| folder.database_file(member.name())).chain([folder.bus_file()]);
+    if let Some(missing) = required.find(|file| !files.contains(file)) {
+        bail!("{} is missing, and a copy without it could not be gone on with; nothing was copied", missing.display());
     }
     files.sort();
     Ok(files)
@@ -155,6 +162,8 @@ impl Reader {
         let target = self.target.clone();
         let task = tokio::spawn(async move {
             let path = self.target.to_str().with_context(|| format!("{} is not UTF-8", self.target.display()))?;
+            // SQLite writes to an empty file as it does to a new one, which everybody could read.
+            draft::private_file(&self.target)?;
             let into = Statement::from_sql_and_values(DbBackend::Sqlite, "VACUUM INTO ?", [path.into()]);
             self.database.read().execute_raw(into).await.with_context(|| format!("{path} cannot be written"))?;
             self.database.close().await;
@@ -171,7 +180,7 @@ impl Copy {
     }
 }
 
-/// Copies the files with their permissions: a key that others can read is refused by whoever starts with it.
+/// Copies the files for their owner alone: a key that others can read is refused by whoever starts with it.
 fn copy_keys(from: &Path, to: &Path) -> anyhow::Result<()> {
     let entries = match fs::read_dir(from) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
@@ -181,8 +190,10 @@ fn copy_keys(from: &Path, to: &Path) -> anyhow::Result<()> {
     for entry in entries {
         let entry = entry?;
         if entry.file_type()?.is_file() {
-            fs::copy(entry.path(), to.join(entry.file_name()))
-                .with_context(|| format!("the key {} cannot be copied", entry.path().display()))?;
+            let failed = || format!("the key {} cannot be copied", entry.path().display());
+            let mut key = File::open(entry.path()).with_context(failed)?;
+            let mut copy = draft::private_file(&to.join(entry.file_name()))?;
+            io::copy(&mut key, &mut copy).with_context(failed)?;
         }
     }
     Ok(())

@@ -1,5 +1,8 @@
 //! `jumak`: see [`jumak::cli`].
 
+// A command's future holds a whole system's; with optimisation the compiler lays out more nested types than it does by default.
+#![recursion_limit = "256"]
+
 use std::process::ExitCode;
 
 use clap::Parser;

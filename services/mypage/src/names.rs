@@ -22,8 +22,12 @@ pub fn of_page(name: &str) -> Result<String, Refusal> {
 /// The user and the case in `users/{user}/bookings/{booking}`; refuses together with the other faults in `fields`.
 pub fn of_booking(mut fields: Fields, name: &str) -> Result<(String, Uuid), Refusal> {
     let user = name.split_once("/bookings/").map_or("users/me", |(user, _)| user);
-    fields.optional_user("name", user);
-    let case_id = fields.name("name", name, &format!("{user}/bookings"));
+    let mut of_user = Fields::new();
+    of_user.optional_user("name", user);
+    let is_user = !user.is_empty() && of_user.finish().is_ok();
+    // What is no user, and may be of any length, is not repeated in the answer.
+    let collection = if is_user { &format!("{user}/bookings") } else { "users/me/bookings" };
+    let case_id = fields.name("name", name, collection);
     fields.finish()?;
     Ok((user.to_owned(), case_id.unwrap_or_default()))
 }

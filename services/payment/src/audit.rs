@@ -22,9 +22,11 @@ pub async fn refunds(database: &Database) -> Result<Vec<Refund>, Error> {
     store::all_refunds(database.read()).await
 }
 
-/// What stands on one account in one currency.
+/// What one payment has put on one account, in one currency.
 #[derive(Clone, Debug, PartialEq, Eq, FromQueryResult)]
 pub struct Balance {
+    /// The payment.
+    pub payment_id: Uuid,
     /// The account, as in [`Account::name`](crate::domain::ledger::Account::name).
     pub account: String,
     /// The currency.
@@ -33,13 +35,15 @@ pub struct Balance {
     pub debit_minor: i64,
 }
 
-/// The ledger's balances, by account and currency. Their sum is zero in each currency.
+/// The ledger's balances, by payment, account and currency. Their sum is zero for each payment.
 pub async fn balances(database: &Database) -> Result<Vec<Balance>, Error> {
     let balances = ledger_entry::Entity::find()
         .select_only()
+        .column(ledger_entry::Column::PaymentId)
         .column(ledger_entry::Column::Account)
         .column(ledger_entry::Column::Currency)
         .column_as(debit_less_credit(database.engine()), "debit_minor")
+        .group_by(ledger_entry::Column::PaymentId)
         .group_by(ledger_entry::Column::Account)
         .group_by(ledger_entry::Column::Currency)
         .into_model::<Balance>()

@@ -108,6 +108,9 @@ impl PaymentService for Api {
     ) -> Result<Response<ListPaymentsResponse>, Status> {
         let scope = scope_of(&Caller::of(&request)?)?;
         let message = request.into_inner();
+        let mut fields = Fields::new();
+        fields.optional_name("case", &message.case, collection_like(&message.case));
+        fields.finish().map_err(Error::from)?;
         let list = ["payments", scope.key(), &message.case];
         let page = self.page(&list, &message.page_token, message.page_size, time_and_id)?;
         let case = Some(message.case.as_str()).filter(|case| !case.is_empty());
@@ -206,6 +209,13 @@ fn collection_of(caller: &Caller) -> Result<&'static str, Error> {
         Refusal::new(Reason::RoleRequired, "payments are made, voided and refunded by contexts, for cases of their own")
             .into()
     })
+}
+
+/// The collection that the name of a case is in, or the first there is for one that is in none of them.
+fn collection_like(case: &str) -> &'static str {
+    let collections = || COLLECTIONS.iter().map(|(_, collection)| *collection);
+    let is_in = |collection: &&str| case.split_once('/').is_some_and(|(head, _)| head == *collection);
+    collections().find(is_in).or_else(|| collections().next()).unwrap_or_default()
 }
 
 fn scope_of(caller: &Caller) -> Result<Scope, Error> {

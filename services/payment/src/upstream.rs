@@ -9,6 +9,7 @@ use contracts::provider::v1::{
 };
 use mesh::{
     Reason, Refusal,
+    checkout::payments::{MAX_ACTION_URI_CHARS, MAX_REASON_CHARS},
     client::{Upstream, outgoing, surely_not_sent},
     clock,
     money::Money,
@@ -82,7 +83,9 @@ impl PaymentProvider for SimulatedProvider {
         match self.client().refund_charge(request(call, message)).await {
             Ok(refund) => match refund.get_ref().state() {
                 State::Succeeded => RefundOutcome::Succeeded,
-                State::Failed => RefundOutcome::Failed { reason: bounded(&refund.get_ref().failure_reason, 255) },
+                State::Failed => {
+                    RefundOutcome::Failed { reason: bounded(&refund.get_ref().failure_reason, MAX_REASON_CHARS) }
+                }
                 State::Pending | State::Unspecified => RefundOutcome::Open,
             },
             Err(status) => match reason_of(&status) {
@@ -118,9 +121,9 @@ fn outcome(charge: Charge) -> Outcome {
                 reference: bounded(&charge.charge_id, 128),
             }
         }
-        State::Declined => Outcome::Declined { reason: bounded(&charge.decline_reason, 255) },
+        State::Declined => Outcome::Declined { reason: bounded(&charge.decline_reason, MAX_REASON_CHARS) },
         State::ActionRequired => Outcome::ActionRequired(Action {
-            uri: bounded(&charge.action_uri, 2048),
+            uri: bounded(&charge.action_uri, MAX_ACTION_URI_CHARS),
             expire_time: charge.action_expire_time.as_ref().and_then(clock::from_proto),
         }),
         State::Processing => Outcome::Processing,
@@ -129,8 +132,8 @@ fn outcome(charge: Charge) -> Outcome {
 }
 
 /// A stranger's text has the length that our own books have room for.
-fn bounded(text: &str, max_chars: usize) -> String {
-    text.chars().take(max_chars).collect()
+fn bounded(text: &str, max_chars: u32) -> String {
+    text.chars().take(max_chars as usize).collect()
 }
 
 fn reason_of(status: &Status) -> Option<Reason> {

@@ -98,7 +98,11 @@ impl ProviderService for Api {
     }
 
     async fn get_charge(&self, request: Request<GetChargeRequest>) -> Result<Response<proto::Charge>, Status> {
-        let charge = self.app.get(&request.get_ref().charge_id).await?;
+        let id = &request.get_ref().charge_id;
+        let mut fields = Fields::new();
+        check_id(&mut fields, "charge_id", id);
+        fields.finish().map_err(Error::from)?;
+        let charge = self.app.get(id).await?;
         Ok(Response::new(self.charge(&charge)))
     }
 
@@ -107,6 +111,9 @@ impl ProviderService for Api {
         request: Request<CompleteChargeActionRequest>,
     ) -> Result<Response<proto::Charge>, Status> {
         let message = request.into_inner();
+        let mut fields = Fields::new();
+        check_id(&mut fields, "charge_id", &message.charge_id);
+        fields.finish().map_err(Error::from)?;
         let charge = self.app.complete_action(&message.charge_id, message.approve).await?;
         Ok(Response::new(self.charge(&charge)))
     }
@@ -130,6 +137,10 @@ impl ProviderService for Api {
         request: Request<GetChargeRefundRequest>,
     ) -> Result<Response<proto::ChargeRefund>, Status> {
         let message = request.into_inner();
+        let mut fields = Fields::new();
+        check_id(&mut fields, "charge_id", &message.charge_id);
+        check_id(&mut fields, "refund_id", &message.refund_id);
+        fields.finish().map_err(Error::from)?;
         let refund = self.app.get_refund(&message.charge_id, &message.refund_id).await?;
         Ok(Response::new(refund_message(&refund)))
     }

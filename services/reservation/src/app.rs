@@ -91,6 +91,8 @@ impl App {
             check_expected(expected, price.total)?;
         }
         self.rooms.ensure_nights(&room, &stay).await?;
+        // Only the hold decides. But where many want the last unit, those who come too late need not queue for a turn to write.
+        self.rooms.check_left(&room, &stay).await?;
         let id = Uuid::now_v7();
         let reservation =
             Reservation::begin(id, caller.user()?, &room, stay, price, details, &caller.correlation_id, now);

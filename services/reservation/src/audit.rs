@@ -1,6 +1,6 @@
-//! What the auditor reads here: every reservation and every night, read only.
+//! What the auditor reads here: every reservation, every night and every room that is known, read only.
 
-use mesh::{Database, Error, checkout::State};
+use mesh::{Database, Error, checkout::State, money::Money};
 use uuid::Uuid;
 
 pub use crate::store::NightRow;
@@ -28,6 +28,8 @@ pub struct Entry {
     pub nights: Vec<String>,
     /// How many units.
     pub units: u32,
+    /// What the room is called, for people.
+    pub title: String,
     /// What it costs, in minor units.
     pub total_minor: i64,
     /// In this currency.
@@ -44,6 +46,25 @@ pub struct Entry {
     pub hold_expire_micros: i64,
     /// When it last changed, in microseconds.
     pub update_micros: i64,
+}
+
+/// A room as this context believes it to be.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RoomRow {
+    /// Its id.
+    pub id: Uuid,
+    /// Whose it is.
+    pub host: String,
+    /// The newest version that was heard of.
+    pub version: i64,
+    /// Whether it was deleted.
+    pub deleted: bool,
+    /// How many units are written down.
+    pub units: i32,
+    /// How many units its context told of: what is sold.
+    pub units_told: u32,
+    /// What one of them is sold for a night.
+    pub nightly_rate: Money,
 }
 
 /// Every reservation.
@@ -63,8 +84,25 @@ pub async fn nights(database: &Database) -> Result<Vec<NightRow>, Error> {
     store::all_nights(database.read()).await
 }
 
+/// Every room, as it was told last.
+pub async fn rooms(database: &Database) -> Result<Vec<RoomRow>, Error> {
+    let rooms = store::all_rooms(database.read()).await?;
+    Ok(rooms
+        .into_iter()
+        .map(|room| RoomRow {
+            id: room.id,
+            host: room.offer.host,
+            version: room.version,
+            deleted: room.deleted,
+            units: room.units,
+            units_told: room.offer.units,
+            nightly_rate: room.offer.nightly_rate,
+        })
+        .collect())
+}
+
 fn entry(case: &Reservation) -> Entry {
-    let record = &case.record;
+    let (record, snapshot) = (&case.record, &case.room_snapshot);
     Entry {
         name: record.name.clone(),
         state: record.state(),
@@ -74,6 +112,7 @@ fn entry(case: &Reservation) -> Entry {
         room: case.room,
         nights: case.stay.nights().map(|night| night.to_string()).collect(),
         units: case.stay.units,
+        title: if snapshot.display_name.is_empty() { snapshot.number.clone() } else { snapshot.display_name.clone() },
         total_minor: record.total.minor(),
         currency: record.total.code(),
         refund_minor: record.refund_amount.map(mesh::money::Money::minor),

@@ -16,12 +16,15 @@ use mesh::{
     background::{Backoff, Background, Phase},
     checkout::{Cases, Checkout, Scope},
     context::Handled,
+    fields,
 };
 use prost::{Message, Name};
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
+use uuid::Uuid;
 
 use crate::{
+    domain::COLLECTION,
     rooms::Rooms,
     store::{self, Reservations},
 };
@@ -131,30 +134,47 @@ impl Policies {
         }
     }
 
-    /// Each stay is cancelled like any other, in a commit of its own. A stay that slipped in while the deletion was on its way is
-    /// found by looking again until there is none.
+    /// Takes up every room whose stays are to be cancelled. One at which this fails keeps none of the others waiting, and is tried
+    /// again.
     pub(crate) async fn cancel_stays_of_removed_rooms(&self) -> Result<(), Error> {
-        let today = self.clock.now().to_zoned(TimeZone::UTC).date().saturating_sub(Span::new().days(1));
-        for room in store::deleted_with_stays(self.database.read(), BATCH).await? {
-            loop {
-                let mut cancelled = 0_u64;
-                for name in self.checkout.cases().open_stays(room, today, BATCH).await? {
-                    let actor = Actor::context(Reservations::CONTEXT, name.as_str());
-                    match self.checkout.cancel(&name, Scope::All, "the room was removed", None, &actor).await {
-                        Ok(_) => cancelled += 1,
-                        Err(Error::Refused(refusal)) => {
-                            tracing::info!(reservation = name, reason = refusal.reason.as_str(), "a stay is kept");
-                        }
-                        Err(error) => return Err(error),
-                    }
-                }
-                if cancelled == 0 {
-                    break;
+        let (mut last, mut outcome) = (None, Ok(()));
+        loop {
+            let rooms = store::deleted_with_stays(self.database.read(), last, BATCH).await?;
+            let Some(end) = rooms.last().copied() else { return outcome };
+            for room in rooms {
+                if let Err(error) = self.cancel_stays_of(room).await {
+                    outcome = Err(error);
                 }
             }
-            self.database.transact("stays_cancelled", |tx| async move { store::stays_cancelled(&tx, room).await }).await?;
+            last = Some(end);
         }
-        Ok(())
+    }
+
+    /// A stay that slipped in while the deletion was on its way is found by looking again until nothing is left to cancel.
+    async fn cancel_stays_of(&self, room: Uuid) -> Result<(), Error> {
+        while self.cancel_each_stay_of(room).await? > 0 {}
+        self.database.transact("stays_cancelled", |tx| async move { store::stays_cancelled(&tx, room).await }).await
+    }
+
+    /// Goes through all stays of the room, past those that refuse. Each is cancelled like any other, in a commit of its own.
+    async fn cancel_each_stay_of(&self, room: Uuid) -> Result<u64, Error> {
+        let yesterday = self.clock.now().to_zoned(TimeZone::UTC).date().saturating_sub(Span::new().days(1));
+        let (mut last, mut cancelled) = (None, 0);
+        loop {
+            let stays = self.checkout.cases().open_stays(room, yesterday, last, BATCH).await?;
+            let Some(end) = stays.last().copied() else { return Ok(cancelled) };
+            for name in stays.into_iter().map(|id| fields::name(COLLECTION, id)) {
+                let actor = Actor::context(Reservations::CONTEXT, name.as_str());
+                match self.checkout.cancel(&name, Scope::All, "the room was removed", None, &actor).await {
+                    Ok(_) => cancelled += 1,
+                    Err(Error::Refused(refusal)) => {
+                        tracing::info!(reservation = name, reason = refusal.reason.as_str(), "a stay is kept");
+                    }
+                    Err(error) => return Err(error),
+                }
+            }
+            last = Some(end);
+        }
     }
 }
 

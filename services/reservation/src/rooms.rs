@@ -59,6 +59,11 @@ impl Rooms {
             .await
     }
 
+    /// Refuses a stay that is sold out already.
+    pub async fn check_left(&self, room: &RoomOffer, stay: &Stay) -> Result<(), Error> {
+        store::check_left(self.database.read(), room.id, stay).await
+    }
+
     /// How many units the stay's fullest night has left.
     pub async fn fewest_left(&self, room: &RoomOffer, stay: &Stay) -> Result<i32, Error> {
         store::fewest_left(self.database.read(), room, stay).await

@@ -1,8 +1,9 @@
-//! What an auditor reads here: rooms and stays, as this context believes them. Nothing is written.
+//! What an auditor reads here: rooms, the nights kept back and stays, as this context believes them. Nothing is written.
 
 use jiff::{Timestamp, civil::Date};
-use mesh::{Database, Error, fields::name};
+use mesh::{Database, Error, fields::name, money::Money};
 use sea_orm::EntityTrait;
+use uuid::Uuid;
 
 pub use crate::domain::Occupancy;
 use crate::{
@@ -19,10 +20,23 @@ pub struct RoomRow {
     pub host: String,
     /// The units that there are to sell per night.
     pub units: u16,
+    /// What one of them costs a night.
+    pub nightly_rate: Money,
     /// The room's version.
     pub version: i64,
     /// When it was deleted; none while it is active.
     pub delete_time: Option<Timestamp>,
+}
+
+/// Units of a room that its host keeps back on a night.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct BlockedRow {
+    /// The room.
+    pub room: Uuid,
+    /// The night, as `2027-05-01`.
+    pub night: String,
+    /// How many.
+    pub units: i32,
 }
 
 /// A stay.
@@ -54,11 +68,18 @@ pub async fn rooms(database: &Database) -> Result<Vec<RoomRow>, Error> {
                 name: room.name(),
                 host: room.host,
                 units: room.details.units,
+                nightly_rate: room.details.nightly_rate,
                 version: room.version,
                 delete_time: room.delete_time,
             })
         })
         .collect()
+}
+
+/// Every night of which something is kept back.
+pub async fn blocked(database: &Database) -> Result<Vec<BlockedRow>, Error> {
+    let rows = entity::blocked_night::Entity::find().all(database.read()).await?;
+    Ok(rows.into_iter().map(|row| BlockedRow { room: row.room, night: row.night, units: row.units }).collect())
 }
 
 /// Every stay that was heard of, released ones too.

@@ -77,7 +77,8 @@ fn a_users_token_says_who_it_is_and_what_they_may_be() {
     let token = issuer.mint_user("alice", &[Role::Guest, Role::Host], Duration::from_secs(60)).unwrap();
     let identity = world.verifier.verify(&token).unwrap();
     let principal = Principal::User { name: user_name("jumak", "alice"), roles: vec![Role::Guest, Role::Host] };
-    assert_eq!(identity, Identity { principal, on_behalf_of: None });
+    assert_eq!((&identity.principal, &identity.on_behalf_of), (&principal, &None));
+    assert!((60..=60 + LEEWAY_SECONDS).contains(&identity.valid_for().as_secs()), "{identity:?}");
     assert_eq!(world.verifier.verify(&token).unwrap(), identity, "the second time from memory");
 }
 
@@ -320,22 +321,24 @@ fn the_header_is_a_bearer_token() {
     let reason = |value: Option<&http::HeaderValue>| world.verifier.authenticate(value).unwrap_err().reason;
     assert_eq!(reason(None), Reason::TokenMissing);
     assert_eq!(reason(Some(&header(format!("Basic {token}")))), Reason::TokenInvalid);
-    assert_eq!(reason(Some(&header(token))), Reason::TokenInvalid);
+    assert_eq!(reason(Some(&header(token.clone()))), Reason::TokenInvalid);
+    let one = header(format!("Bearer {token}"));
+    let two = world.verifier.authenticate([&one, &one]).unwrap_err();
+    assert_eq!(two.reason, Reason::TokenInvalid, "of two, neither is chosen");
 }
 
 #[test]
 fn memory_is_bounded_and_forgets_what_has_expired() {
     let world = world();
-    let expired = Verified {
-        identity: Identity { principal: Principal::Context { name: "x".to_owned() }, on_behalf_of: None },
-        until: get_current_timestamp(),
+    let until = |expires| {
+        let principal = Principal::Context { name: "x".to_owned() };
+        Identity { principal, on_behalf_of: None, expires }
     };
-    world.verifier.remember([7; 32], expired);
+    world.verifier.remember([7; 32], until(get_current_timestamp()));
     assert_eq!(world.verifier.remembered(&[7; 32]), None);
     for n in 0..=REMEMBERED as u64 {
-        let identity = Identity { principal: Principal::Context { name: "x".to_owned() }, on_behalf_of: None };
         let digest = Sha256::digest(n.to_be_bytes()).into();
-        world.verifier.remember(digest, Verified { identity, until: u64::MAX });
+        world.verifier.remember(digest, until(u64::MAX));
     }
     assert!(world.verifier.0.verified.lock().unwrap().len() <= REMEMBERED);
 }

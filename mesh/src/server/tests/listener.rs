@@ -1,4 +1,8 @@
-use tokio::{net::TcpListener, task::JoinHandle};
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt},
+    net::{TcpListener, TcpStream},
+    task::JoinHandle,
+};
 use tokio_util::sync::CancellationToken;
 use tonic::transport::{Channel, Endpoint};
 use tonic_health::pb::{
@@ -24,7 +28,8 @@ struct Process {
     serving: JoinHandle<Result<(), ServeError>>,
 }
 
-const PROMPT: ServeOptions = ServeOptions { reflection: true, drain_deadline: Duration::from_secs(10) };
+const PROMPT: ServeOptions =
+    ServeOptions { reflection: true, drain_deadline: Duration::from_secs(10), connections: 100 };
 
 async fn process(options: ServeOptions) -> Process {
     let bench = bench();
@@ -141,6 +146,94 @@ async fn a_stop_does_not_wait_for_ever() {
     process.stop.cancel();
     tokio::time::timeout(Duration::from_secs(5), process.serving).await.unwrap().unwrap().unwrap();
     call.abort();
+}
+
+/// A client who connects and says nothing, and one who says hello and nothing more.
+#[tokio::test]
+async fn connections_that_nobody_uses_do_not_hold_up_a_stop() {
+    let process = process(PROMPT).await;
+    let address = process.endpoint.uri().authority().unwrap().to_string();
+    let _silent = TcpStream::connect(&address).await.unwrap();
+    let mut hello = TcpStream::connect(&address).await.unwrap();
+    // The preface and empty SETTINGS; neither pings nor a GOAWAY are answered.
+    hello.write_all(b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\0\x04\0\0\0\0\0").await.unwrap();
+    hello.read_exact(&mut [0; 9]).await.unwrap();
+    // And a check that never comes to its end.
+    let body = Body::new(StreamBody::new(futures::stream::pending::<Result<_, Status>>()));
+    let (channel, request) = (process.connect().await, health_request("Check", body));
+    let check = tokio::spawn(async move { over(&channel, request).await });
+    process.health("").await;
+    process.stop.cancel();
+    tokio::time::timeout(Duration::from_secs(4), process.serving).await.unwrap().unwrap().unwrap();
+    check.abort();
+}
+
+#[tokio::test]
+async fn a_connection_too_many_is_closed_and_its_place_comes_free() {
+    let process = process(ServeOptions { connections: 1, ..PROMPT }).await;
+    let first = process.connect().await;
+    assert_eq!(over(&first, process.bench.request("Do", "x")).await.text(), "x");
+    let mut second = TcpStream::connect(process.endpoint.uri().authority().unwrap().to_string()).await.unwrap();
+    let closed = tokio::time::timeout(Duration::from_secs(5), second.read(&mut [0])).await.unwrap();
+    assert!(matches!(closed, Ok(0) | Err(_)));
+    drop(first);
+    let again = async {
+        loop {
+            let Ok(channel) = process.endpoint.connect().await else { continue };
+            if let Ok(reply) = channel.oneshot(process.bench.request("Do", "x")).await {
+                return Answer::read(reply).await.text();
+            }
+        }
+    };
+    assert_eq!(tokio::time::timeout(Duration::from_secs(5), again).await.unwrap(), "x");
+}
+
+fn health_request(method: &str, body: Body) -> Request<Body> {
+    Request::post(format!("http://test/grpc.health.v1.Health/{method}"))
+        .header("content-type", "application/grpc")
+        .header("te", "trailers")
+        .body(body)
+        .unwrap()
+}
+
+#[tokio::test]
+async fn a_health_request_is_small() {
+    let process = process(PROMPT).await;
+    let channel = process.connect().await;
+    let large = HealthCheckRequest { service: "x".repeat(2_000) };
+    let request = health_request("Check", Body::new(Full::new(framed(&large.encode_to_vec()))));
+    assert_eq!(over(&channel, request).await.status.code(), Code::OutOfRange);
+}
+
+/// Nobody needs a token to open them, so nobody may keep others from asking whether the process lives.
+#[tokio::test]
+async fn health_watches_are_bounded_and_take_no_checks_place() {
+    let process = process(PROMPT).await;
+    process.health.ready().await;
+    let channel = process.connect().await;
+    let mut open = Vec::new();
+    let refused = loop {
+        let all = Body::new(Full::new(framed(&[])));
+        let reply = channel.clone().oneshot(health_request("Watch", all)).await.unwrap();
+        if reply.headers().contains_key("grpc-status") {
+            break Answer::read(reply).await;
+        }
+        open.push(reply);
+        assert!(open.len() < 190, "watches are not bounded");
+    };
+    assert_eq!(refused.refusal().reason, Reason::Overloaded);
+    assert_eq!(process.health("").await, Serving::Serving);
+    open.pop();
+    let again = async {
+        loop {
+            let all = Body::new(Full::new(framed(&[])));
+            let reply = channel.clone().oneshot(health_request("Watch", all)).await.unwrap();
+            if !reply.headers().contains_key("grpc-status") {
+                return;
+            }
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(5), again).await.expect("a place comes free");
 }
 
 async fn services(process: &Process) -> Result<Vec<String>, Status> {

@@ -2,6 +2,7 @@
 
 mod cards;
 mod layers;
+mod limits;
 mod listener;
 
 use std::{

@@ -19,7 +19,7 @@ use mesh::config::Config;
 
 pub use self::{
     findings::{Finding, Verdict},
-    reading::{OpenRequest, Reading, Told, read},
+    reading::{MyPage, OpenRequest, Reading, Told, read},
     rule::Rule,
     rules::judge,
 };

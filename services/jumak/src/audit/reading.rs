@@ -1,5 +1,7 @@
 //! All the books at one moment.
 
+use std::{collections::HashSet, str::FromStr};
+
 use anyhow::{Context as _, bail};
 use jiff::{SignedDuration, Timestamp};
 use mesh::{
@@ -7,6 +9,7 @@ use mesh::{
     bus::embedded::backlog::{Backlog, backlogs},
     clock::from_micros,
     config::Config,
+    db::StoreError,
     store::entity::{incarnation, outbox, request},
 };
 use mypage::audit::BookingRow;
@@ -15,14 +18,17 @@ use payment::{
     domain::{payment::Payment, refund::Refund},
 };
 use provider::audit::AuditedCharge;
-use reservation::audit::{Entry, NightRow};
-use room::audit::StayRow;
-use sea_orm::{ColumnTrait, ConnectionTrait, EntityTrait, QueryFilter, QueryOrder, QuerySelect};
+use reservation::audit::{Entry, NightRow, RoomRow as KnownRoom};
+use room::audit::{BlockedRow, RoomRow, StayRow};
+use sea_orm::{
+    ColumnTrait, ConnectionTrait, DbErr, EntityTrait, QueryFilter, QueryOrder, QuerySelect, RuntimeErr,
+    sqlx::sqlite::SqliteConnectOptions,
+};
 use uuid::Uuid;
 
 use crate::{
     backup::Writers,
-    embedded::{DataFolder, Member},
+    embedded::{DataFolder, Hearing, Member},
 };
 
 /// How many events are read at a time.
@@ -40,6 +46,12 @@ pub struct Reading {
     pub reservations: Vec<Entry>,
     /// Reservation's allocation of room-nights.
     pub nights: Vec<NightRow>,
+    /// The rooms as reservation knows them.
+    pub known_rooms: Vec<KnownRoom>,
+    /// Room's rooms.
+    pub rooms: Vec<RoomRow>,
+    /// What their hosts keep back.
+    pub blocked: Vec<BlockedRow>,
     /// The stays in room's calendar.
     pub stays: Vec<StayRow>,
     /// Payment's payments.
@@ -52,19 +64,34 @@ pub struct Reading {
     pub unbalanced: Vec<Uuid>,
     /// The provider's charges.
     pub charges: Vec<AuditedCharge>,
-    /// My page's bookings; none if it was never there.
-    pub bookings: Option<Vec<BookingRow>>,
+    /// My page; none if it was never there.
+    pub my_page: Option<MyPage>,
     /// The events in all outboxes.
     pub events: Vec<Told>,
     /// The requests, in all contexts, that have no answer.
     pub open_requests: Vec<OpenRequest>,
+    /// The consumers that there have to be.
+    pub hearers: Vec<String>,
     /// How far behind each consumer is.
     pub backlogs: Vec<Backlog>,
+}
+
+/// What my page has put together.
+#[derive(Clone, Debug)]
+pub struct MyPage {
+    /// The bookings.
+    pub bookings: Vec<BookingRow>,
+    /// The rooms.
+    pub rooms: Vec<mypage::audit::RoomRow>,
+    /// The events in the timelines.
+    pub heard: HashSet<Uuid>,
 }
 
 /// An event in an outbox, without what it says.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Told {
+    /// The event's id.
+    pub id: Uuid,
     /// Whose outbox it is in.
     pub context: &'static str,
     /// What happened.
@@ -101,7 +128,8 @@ pub struct OpenRequest {
 /// Reads the books in `folder`, and those that `config` says are elsewhere. Those in the folder are read as they are at one moment.
 pub async fn read(folder: &DataFolder, config: &Config, grace: SignedDuration) -> anyhow::Result<Reading> {
     let live = folder.is_locked()?;
-    let books = Books::open(folder, config, live).await?;
+    // In a box: futures within futures, down to the driver's, are deeper than the compiler looks.
+    let books = Box::pin(Books::open(folder, config, live)).await?;
     let reading = books.read(live, grace).await;
     books.close().await;
     reading
@@ -122,9 +150,8 @@ impl Books {
         for member in Member::ALL {
             let file = folder.database_file(member.name());
             let database = match config.database_url(member.name()) {
-                Some(url) => Database::connect(url, 1).await,
-                // The one that a house can do without.
-                None if member == Member::Mypage && !file.exists() => continue,
+                Some(url) => open_to_read(url).await,
+                None if member.is_optional() && !file.exists() => continue,
                 None => Database::open_file_to_read(&file, 1).await,
             };
             let database = database.with_context(|| format!("the database of {member} cannot be read"))?;
@@ -166,8 +193,13 @@ impl Books {
     async fn read(&self, live: bool, grace: SignedDuration) -> anyhow::Result<Reading> {
         let (provider, payment) = (self.of(Member::Provider)?, self.of(Member::Payment)?);
         let reservation = self.of(Member::Reservation)?;
-        let bookings = match self.of(Member::Mypage) {
-            Ok(mypage) => Some(mypage::audit::bookings(mypage).await?),
+        let room = self.of(Member::Room)?;
+        let my_page = match self.of(Member::Mypage) {
+            Ok(mypage) => Some(MyPage {
+                bookings: mypage::audit::bookings(mypage).await?,
+                rooms: mypage::audit::rooms(mypage).await?,
+                heard: mypage::audit::heard(mypage).await?,
+            }),
             Err(_) => None,
         };
         let (mut events, mut open_requests) = (Vec::new(), Vec::new());
@@ -175,21 +207,26 @@ impl Books {
             events.extend(told(member.name(), database).await?);
             open_requests.extend(unanswered(member.name(), database).await?);
         }
+        let hearers = self.hearers().await?;
         let mut reading = Reading {
             time: Clock::system().now(),
             grace,
             reservations: reservation::audit::reservations(reservation).await?,
             nights: reservation::audit::nights(reservation).await?,
-            stays: room::audit::stays(self.of(Member::Room)?).await?,
+            known_rooms: reservation::audit::rooms(reservation).await?,
+            rooms: room::audit::rooms(room).await?,
+            blocked: room::audit::blocked(room).await?,
+            stays: room::audit::stays(room).await?,
             payments: payment::audit::payments(payment).await?,
             refunds: payment::audit::refunds(payment).await?,
             balances: payment::audit::balances(payment).await?,
             unbalanced: payment::audit::unbalanced(payment).await?,
             charges: provider::audit::charges(provider).await?,
-            bookings,
+            my_page,
             events,
             open_requests,
-            backlogs: self.backlogs().await?,
+            backlogs: backlogs(&self.bus).await?.into_iter().filter(|one| hearers.contains(&one.consumer)).collect(),
+            hearers,
         };
         if !live {
             reading.time = reading.last_change().unwrap_or(reading.time);
@@ -197,17 +234,22 @@ impl Books {
         Ok(reading)
     }
 
-    /// The backlogs of those consumers that will ever hear again: a projection that was thrown away has left one behind.
-    async fn backlogs(&self) -> anyhow::Result<Vec<Backlog>> {
+    /// The consumers that have to hear: a projection by the name that goes with its database, so that one which was thrown away, and
+    /// has left its consumer behind, is none of them.
+    async fn hearers(&self) -> anyhow::Result<Vec<String>> {
         let mut names = Vec::new();
         for (member, database) in &self.contexts {
-            names.push(member.name().to_owned());
-            if let Some(row) = incarnation::Entity::find_by_id(1).one(database.read()).await? {
-                names.push(format!("{member}-{}", row.incarnation.simple()));
+            match member.hears() {
+                None => {}
+                Some(Hearing::Once) => names.push(member.name().to_owned()),
+                Some(Hearing::AsProjection) => {
+                    // There is none before its first start.
+                    let row = incarnation::Entity::find_by_id(1).one(database.read()).await?;
+                    names.extend(row.map(|row| format!("{member}-{}", row.incarnation.simple())));
+                }
             }
         }
-        let all = backlogs(&self.bus).await?;
-        Ok(all.into_iter().filter(|backlog| names.contains(&backlog.consumer)).collect())
+        Ok(names)
     }
 }
 
@@ -220,6 +262,16 @@ impl Reading {
         let events = self.events.iter().map(|told| told.occur_time);
         reservations.chain(payments).chain(refunds).chain(charges).chain(events).max()
     }
+}
+
+/// Opens the database at `url` for reading. An SQLite file must be there: an audit makes none.
+async fn open_to_read(url: &str) -> Result<Database, StoreError> {
+    if !url.starts_with("sqlite:") {
+        return Database::connect(url, 1).await;
+    }
+    let options =
+        SqliteConnectOptions::from_str(url).map_err(|error| DbErr::Conn(RuntimeErr::SqlxError(error.into())))?;
+    Database::open_file_to_read(options.get_filename(), 1).await
 }
 
 /// Lets a database that has one connection see from here on what it sees now: its transaction is never ended.
@@ -244,8 +296,8 @@ async fn told(context: &'static str, database: &Database) -> anyhow::Result<Vec<
         events.extend(page.into_iter().map(|row| {
             let is_published = row.publish_time.is_some();
             let sequence = row.sequence;
-            let Event { kind, subject, time, correlation_id, .. } = row.into();
-            Told { context, kind, subject, sequence, occur_time: time, correlation_id, is_published }
+            let Event { id, kind, subject, time, correlation_id, .. } = row.into();
+            Told { id, context, kind, subject, sequence, occur_time: time, correlation_id, is_published }
         }));
     }
 }

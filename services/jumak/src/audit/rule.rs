@@ -28,8 +28,10 @@ macro_rules! rules {
 rules! {
     UnitsTaken = "units_taken", "the units taken on a night are those of the stays that hold them";
     Capacity = "capacity", "no night is sold beyond its capacity";
+    RoomsKnown = "rooms_known", "reservation sells what the rooms' own context has, at its price, less what hosts keep back";
     PaidOnce = "paid_once", "a confirmed reservation is paid exactly once, by payment's books and by the provider's";
     RefundedOnce = "refunded_once", "a cancelled reservation is refunded exactly once, by both books";
+    Orphan = "orphan", "no payment keeps money for a reservation that is not there or not decided";
     NothingKept = "nothing_kept", "nothing stays charged for a reservation that never came about";
     HoldsEnd = "holds_end", "no hold outlives its expiry";
     CancellationsEnd = "cancellations_end", "no cancellation waits for its refund";
@@ -39,11 +41,11 @@ rules! {
     VoidedUncharged = "voided_uncharged", "what a voided payment was charged is given back";
     Ledger = "ledger", "the ledger balances, and its accounts say what payments and provider say";
     EventsPublished = "events_published", "every event is on the bus";
-    EventsHandled = "events_handled", "every consumer has heard every event, and none was put aside";
+    EventsHandled = "events_handled", "every context that hears is a consumer of the bus, has heard every event, and put none aside";
     EventsNamed = "events_named", "every event names its business case, the same one all along";
     RequestsAnswered = "requests_answered", "every request about a settled case has its answer";
-    Calendar = "calendar", "the rooms' calendar shows every stay as its reservation stands";
-    MyPage = "my_page", "my page shows guest and host every reservation and payment as it stands";
+    Calendar = "calendar", "the rooms' calendar shows every stay as its reservation stands, and no other";
+    MyPage = "my_page", "my page shows guest and host every reservation, payment, room and event as it stands";
 }
 
 impl fmt::Display for Rule {

@@ -1,11 +1,13 @@
 //! The rules themselves: pure functions of a reading.
 
+mod calendar;
 mod cases;
 mod events;
 mod ledger;
+mod page;
 mod payments;
+mod rooms;
 mod stays;
-mod views;
 
 use super::{findings::Verdict, index::Index, reading::Reading};
 
@@ -14,11 +16,13 @@ pub fn judge(reading: &Reading) -> Verdict {
     let index = Index::new(reading);
     let mut verdict = Verdict::default();
     stays::check(&index, &mut verdict);
+    rooms::check(&index, &mut verdict);
     cases::check(&index, &mut verdict);
     payments::check(&index, &mut verdict);
     ledger::check(&index, &mut verdict);
     events::check(&index, &mut verdict);
-    views::check(&index, &mut verdict);
+    calendar::check(&index, &mut verdict);
+    page::check(&index, &mut verdict);
     verdict.findings.sort_by_key(|finding| finding.rule);
     verdict
 }

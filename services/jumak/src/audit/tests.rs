@@ -1,16 +1,19 @@
 mod breaks;
 mod house;
 mod live;
+mod shown;
+mod ways;
 
 use std::collections::BTreeSet;
 
 use jiff::ToSpan;
 use mesh::clock::from_micros;
 use payment::domain::{machine::State as PaymentState, payment::Payment, refund::Kind};
+use uuid::Uuid;
 
 use self::{
     breaks::{breaks, open_request},
-    house::{TOTAL, at, booking_of, charge_of, event_of, in_order, just_now, payment_of, stay_of},
+    house::{TOTAL, at, booking_of, charge_of, event_of, in_order, just_now, nothing, payment_of, stay_of},
 };
 use super::{Finding, Reading, Rule, Verdict, check, judge};
 
@@ -57,6 +60,8 @@ fn what_is_under_way_has_its_time() {
             (told.occur_time, told.is_published) = (just_now(), false);
             stay_of(books, at::CONFIRMED).version = 1;
             booking_of(books, at::CONFIRMED).state = "PENDING".to_owned();
+            // Nobody has heard yet.
+            event_of(books, at::CONFIRMED).id = Uuid::from_u128(12);
         },
         |books| {
             // Voided a moment ago, and charged since.
@@ -73,7 +78,15 @@ fn what_is_under_way_has_its_time() {
             charge_of(books, at::PAYING).times_taken = 1;
         },
         |books| charge_of(books, at::CANCELLING).given_back_minor = TOTAL,
-        |books| books.bookings = None,
+        |books| books.my_page = None,
+        |books| {
+            // A room has changed, and nobody has heard yet.
+            let told = books.events.iter_mut().find(|told| told.context == "room").unwrap();
+            (told.occur_time, told.id) = (just_now(), Uuid::from_u128(13));
+            (books.rooms[0].version, books.rooms[0].units) = (2, 3);
+        },
+        // Before anything has happened.
+        |books| *books = nothing(),
     ];
     for (number, change) in under_way.iter().enumerate() {
         let mut books = in_order();

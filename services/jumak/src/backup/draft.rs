@@ -1,7 +1,8 @@
 //! A folder that appears all at once: made under another name beside its place, then renamed.
 
 use std::{
-    fs::{self, File},
+    ffi::OsStr,
+    fs::{self, File, OpenOptions},
     io,
     path::{Path, PathBuf},
 };
@@ -9,21 +10,72 @@ use std::{
 use anyhow::{Context as _, bail};
 use tempfile::TempDir;
 
-/// What a stopped process leaves in its data folder, and what keeps nothing.
-const LEFT_BEHIND: &str = "jumak.lock";
+use crate::embedded::{DataFolder, LOCK_FILE, Lock};
 
 /// A folder that is not there yet. Dropped before it is published, it leaves nothing.
 #[derive(Debug)]
 pub struct Draft {
     folder: TempDir,
     place: PathBuf,
+    claim: Option<Claim>,
+}
+
+/// A data folder that nobody else uses, and that holds nothing but its lock file. Dropped, it is as it was before.
+#[derive(Debug)]
+struct Claim {
+    lock: Lock,
+    place: PathBuf,
+    was_there: bool,
+    is_given_up: bool,
+}
+
+impl Claim {
+    fn of(folder: &DataFolder) -> anyhow::Result<Self> {
+        let (place, was_there) = (folder.path().to_owned(), folder.path().exists());
+        Ok(Self { lock: folder.lock()?, place, was_there, is_given_up: false })
+    }
+
+    /// Removes the lock file. From then on another process can make one of its own, which is left alone.
+    fn give_up(&mut self) -> io::Result<()> {
+        self.is_given_up = true;
+        self.lock.remove_file()
+    }
+}
+
+impl Drop for Claim {
+    fn drop(&mut self) {
+        if self.is_given_up {
+            return;
+        }
+        // What cannot be removed is somebody's, or keeps nothing.
+        let _left = self.lock.remove_file();
+        if !self.was_there {
+            let _left = fs::remove_dir(&self.place);
+        }
+    }
 }
 
 impl Draft {
     /// A draft of the folder `place`, which must not hold anything yet.
     pub fn of(place: &Path) -> anyhow::Result<Self> {
         let place = std::path::absolute(place)?;
-        refuse_to_overwrite(&place)?;
+        refuse_to_overwrite(&place, None)?;
+        Self::beside(place, None)
+    }
+
+    /// A draft of a data folder, which nobody else can use until this is published or dropped.
+    pub fn of_data(folder: &DataFolder) -> anyhow::Result<Self> {
+        let folder = DataFolder::at(std::path::absolute(folder.path())?);
+        if folder.is_locked()? {
+            bail!("the data folder {} is in use; stop the jumak that uses it first", folder.path().display());
+        }
+        // A stopped process leaves its lock file, which keeps nothing.
+        refuse_to_overwrite(folder.path(), Some(LOCK_FILE))?;
+        let claim = Claim::of(&folder)?;
+        Self::beside(folder.path().to_owned(), Some(claim))
+    }
+
+    fn beside(place: PathBuf, claim: Option<Claim>) -> anyhow::Result<Self> {
         // In the same folder, so that the rename stays within one file system.
         let parent = place.parent().with_context(|| format!("{} is no place for a folder", place.display()))?;
         let failed = || format!("a folder cannot be made in {}", parent.display());
@@ -33,7 +85,7 @@ impl Draft {
         #[cfg(unix)]
         builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o700));
         let folder = builder.tempdir_in(parent).with_context(failed)?;
-        Ok(Self { folder, place })
+        Ok(Self { folder, place, claim })
     }
 
     /// Where it is for now. Its owner's alone.
@@ -42,12 +94,15 @@ impl Draft {
     }
 
     /// Puts the folder in its place, durably.
-    pub fn publish(self) -> anyhow::Result<()> {
+    pub fn publish(mut self) -> anyhow::Result<()> {
         sync(self.path())?;
-        let failed = || format!("{} cannot be put in its place", self.place.display());
+        let place = self.place.display().to_string();
+        let failed = || format!("{place} cannot be put in its place");
         if self.place.exists() {
-            // Empty but for the lock file, or this fails: somebody has begun to use it since.
-            let _absent = fs::remove_file(self.place.join(LEFT_BEHIND));
+            if let Some(claim) = &mut self.claim {
+                claim.give_up().with_context(failed)?;
+            }
+            // Empty, or this fails: somebody has begun to use it since.
             fs::remove_dir(&self.place).with_context(failed)?;
         }
         fs::rename(self.path(), &self.place).with_context(failed)?;
@@ -60,13 +115,13 @@ impl Draft {
     }
 }
 
-fn refuse_to_overwrite(place: &Path) -> anyhow::Result<()> {
+fn refuse_to_overwrite(place: &Path, allowed: Option<&str>) -> anyhow::Result<()> {
     let entries = match fs::read_dir(place) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
         entries => entries.with_context(|| format!("{} cannot be used", place.display()))?,
     };
     for entry in entries {
-        if entry?.file_name() != LEFT_BEHIND {
+        if Some(entry?.file_name().as_os_str()) != allowed.map(OsStr::new) {
             bail!("{} is not empty, and is left as it is; name another folder", place.display());
         }
     }
@@ -80,6 +135,15 @@ pub fn private_folder(path: &Path) -> anyhow::Result<()> {
     #[cfg(unix)]
     std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
     builder.create(path).with_context(|| format!("the folder {} cannot be made", path.display()))
+}
+
+/// Makes a file that only its owner may read.
+pub fn private_file(path: &Path) -> anyhow::Result<File> {
+    let mut options = OpenOptions::new();
+    options.write(true).create_new(true);
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    options.open(path).with_context(|| format!("{} cannot be written", path.display()))
 }
 
 /// Waits until everything in the folder is on the disk.

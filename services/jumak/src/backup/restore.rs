@@ -1,7 +1,7 @@
 //! A backup put back: into a folder that holds nothing, after every file has proved to be what the manifest says.
 
 use std::{
-    fs::{self, File},
+    fs::File,
     path::{Path, PathBuf},
 };
 
@@ -46,10 +46,7 @@ pub async fn restore(args: &RestoreArgs) -> anyhow::Result<bool> {
 /// Puts the backup in `from` into `folder`, which appears all at once when it is complete.
 pub fn put_back(from: &Path, folder: &DataFolder) -> anyhow::Result<Manifest> {
     let manifest = Manifest::read(from)?;
-    if folder.is_locked()? {
-        bail!("the data folder {} is in use; stop the jumak that uses it first", folder.path().display());
-    }
-    let draft = Draft::of(folder.path())?;
+    let draft = Draft::of_data(folder)?;
     for entry in &manifest.files {
         put_back_file(from, draft.path(), entry)?;
     }
@@ -64,11 +61,11 @@ fn put_back_file(from: &Path, to: &Path, entry: &Entry) -> anyhow::Result<()> {
         draft::private_folder(folder)?;
     }
     let mut read = File::open(&source).with_context(unreadable)?;
-    let written = File::create_new(&target).with_context(|| format!("{} cannot be written", target.display()))?;
+    // However the backup was kept meanwhile, its owner alone reads what is restored, and writes to it.
+    let written = draft::private_file(&target)?;
     let copied = pass_on(&mut read, written).with_context(unreadable)?;
     if !entry.is_of(&copied) {
         bail!("the backup's {} is damaged: it is not what its manifest says; nothing was restored", entry.path);
     }
-    fs::set_permissions(&target, read.metadata()?.permissions())?;
     Ok(())
 }

@@ -10,12 +10,15 @@ use tempfile::TempDir;
 
 use super::*;
 
-/// A folder with two databases, each of which holds a number, and a key.
+/// A folder with the databases that there have to be, two more, each of which holds a number, and a key.
 struct House(TempDir);
 
 impl House {
     async fn new() -> Self {
         let house = Self(tempfile::tempdir().unwrap());
+        for name in ["provider", "payment", "room", "reservation", "bus"] {
+            house.database(name).await.close().await;
+        }
         for name in ["cause", "effect"] {
             let database = house.database(name).await;
             let make = "CREATE TABLE number (value INTEGER NOT NULL); INSERT INTO number VALUES (0)";
@@ -68,8 +71,9 @@ async fn write(cause: &Database, effect: &Database, stop: &AtomicBool) {
 async fn while_writers_are_stopped_nothing_changes_and_no_effect_is_without_its_cause() {
     let house = House::new().await;
     let (cause, effect) = (house.database("cause").await, house.database("effect").await);
-    let files = databases_in(house.folder().path()).unwrap();
-    let numbers = async || (number(&files[0]).await, number(&files[1]).await);
+    let files = databases_in(&house.folder()).unwrap();
+    let numbered = ["cause", "effect"].map(|name| house.folder().database_file(name));
+    let numbers = async || (number(&numbered[0]).await, number(&numbered[1]).await);
     let stop = AtomicBool::new(false);
     let looking = async {
         for _ in 0..20 {
@@ -141,7 +145,7 @@ async fn what_is_restored_is_what_was_copied() {
     let database = house.database("cause").await;
     set(&database, 42).await;
     let copied = copy(&house.folder(), &house.place("backup")).await.unwrap();
-    assert_eq!(copied.files, 3);
+    assert_eq!(copied.files, 8);
     database.close().await;
 
     let restored = DataFolder::at(house.place("somewhere/restored"));
@@ -157,19 +161,56 @@ async fn what_is_restored_is_what_was_copied() {
 
 #[cfg(unix)]
 #[tokio::test]
-async fn keys_stay_their_owners_alone() {
+async fn keys_and_databases_are_their_owners_alone_however_a_backup_was_kept() {
     use std::os::unix::fs::PermissionsExt;
     let house = House::new().await;
-    fs::set_permissions(house.folder().key_file("issuer"), fs::Permissions::from_mode(0o600)).unwrap();
-    copy(&house.folder(), &house.place("backup")).await.unwrap();
-    let restored = DataFolder::at(house.place("restored"));
-    put_back(&house.place("backup"), &restored).unwrap();
+    let set_mode = |path: &Path, mode| fs::set_permissions(path, fs::Permissions::from_mode(mode)).unwrap();
     let mode = |path: &Path| fs::metadata(path).unwrap().permissions().mode() & 0o777;
-    for folder in [house.place("backup"), restored.path().to_owned()] {
-        assert_eq!(mode(&folder.join("keys/issuer.pem")), 0o600);
-        assert_eq!(mode(&folder.join("keys")), 0o700);
-        assert_eq!(mode(&folder), 0o700);
+    let check = |folder: &Path| {
+        for (path, expected) in [("", 0o700), ("keys", 0o700), ("keys/issuer.pem", 0o600), ("room.db", 0o600)] {
+            assert_eq!(mode(&folder.join(path)), expected, "{path} in {}", folder.display());
+        }
+    };
+    let backup = house.place("backup");
+    set_mode(&house.folder().database_file("room"), 0o644);
+    copy(&house.folder(), &backup).await.unwrap();
+    check(&backup);
+
+    set_mode(&backup.join("room.db"), 0o444);
+    set_mode(&backup.join("keys/issuer.pem"), 0o400);
+    let restored = DataFolder::at(house.place("restored"));
+    put_back(&backup, &restored).unwrap();
+    check(restored.path());
+}
+
+#[tokio::test]
+async fn a_backup_without_a_database_that_there_has_to_be_is_none() {
+    for name in ["provider", "payment", "room", "reservation", "bus"] {
+        let house = House::new().await;
+        fs::remove_file(house.folder().database_file(name)).unwrap();
+        let refusal = copy(&house.folder(), &house.place("backup")).await.unwrap_err().to_string();
+        assert!(refusal.contains(&format!("{name}.db is missing")), "{refusal}");
+        assert!(!house.place("backup").exists());
     }
+}
+
+/// Whoever starts while a backup is put back is refused, and a restore that failed leaves what was there.
+#[tokio::test]
+async fn a_folder_is_held_while_it_is_restored() {
+    let house = House::new().await;
+    let folder = DataFolder::at(house.place("restored"));
+    let draft = Draft::of_data(&folder).unwrap();
+    let refusal = folder.lock().unwrap_err().to_string();
+    assert!(refusal.contains("is in use"), "{refusal}");
+    drop(draft);
+    assert!(!folder.path().exists(), "it was not there before");
+
+    folder.create().unwrap();
+    drop(Draft::of_data(&folder).unwrap());
+    assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 0, "it was there, and empty");
+
+    Draft::of_data(&folder).unwrap().publish().unwrap();
+    drop(folder.lock().unwrap());
 }
 
 #[tokio::test]

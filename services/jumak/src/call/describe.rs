@@ -90,7 +90,8 @@ fn values(text: &mut String, kind: &EnumDescriptor, depth: usize) -> std::fmt::R
     Ok(())
 }
 
-fn type_name(field: &FieldDescriptor) -> String {
+/// The kind of a field as a person reads it.
+pub fn type_name(field: &FieldDescriptor) -> String {
     let kind = match field.kind() {
         Kind::Message(kind) => kind.name().to_owned(),
         Kind::Enum(kind) => kind.name().to_owned(),

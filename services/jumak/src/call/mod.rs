@@ -7,15 +7,18 @@ mod codec;
 mod describe;
 mod failure;
 mod methods;
+mod only;
 mod request;
 mod send;
 #[cfg(test)]
 mod tests;
 
+use std::time::Duration;
+
 use prost_reflect::{DynamicMessage, MethodDescriptor};
 
-use self::{methods::Methods, send::Header};
-use crate::cli::output;
+use self::{methods::Methods, only::Field, send::Header};
+use crate::cli::{duration, output};
 
 /// Where `jumak up` takes calls unless told otherwise.
 pub const DEFAULT_TARGET: &str = "http://127.0.0.1:8088";
@@ -45,6 +48,9 @@ pub struct Args {
     /// Make the call safe to repeat: this id, or `auto` for a new one
     #[arg(long, value_name = "ID")]
     request_id: Option<String>,
+    /// How long to wait for the answer [default: 10s; a stream's end is waited for]
+    #[arg(long, value_name = "TIME", value_parser = duration::parse)]
+    timeout: Option<Duration>,
     /// Print only this field of the reply, as in name or offers.0.room.name
     #[arg(long, value_name = "FIELD")]
     only: Option<String>,
@@ -70,9 +76,11 @@ pub async fn run(args: &Args) -> anyhow::Result<bool> {
         return Ok(true);
     }
     let message = request::read(&method, &args.request, args.request_id.as_deref())?;
-    let request = send::request(message, args.token.as_deref(), &args.metadata)?;
+    let only = args.only.as_deref().map(|path| Field::find(&method.output(), path)).transpose()?;
+    let mut request = send::request(message, args.token.as_deref(), &args.metadata)?;
+    send::limit(&mut request, &method, args.timeout);
     let channel = send::connect(&args.target).await?;
-    match send::send(channel, &method, request, |reply| print(args, &method, &reply)).await? {
+    match send::send(channel, &method, request, |reply| print(only.as_ref(), &method, &reply)).await? {
         Ok(()) => Ok(true),
         Err(status) => {
             eprintln!("{}", failure::explain(&status));
@@ -81,9 +89,9 @@ pub async fn run(args: &Args) -> anyhow::Result<bool> {
     }
 }
 
-fn print(args: &Args, method: &MethodDescriptor, reply: &DynamicMessage) -> anyhow::Result<()> {
-    let text = match &args.only {
-        Some(field) => request::field(reply, field)?,
+fn print(only: Option<&Field>, method: &MethodDescriptor, reply: &DynamicMessage) -> anyhow::Result<()> {
+    let text = match only {
+        Some(field) => field.of(reply)?,
         None if method.is_server_streaming() => serde_json::to_string(reply)?,
         None => serde_json::to_string_pretty(reply)?,
     };

@@ -1,4 +1,4 @@
-//! From JSON to a request, and from a reply to one of its fields.
+//! From JSON to a request.
 
 use std::{fs, io::Read};
 
@@ -6,6 +6,8 @@ use anyhow::Context as _;
 use prost_reflect::{DynamicMessage, FieldDescriptor, Kind, MessageDescriptor, MethodDescriptor};
 use serde_json::Value;
 use uuid::Uuid;
+
+use super::describe;
 
 const REQUEST_ID: &str = "request_id";
 
@@ -24,6 +26,8 @@ pub fn read(method: &MethodDescriptor, source: &str, request_id: Option<&str>) -
     if let Some(id) = request_id {
         let field = method.input().get_field_by_name(REQUEST_ID);
         let field = field.with_context(|| format!("{} takes no request id", method.name()))?;
+        // The server takes an empty one for none.
+        anyhow::ensure!(!id.trim().is_empty(), "the request id is empty; type one, or `auto` for a new one");
         let id = if id == "auto" { Uuid::now_v7().to_string() } else { id.to_owned() };
         message.set_field(&field, prost_reflect::Value::String(id));
     }
@@ -34,11 +38,38 @@ pub fn read(method: &MethodDescriptor, source: &str, request_id: Option<&str>) -
 pub fn parse(method: &MethodDescriptor, text: &str) -> anyhow::Result<DynamicMessage> {
     let mut json: Value = serde_json::from_str(text).context("the request is no JSON")?;
     spell_masks(&method.input(), &mut json);
-    DynamicMessage::deserialize(method.input(), json).map_err(|error| {
+    DynamicMessage::deserialize(method.input(), &json).map_err(|error| {
+        let (path, reason) = fault(&method.input(), &json).unwrap_or_else(|| (String::new(), error.to_string()));
         anyhow::anyhow!(
-            "the request is no {}: {error}; `jumak call {} --describe` explains its fields",
+            "the request is no {}: {path}{reason}; `jumak call {} --describe` explains its fields",
             method.input().name(),
             method.name()
+        )
+    })
+}
+
+/// The field that cannot be read, by its path, and why. The reader of JSON does not say where it was, so the fields are read one by one.
+fn fault(message: &MessageDescriptor, json: &Value) -> Option<(String, String)> {
+    let Value::Object(members) = json else { return None };
+    members.iter().find_map(|(name, value)| {
+        let alone = Value::Object([(name.clone(), value.clone())].into_iter().collect());
+        let error = DynamicMessage::deserialize(message.clone(), &alone).err()?;
+        let field = message.get_field_by_json_name(name).or_else(|| message.get_field_by_name(name));
+        // A name that there is not is in the reader's words already.
+        let Some(field) = field else { return Some((String::new(), error.to_string())) };
+        let below = match field.kind() {
+            Kind::Message(kind) if !field.is_map() && !kind.full_name().starts_with("google.protobuf.") => {
+                match value {
+                    Value::Array(items) => items.iter().enumerate().find_map(|(at, item)| {
+                        fault(&kind, item).map(|(path, reason)| (format!("{name}.{at}.{path}"), reason))
+                    }),
+                    value => fault(&kind, value).map(|(path, reason)| (format!("{name}.{path}"), reason)),
+                }
+            }
+            _ => None,
+        };
+        Some(
+            below.unwrap_or_else(|| (format!("{name}: "), format!("{error}; it is a {}", describe::type_name(&field)))),
         )
     })
 }
@@ -71,15 +102,4 @@ fn to_camel_case(text: &str) -> String {
         }
     }
     camel
-}
-
-/// One field of a reply, by its path with dots between the steps: text as it is, anything else as JSON.
-pub fn field(reply: &DynamicMessage, path: &str) -> anyhow::Result<String> {
-    let reply = serde_json::to_value(reply)?;
-    let pointer: String = path.split('.').map(|step| format!("/{}", to_camel_case(step))).collect();
-    match reply.pointer(&pointer) {
-        Some(Value::String(text)) => Ok(text.clone()),
-        Some(value) => Ok(value.to_string()),
-        None => anyhow::bail!("the reply has no {path}"),
-    }
 }

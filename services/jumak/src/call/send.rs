@@ -5,7 +5,7 @@ use std::{error::Error as _, str::FromStr, time::Duration};
 use anyhow::Context as _;
 use prost_reflect::{DynamicMessage, MethodDescriptor};
 use tonic::{
-    Request, Status,
+    Request, Status, TimeoutExpired,
     client::Grpc,
     metadata::{AsciiMetadataKey, AsciiMetadataValue},
     transport::{Channel, Endpoint},
@@ -13,10 +13,15 @@ use tonic::{
 
 use super::codec::DynamicCodec;
 
+/// How long an answer is waited for: longer than the server takes for any.
+const TIMEOUT: Duration = Duration::from_secs(10);
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 /// A stream may be silent for long; a dead peer is noticed after the two together.
 const KEEP_ALIVE_INTERVAL: Duration = Duration::from_secs(30);
 const KEEP_ALIVE_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// What to do about a call of which nobody knows what became.
+const REPEATED_SAFELY: &str = "a call that was made with --request-id can be repeated safely";
 
 /// A header as it is typed: `key=value`, or `key: value` as grpcurl has it.
 #[derive(Clone, Debug)]
@@ -56,6 +61,17 @@ pub fn request(
     bearer.set_sensitive(true);
     metadata.insert(AUTHORIZATION, bearer);
     Ok(request)
+}
+
+/// Sets how long the answer may take, unless a header does.
+pub fn limit(request: &mut Request<DynamicMessage>, method: &MethodDescriptor, timeout: Option<Duration>) {
+    let by_default = || {
+        let is_open = method.is_server_streaming() || request.metadata().contains_key("grpc-timeout");
+        (!is_open).then_some(TIMEOUT)
+    };
+    if let Some(timeout) = timeout.or_else(by_default) {
+        request.set_timeout(timeout);
+    }
 }
 
 /// Connects to `target`.
@@ -102,12 +118,56 @@ pub async fn send(
     }
 }
 
-/// The status, if it is the server's word: a connection that broke says nothing about what became of the call.
+/// The status, if it is the server's word: a connection that broke, or a time that ran out here, says nothing about what became of
+/// the call.
 fn refusal(status: Status) -> anyhow::Result<Result<(), Status>> {
-    match status.source() {
-        Some(broken) if broken.is::<tonic::transport::Error>() => Err(anyhow::anyhow!(
-            "the connection broke before the whole answer had come; a call that was made with --request-id can be repeated safely"
-        )),
-        _ => Ok(Err(status)),
+    // A reference to an error is an error as well, and has no cause of its own.
+    let causes = || std::iter::successors(status.source(), |cause| (*cause).source());
+    if causes().any(|cause| cause.is::<TimeoutExpired>()) {
+        return Err(anyhow::anyhow!(
+            "no answer came in the time that was given; take more with --timeout; {REPEATED_SAFELY}"
+        ));
+    }
+    if causes().any(|cause| cause.is::<tonic::transport::Error>()) {
+        return Err(anyhow::anyhow!("the connection broke before the whole answer had come; {REPEATED_SAFELY}"));
+    }
+    Ok(Err(status))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Whoever listens never answers: then nobody knows what became of the call, and nothing has broken either.
+    #[tokio::test]
+    async fn a_time_that_ran_out_is_no_broken_connection() {
+        let silent = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let method = crate::call::Methods::of(mesh::server::contracts().unwrap()).find("GetRoom").unwrap();
+        let mut request = Request::new(DynamicMessage::new(method.input()));
+        limit(&mut request, &method, Some(Duration::from_millis(1)));
+        let channel = connect(&silent.local_addr().unwrap().to_string()).await.unwrap();
+        let told = send(channel, &method, request, |_| Ok(())).await.unwrap_err().to_string();
+        assert!(told.contains("--timeout") && !told.contains("broke"), "{told}");
+        let status = refusal(Status::deadline_exceeded("too late")).unwrap().unwrap_err();
+        assert_eq!(status.code(), tonic::Code::DeadlineExceeded, "the server's word is its own");
+    }
+
+    #[test]
+    fn an_answer_is_waited_for_as_long_as_is_said() {
+        let pool = mesh::server::contracts().unwrap();
+        let methods = crate::call::Methods::of(pool);
+        let timeout = |name: &str, header: Option<&str>, timeout| {
+            let method = methods.find(name).unwrap();
+            let mut request = Request::new(DynamicMessage::new(method.input()));
+            if let Some(header) = header {
+                request.metadata_mut().insert("grpc-timeout", header.parse().unwrap());
+            }
+            limit(&mut request, &method, timeout);
+            request.metadata().get("grpc-timeout").map(|timeout| timeout.to_str().unwrap().to_owned())
+        };
+        assert_eq!(timeout("GetRoom", None, None).as_deref(), Some("10000000u"));
+        assert_eq!(timeout("GetRoom", Some("1n"), None).as_deref(), Some("1n"));
+        assert_eq!(timeout("GetRoom", Some("1n"), Some(Duration::from_secs(2))).as_deref(), Some("2000000u"));
+        assert_eq!(timeout("WatchMyPage", None, None), None);
     }
 }

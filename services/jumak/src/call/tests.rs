@@ -1,7 +1,7 @@
-use prost_reflect::MethodDescriptor;
+use prost_reflect::{DynamicMessage, MethodDescriptor, ReflectMessage};
 use serde_json::json;
 
-use super::{describe, methods::Methods, request};
+use super::{describe, methods::Methods, only::Field, request};
 
 fn methods() -> Methods {
     Methods::of(mesh::server::contracts().unwrap())
@@ -9,6 +9,10 @@ fn methods() -> Methods {
 
 fn method(name: &str) -> MethodDescriptor {
     methods().find(name).unwrap()
+}
+
+fn field(message: &DynamicMessage, path: &str) -> String {
+    Field::find(&message.descriptor(), path).unwrap().of(message).unwrap()
 }
 
 #[test]
@@ -69,18 +73,66 @@ fn a_request_that_cannot_be_read_says_where_to_look() {
 #[test]
 fn a_request_id_goes_only_where_there_is_one() {
     let message = request::read(&method("CreateRoom"), "{}", Some("once")).unwrap();
-    assert_eq!(request::field(&message, "request_id").unwrap(), "once");
+    assert_eq!(field(&message, "request_id"), "once");
     let message = request::read(&method("CreateRoom"), "{}", Some("auto")).unwrap();
-    assert_eq!(request::field(&message, "requestId").unwrap().len(), 36);
+    assert_eq!(field(&message, "requestId").len(), 36);
     assert!(request::read(&method("GetRoom"), "{}", Some("once")).is_err());
+    for empty in ["", " "] {
+        let refusal = request::read(&method("CreateRoom"), "{}", Some(empty)).unwrap_err().to_string();
+        assert!(refusal.contains("is empty"), "{refusal}");
+    }
 }
 
 #[test]
 fn one_field_of_a_reply_is_plain_text() {
     let message = request::parse(&method("SearchRooms"), r#"{"guests": 2, "amenities": ["wifi"]}"#).unwrap();
-    assert_eq!(request::field(&message, "amenities.0").unwrap(), "wifi");
-    assert_eq!(request::field(&message, "guests").unwrap(), "2");
-    assert!(request::field(&message, "nothing.here").unwrap_err().to_string().contains("nothing.here"));
+    assert_eq!(field(&message, "amenities.0"), "wifi");
+    assert_eq!(field(&message, "guests"), "2");
+    let refusal = Field::find(&message.descriptor(), "amenities.1").unwrap().of(&message).unwrap_err().to_string();
+    assert_eq!(refusal, "the reply has no amenities.1");
+}
+
+/// JSON leaves out what is as it is by default.
+#[test]
+fn a_field_that_a_reply_leaves_out_is_as_it_is_by_default() {
+    let message = DynamicMessage::new(method("CreateReservation").output());
+    for (path, expected) in [
+        ("name", ""),
+        ("units", "0"),
+        ("state", "STATE_UNSPECIFIED"),
+        ("create_time", "null"),
+        ("price.lines", "[]"),
+        ("price.total.currencyCode", ""),
+    ] {
+        assert_eq!(field(&message, path), expected, "{path}");
+    }
+}
+
+#[test]
+fn a_field_that_no_reply_has_is_known_before_the_call() {
+    let reply = method("ListRooms").output();
+    for (path, expected) in [
+        ("nothing.here", "has no `nothing`; it has rooms"),
+        ("rooms.name", "is a list"),
+        ("rooms.0.nam", "a Room has no `nam`"),
+        ("rooms.0.name.first", "nothing below"),
+        ("rooms.0.create_time.seconds", "nothing below"),
+        ("", "has no ``"),
+    ] {
+        let refusal = Field::find(&reply, path).unwrap_err().to_string();
+        assert!(refusal.contains(expected), "{path}: {refusal}");
+    }
+}
+
+#[test]
+fn a_value_that_cannot_be_is_told_with_its_field_and_what_it_has_to_be() {
+    let refusal = |name: &str, text: &str| request::parse(&method(name), text).unwrap_err().to_string();
+    let told = refusal("ListRooms", r#"{"page_token": "", "page_size": 9999999999}"#);
+    assert!(told.contains("page_size: ") && told.contains("it is a int32"), "{told}");
+    let told = refusal("CreateRoom", r#"{"room": {"nightly_rate": {"units": "many"}, "units": 1}}"#);
+    assert!(told.contains("room.nightly_rate.units: ") && told.contains("it is a int64"), "{told}");
+    let told = refusal("CreateRoom", r#"{"room": []}"#);
+    assert!(told.contains("room: ") && told.contains("it is a Room"), "{told}");
 }
 
 #[test]

@@ -1,18 +1,21 @@
 //! How a command that failed says so.
 
-use std::{io, process::ExitCode};
+use std::process::ExitCode;
+
+use super::output::Unprinted;
 
 /// Prints the error and its causes on one line.
 pub fn report(error: &anyhow::Error) -> ExitCode {
-    let reader_left = |cause: &(dyn std::error::Error + 'static)| {
-        cause.downcast_ref::<io::Error>().is_some_and(|error| error.kind() == io::ErrorKind::BrokenPipe)
-    };
-    // As in `jumak call --list | head`: whoever read has read enough.
-    if error.chain().any(reader_left) {
+    if is_unread(error) {
         return ExitCode::SUCCESS;
     }
     eprintln!("error: {}", chain(error));
     ExitCode::FAILURE
+}
+
+/// Whether nothing has failed but printing to somebody who has left. A connection that breaks is a broken pipe as well.
+fn is_unread(error: &anyhow::Error) -> bool {
+    error.chain().any(|cause| cause.downcast_ref::<Unprinted>().is_some_and(Unprinted::is_unread))
 }
 
 /// The error and its causes; what one of them has said already is left out.
@@ -30,9 +33,19 @@ fn chain(error: &anyhow::Error) -> String {
 
 #[cfg(test)]
 mod tests {
+    use std::io;
+
     use anyhow::anyhow;
 
     use super::*;
+
+    #[test]
+    fn only_standard_output_may_be_left_unread() {
+        let broken = || io::Error::from(io::ErrorKind::BrokenPipe);
+        assert!(is_unread(&anyhow::Error::new(Unprinted(broken())).context("the list")));
+        assert!(!is_unread(&anyhow::Error::new(broken()).context("the call broke off")));
+        assert!(!is_unread(&anyhow::Error::new(Unprinted(io::ErrorKind::StorageFull.into()))));
+    }
 
     #[test]
     fn causes_follow_on_the_same_line_and_nothing_is_said_twice() {

@@ -34,7 +34,7 @@ pub struct Args {
     #[command(flatten)]
     configured: Configured,
     /// Where to take calls; port 0 takes a free one [default: 127.0.0.1:8088]
-    #[arg(long, value_name = "ADDR")]
+    #[arg(long, value_name = "ADDR", value_parser = address)]
     listen: Option<SocketAddr>,
     /// Keep nothing: all data is in a temporary folder, whatever --data says
     #[arg(long)]
@@ -51,13 +51,15 @@ pub async fn run(args: &Args) -> anyhow::Result<()> {
     telemetry::init(&config.log)?;
     let data = if args.ephemeral { Data::Ephemeral } else { Data::Folder(args.place.folder()?.path().to_owned()) };
     let mut signals = Signals::new()?;
-    let options = Options { without: args.without.iter().copied().collect(), ..Options::new(config, data) };
+    let config_file = args.configured.config.clone();
+    let without = args.without.iter().copied().collect();
+    let options = Options { without, config_file: config_file.clone(), ..Options::new(config, data) };
     let system = tokio::select! {
         started = patiently(System::start(options)) => started?,
         // Nothing is under way yet.
         () = signals.next() => std::process::exit(INTERRUPTED),
     };
-    output::line(banner::banner(&system, begun.elapsed())?)?;
+    output::line(banner::banner(&system, config_file.as_deref(), begun.elapsed())?)?;
 
     tokio::select! {
         () = signals.next() => {}
@@ -79,12 +81,29 @@ fn config(args: &Args) -> anyhow::Result<Config> {
     Ok(Config::from_sources(args.configured.config.as_deref(), environment)?)
 }
 
+fn address(text: &str) -> Result<SocketAddr, String> {
+    text.parse().map_err(|_| format!("`{text}` is no address with a port, as in 127.0.0.1:8088"))
+}
+
 async fn patiently<T>(starting: impl Future<Output = T>) -> T {
     let mut starting = std::pin::pin!(starting);
     loop {
         match tokio::time::timeout(PATIENCE, &mut starting).await {
             Ok(started) => return started,
             Err(_) => eprintln!("still starting: the databases are being opened and brought up to date …"),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_no_address_is_answered_with_one() {
+        assert_eq!(address("[::1]:0").unwrap().port(), 0);
+        for text in ["", "foo", "8088", "127.0.0.1", "localhost:8088"] {
+            assert!(address(text).unwrap_err().contains("as in 127.0.0.1:8088"), "{text}");
         }
     }
 }

@@ -27,6 +27,15 @@ pub enum Member {
     Mypage,
 }
 
+/// How a context hears the others' events.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Hearing {
+    /// Each once, for as long as there is the context.
+    Once,
+    /// All of them from the beginning, whenever its database is a new one.
+    AsProjection,
+}
+
 /// A context that the others do without.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, ValueEnum)]
 pub enum Optional {
@@ -54,6 +63,20 @@ impl Member {
             Self::Room => "room",
             Self::Reservation => "reservation",
             Self::Mypage => "mypage",
+        }
+    }
+
+    /// Whether a house can do without the context.
+    pub const fn is_optional(self) -> bool {
+        matches!(self, Self::Mypage)
+    }
+
+    /// How the context hears events; none if it hears nothing.
+    pub const fn hears(self) -> Option<Hearing> {
+        match self {
+            Self::Provider => None,
+            Self::Payment | Self::Room | Self::Reservation => Some(Hearing::Once),
+            Self::Mypage => Some(Hearing::AsProjection),
         }
     }
 
@@ -125,6 +148,7 @@ fn payment_settings(config: &Config) -> payment::Settings {
         provider_timeout: payment.provider_timeout(),
         recovery_interval: payment.recovery_interval(),
         give_up_after: payment.give_up_after(),
+        abandon_after: payment.abandon_after(),
         ..payment::Settings::default()
     }
 }

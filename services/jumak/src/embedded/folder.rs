@@ -4,13 +4,17 @@ use std::{
     fs::{self, File, OpenOptions, TryLockError},
     io::{self, Read, Seek, Write},
     path::{Path, PathBuf},
+    time::Duration,
 };
 
 use anyhow::Context as _;
 use etcetera::BaseStrategy;
 
 /// What is locked. A file of its own, because a database's file is replaced when it is restored.
-const LOCK_FILE: &str = "jumak.lock";
+pub const LOCK_FILE: &str = "jumak.lock";
+/// Whoever asks whether the folder is locked holds the lock for a moment: one that is refused tries again this often, with this pause.
+const LOCK_RETRIES: u32 = 2;
+const LOCK_PAUSE: Duration = Duration::from_millis(25);
 /// A process id has at most ten digits.
 const MAX_PID_BYTES: u64 = 16;
 
@@ -67,7 +71,29 @@ impl DataFolder {
         builder.recursive(true);
         #[cfg(unix)]
         std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
-        builder.create(&self.0).with_context(|| format!("the data folder {} cannot be made", self.0.display()))
+        builder.create(&self.0).with_context(|| format!("the data folder {} cannot be made", self.0.display()))?;
+        self.refuse_if_shared()
+    }
+
+    /// Whoever may write to the folder can put keys, databases and links in the places of those that are used.
+    #[cfg(unix)]
+    fn refuse_if_shared(&self) -> anyhow::Result<()> {
+        use std::os::unix::fs::PermissionsExt;
+        const WRITABLE_BY_OTHERS: u32 = 0o022;
+        let mode = fs::metadata(&self.0)?.permissions().mode();
+        anyhow::ensure!(
+            mode & WRITABLE_BY_OTHERS == 0,
+            "others can write to the data folder {path} (mode {:o}); type `chmod go-w {path}`, or name another folder with --data",
+            mode & 0o777,
+            path = self.0.display(),
+        );
+        Ok(())
+    }
+
+    /// Elsewhere a folder's permissions are those of the one that it is in, which is the user's own.
+    #[cfg(not(unix))]
+    fn refuse_if_shared(&self) -> anyhow::Result<()> {
+        Ok(())
     }
 
     /// Makes an empty file if there is none, for its owner alone: names and telephone numbers will stand in it. SQLite takes an empty
@@ -84,24 +110,43 @@ impl DataFolder {
     /// Takes the folder for this process, and makes it if it is not there.
     pub fn lock(&self) -> anyhow::Result<Lock> {
         self.create()?;
+        let mut retries = LOCK_RETRIES;
+        loop {
+            match self.try_lock()? {
+                Ok(lock) => return Ok(lock),
+                Err(_) if retries > 0 => pause(),
+                Err(holder) => {
+                    let holder = holder.map_or_else(String::new, |pid| format!(" (process {pid})"));
+                    anyhow::bail!(
+                        "the data folder {} is in use by another jumak{holder}; stop that one, or name another folder with --data",
+                        self.0.display()
+                    )
+                }
+            }
+            retries -= 1;
+        }
+    }
+
+    /// The lock, or who seems to hold it.
+    fn try_lock(&self) -> anyhow::Result<Result<Lock, Option<u32>>> {
         let path = self.0.join(LOCK_FILE);
+        // What it points to is not ours to write to.
+        if fs::symlink_metadata(&path).is_ok_and(|file| file.file_type().is_symlink()) {
+            anyhow::bail!("{} is a link, and a lock file is none; remove it", path.display());
+        }
         let open = || OpenOptions::new().create(true).truncate(false).read(true).write(true).open(&path);
         let mut file = open().with_context(|| format!("the file {} cannot be opened", path.display()))?;
         match file.try_lock() {
+            // Whoever has just removed the file held it until then: it locks nothing any more.
+            Ok(()) if !is_at(&file, &path) => Ok(Err(None)),
             Ok(()) => {
                 // For whoever finds it locked. That it cannot be written is no reason not to start.
                 if let Err(error) = write_pid(&mut file) {
                     tracing::debug!(%error, "the process id was not written to the lock file");
                 }
-                Ok(Lock { _file: file })
+                Ok(Ok(Lock { _file: file, path }))
             }
-            Err(TryLockError::WouldBlock) => {
-                let holder = read_pid(&mut file).map_or_else(String::new, |pid| format!(" (process {pid})"));
-                anyhow::bail!(
-                    "the data folder {} is in use by another jumak{holder}; stop that one, or name another folder with --data",
-                    self.0.display()
-                )
-            }
+            Err(TryLockError::WouldBlock) => Ok(Err(read_pid(&mut file))),
             Err(TryLockError::Error(error)) => {
                 Err(error).with_context(|| format!("the file {} cannot be locked", path.display()))
             }
@@ -129,6 +174,35 @@ impl DataFolder {
 #[derive(Debug)]
 pub struct Lock {
     _file: File,
+    path: PathBuf,
+}
+
+impl Lock {
+    /// Removes the lock file. Held until this is dropped, so that nobody else's is removed.
+    pub fn remove_file(&self) -> io::Result<()> {
+        fs::remove_file(&self.path)
+    }
+}
+
+/// Before anything runs that this could hold up.
+#[expect(clippy::disallowed_methods, reason = "a start has nothing else to do, and is no future that could wait")]
+fn pause() {
+    std::thread::sleep(LOCK_PAUSE);
+}
+
+/// Whether the file at `path` is still this one.
+#[cfg(unix)]
+fn is_at(file: &File, path: &Path) -> bool {
+    use std::os::unix::fs::MetadataExt;
+    let identity = |file: fs::Metadata| (file.dev(), file.ino());
+    let (Ok(ours), Ok(theirs)) = (file.metadata(), fs::symlink_metadata(path)) else { return false };
+    identity(ours) == identity(theirs)
+}
+
+/// Elsewhere an open file is not removed.
+#[cfg(not(unix))]
+fn is_at(_file: &File, _path: &Path) -> bool {
+    true
 }
 
 fn write_pid(file: &mut File) -> io::Result<()> {
@@ -160,6 +234,65 @@ mod tests {
         drop(lock);
         assert!(!folder.is_locked().unwrap());
         folder.lock().unwrap();
+    }
+
+    /// Somebody who only asks is gone again before anybody is refused.
+    #[test]
+    fn a_folder_that_is_asked_for_its_lock_can_be_locked() {
+        let parent = tempfile::tempdir().unwrap();
+        let folder = DataFolder::at(parent.path().join("data"));
+        drop(folder.lock().unwrap());
+        let asking = File::open(folder.path().join(LOCK_FILE)).unwrap();
+        asking.try_lock_shared().unwrap();
+        assert!(folder.try_lock().unwrap().is_err());
+        std::thread::scope(|scope| {
+            let locking = scope.spawn(|| folder.lock());
+            drop(asking);
+            locking.join().unwrap().unwrap();
+        });
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn a_lock_file_that_was_removed_meanwhile_locks_nothing() {
+        let parent = tempfile::tempdir().unwrap();
+        let folder = DataFolder::at(parent.path().join("data"));
+        let lock = folder.lock().unwrap();
+        lock.remove_file().unwrap();
+        let path = folder.path().join(LOCK_FILE);
+        assert!(!is_at(&lock._file, &path), "there is none");
+        let next = folder.lock().unwrap();
+        assert!(!is_at(&lock._file, &path) && is_at(&next._file, &path), "it is another one");
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn a_folder_that_others_can_write_to_is_refused() {
+        use std::os::unix::fs::PermissionsExt;
+        let parent = tempfile::tempdir().unwrap();
+        let folder = DataFolder::at(parent.path().join("data"));
+        folder.create().unwrap();
+        for mode in [0o777, 0o720, 0o702] {
+            fs::set_permissions(folder.path(), fs::Permissions::from_mode(mode)).unwrap();
+            let refusal = folder.lock().unwrap_err().to_string();
+            assert!(refusal.contains("chmod go-w"), "{refusal}");
+        }
+        fs::set_permissions(folder.path(), fs::Permissions::from_mode(0o755)).unwrap();
+        folder.lock().unwrap();
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn what_a_lock_file_points_to_is_left_alone() {
+        let parent = tempfile::tempdir().unwrap();
+        let folder = DataFolder::at(parent.path().join("data"));
+        folder.create().unwrap();
+        let precious = parent.path().join("precious");
+        fs::write(&precious, "precious").unwrap();
+        std::os::unix::fs::symlink(&precious, folder.path().join(LOCK_FILE)).unwrap();
+        let refusal = folder.lock().unwrap_err().to_string();
+        assert!(refusal.contains("is a link"), "{refusal}");
+        assert_eq!(fs::read_to_string(precious).unwrap(), "precious");
     }
 
     #[cfg(unix)]

@@ -1,6 +1,6 @@
 //! The keys of an embedded system: the built-in issuer's, and one for each context.
 
-use std::{collections::BTreeMap, time::Duration};
+use std::{collections::BTreeMap, path::Path, time::Duration};
 
 use mesh::{
     Role,
@@ -35,11 +35,13 @@ impl Keyring {
     ) -> anyhow::Result<Self> {
         let key = |owner: &str| SigningKey::load_or_create(&folder.key_file(owner));
         let contexts = contexts.into_iter().map(|name| Ok((name, key(name)?))).collect::<anyhow::Result<_>>()?;
-        let hint = format!(
-            "get one with `jumak token --user alice --roles guest,host{}` and send it as `authorization: Bearer …`",
-            data_option(folder)?
-        );
+        let hint = hint(&data_option(folder)?);
         Ok(Self { auth: auth.clone(), issuer: key(ISSUER)?, contexts, hint })
+    }
+
+    /// The same keys, whose hints name the configuration file as well: it may name the issuer.
+    pub fn configured_by(self, folder: &DataFolder, config_file: Option<&Path>) -> anyhow::Result<Self> {
+        Ok(Self { hint: hint(&(data_option(folder)? + &config_option(config_file)?)), ..self })
     }
 
     /// The tokens with which `context` calls others.
@@ -71,6 +73,20 @@ impl Keyring {
     }
 }
 
+/// What is said to whoever comes without a token that holds.
+fn hint(options: &str) -> String {
+    format!(
+        "get one with `jumak token --user alice --roles guest,host{options}` and send it as `authorization: Bearer …`"
+    )
+}
+
+/// ` --config …` for a command line, if there is such a file.
+pub fn config_option(file: Option<&Path>) -> anyhow::Result<String> {
+    let Some(file) = file else { return Ok(String::new()) };
+    let path = std::path::absolute(file)?;
+    Ok(format!(" --config {}", crate::cli::shell::word(&path.to_string_lossy())))
+}
+
 /// ` --data …` for a command line, unless the folder is the one that is used without it.
 pub fn data_option(folder: &DataFolder) -> anyhow::Result<String> {
     if DataFolder::default_path().is_ok_and(|default| default == folder.path()) {
@@ -79,4 +95,19 @@ pub fn data_option(folder: &DataFolder) -> anyhow::Result<String> {
     // Absolute, because the command may be typed in another working directory.
     let path = std::path::absolute(folder.path())?;
     Ok(format!(" --data {}", crate::cli::shell::word(&path.to_string_lossy())))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_hint_for_a_token_names_the_configuration_that_it_has_to_be_made_with() {
+        let parent = tempfile::tempdir().unwrap();
+        let folder = DataFolder::at(parent.path());
+        let keys = Keyring::open(&folder, &AuthConfig::default(), ["room"]).unwrap();
+        let keys = keys.configured_by(&folder, Some(Path::new("/etc/the jumak.toml"))).unwrap();
+        let hint = keys.trust_of("room").hint;
+        assert!(hint.contains("--data /") && hint.contains("--config '/etc/the jumak.toml'"), "{hint}");
+    }
 }

@@ -28,9 +28,9 @@ use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
 pub use self::{
-    contexts::{Member, Optional},
-    folder::{DataFolder, Lock},
-    keys::{Keyring, data_option},
+    contexts::{Hearing, Member, Optional},
+    folder::{DataFolder, LOCK_FILE, Lock},
+    keys::{Keyring, config_option, data_option},
     options::{Data, Options},
     start::open_database,
 };

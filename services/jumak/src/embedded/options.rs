@@ -22,6 +22,8 @@ pub enum Data {
 /// How a system is started.
 #[derive(Clone, Debug)]
 pub struct Options {
+    /// The file that the configuration is from, if it is from one: what people are told to type names it.
+    pub config_file: Option<PathBuf>,
     /// The configuration, which also says where calls are taken; port 0 takes a free one.
     pub config: Config,
     /// Where the data is.
@@ -35,7 +37,7 @@ pub struct Options {
 impl Options {
     /// A system on `data`, as `config` says.
     pub fn new(config: Config, data: Data) -> Self {
-        Self { config, data, clock: Clock::system(), without: BTreeSet::new() }
+        Self { config_file: None, config, data, clock: Clock::system(), without: BTreeSet::new() }
     }
 
     /// A system that leaves nothing behind, on a free port of this machine: for tests and demos.

@@ -12,7 +12,7 @@ use mesh::{
     config::Config,
     consumer,
     context::Wiring,
-    relay,
+    housekeeping, relay,
     server::{ContextService, Health, ServeOptions, serve},
 };
 use tokio::net::TcpListener;
@@ -27,7 +27,7 @@ use super::{
 };
 
 pub(super) async fn start(options: Options) -> anyhow::Result<System> {
-    let Options { config, data, clock, without } = options;
+    let Options { config_file, config, data, clock, without } = options;
     let members: Vec<Member> =
         Member::ALL.into_iter().filter(|member| !without.iter().any(|left| Member::from(*left) == *member)).collect();
 
@@ -43,7 +43,8 @@ pub(super) async fn start(options: Options) -> anyhow::Result<System> {
     let listener = bind(config.listen).await?;
     let address = listener.local_addr()?;
 
-    let keys = Keyring::open(&folder, &config.auth, members.iter().map(|member| member.name()))?;
+    let keys = Keyring::open(&folder, &config.auth, members.iter().map(|member| member.name()))?
+        .configured_by(&folder, config_file.as_deref())?;
     let background = Background::new();
     let registry = InProcess::new();
     let mut databases = BTreeMap::new();
@@ -73,7 +74,12 @@ pub(super) async fn start(options: Options) -> anyhow::Result<System> {
     let bus: SharedBus = Arc::new(EmbeddedBus::open(&folder.bus_file()).await.context("the bus cannot be opened")?);
     let all: Vec<ContextService> = services.values().cloned().collect();
     let health = Health::not_ready(&all).await;
-    let serve_options = ServeOptions { reflection: config.reflection(), drain_deadline: config.drain_deadline() };
+    let serve_options = ServeOptions {
+        reflection: config.reflection(),
+        // Half of it: what calls have begun gets the other half.
+        drain_deadline: config.drain_deadline() / 2,
+        connections: config.limits.connections,
+    };
     let (stop, ended) = (CancellationToken::new(), CancellationToken::new());
     let served = serve(listener, all, health.clone(), serve_options, stop.clone());
     let ends = ended.clone().drop_guard();
@@ -139,6 +145,7 @@ pub async fn open_database(
 
 async fn start_loops(context: Context, wiring: &Wiring) -> anyhow::Result<()> {
     relay::start(context.name, context.database.clone(), wiring);
+    housekeeping::start(context.name, context.database.clone(), wiring);
     if let Some(hears) = context.hears {
         consumer::start(context.name, context.database, hears, wiring).await?;
     }

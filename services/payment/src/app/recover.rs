@@ -2,7 +2,10 @@
 //! point, a lost answer, a late charge: all end here.
 
 use std::{
-    sync::{Arc, atomic::Ordering},
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
     time::Duration,
 };
 
@@ -10,9 +13,11 @@ use futures::StreamExt;
 use mesh::{
     Actor, Error,
     background::{Background, Backoff, Phase},
+    fields,
 };
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
+use uuid::Uuid;
 
 use super::{App, count_call};
 use crate::{
@@ -22,14 +27,14 @@ use crate::{
         provider::{Call, Outcome},
         refund::Refund,
     },
-    store,
+    store::{self, Due},
 };
 
 /// How many payments, and how many refunds, are taken up at a time.
 const BATCH: u64 = 64;
 /// How many of them are asked about at the same time.
 const CONCURRENCY: usize = 8;
-/// The longest pause while the database cannot be used.
+/// The longest pause while the database cannot be used, and the one after a row that cannot be read.
 const MAX_PAUSE: Duration = Duration::from_secs(30);
 
 impl App {
@@ -72,40 +77,68 @@ impl App {
         std::future::pending().await
     }
 
-    /// Takes up all that is due, and tells how much that was.
+    /// Takes up what is due, and tells how much of it this was. What could not be claimed is no work done: a database that takes no
+    /// writes would be asked for it without a pause.
     pub async fn recover_once(&self) -> Result<usize, Error> {
         let now = self.clock.now();
         let payments = store::due_payments(self.database.read(), now, BATCH).await?;
         let refunds = store::due_refunds(self.database.read(), now, BATCH).await?;
-        let count = payments.len() + refunds.len();
+        let claimed = &AtomicUsize::new(0);
         futures::stream::iter(payments)
-            .for_each_concurrent(CONCURRENCY, |payment| async move {
-                if let Err(error) = self.look_at(&payment).await {
-                    asks_again(&payment.name(), &error);
+            .for_each_concurrent(CONCURRENCY, |due| async move {
+                let name = fields::name("payments", due.key);
+                let looked = match self.claim_payment(&due).await {
+                    Ok(false) => return,
+                    Ok(true) => {
+                        claimed.fetch_add(1, Ordering::Relaxed);
+                        self.look_at(due.read).await
+                    }
+                    Err(error) => Err(error),
+                };
+                if let Err(error) = looked {
+                    asks_again(&name, &error);
                 }
             })
             .await;
         futures::stream::iter(refunds)
-            .for_each_concurrent(CONCURRENCY, |refund| async move {
-                if let Err(error) = self.try_again(&refund).await {
-                    asks_again(&mesh::fields::name("refunds", refund.id), &error);
+            .for_each_concurrent(CONCURRENCY, |due| async move {
+                let name = fields::name("refunds", due.key.1);
+                let tried = match self.claim_refund(&due).await {
+                    Ok(false) => return,
+                    Ok(true) => {
+                        claimed.fetch_add(1, Ordering::Relaxed);
+                        self.try_again(due.read).await
+                    }
+                    Err(error) => Err(error),
+                };
+                if let Err(error) = tried {
+                    asks_again(&name, &error);
                 }
             })
             .await;
-        Ok(count)
+        Ok(claimed.load(Ordering::Relaxed))
     }
 
-    async fn look_at(&self, payment: &Payment) -> Result<(), Error> {
-        let asked = self.clock.now();
-        let taken_up = Payment { attempts: payment.attempts + 1, ..payment.clone() };
-        let next = self.settings.next_look(&taken_up, asked);
-        let claimed = self
-            .database
-            .transact("claim_payment", |tx| async move { store::claim_payment(&tx, payment, next).await })
-            .await?;
-        if !claimed {
-            return Ok(());
-        }
+    async fn claim_payment(&self, due: &Due<Uuid, Payment>) -> Result<bool, Error> {
+        let now = self.clock.now();
+        let next = match &due.read {
+            Ok(payment) => self.settings.next_look(&Payment { attempts: payment.attempts + 1, ..payment.clone() }, now),
+            Err(_) => Some(now + MAX_PAUSE),
+        };
+        self.database.transact("claim_payment", |tx| async move { store::claim_payment(&tx, due, next).await }).await
+    }
+
+    async fn claim_refund(&self, due: &Due<(Uuid, Uuid), Refund>) -> Result<bool, Error> {
+        let now = self.clock.now();
+        let next = match &due.read {
+            Ok(refund) => self.settings.next_refund(&Refund { attempts: refund.attempts + 1, ..refund.clone() }, now),
+            Err(_) => Some(now + MAX_PAUSE),
+        };
+        self.database.transact("claim_refund", |tx| async move { store::claim_refund(&tx, due, next).await }).await
+    }
+
+    async fn look_at(&self, read: Result<Payment, Error>) -> Result<(), Error> {
+        let (payment, asked) = (read?, self.clock.now());
         if payment.state() == State::Pending && payment.standing.calls == 0 {
             return self.abandon(payment.id).await;
         }
@@ -122,18 +155,10 @@ impl App {
         }
     }
 
-    async fn try_again(&self, refund: &Refund) -> Result<(), Error> {
-        let taken_up = Refund { attempts: refund.attempts + 1, ..refund.clone() };
-        let next = self.settings.next_refund(&taken_up, self.clock.now());
-        let claimed = self
-            .database
-            .transact("claim_refund", |tx| async move { store::claim_refund(&tx, refund, next).await })
-            .await?;
-        if !claimed {
-            return Ok(());
-        }
+    async fn try_again(&self, read: Result<Refund, Error>) -> Result<(), Error> {
+        let refund = read?;
         let call = Call { correlation_id: &refund.actor.correlation_id, within: self.settings.provider_timeout };
-        self.attempt_refund(refund, call).await.map(|_| ())
+        self.attempt_refund(&refund, call).await.map(|_| ())
     }
 }
 

@@ -11,7 +11,7 @@ use crate::{
     domain::{
         payment::{Change, Payment},
         provider::{Call, RefundOutcome},
-        refund::{Refund, RefundError},
+        refund::{Kind, Refund, RefundError},
     },
     store,
 };
@@ -101,6 +101,10 @@ impl App {
         let outcome = self.provider.refund(call, refund.payment, refund.id, refund.amount).await;
         count_call("refund", outcome.word());
         KillPoint::AfterRefund.reached();
+        if let (Kind::Reversal, RefundOutcome::Failed { reason }) = (refund.kind, &outcome) {
+            tracing::error!(payment = %refund.payment, reason, "the provider refuses to give a late charge back: it is asked again");
+            metrics().refunds.add(1, &[KeyValue::new("state", "REVERSAL_REFUSED")]);
+        }
         self.record_refund(refund.payment, refund.id, &outcome).await
     }
 

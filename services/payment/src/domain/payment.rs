@@ -275,7 +275,8 @@ impl Payment {
         Ok((Refund::pending(self.id, id, Kind::Refund, amount, actor, now), movement))
     }
 
-    /// Writes down how a refund of this payment ended; `None` if it has not, or had before.
+    /// Writes down how a refund of this payment ended; `None` if it has not, or had before. A reversal does not end by a refusal:
+    /// nobody else knows of the money and could ask for it again.
     pub fn settle_refund(
         &mut self,
         refund: &mut Refund,
@@ -289,6 +290,7 @@ impl Payment {
         let sums = |error| Broken::Sums(self.id, error);
         match outcome {
             RefundOutcome::Open => return Ok(None),
+            RefundOutcome::Failed { .. } if refund.kind == Kind::Reversal => return Ok(None),
             RefundOutcome::Succeeded => {
                 if let (Kind::Refund, Some((bill, given))) = (refund.kind, self.bill.as_mut()) {
                     *given = given.succeeded(amount).map_err(sums)?;
@@ -297,7 +299,7 @@ impl Payment {
                 refund.end(RefundState::Succeeded, None, now);
             }
             RefundOutcome::Failed { reason } => {
-                if let (Kind::Refund, Some((_, given))) = (refund.kind, self.bill.as_mut()) {
+                if let Some((_, given)) = self.bill.as_mut() {
                     *given = given.failed(amount).map_err(sums)?;
                 }
                 refund.end(RefundState::Failed, Some(reason.clone()), now);

@@ -1,6 +1,9 @@
 //! The tables, step by step.
 
-use mesh::store::{instant, key, optional_instant, optional_key};
+use mesh::{
+    checkout::payments::{MAX_ACTION_URI_CHARS, MAX_REASON_CHARS},
+    store::{instant, key, optional_instant, optional_key},
+};
 use sea_orm::sea_query::{ColumnDef, Index, IndexCreateStatement, Table};
 use sea_orm_migration::prelude::*;
 
@@ -45,12 +48,12 @@ impl MigrationTrait for Tables {
                     .col(key(backend, "state", 20))
                     .col(ColumnDef::new("calls").integer().not_null())
                     .col(optional_instant("call_time"))
-                    .col(optional_key(backend, "decline_reason", 255))
+                    .col(optional_key(backend, "decline_reason", MAX_REASON_CHARS))
                     .col(optional_key(backend, "method_kind", 32))
                     .col(optional_key(backend, "method_brand", 32))
                     .col(optional_key(backend, "method_last4", 4))
                     .col(optional_key(backend, "provider_reference", 128))
-                    .col(optional_key(backend, "action_uri", 2048))
+                    .col(optional_key(backend, "action_uri", MAX_ACTION_URI_CHARS))
                     .col(optional_instant("action_expire_time"))
                     .col(optional_instant("approve_time"))
                     .col(instant("create_time"))
@@ -73,7 +76,7 @@ impl MigrationTrait for Tables {
                     .col(key(backend, "currency", 3))
                     .col(ColumnDef::new("amount_minor").big_integer().not_null())
                     .col(key(backend, "state", 20))
-                    .col(optional_key(backend, "failure_reason", 255))
+                    .col(optional_key(backend, "failure_reason", MAX_REASON_CHARS))
                     .col(key(backend, "correlation_id", 160))
                     .col(optional_key(backend, "causation_id", 64))
                     .col(key(backend, "actor", 160))

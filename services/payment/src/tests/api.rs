@@ -13,7 +13,7 @@ use mesh::{Caller, Principal, Reason, Refusal, Role, auth::access::AccessTable, 
 use tonic::{Request, Status};
 use uuid::Uuid;
 
-use super::{Bench, CASE, GUEST, HOST, bench, charged, context, declined, order, user, word};
+use super::{Bench, CASE, GUEST, HOST, bench, charged, context, declined, order, user};
 use crate::{
     app::Order,
     domain::provider::{Action, Outcome},
@@ -146,7 +146,7 @@ async fn a_payment_shows_all_that_its_contract_promises() {
     let api = bench.api().await;
     bench.till.says(charged());
     let paid = api.create_payment(by(&context("reservation"), good())).await.expect("paid").into_inner();
-    assert_eq!(word(&paid), payment::State::Approved);
+    assert_eq!(paid.state(), payment::State::Approved);
     assert_eq!((paid.name.as_str(), paid.case.as_str(), paid.version), (name(1).as_str(), CASE, 2));
     assert_eq!((paid.provider.as_str(), paid.provider_reference.as_str()), ("till", "ch_1"));
     let method = paid.method.expect("what was paid with");
@@ -165,7 +165,7 @@ async fn a_tombstone_has_a_case_and_no_bill() {
     let bench = bench().await;
     let void = VoidPaymentRequest { name: name(1), case: CASE.to_owned() };
     let voided = bench.api().await.void_payment(by(&context("reservation"), void)).await.expect("voided").into_inner();
-    assert_eq!((word(&voided), voided.case.as_str()), (payment::State::Voided, CASE));
+    assert_eq!((voided.state(), voided.case.as_str()), (payment::State::Voided, CASE));
     assert_eq!((voided.payer.as_str(), voided.amount, voided.refunded_amount), ("", None, None));
 }
 
@@ -320,5 +320,5 @@ async fn what_the_payer_has_to_do_is_shown_while_it_has_to_be_done() {
     assert_eq!((action.uri, action.expire_time), (uri, expire_time.map(mesh::clock::to_proto)));
     bench.till.becomes(1, charged());
     let paid = api.create_payment(by(&context("reservation"), good())).await.expect("paid").into_inner();
-    assert_eq!((word(&paid), paid.action), (payment::State::Approved, None));
+    assert_eq!((paid.state(), paid.action), (payment::State::Approved, None));
 }

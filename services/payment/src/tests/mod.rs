@@ -13,7 +13,6 @@ mod void;
 
 use std::{sync::Arc, time::Duration};
 
-use contracts::payment::v1::payment;
 use jiff::{SignedDuration, Timestamp};
 use mesh::{
     Caller, Clock, Database, Error, Principal, Reason, Refusal, Role, background::Background, money::Money,
@@ -193,11 +192,6 @@ impl Bench {
         assert!(audit::unbalanced(&self.database).await.expect("database").is_empty());
         let balances = audit::balances(&self.database).await.expect("database");
         assert_eq!(balances.iter().map(|balance| balance.debit_minor).sum::<i64>(), 0);
-        balances.iter().find(|balance| balance.account == account).map_or(0, |balance| balance.debit_minor)
+        balances.iter().filter(|balance| balance.account == account).map(|balance| balance.debit_minor).sum()
     }
-}
-
-/// The states in their contract's words.
-fn word(message: &contracts::payment::v1::Payment) -> payment::State {
-    message.state()
 }

@@ -197,7 +197,7 @@ impl House {
     async fn clearing(&self) -> i64 {
         let database = self.database::<crate::Migrator>("payment").await;
         let balances = audit::balances(&database).await.expect("database");
-        balances.iter().find(|balance| balance.account == "guest_clearing").map_or(0, |balance| balance.debit_minor)
+        balances.iter().filter(|balance| balance.account == "guest_clearing").map(|balance| balance.debit_minor).sum()
     }
 }
 

@@ -1,12 +1,17 @@
 //! The recovery loop, after whatever was lost.
 
 use jiff::SignedDuration;
+use sea_orm::{ColumnTrait, ConnectionTrait, EntityTrait, QueryFilter, sea_query::Expr};
+use uuid::Uuid;
 
 use super::{bench, charged, declined, order};
-use crate::domain::{
-    machine::State,
-    provider::{Action, Outcome, RefundOutcome},
-    refund::RefundState,
+use crate::{
+    domain::{
+        machine::State,
+        provider::{Action, Outcome, RefundOutcome},
+        refund::RefundState,
+    },
+    store::entity::payment,
 };
 
 #[tokio::test]
@@ -147,9 +152,50 @@ async fn two_recovery_loops_share_the_work() {
     }
     bench.clock.advance(SignedDuration::from_secs(5));
     let (one, other) = tokio::join!(bench.app.recover_once(), bench.app.recover_once());
-    assert_eq!(one.expect("a look").max(other.expect("a look")), 20);
+    assert_eq!(one.expect("a look") + other.expect("a look"), 20);
     assert_eq!(bench.till.looks(), 20, "each was claimed by one of them");
     assert_eq!(bench.names_told().await, ["approved"; 20]);
+}
+
+#[tokio::test]
+async fn a_row_that_cannot_be_read_holds_up_no_other_and_is_no_reason_to_hurry() {
+    let bench = bench().await;
+    for id in 1..=70 {
+        bench.till.loses_answer(charged());
+        bench.create(order(id)).await.expect("pending");
+    }
+    bench.approved(100).await;
+    bench.till.refund_says(RefundOutcome::Open);
+    bench.refund(100, 11, None).await.expect("pending");
+    // More of them than are taken up at a time, and the longest due.
+    payment::Entity::update_many()
+        .col_expr(payment::Column::State, Expr::value("NOBODY_KNOWS"))
+        .filter(payment::Column::Id.lte(Uuid::from_u128(69)))
+        .exec(bench.database.for_migrations())
+        .await
+        .expect("broken");
+
+    bench.clock.advance(SignedDuration::from_secs(5));
+    assert_eq!(bench.app.recover_once().await.expect("a look"), 65, "64 that cannot be read, and a refund");
+    assert_eq!(bench.refund_states().await, [RefundState::Succeeded]);
+    assert_eq!(bench.app.recover_once().await.expect("a look"), 6, "the rest of them, and the payment behind them");
+    assert_eq!(bench.state(70).await, State::Approved);
+    assert_eq!(bench.app.recover_once().await.expect("a look"), 0, "none is looked at again at once");
+}
+
+#[tokio::test]
+async fn a_database_that_takes_no_writes_is_not_asked_without_a_pause() {
+    let bench = bench().await;
+    bench.till.loses_answer(charged());
+    bench.create(order(1)).await.expect("pending");
+    let read_only = "CREATE TRIGGER read_only BEFORE UPDATE ON payment BEGIN SELECT RAISE(ABORT, 'read only'); END";
+    bench.database.for_migrations().execute_unprepared(read_only).await.expect("trigger");
+    bench.clock.advance(SignedDuration::from_secs(5));
+    assert_eq!(bench.app.recover_once().await.expect("a look"), 0, "nothing was done");
+    assert_eq!(bench.till.looks(), 0, "what is not claimed is not asked about");
+    bench.database.for_migrations().execute_unprepared("DROP TRIGGER read_only").await.expect("trigger");
+    assert_eq!(bench.app.recover_once().await.expect("a look"), 1);
+    assert_eq!(bench.state(1).await, State::Approved);
 }
 
 #[tokio::test]

@@ -98,6 +98,11 @@ impl Till {
         self.books().refund_plans.push_back(outcome);
     }
 
+    /// The refunds that it has refused can be asked for again.
+    pub fn forgets_refusals(&self) {
+        self.books().refunds.retain(|_, amount| amount.is_some());
+    }
+
     /// Calls are not even sent, until [`recovers`](Self::recovers).
     pub fn refuses(&self) {
         self.books().refuses = Some(Duration::from_secs(7));

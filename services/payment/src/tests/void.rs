@@ -7,7 +7,7 @@ use super::{CASE, bench, charged, context, declined, order, reason};
 use crate::{
     domain::{
         machine::State,
-        provider::Outcome,
+        provider::{Outcome, RefundOutcome},
         refund::{Kind, RefundState},
     },
     store,
@@ -93,6 +93,27 @@ async fn a_voided_payment_that_is_charged_late_is_reversed_and_never_published()
     let looks = bench.till.looks();
     bench.pass(60).await;
     assert_eq!(bench.till.looks(), looks, "nothing is left to watch");
+}
+
+#[tokio::test]
+async fn a_late_charge_that_the_provider_will_not_give_back_is_asked_for_until_it_does() {
+    let bench = bench().await;
+    bench.till.never_gets_it(Outcome::Unknown);
+    bench.create(order(1)).await.expect("pending");
+    bench.void(1).await.expect("voided");
+    bench.till.becomes(1, charged());
+    bench.till.refund_says(RefundOutcome::Failed { reason: "ACCOUNT_CLOSED".to_owned() });
+    bench.pass(120).await;
+    let refunds = bench.refunds().await;
+    assert_eq!((refunds[0].kind, refunds[0].state), (Kind::Reversal, RefundState::Pending));
+    assert!((3..12).contains(&bench.till.refund_calls()), "less and less often: {}", bench.till.refund_calls());
+    assert_eq!(bench.balance("guest_clearing").await, -90_000, "owed to the guest all the while");
+
+    bench.till.forgets_refusals();
+    bench.pass(31).await;
+    assert_eq!(bench.refund_states().await, [RefundState::Succeeded]);
+    assert_eq!((bench.balance("provider").await, bench.balance("guest_clearing").await), (0, 0));
+    assert_eq!(bench.names_told().await, ["voided"]);
 }
 
 #[tokio::test]

@@ -15,6 +15,8 @@ pub mod reservation {
         pub all_or_nothing: bool,
         pub attempt: i32,
         pub attempt_open: bool,
+        pub calls: i32,
+        pub paid: bool,
         pub cancel_asked: bool,
         pub correlation_id: String,
         pub guest: String,
@@ -106,6 +108,24 @@ pub mod night {
         pub blocked: i32,
         /// The version of the room in which `blocked` was told.
         pub block_version: i64,
+    }
+
+    #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]
+    pub enum Relation {}
+
+    impl ActiveModelBehavior for ActiveModel {}
+}
+
+/// Whoever has held anything: what the holds of one payer are counted under.
+pub mod payer {
+    use sea_orm::entity::prelude::*;
+
+    /// One payer. The row holds nothing; it is there to be locked.
+    #[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel)]
+    #[sea_orm(table_name = "payer")]
+    pub struct Model {
+        #[sea_orm(primary_key, auto_increment = false)]
+        pub name: String,
     }
 
     #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]

@@ -1,6 +1,9 @@
 //! This context's schema.
 
-use mesh::store::{instant, key, optional_instant, optional_key};
+use mesh::{
+    checkout::payments::{MAX_ACTION_URI_CHARS, MAX_LABEL_CHARS, MAX_REASON_CHARS},
+    store::{instant, key, optional_instant, optional_key},
+};
 use sea_orm::sea_query::{ColumnDef, Expr, ExprTrait, Index, Table};
 use sea_orm_migration::prelude::*;
 
@@ -56,6 +59,8 @@ impl MigrationTrait for Tables {
                     .col(flag("all_or_nothing"))
                     .col(number("attempt"))
                     .col(flag("attempt_open"))
+                    .col(number("calls"))
+                    .col(flag("paid"))
                     .col(flag("cancel_asked"))
                     .col(key(backend, "correlation_id", 160))
                     .col(key(backend, "guest", 80))
@@ -72,11 +77,11 @@ impl MigrationTrait for Tables {
                     .col(instant("hold_expire_time"))
                     .col(optional_instant("next_attempt_time"))
                     .col(number("sweeps"))
-                    .col(optional_key(backend, "payment_label", 60))
+                    .col(optional_key(backend, "payment_label", MAX_LABEL_CHARS))
                     .col(optional_instant("pay_time"))
-                    .col(ColumnDef::new("action_uri").string_len(1_000).null())
+                    .col(ColumnDef::new("action_uri").string_len(MAX_ACTION_URI_CHARS).null())
                     .col(optional_instant("action_expire_time"))
-                    .col(ColumnDef::new("reject_reason").string_len(200).null())
+                    .col(ColumnDef::new("reject_reason").string_len(MAX_REASON_CHARS).null())
                     .col(ColumnDef::new("cancel_reason").string_len(200).null())
                     .col(optional_instant("confirm_time"))
                     .col(optional_instant("cancel_time"))
@@ -129,11 +134,14 @@ impl MigrationTrait for Tables {
                     .check(Expr::col("taken").lte(Expr::col("capacity")))
                     .to_owned(),
             )
+            .await?;
+        manager
+            .create_table(Table::create().table("payer").col(key(backend, "name", 80).primary_key()).to_owned())
             .await
     }
 
     async fn down(&self, manager: &SchemaManager) -> Result<(), DbErr> {
-        for table in ["night", "room", "reservation"] {
+        for table in ["payer", "night", "room", "reservation"] {
             manager.drop_table(Table::drop().table(table).to_owned()).await?;
         }
         Ok(())

@@ -1,6 +1,6 @@
 //! Where reservations, rooms and nights stand. SQL is written here and nowhere else in this context.
 
-mod entity;
+pub(crate) mod entity;
 mod migration;
 mod nights;
 mod reservations;
@@ -8,6 +8,6 @@ mod rooms;
 mod row;
 
 pub use migration::Migrator;
-pub use nights::{NightRow, all as all_nights, are_there, block, ensure, fewest_left, reoffer};
+pub use nights::{NightRow, all as all_nights, are_there, block, check_left, ensure, fewest_left, reoffer};
 pub use reservations::{Filter, Reservations, View};
-pub use rooms::{Learned, deleted_with_stays, find as find_room, learn, read as read_room, stays_cancelled};
+pub use rooms::{Learned, all as all_rooms, deleted_with_stays, find as find_room, learn, read as read_room, stays_cancelled};

@@ -61,25 +61,29 @@ pub async fn are_there(connection: &impl ConnectionTrait, room: Uuid, stay: &Sta
 /// transaction must roll back: the nights that did have enough were counted.
 pub async fn take(tx: &Tx, room: Uuid, stay: &Stay) -> Result<(), Error> {
     lock(tx, room, stay).await?;
-    let units = units(stay);
-    let enough = || Expr::col(Column::Taken).add(units).lte(Expr::col(Column::Capacity));
     // Looked for first: once the update has run, a night that it counted looks as short as one that it passed over.
-    let short = Entity::find()
-        .filter(of(room, stay.check_in, stay.check_out))
-        .filter(enough().not())
-        .order_by_asc(Column::Night)
-        .one(&**tx)
-        .await?;
-    if let Some(night) = short {
-        return Err(unavailable(&night.night, night.capacity - night.taken, night.offered));
-    }
+    check_left(&**tx, room, stay).await?;
     let taken = Entity::update_many()
-        .col_expr(Column::Taken, Expr::col(Column::Taken).add(units))
+        .col_expr(Column::Taken, Expr::col(Column::Taken).add(units(stay)))
         .filter(of(room, stay.check_in, stay.check_out))
-        .filter(enough())
+        .filter(enough(stay))
         .exec(&**tx)
         .await?;
     if taken.rows_affected == u64::from(stay.count()) { Ok(()) } else { Err(Error::Lost) }
+}
+
+/// Refuses a stay of which a night has too few units left, and names the first such night.
+pub async fn check_left(connection: &impl ConnectionTrait, room: Uuid, stay: &Stay) -> Result<(), Error> {
+    let short = Entity::find()
+        .filter(of(room, stay.check_in, stay.check_out))
+        .filter(enough(stay).not())
+        .order_by_asc(Column::Night)
+        .one(connection)
+        .await?;
+    match short {
+        Some(night) => Err(unavailable(&night.night, night.capacity - night.taken, night.offered)),
+        None => Ok(()),
+    }
 }
 
 /// Gives the stay's units back. A night of which more was sold than is offered now shrinks by what comes back.
@@ -179,6 +183,10 @@ fn of(room: Uuid, check_in: Date, check_out: Date) -> sea_orm::Condition {
         .add(Column::Room.eq(room))
         .add(Column::Night.gte(check_in.to_string()))
         .add(Column::Night.lt(check_out.to_string()))
+}
+
+fn enough(stay: &Stay) -> SimpleExpr {
+    Expr::col(Column::Taken).add(units(stay)).lte(Expr::col(Column::Capacity))
 }
 
 fn larger(left: impl Into<SimpleExpr>, right: impl Into<SimpleExpr>) -> SimpleExpr {

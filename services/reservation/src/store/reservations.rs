@@ -8,20 +8,23 @@ use contracts::reservation::v1::{
 use jiff::{Timestamp, civil::Date};
 use mesh::{
     Actor, Database, Error, Event, Reason, Refusal, Tx,
-    checkout::{Cases, Fact, Scope, State},
+    checkout::{Cases, Due, Fact, Scope, State},
     clock::from_micros,
-    db::exactly_one,
+    db::{Engine, exactly_one},
     fields,
 };
 use prost::Message;
 use sea_orm::{
-    ColumnTrait, ConnectionTrait, EntityTrait, PaginatorTrait, QueryFilter, QueryOrder, QuerySelect,
+    ActiveValue::Set, ColumnTrait, ConnectionTrait, EntityTrait, PaginatorTrait, QueryFilter, QueryOrder, QuerySelect,
     sea_query::{Expr, ExprTrait},
 };
 use uuid::Uuid;
 
 use super::{
-    entity::reservation::{Column, Entity},
+    entity::{
+        payer,
+        reservation::{Column, Entity},
+    },
     nights, row,
 };
 use crate::{convert, domain::{COLLECTION, Reservation}, events};
@@ -83,23 +86,31 @@ impl Reservations {
         query.all(self.database.read()).await?.into_iter().map(row::from_row).collect()
     }
 
-    /// Up to `limit` stays of a room that begin on `from` or later and can still be cancelled.
-    pub async fn open_stays(&self, room: Uuid, from: Date, limit: u64) -> Result<Vec<String>, Error> {
-        let ids: Vec<Uuid> = Entity::find()
+    /// Up to `limit` stays of a room that begin on `from` or later and can still be cancelled, in the order of their ids, from above
+    /// `after` on.
+    pub async fn open_stays(
+        &self,
+        room: Uuid,
+        from: Date,
+        after: Option<Uuid>,
+        limit: u64,
+    ) -> Result<Vec<Uuid>, Error> {
+        let mut query = Entity::find()
             .select_only()
             .column(Column::Id)
+            .order_by_asc(Column::Id)
+            .limit(limit)
             .filter(Column::Room.eq(room))
             .filter(Column::CheckInDate.gte(from.to_string()))
             .filter(
                 Column::State
                     .eq(State::Confirmed.name())
                     .or(Column::State.eq(State::Pending.name()).and(Column::CancelAsked.eq(false))),
-            )
-            .limit(limit)
-            .into_tuple()
-            .all(self.database.read())
-            .await?;
-        Ok(ids.into_iter().map(|id| fields::name(COLLECTION, id)).collect())
+            );
+        if let Some(after) = after {
+            query = query.filter(Column::Id.gt(after));
+        }
+        Ok(query.into_tuple().all(self.database.read()).await?)
     }
 
     /// Up to `limit` reservations in the order of their ids, from above `after` on: for the audit.
@@ -172,6 +183,11 @@ impl Cases for Reservations {
     }
 
     async fn open_holds(&self, tx: &Tx, payer: &str) -> Result<u64, Error> {
+        // Whoever counts before this transaction commits would not see its hold. Before any night is locked, so that everybody locks
+        // in one order. SQLite has one writer anyway.
+        if tx.engine() != Engine::Sqlite {
+            lock_payer(tx, payer).await?;
+        }
         Ok(Entity::find()
             .filter(Column::Guest.eq(payer))
             .filter(Column::State.eq(State::Pending.name()))
@@ -179,18 +195,26 @@ impl Cases for Reservations {
             .await?)
     }
 
-    async fn due(&self, now: Timestamp, limit: u64) -> Result<Vec<(String, Timestamp)>, Error> {
-        let rows: Vec<(Uuid, i64)> = Entity::find()
+    async fn due(&self, now: Timestamp, limit: u64) -> Result<Vec<Due>, Error> {
+        let rows: Vec<(Uuid, i64, i64, i32)> = Entity::find()
             .select_only()
             .column(Column::Id)
             .column(Column::NextAttemptTime)
+            .column(Column::HoldExpireTime)
+            .column(Column::Sweeps)
             .filter(Column::NextAttemptTime.lte(now.as_microsecond()))
             .order_by_asc(Column::NextAttemptTime)
             .limit(limit)
             .into_tuple()
             .all(self.database.read())
             .await?;
-        Ok(rows.into_iter().map(|(id, due)| (fields::name(COLLECTION, id), from_micros(due))).collect())
+        let due = rows.into_iter().map(|(id, since, hold_expire_time, sweeps)| Due {
+            name: fields::name(COLLECTION, id),
+            since: from_micros(since),
+            hold_expire_time: from_micros(hold_expire_time),
+            sweeps: u32::try_from(sweeps).unwrap_or_default(),
+        });
+        Ok(due.collect())
     }
 
     async fn claim(&self, name: &str, seen: Timestamp, next: Timestamp) -> Result<bool, Error> {
@@ -233,4 +257,15 @@ impl Cases for Reservations {
             .with("reservation", shown)
             .into()
     }
+}
+
+/// Holds the payer's row, which is made by the first hold, until the transaction ends. It is looked for first: on MySQL an insert
+/// that finds it there shares its lock, and two that share it can neither of them go on.
+pub(super) async fn lock_payer(tx: &Tx, name: &str) -> Result<(), Error> {
+    let lock = || payer::Entity::find_by_id(name.to_owned()).lock_exclusive().one(&**tx);
+    if lock().await?.is_none() {
+        tx.insert_new(payer::ActiveModel { name: Set(name.to_owned()) }).await?;
+        lock().await?;
+    }
+    Ok(())
 }

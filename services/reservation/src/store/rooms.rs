@@ -4,12 +4,27 @@ use contracts::room::v1::Room;
 use mesh::{Error, Tx, db::Engine, fields};
 use prost::Message;
 use sea_orm::{
-    ActiveValue::Set, ColumnTrait, ConnectionTrait, EntityTrait, QueryFilter, QuerySelect, sea_query::Expr,
+    ActiveValue::Set, ColumnTrait, ConnectionTrait, EntityTrait, QueryFilter, QueryOrder, QuerySelect, sea_query::Expr,
 };
 use uuid::Uuid;
 
 use super::entity::room::{ActiveModel, Column, Entity, Model};
 use crate::{convert, domain::RoomOffer};
+
+/// A room as the audit sees it.
+#[derive(Clone, Debug, PartialEq)]
+pub struct KnownRoom {
+    /// The room.
+    pub id: Uuid,
+    /// The newest version that was heard of.
+    pub version: i64,
+    /// Whether it was deleted.
+    pub deleted: bool,
+    /// The units that are written down beside what its context told.
+    pub units: i32,
+    /// What its context told, from which it is sold.
+    pub offer: RoomOffer,
+}
 
 /// What hearing of a room changed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -50,7 +65,26 @@ pub async fn learn(tx: &Tx, resource: &Room, cancel_stays: bool) -> Result<Learn
         .filter(Column::Version.lt(offer.version))
         .exec(&**tx)
         .await?;
-    Ok(if updated.rows_affected == 1 { Learned::Newer } else { Learned::Nothing })
+    if updated.rows_affected == 1 {
+        return Ok(Learned::Newer);
+    }
+    if cancel_stays {
+        ask_to_cancel_stays(tx, &offer).await?;
+    }
+    Ok(Learned::Nothing)
+}
+
+/// That a room is deleted may be known before its deletion is heard of, from asking about it: but only the deletion itself tells
+/// what becomes of its stays. Hearing it again costs one look that finds none to cancel.
+async fn ask_to_cancel_stays(tx: &Tx, offer: &RoomOffer) -> Result<(), Error> {
+    Entity::update_many()
+        .col_expr(Column::CancelStays, Expr::value(true))
+        .filter(Column::Id.eq(offer.id))
+        .filter(Column::Deleted.eq(true))
+        .filter(Column::Version.lte(offer.version))
+        .exec(&**tx)
+        .await?;
+    Ok(())
 }
 
 /// The room as it stands, its row held against changes until the transaction ends.
@@ -67,17 +101,34 @@ pub async fn read(connection: &impl ConnectionTrait, id: Uuid) -> Result<Option<
     Entity::find_by_id(id).one(connection).await?.map(offer).transpose()
 }
 
-/// Rooms whose deletion asks for their stays to be cancelled.
-pub async fn deleted_with_stays(connection: &impl ConnectionTrait, limit: u64) -> Result<Vec<Uuid>, Error> {
-    Ok(Entity::find()
+/// Every room, for the audit.
+pub async fn all(connection: &impl ConnectionTrait) -> Result<Vec<KnownRoom>, Error> {
+    let rows = Entity::find().all(connection).await?;
+    rows.into_iter()
+        .map(|row| {
+            let (id, version, deleted, units) = (row.id, row.version, row.deleted, row.units);
+            Ok(KnownRoom { id, version, deleted, units, offer: offer(row)? })
+        })
+        .collect()
+}
+
+/// Up to `limit` rooms whose deletion asks for their stays to be cancelled, in the order of their ids, from above `after` on.
+pub async fn deleted_with_stays(
+    connection: &impl ConnectionTrait,
+    after: Option<Uuid>,
+    limit: u64,
+) -> Result<Vec<Uuid>, Error> {
+    let mut query = Entity::find()
         .select_only()
         .column(Column::Id)
         .filter(Column::Deleted.eq(true))
         .filter(Column::CancelStays.eq(true))
-        .limit(limit)
-        .into_tuple()
-        .all(connection)
-        .await?)
+        .order_by_asc(Column::Id)
+        .limit(limit);
+    if let Some(after) = after {
+        query = query.filter(Column::Id.gt(after));
+    }
+    Ok(query.into_tuple().all(connection).await?)
 }
 
 /// The stays of a deleted room are cancelled: there is nothing left to do for it.
@@ -91,8 +142,7 @@ pub async fn stays_cancelled(tx: &Tx, id: Uuid) -> Result<(), Error> {
 }
 
 fn offer(row: Model) -> Result<RoomOffer, Error> {
-    Room::decode(row.resource.as_slice())
-        .ok()
-        .and_then(|room| convert::room_offer(&room))
-        .ok_or_else(|| Error::Internal(format!("{} is stored in a way that cannot be sold from", fields::name("rooms", row.id))))
+    Room::decode(row.resource.as_slice()).ok().and_then(|room| convert::room_offer(&room)).ok_or_else(|| {
+        Error::Internal(format!("{} is stored in a way that cannot be sold from", fields::name("rooms", row.id)))
+    })
 }

@@ -1,9 +1,11 @@
 //! A house of one room with a till that does as it is told: the lifecycle on a real database, without payment behind it.
 
 mod nights;
+mod refunds;
 mod requests;
 mod rooms;
 mod rules;
+mod sweeping;
 mod till;
 
 use std::{sync::Arc, time::Duration};

@@ -121,3 +121,41 @@ async fn rule_r_a_hold_is_replayed_as_it_was_first_answered() {
     assert_eq!(replayed, held);
     assert_eq!(house.count().await, 1);
 }
+
+#[tokio::test]
+async fn rule_n_a_retry_that_was_not_sent_does_not_end_the_payment_under_way() {
+    let house = House::with_units(1).await;
+    let caller = guest();
+    let first = send(&house, &caller, "id-1", "a", Some("gate"));
+    let second = async {
+        while house.till.asked() == 0 {
+            tokio::task::yield_now().await;
+        }
+        let retry = send(&house, &caller, "id-1", "a", Some("not_sent")).await;
+        let stood = (house.only().await.record.state(), house.taken().await);
+        house.till.open_gate();
+        (retry, stood)
+    };
+    let (first, (retry, stood)) = tokio::join!(first, second);
+    assert_eq!(reason(retry), "PAYMENT_PENDING");
+    assert_eq!(stood, (State::Pending, vec![1, 1]), "the bed stays with the guest whose card is being charged");
+    let confirmed = resource(first.expect("an answer"));
+    assert_eq!(confirmed.state().as_str_name(), "CONFIRMED");
+    let replayed = resource(send(&house, &caller, "id-1", "a", Some("approve")).await.expect("an answer"));
+    assert_eq!(replayed, confirmed);
+    assert_eq!((house.count().await, house.till.charges()), (1, 1));
+}
+
+#[tokio::test]
+async fn rule_c_after_asking_to_cancel_a_retry_calls_payment_no_more() {
+    let house = House::with_units(1).await;
+    assert_eq!(reason(send(&house, &guest(), "id-1", "a", Some("open")).await), "PAYMENT_PENDING");
+    let name = house.only().await.record.name;
+    house.cancel(&name).await.expect("asked");
+    let asked = house.till.asked();
+    assert_eq!(reason(send(&house, &guest(), "id-1", "a", Some("approve")).await), "PAYMENT_PENDING");
+    assert_eq!((house.till.asked(), house.till.charges()), (asked, 0));
+    house.checkout.sweep_once().await.expect("swept");
+    let cancelled = house.read(&name).await.record;
+    assert_eq!((cancelled.state(), cancelled.refund_amount), (State::Cancelled, None), "nothing was paid");
+}

@@ -27,6 +27,21 @@ fn blocked(version: i64, units: i32, night: &str, blocked: i32) -> Event {
     event(version, &NightsBlocked { room: Some(room(units, version)), nights, ..NightsBlocked::default() })
 }
 
+fn removed(version: i64) -> Room {
+    Room { state: State::Deleted.into(), ..room(1, version) }
+}
+
+fn deleted_with_its_stays(version: i64) -> Event {
+    let mut message = RoomDeleted { room: Some(removed(version)), ..RoomDeleted::default() };
+    message.set_on_reserved(OnReserved::Cancel);
+    event(version, &message)
+}
+
+/// The rooms whose stays are still to be cancelled.
+async fn left_to_do(house: &House) -> Vec<uuid::Uuid> {
+    store::deleted_with_stays(house.database.read(), None, 10).await.expect("database")
+}
+
 fn policies(house: &House) -> Policies {
     let upstreams = Upstreams::in_process("reservation", InProcess::new(), Arc::new(NoTokens), mesh::client::Limits::default());
     let rooms = Rooms::new(house.database.clone(), upstreams.get("room").expect("upstream"), house.clock.clone());
@@ -70,11 +85,7 @@ async fn a_removed_room_takes_no_more_and_its_stays_are_refunded_in_full_if_it_s
     let policies = policies(&house);
     let paid = house.booked(Some("approve")).await;
     let held = house.booked(None).await;
-    let mut gone = room(2, 2);
-    gone.set_state(State::Deleted);
-    let mut message = RoomDeleted { room: Some(gone), ..RoomDeleted::default() };
-    message.set_on_reserved(OnReserved::Cancel);
-    hear(&house, &policies, &event(2, &message)).await;
+    hear(&house, &policies, &deleted_with_its_stays(2)).await;
     assert_eq!(reason(house.book(house.usual(), Some("approve")).await), "ROOM_UNAVAILABLE");
     policies.cancel_stays_of_removed_rooms().await.expect("cancelled");
     let cancelled = house.read(&paid.name).await;
@@ -85,13 +96,52 @@ async fn a_removed_room_takes_no_more_and_its_stays_are_refunded_in_full_if_it_s
 }
 
 #[tokio::test]
+async fn stays_that_have_begun_hide_none_of_those_that_a_removed_room_cancels() {
+    let house = House::with_units(60).await;
+    let policies = policies(&house);
+    let mut begun = Vec::new();
+    // More of them than are taken up at a time.
+    for _ in 0..51 {
+        begun.push(house.booked(Some("approve")).await.name);
+    }
+    let check_in = house.read(&begun[0]).await.check_in;
+    house.clock.advance(check_in.duration_since(house.clock.now()));
+    let later = house.stay("2027-05-10", "2027-05-11", 1);
+    let ahead = super::resource(house.book(later, Some("approve")).await.expect("an answer")).name;
+
+    hear(&house, &policies, &deleted_with_its_stays(2)).await;
+    policies.cancel_stays_of_removed_rooms().await.expect("cancelled");
+    assert_eq!(house.state(&ahead).await.name(), "CANCEL_REQUESTED");
+    assert_eq!(house.state(&begun[0]).await.name(), "CONFIRMED");
+    assert!(left_to_do(&house).await.is_empty(), "they are not looked at for ever");
+}
+
+#[tokio::test]
+async fn a_room_that_is_known_to_be_removed_has_its_stays_cancelled_once_it_says_so() {
+    let house = House::with_units(1).await;
+    let policies = policies(&house);
+    let paid = house.booked(Some("approve")).await;
+    // Asked about before its deletion is heard of.
+    let gone = &removed(2);
+    let learned = house.database.transact("ask", |tx| async move { store::learn(&tx, gone, false).await });
+    learned.await.expect("learned");
+    policies.cancel_stays_of_removed_rooms().await.expect("looked");
+    assert_eq!(house.state(&paid.name).await.name(), "CONFIRMED");
+
+    for _ in 0..2 {
+        hear(&house, &policies, &deleted_with_its_stays(2)).await;
+        policies.cancel_stays_of_removed_rooms().await.expect("cancelled");
+        assert_eq!(house.state(&paid.name).await.name(), "CANCEL_REQUESTED");
+        assert!(left_to_do(&house).await.is_empty(), "a replay is looked at once");
+    }
+}
+
+#[tokio::test]
 async fn a_removed_room_keeps_its_stays_if_it_says_nothing() {
     let house = House::with_units(1).await;
     let policies = policies(&house);
     let paid = house.booked(Some("approve")).await;
-    let mut gone = room(1, 2);
-    gone.set_state(State::Deleted);
-    hear(&house, &policies, &event(2, &RoomDeleted { room: Some(gone), ..RoomDeleted::default() })).await;
+    hear(&house, &policies, &event(2, &RoomDeleted { room: Some(removed(2)), ..RoomDeleted::default() })).await;
     policies.cancel_stays_of_removed_rooms().await.expect("looked");
     assert_eq!(house.state(&paid.name).await.name(), "CONFIRMED");
     assert_eq!(reason(house.book(house.usual(), Some("approve")).await), "ROOM_UNAVAILABLE");

@@ -187,6 +187,20 @@ async fn rule_o_money_for_a_case_that_has_ended_is_asked_back_once() {
 }
 
 #[tokio::test]
+async fn rule_o_the_approval_that_paid_for_a_case_is_not_given_back_however_late_it_is_heard() {
+    let house = House::with_units(1).await;
+    let paid = house.booked(Some("approve")).await;
+    // The policy gives nothing back: the cancellation is complete at once.
+    let check_in = house.read(&paid.name).await.check_in;
+    house.clock.advance(check_in.duration_since(house.clock.now()) - jiff::SignedDuration::from_hours(1));
+    house.cancel(&paid.name).await.expect("an answer");
+    for _ in 0..3 {
+        house.hears(&paid.name, 1, Outcome::Approved).await;
+    }
+    assert_eq!(house.told().await, ["Held", "Confirmed", "Cancelled"]);
+}
+
+#[tokio::test]
 async fn rule_s_the_sweeper_finds_an_approval_that_nobody_heard_of() {
     let house = House::with_units(1).await;
     assert_eq!(reason(house.book(house.usual(), Some("late")).await), "PAYMENT_PENDING");
@@ -375,10 +389,10 @@ async fn rule_l_a_look_is_claimed_by_one() {
     house.wait(601);
     let cases = house.checkout.cases();
     let due = cases.due(house.clock.now(), 10).await.expect("database");
-    let [(name, seen)] = due.as_slice() else { panic!("one is due: {due:?}") };
-    assert_eq!(name, &held.name);
+    let [due] = due.as_slice() else { panic!("one is due: {due:?}") };
+    assert_eq!(due.name, held.name);
     let next = house.clock.now() + jiff::SignedDuration::from_secs(60);
-    let claims = futures::future::join_all((0..10).map(|_| cases.claim(name, *seen, next))).await;
+    let claims = futures::future::join_all((0..10).map(|_| cases.claim(&due.name, due.since, next))).await;
     let won = claims.into_iter().filter(|claim| *claim.as_ref().expect("database")).count();
     assert_eq!(won, 1);
 }

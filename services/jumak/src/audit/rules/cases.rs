@@ -21,6 +21,9 @@ pub fn check(index: &Index<'_>, verdict: &mut Verdict) {
         };
         verdict.note(rule, &entry.name, fault);
     }
+    for payment in index.reading.payments.iter().filter(|payment| keeps(payment) > 0) {
+        verdict.note(Rule::Orphan, payment.name(), orphaned(index, payment));
+    }
 }
 
 fn outlived(index: &Index<'_>, entry: &Entry) -> Option<String> {
@@ -43,6 +46,9 @@ fn not_refunded_once(index: &Index<'_>, entry: &Entry) -> Option<String> {
     let Some(due) = entry.refund_minor else {
         return Some("it is CANCELLED, and nothing says what is refunded".to_owned());
     };
+    if let Some(fault) = beyond_total(entry) {
+        return Some(fault);
+    }
     let Some(payment) = entry.payment.as_deref().and_then(|name| index.payment_named(name)) else {
         return Some("it was confirmed, and its payment is not there".to_owned());
     };
@@ -70,6 +76,21 @@ fn paying<'a>(index: &Index<'a>, entry: &Entry) -> Result<&'a Payment, String> {
         [payment] => Ok(payment),
         [] => Err("it is CONFIRMED, and no payment for it was approved".to_owned()),
         several => Err(format!("it is paid {} times", several.len())),
+    }
+}
+
+/// Money that is kept for nothing that anybody knows of. The rules above look at what is kept for a reservation that has been decided.
+fn orphaned(index: &Index<'_>, payment: &Payment) -> Option<String> {
+    if !index.is_late(payment.update_time) {
+        return None;
+    }
+    match index.reservation(&payment.case) {
+        None => Some(format!("it keeps {} minor units for {}, which is not there", keeps(payment), payment.case)),
+        Some(entry) if entry.state == State::Pending => {
+            let since = payment.update_time;
+            Some(format!("it was paid by {since}, and {} is PENDING all the same", entry.name))
+        }
+        Some(_) => None,
     }
 }
 
@@ -113,7 +134,17 @@ fn not_charged_once(index: &Index<'_>, entry: &Entry, payment: &Payment, due: i6
         .then(|| format!("the provider gave {} {} back, and {due} was to be", audited.given_back_minor, entry.currency))
 }
 
+/// Nobody gets more back than was paid.
+fn beyond_total(entry: &Entry) -> Option<String> {
+    let Entry { total_minor, currency, .. } = *entry;
+    let due = entry.refund_minor.filter(|due| !(0..=total_minor).contains(due))?;
+    Some(format!("{due} {currency} of {total_minor} are to be refunded"))
+}
+
 fn waits_for_refund(index: &Index<'_>, entry: &Entry) -> Option<String> {
+    if let Some(fault) = beyond_total(entry) {
+        return Some(fault);
+    }
     let payment = entry.payment.as_deref().and_then(|name| index.payment_named(name));
     let failed = payment.filter(|payment| !index.is_refunding(payment.id)).and_then(|payment| {
         index.refunds_of(payment.id, Kind::Refund).find(|refund| refund.state == RefundState::Failed)

@@ -41,6 +41,14 @@ pub fn check(index: &Index<'_>, verdict: &mut Verdict) {
         };
         verdict.note(Rule::EventsHandled, resource, fault);
     }
+    for hearer in &index.reading.hearers {
+        // Before anything has happened nobody can have missed it.
+        let is_there = index.reading.backlogs.iter().any(|backlog| backlog.consumer == *hearer);
+        if !is_there && !index.reading.events.is_empty() {
+            let fault = "the bus knows no such consumer, and so it hears nothing".to_owned();
+            verdict.note(Rule::EventsHandled, format!("consumers/{hearer}"), Some(fault));
+        }
+    }
     for request in &index.reading.open_requests {
         let OpenRequest { context, principal, method, request_id, .. } = request;
         let resource = format!("{context} {method} {request_id} of {principal}");

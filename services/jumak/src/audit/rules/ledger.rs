@@ -1,4 +1,4 @@
-//! The ledger's accounts against the payments that they sum up, and against what the provider holds.
+//! What the ledger has of each payment, account by account, against the payment itself and against what the provider holds of it.
 
 use std::collections::BTreeMap;
 
@@ -16,35 +16,36 @@ use crate::audit::{
     rule::Rule,
 };
 
-/// Debits less credits, in minor units, by account and currency.
-type Balances<'a> = BTreeMap<(String, &'a str), i64>;
+/// A payment, an account and a currency.
+type Place<'a> = (Uuid, String, &'a str);
 
 pub fn check(index: &Index<'_>, verdict: &mut Verdict) {
     for transaction in &index.reading.unbalanced {
         verdict.note(Rule::Ledger, format!("transactions/{transaction}"), Some("it does not balance".to_owned()));
     }
-    // What stands on each account, and what should.
-    let mut accounts: BTreeMap<(String, &str), (i64, i64)> = BTreeMap::new();
+    // What stands there, and what should: debits less credits, in minor units.
+    let mut places: BTreeMap<Place<'_>, (i64, i64)> = BTreeMap::new();
     for balance in &index.reading.balances {
-        accounts.entry((balance.account.clone(), &balance.currency)).or_default().0 += balance.debit_minor;
+        let place = (balance.payment_id, balance.account.clone(), balance.currency.as_str());
+        places.entry(place).or_default().0 += balance.debit_minor;
     }
-    for (account, minor) in expected(index) {
-        accounts.entry(account).or_default().1 += minor;
+    for (place, minor) in expected(index) {
+        places.entry(place).or_default().1 += minor;
     }
-    for ((account, currency), (booked, expected)) in accounts {
+    for ((payment, account, currency), (booked, expected)) in places {
         let fault = (booked != expected)
-            .then(|| format!("it stands at {booked} {currency}, and what it sums up comes to {expected}"));
-        verdict.note(Rule::Ledger, format!("accounts/{account}/{currency}"), fault);
+            .then(|| format!("it stands at {booked} {currency}, and what it is about comes to {expected}"));
+        verdict.note(Rule::Ledger, format!("accounts/{account} of payments/{payment}"), fault);
     }
 }
 
-/// What the accounts should stand at.
-fn expected<'a>(index: &Index<'a>) -> Balances<'a> {
-    let mut sums = Balances::new();
+/// What should stand where.
+fn expected<'a>(index: &Index<'a>) -> BTreeMap<Place<'a>, i64> {
+    let mut sums = BTreeMap::new();
     for payment in &index.reading.payments {
         let Some((bill, given)) = &payment.bill else { continue };
         let mut add = |account: Account, minor: i64| {
-            *sums.entry((account.name(), bill.amount.code())).or_default() += minor;
+            *sums.entry((payment.id, account.name(), bill.amount.code())).or_default() += minor;
         };
         if payment.state().is_paid() {
             let to_come_back = given.refunding.minor() + given.owed.minor();
@@ -58,10 +59,11 @@ fn expected<'a>(index: &Index<'a>) -> Balances<'a> {
         }
     }
     for audited in &index.reading.charges {
-        let payment = Uuid::try_parse(&audited.charge.id).ok().and_then(|id| index.payment(id));
-        if payment.is_none_or(|payment| !is_under_way(index, payment)) {
-            let account = (Account::Provider.name(), audited.charge.amount.code());
-            *sums.entry(account).or_default() += net(audited);
+        // A charge that is no payment's is counted all the same.
+        let id = Uuid::try_parse(&audited.charge.id).unwrap_or_default();
+        if index.payment(id).is_none_or(|payment| !is_under_way(index, payment)) {
+            let place = (id, Account::Provider.name(), audited.charge.amount.code());
+            *sums.entry(place).or_default() += net(audited);
         }
     }
     sums

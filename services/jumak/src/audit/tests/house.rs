@@ -4,7 +4,6 @@ use std::{collections::BTreeMap, time::Duration};
 
 use jiff::{SignedDuration, Timestamp, ToSpan, civil::date};
 use mesh::{
-    Actor,
     bus::embedded::backlog::Backlog,
     checkout::{State, payment_name},
     fields::{name, parse_name},
@@ -15,8 +14,7 @@ use payment::{
     audit::Balance,
     domain::{
         ledger::{Movement, Side},
-        payment::{Bill, Change, Payment},
-        provider::{Method, Outcome, RefundOutcome},
+        payment::{Bill, Payment},
         refund::Refund,
     },
 };
@@ -27,17 +25,21 @@ use provider::{
         token::{Pace, Plan, RefundPlan, Script},
     },
 };
-use reservation::audit::{Entry, NightRow};
-use room::audit::{Occupancy, StayRow};
+use reservation::audit::{Entry, NightRow, RoomRow as KnownRoom};
+use room::audit::{Occupancy, RoomRow, StayRow};
 use uuid::Uuid;
 
-use crate::audit::{Reading, Told};
+use super::ways::{Done, Ways};
+use crate::audit::{MyPage, Reading, Told};
 
 /// What every stay costs, in won.
 pub const TOTAL: i64 = 160_000;
 const NIGHTS: i64 = 2;
 const GUEST: &str = "users/guest";
 const HOST: &str = "users/host";
+const HEARERS: [&str; 3] = ["payment", "room", "reservation"];
+const ROOM: Uuid = Uuid::from_u128(1_000);
+const TITLE: &str = "Sea view";
 
 /// The reservations of [`in_order`], by their places in the reading.
 pub mod at {
@@ -80,14 +82,10 @@ fn won(minor: i64) -> Money {
     Money::new(minor, "KRW").unwrap()
 }
 
-fn charged() -> Outcome {
-    let method = Method { kind: "card".to_owned(), brand: "visa".to_owned(), last4: "4242".to_owned() };
-    Outcome::Charged { method, reference: "reference".to_owned() }
-}
-
 /// Books that are in order.
 pub fn in_order() -> Reading {
     let mut house = House::default();
+    house.room();
     house.reservation(State::Confirmed, Some(Payment::charged_once));
     house.reservation(State::Cancelled, Some(Payment::charged_and_refunded));
     house.reservation(State::Cancelled, Some(Payment::charged_once));
@@ -128,10 +126,20 @@ pub fn stay_of(reading: &mut Reading, place: usize) -> &mut StayRow {
     reading.stays.iter_mut().find(|stay| stay.reservation == case).unwrap()
 }
 
+/// What my page shows of all bookings.
+pub fn bookings(reading: &mut Reading) -> &mut Vec<BookingRow> {
+    &mut reading.my_page.as_mut().unwrap().bookings
+}
+
+/// The books of a house in which nothing has happened.
+pub fn nothing() -> Reading {
+    Reading { backlogs: Vec::new(), ..House::default().read() }
+}
+
 /// The reservation as its guest's page shows it.
 pub fn booking_of(reading: &mut Reading, place: usize) -> &mut BookingRow {
     let case = reading.reservations[place].name.clone();
-    reading.bookings.iter_mut().flatten().find(|booking| booking.case == case && booking.user == GUEST).unwrap()
+    bookings(reading).iter_mut().find(|booking| booking.case == case && booking.user == GUEST).unwrap()
 }
 
 /// The newest event of that reservation.
@@ -140,111 +148,60 @@ pub fn event_of(reading: &mut Reading, place: usize) -> &mut Told {
     reading.events.iter_mut().rfind(|told| told.subject == case).unwrap()
 }
 
-/// What payment did, and what came of it.
-#[derive(Default)]
-struct Done {
-    movements: Vec<Movement>,
-    refunds: Vec<Refund>,
-    times_taken: u32,
-    given_back_minor: i64,
-    is_told: bool,
-}
-
-impl Done {
-    fn note(&mut self, change: Change) {
-        self.movements.extend(change.movement);
-        self.refunds.extend(change.refund);
-        self.is_told |= change.fact.is_some();
-    }
-
-    fn give_back(&mut self, payment: &mut Payment) {
-        let refund = self.refunds.last_mut().unwrap();
-        let change = payment.settle_refund(refund, &RefundOutcome::Succeeded, long_ago()).unwrap().unwrap();
-        self.given_back_minor += refund.amount.minor();
-        self.note(change);
-    }
-}
-
-/// The ways in which a payment may go.
-trait Ways {
-    fn called(&mut self) -> Done;
-    fn charged_once(&mut self) -> Done;
-    fn declined(&mut self) -> Done;
-    fn voided_and_reversed(&mut self) -> Done;
-    fn charged_and_refunding(&mut self) -> Done;
-    fn charged_and_refunded(&mut self) -> Done;
-}
-
-impl Ways for Payment {
-    fn called(&mut self) -> Done {
-        self.call_time = Some(just_now());
-        Done::default()
-    }
-
-    fn charged_once(&mut self) -> Done {
-        let mut done = Done { times_taken: 1, ..Done::default() };
-        done.note(self.record(&charged(), false, long_ago()).unwrap().unwrap());
-        done
-    }
-
-    fn declined(&mut self) -> Done {
-        let mut done = Done::default();
-        let outcome = Outcome::Declined { reason: "CARD_EXPIRED".to_owned() };
-        done.note(self.record(&outcome, false, long_ago()).unwrap().unwrap());
-        done
-    }
-
-    fn voided_and_reversed(&mut self) -> Done {
-        let mut done = Done { times_taken: 1, ..Done::default() };
-        done.note(self.void(long_ago()).unwrap());
-        done.note(self.record(&charged(), false, long_ago()).unwrap().unwrap());
-        done.give_back(self);
-        done
-    }
-
-    fn charged_and_refunding(&mut self) -> Done {
-        let mut done = self.charged_once();
-        let actor = Actor::context("reservation", self.correlation_id.clone());
-        let (refund, movement) = self.ask_refund(Uuid::from_u128(7), None, actor, just_now()).unwrap();
-        done.refunds.push(refund);
-        done.movements.extend(movement);
-        done
-    }
-
-    fn charged_and_refunded(&mut self) -> Done {
-        let mut done = self.charged_and_refunding();
-        done.give_back(self);
-        done
-    }
-}
-
 /// The books as they are written.
 #[derive(Default)]
 struct House {
+    rooms: Vec<RoomRow>,
+    known_rooms: Vec<KnownRoom>,
+    hosted: Vec<mypage::audit::RoomRow>,
     reservations: Vec<Entry>,
     nights: Vec<NightRow>,
     stays: Vec<StayRow>,
     payments: Vec<Payment>,
     refunds: Vec<Refund>,
-    movements: Vec<Movement>,
+    movements: Vec<(Uuid, Movement)>,
     charges: Vec<AuditedCharge>,
     bookings: Vec<BookingRow>,
     events: Vec<Told>,
 }
 
 impl House {
+    /// The one room, which everybody knows.
+    fn room(&mut self) {
+        let (name, host, nightly_rate) = (name("rooms", ROOM), HOST.to_owned(), won(TOTAL / NIGHTS));
+        self.tell("room", "jumak.room.v1.RoomCreated", &name, 1, "room", long_ago());
+        self.hosted.push(mypage::audit::RoomRow {
+            id: ROOM,
+            host: host.clone(),
+            units: 1,
+            rate_minor: nightly_rate.minor(),
+            currency: nightly_rate.code().to_owned(),
+            deleted: false,
+            version: 1,
+        });
+        self.known_rooms.push(KnownRoom {
+            id: ROOM,
+            host: host.clone(),
+            version: 1,
+            deleted: false,
+            units: 1,
+            units_told: 1,
+            nightly_rate,
+        });
+        self.rooms.push(RoomRow { name, host, units: 1, nightly_rate, version: 1, delete_time: None });
+    }
+
     /// A reservation on nights of its own, whose payment, if there was one, went that way.
     fn reservation(&mut self, state: State, way: Option<fn(&mut Payment) -> Done>) {
         let number = self.reservations.len();
         let case = name("reservations", Uuid::from_u128(number as u128));
-        let room = Uuid::from_u128(1_000);
         let check_in = date(2027, 5, 1).checked_add((3 * i64::try_from(number).unwrap()).days()).unwrap();
         let check_out = check_in.checked_add(NIGHTS.days()).unwrap();
         let nights: Vec<String> =
             (0..NIGHTS).map(|night| check_in.checked_add(night.days()).unwrap().to_string()).collect();
         let taken = i32::from(state.holds_units());
         self.nights.extend(nights.iter().map(|night| NightRow {
-            room,
+            room: ROOM,
             night: night.clone(),
             offered: 1,
             capacity: 1,
@@ -257,7 +214,7 @@ impl House {
         }
         self.stays.push(StayRow {
             reservation: case.clone(),
-            room: name("rooms", room),
+            room: name("rooms", ROOM),
             check_in_date: check_in,
             check_out_date: check_out,
             units: 1,
@@ -274,6 +231,21 @@ impl House {
             self.bookings.push(BookingRow {
                 case: case.clone(),
                 user: user.to_owned(),
+                is_guest: user == GUEST,
+                is_host: user == HOST,
+                counterparty: if user == GUEST { HOST } else { GUEST }.to_owned(),
+                room: Some(ROOM),
+                title: TITLE.to_owned(),
+                start_date: check_in.to_string(),
+                end_date: check_out.to_string(),
+                total_minor: TOTAL,
+                currency: "KRW".to_owned(),
+                course: match state {
+                    State::Pending | State::CancelRequested => "UNDECIDED",
+                    State::Confirmed => "AGREED",
+                    _ => "OFF",
+                }
+                .to_owned(),
                 state: state.name().to_owned(),
                 version,
                 payment_state,
@@ -287,9 +259,10 @@ impl House {
             version,
             guest: GUEST.to_owned(),
             host: HOST.to_owned(),
-            room,
+            room: ROOM,
             nights,
             units: 1,
+            title: TITLE.to_owned(),
             total_minor: TOTAL,
             currency: "KRW",
             refund_minor: (was_confirmed && state != State::Confirmed).then_some(TOTAL),
@@ -313,7 +286,7 @@ impl House {
         let charge = Charge::arrive(id.to_string(), won(TOTAL), script, state, long_ago(), long_ago());
         let Done { movements, refunds, times_taken, given_back_minor, is_told } = done;
         self.charges.push(AuditedCharge { charge, times_taken, given_back_minor });
-        self.movements.extend(movements);
+        self.movements.extend(movements.into_iter().map(|movement| (id, movement)));
         self.refunds.extend(refunds);
         if is_told {
             let (subject, version) = (payment.name(), payment.version);
@@ -326,6 +299,7 @@ impl House {
 
     fn tell(&mut self, context: &'static str, kind: &str, subject: &str, sequence: i64, case: &str, time: Timestamp) {
         self.events.push(Told {
+            id: Uuid::from_u128(2_000 + self.events.len() as u128),
             context,
             kind: kind.to_owned(),
             subject: subject.to_owned(),
@@ -337,11 +311,13 @@ impl House {
     }
 
     fn read(self) -> Reading {
-        let mut balances: BTreeMap<(String, &str), i64> = BTreeMap::new();
-        for entry in self.movements.iter().flat_map(Movement::entries) {
-            let minor = entry.amount.minor();
-            *balances.entry((entry.account.name(), entry.amount.code())).or_default() +=
-                if entry.side == Side::Debit { minor } else { -minor };
+        let mut balances: BTreeMap<(Uuid, String, &str), i64> = BTreeMap::new();
+        for (payment, movement) in &self.movements {
+            for entry in movement.entries() {
+                let minor = entry.amount.minor();
+                *balances.entry((*payment, entry.account.name(), entry.amount.code())).or_default() +=
+                    if entry.side == Side::Debit { minor } else { -minor };
+            }
         }
         let backlog = |consumer: &str| Backlog {
             consumer: consumer.to_owned(),
@@ -354,12 +330,16 @@ impl House {
             grace: SignedDuration::from_secs(30),
             reservations: self.reservations,
             nights: self.nights,
+            known_rooms: self.known_rooms,
+            rooms: self.rooms,
+            blocked: Vec::new(),
             stays: self.stays,
             payments: self.payments,
             refunds: self.refunds,
             balances: balances
                 .into_iter()
-                .map(|((account, currency), debit_minor)| Balance {
+                .map(|((payment_id, account, currency), debit_minor)| Balance {
+                    payment_id,
                     account,
                     currency: currency.to_owned(),
                     debit_minor,
@@ -367,10 +347,15 @@ impl House {
                 .collect(),
             unbalanced: Vec::new(),
             charges: self.charges,
-            bookings: Some(self.bookings),
+            my_page: Some(MyPage {
+                bookings: self.bookings,
+                rooms: self.hosted,
+                heard: self.events.iter().map(|told| told.id).collect(),
+            }),
             events: self.events,
             open_requests: Vec::new(),
-            backlogs: vec![backlog("payment"), backlog("reservation")],
+            hearers: HEARERS.map(str::to_owned).to_vec(),
+            backlogs: HEARERS.map(backlog).to_vec(),
         }
     }
 }

@@ -1,26 +1,26 @@
 //! What `up` says when it is ready: where it is, and what to type next.
 
-use std::{env, fmt::Write, net::SocketAddr, time::Duration};
+use std::{env, fmt::Write, net::SocketAddr, path::Path, time::Duration};
 
 use jiff::{ToSpan, Zoned};
 
 use crate::{
     call::DEFAULT_TARGET,
     cli::shell,
-    embedded::{System, data_option},
+    embedded::{System, config_option, data_option},
 };
 
 /// Days from today to the first night of the example: far enough to be in the future in every time zone.
 const DAYS_AHEAD: i64 = 30;
 
 /// The text. Its commands can be pasted as they are.
-pub fn banner(system: &System, took: Duration) -> anyhow::Result<String> {
+pub fn banner(system: &System, config_file: Option<&Path>, took: Duration) -> anyhow::Result<String> {
     // As it was called: what worked here works there.
     let program = env::args().next().unwrap_or_else(|| "jumak".to_owned());
     let jumak = shell::word(&program);
     let is_relative = program.contains('/') && !program.starts_with('/');
     let terminal = if is_relative { "another terminal, in this same folder" } else { "another terminal" };
-    let data = data_option(system.folder())?;
+    let options = data_option(system.folder())? + &config_option(config_file)?;
     let target = target_option(system.address());
     let check_in = Zoned::now().date().checked_add(DAYS_AHEAD.days())?;
     let check_out = check_in.checked_add(2.days())?;
@@ -33,7 +33,7 @@ pub fn banner(system: &System, took: Duration) -> anyhow::Result<String> {
     writeln!(text)?;
     writeln!(text, "A first booking, from {terminal}:")?;
     writeln!(text)?;
-    writeln!(text, "  export TOKEN=$({jumak} token --user alice --roles guest,host --ttl 12h{data})")?;
+    writeln!(text, "  export TOKEN=$({jumak} token --user alice --roles guest,host --ttl 12h{options})")?;
     writeln!(
         text,
         r#"  ROOM=$({jumak} call{target} CreateRoom '{{"room": {{"display_name": "Sea view", "nightly_rate": {{"currency_code": "KRW", "units": 80000}}}}}}' --only name)"#

@@ -1,0 +1,62 @@
+//! Card numbers, in every text of every request.
+
+use prost_reflect::{ReflectMessage, prost::Message};
+use tonic::Code;
+
+use crate::support::{refusal, rpcs::RPCS, scene::Scene, wire};
+
+/// Numbers that pass for cards, as people write them, each with a part that must not come back.
+const CARDS: &[(&str, &str)] = &[
+    ("4111111111111111", "4111"),
+    ("4111 1111 1111 1111", "1111"),
+    ("5555-5555-5555-4444", "5555"),
+    ("3782 822463 10005", "822463"),
+    ("please charge 6011000990139424, thanks", "990139424"),
+];
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_card_number_is_refused_in_every_text_of_every_request_and_not_repeated() {
+    let scene = Scene::set().await;
+    let before = scene.guest.reservation(&scene.stay.name).await.expect("the stay");
+    let mut tried = 0;
+    for rpc in RPCS {
+        let (person, good) = (scene.by(rpc), wire::request(rpc.name, &scene.request(rpc)));
+        for way in wire::texts(&good.descriptor()) {
+            for (card, part) in CARDS {
+                let mut request = good.clone();
+                let field = wire::put_text(&mut request, &way, card);
+                let at = format!("{} with `{card}` in {field}", rpc.name);
+                let status = person.sends(rpc.name, request.encode_to_vec()).await.expect_err(&at);
+                let refusal = refusal(&status);
+                assert_eq!(status.code(), Code::InvalidArgument, "{at}: {status:?}");
+                assert_eq!(refusal.reason.as_str(), "CARD_NUMBER_REFUSED", "{at}: {status:?}");
+                let paths: Vec<&str> = refusal.violations.iter().map(|(path, _)| path.as_str()).collect();
+                assert_eq!(paths, [&field], "{at}");
+                assert_eq!(refusal.metadata["field"], field, "{at}");
+                assert!(!format!("{status:?}").contains(part), "{at} is repeated: {status:?}");
+                tried += 1;
+            }
+        }
+    }
+    assert!(tried > 500, "only {tried} were tried");
+    assert_eq!(scene.guest.reservation(&scene.stay.name).await.expect("the stay"), before);
+    let (charges, refunds) = scene.inn.provider_books().await;
+    assert_eq!((charges.len(), refunds.len()), (1, 0), "the provider heard of none of them");
+    scene.inn.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_number_that_is_no_card_passes() {
+    let scene = Scene::set().await;
+    let create = crate::support::rpcs::rpc("CreateReservation");
+    for (phone, note) in [
+        ("+82 10-1234-5678", "arriving 2027-05-01 - 2027-05-03"),
+        ("010-1234-5678", "our booking 1234 5678 at the other house"),
+        ("02 123 4567", "4111111111111112 is one off"),
+    ] {
+        let mut request = scene.request(create);
+        request["reservation"]["guest_details"] = serde_json::json!({"phone": phone, "note": note});
+        scene.guest.asks(create.name, &request).await.unwrap_or_else(|status| panic!("{phone}, {note}: {status:?}"));
+    }
+    scene.inn.close().await;
+}

@@ -1,0 +1,61 @@
+//! The rooms' calendar, against the reservations that it tells of.
+
+use std::collections::HashMap;
+
+use mesh::{checkout::State, fields::name};
+use reservation::audit::Entry;
+use room::audit::{Occupancy, StayRow};
+
+use crate::audit::{findings::Verdict, index::Index, rule::Rule};
+
+pub fn check(index: &Index<'_>, verdict: &mut Verdict) {
+    let reading = index.reading;
+    let stays: HashMap<&str, &StayRow> = reading.stays.iter().map(|stay| (stay.reservation.as_str(), stay)).collect();
+    for stay in reading.stays.iter().filter(|stay| index.reservation(&stay.reservation).is_none()) {
+        let fault = format!("the calendar of {} has it, and reservation does not", stay.room);
+        verdict.note(Rule::Calendar, &stay.reservation, Some(fault));
+    }
+    for entry in reading.reservations.iter().filter(|entry| is_told(index, entry)) {
+        let fault = otherwise_in_calendar(index, entry, stays.get(entry.name.as_str()).copied());
+        verdict.note(Rule::Calendar, &entry.name, fault);
+    }
+}
+
+/// Whether everybody has had the time to hear of all that happened to a reservation and its payments.
+pub(super) fn is_told(index: &Index<'_>, entry: &Entry) -> bool {
+    let payments = index.payments_of(&entry.name).iter().map(|payment| payment.name());
+    payments
+        .chain([entry.name.clone()])
+        .filter_map(|subject| index.newest_event(&subject))
+        .all(|newest| index.is_late(newest.occur_time))
+}
+
+/// The version in which the reservation was last told of: some changes concern nobody else.
+pub(super) fn told_version(index: &Index<'_>, entry: &Entry) -> i64 {
+    index.newest_event(&entry.name).map_or(entry.version, |newest| newest.sequence)
+}
+
+fn otherwise_in_calendar(index: &Index<'_>, entry: &Entry, stay: Option<&StayRow>) -> Option<String> {
+    let Some(stay) = stay else { return Some("the calendar does not have it".to_owned()) };
+    let occupancy = match entry.state {
+        State::Pending => Occupancy::Held,
+        State::Confirmed => Occupancy::Charged,
+        State::CancelRequested | State::Cancelled | State::Rejected | State::Expired => Occupancy::Released,
+    };
+    let version = told_version(index, entry);
+    if (stay.version, stay.occupancy) != (version, occupancy) {
+        return Some(format!(
+            "it is {} in version {version}, and the calendar has it as {:?} in version {}",
+            entry.state.name(),
+            stay.occupancy,
+            stay.version
+        ));
+    }
+    let first = entry.nights.first().is_some_and(|night| *night == stay.check_in_date.to_string());
+    let count = mesh::fields::nights_between(stay.check_in_date, stay.check_out_date);
+    let same = first
+        && usize::try_from(count) == Ok(entry.nights.len())
+        && u32::from(stay.units) == entry.units
+        && stay.room == name("rooms", entry.room);
+    (!same).then(|| "the calendar has it in another room, for other nights or of other units".to_owned())
+}

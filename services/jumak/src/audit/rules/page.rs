@@ -1,0 +1,150 @@
+//! My page, against those that it was put together from.
+
+use std::collections::{HashMap, HashSet};
+
+use jiff::civil::Date;
+use mesh::{checkout::State, fields::name};
+use mypage::audit::{BookingRow, RoomRow as HostedRoom};
+use payment::domain::payment::Payment;
+use reservation::audit::Entry;
+use room::audit::RoomRow;
+use uuid::Uuid;
+
+use super::{calendar, rooms};
+use crate::audit::{
+    findings::Verdict,
+    index::Index,
+    reading::{MyPage, Told},
+    rule::Rule,
+};
+
+pub fn check(index: &Index<'_>, verdict: &mut Verdict) {
+    let Some(MyPage { bookings, rooms, heard }) = &index.reading.my_page else { return };
+    check_bookings(index, bookings, verdict);
+    check_rooms(index, rooms, verdict);
+    check_timelines(index, heard, verdict);
+}
+
+fn check_bookings(index: &Index<'_>, bookings: &[BookingRow], verdict: &mut Verdict) {
+    let mut shown: HashMap<(&str, &str), &BookingRow> = HashMap::new();
+    for booking in bookings {
+        shown.insert((&booking.case, &booking.user), booking);
+        let known = index.reservation(&booking.case);
+        let party = known.is_some_and(|entry| entry.guest == booking.user || entry.host == booking.user);
+        let fault = (!party).then(|| "it is shown to somebody who has no part in it".to_owned());
+        verdict.note(Rule::MyPage, resource(&booking.user, &booking.case), fault);
+    }
+    for entry in index.reading.reservations.iter().filter(|entry| calendar::is_told(index, entry)) {
+        for user in [&entry.guest, &entry.host] {
+            let booking = shown.get(&(entry.name.as_str(), user.as_str())).copied();
+            verdict.note(Rule::MyPage, resource(user, &entry.name), otherwise_shown(index, entry, user, booking));
+            if entry.guest == entry.host {
+                break;
+            }
+        }
+    }
+}
+
+fn check_rooms(index: &Index<'_>, hosted: &[HostedRoom], verdict: &mut Verdict) {
+    let hosted: HashMap<String, &HostedRoom> = hosted.iter().map(|room| (name("rooms", room.id), room)).collect();
+    for room in index.reading.rooms.iter().filter(|room| rooms::is_told(index, room)) {
+        let fault = room_otherwise_shown(room, hosted.get(&room.name).copied());
+        verdict.note(Rule::MyPage, resource(&room.host, &room.name), fault);
+    }
+}
+
+fn check_timelines(index: &Index<'_>, heard: &HashSet<Uuid>, verdict: &mut Verdict) {
+    for told in index.reading.events.iter().filter(|told| is_shown(index, told) && index.is_late(told.occur_time)) {
+        let fault = (!heard.contains(&told.id)).then(|| "it is in no timeline".to_owned());
+        verdict.note(Rule::MyPage, format!("{} {} of {}", told.kind, told.sequence, told.subject), fault);
+    }
+}
+
+/// Whether an event is about what my page shows: a payment may be for a case of a kind that it does not know.
+fn is_shown(index: &Index<'_>, told: &Told) -> bool {
+    told.context != "payment"
+        || index.payment_named(&told.subject).is_some_and(|payment| payment.case.starts_with("reservations/"))
+}
+
+fn resource(user: &str, what: &str) -> String {
+    format!("{what} on {user}/myPage")
+}
+
+fn otherwise_shown(index: &Index<'_>, entry: &Entry, user: &str, booking: Option<&BookingRow>) -> Option<String> {
+    let Some(booking) = booking else { return Some("my page does not have it".to_owned()) };
+    let version = calendar::told_version(index, entry);
+    if (booking.version, booking.state.as_str()) != (version, entry.state.name()) {
+        return Some(format!(
+            "it is {} in version {version}, and my page shows {} in version {}",
+            entry.state.name(),
+            booking.state,
+            booking.version
+        ));
+    }
+    let (state, refunded) = newest_told(index, entry).map_or(("", 0), |payment| {
+        (payment.state().name(), payment.bill.as_ref().map_or(0, |(_, given)| given.refunded.minor()))
+    });
+    if (booking.payment_state.as_str(), booking.refunded_minor) != (state, refunded) {
+        return Some(format!(
+            "its payment is {state:?} with {refunded} refunded, and my page shows {:?} with {}",
+            booking.payment_state, booking.refunded_minor
+        ));
+    }
+    facts(entry, user, booking)
+        .into_iter()
+        .find(|(_, is, shown)| is != shown)
+        .map(|(what, is, shown)| format!("its {what} is {is:?}, and my page shows {shown:?}"))
+}
+
+/// What else is shown of a reservation: what it is called, what it is, and what my page shows.
+fn facts(entry: &Entry, user: &str, booking: &BookingRow) -> [(&'static str, String, String); 8] {
+    let last_day = entry.nights.last().and_then(|night| night.parse::<Date>().ok()?.tomorrow().ok());
+    let counterparty = if entry.guest == user { &entry.host } else { &entry.guest };
+    let roles = |is_guest, is_host| format!("guest: {is_guest}, host: {is_host}");
+    let course = match entry.state {
+        State::Pending | State::CancelRequested => "UNDECIDED",
+        State::Confirmed => "AGREED",
+        State::Cancelled | State::Rejected | State::Expired => "OFF",
+    };
+    [
+        (
+            "total",
+            format!("{} {}", entry.total_minor, entry.currency),
+            format!("{} {}", booking.total_minor, booking.currency),
+        ),
+        ("first day", entry.nights.first().cloned().unwrap_or_default(), booking.start_date.clone()),
+        ("last day", last_day.map(|day| day.to_string()).unwrap_or_default(), booking.end_date.clone()),
+        ("room", name("rooms", entry.room), booking.room.map(|room| name("rooms", room)).unwrap_or_default()),
+        ("title", entry.title.clone(), booking.title.clone()),
+        ("course", course.to_owned(), booking.course.clone()),
+        ("role", roles(entry.guest == user, entry.host == user), roles(booking.is_guest, booking.is_host)),
+        ("other party", counterparty.clone(), booking.counterparty.clone()),
+    ]
+}
+
+/// The latest of its payments that was ever told of.
+fn newest_told<'a>(index: &Index<'a>, entry: &Entry) -> Option<&'a Payment> {
+    index
+        .payments_of(&entry.name)
+        .iter()
+        .filter(|payment| index.newest_event(&payment.name()).is_some())
+        .max_by_key(|payment| (payment.create_time, payment.id))
+        .copied()
+}
+
+fn room_otherwise_shown(room: &RoomRow, hosted: Option<&HostedRoom>) -> Option<String> {
+    let Some(hosted) = hosted else { return Some("my page does not have it".to_owned()) };
+    let is = (
+        room.version,
+        room.host.as_str(),
+        i32::from(room.units),
+        room.nightly_rate.minor(),
+        room.nightly_rate.code(),
+        room.delete_time.is_some(),
+    );
+    let HostedRoom { version, host, units, rate_minor, currency, deleted, .. } = hosted;
+    let shown = (*version, host.as_str(), *units, *rate_minor, currency.as_str(), *deleted);
+    (is != shown).then(|| {
+        format!("by version, host, units, rate, currency and whether it is deleted it is {is:?}, and my page shows {shown:?}")
+    })
+}
