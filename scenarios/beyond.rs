@@ -14,7 +14,7 @@ use crate::support::{Inn, SETTLES, booking, eventually, eventually_within, reaso
 
 #[tokio::test]
 async fn z2_a_hold_shows_its_expiry_and_is_released_once_when_it_passes() {
-    let clock = Clock::manual(jiff::Timestamp::now());
+    let clock = Clock::manual(Clock::system().now());
     let inn = Inn::with(Options { clock: clock.clone(), ..Options::ephemeral() }).await;
     let (host, guest) = (inn.host("henry"), inn.guest("alice"));
     let room = host.registers_a_room(1).await;

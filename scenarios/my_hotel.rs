@@ -136,7 +136,7 @@ async fn m6_a_guest_sees_their_own_bookings_and_nobody_elses() {
     alice.booking(&hers).await.expect("hers");
     bob.booking(&his).await.expect("his");
     let shown: Vec<_> = bookings(&alice, booking::Role::Guest).await.into_iter().map(|booking| booking.case).collect();
-    assert_eq!(shown, [hers.name.clone()]);
+    assert_eq!(shown, std::slice::from_ref(&hers.name));
     assert_eq!(reason(&alice.booking(&his).await.expect_err("not hers")), "BOOKING_NOT_FOUND");
     assert_eq!(reason(&alice.reservation(&his.name).await.expect_err("not hers")), "RESERVATION_NOT_FOUND");
     assert_eq!(reason(&alice.cancels(&his.name).await.expect_err("not hers")), "RESERVATION_NOT_FOUND");

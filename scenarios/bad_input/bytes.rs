@@ -8,7 +8,7 @@ use crate::support::{refusal, rpcs::RPCS, scene::Scene, wire};
 
 /// Bytes of which nobody can make a request, and what is wrong with them.
 fn broken() -> Vec<(&'static str, Vec<u8>)> {
-    let groups = |depth: usize| [vec![0xf3, 0x7f].repeat(depth), vec![0xf4, 0x7f].repeat(depth)].concat();
+    let groups = |depth: usize| [[0xf3, 0x7f].repeat(depth), [0xf4, 0x7f].repeat(depth)].concat();
     vec![
         ("a text that ends too soon", vec![0x0a, 0x7f]),
         ("a text of no length", vec![0x0a]),

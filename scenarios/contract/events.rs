@@ -15,7 +15,7 @@ use mesh::store::entity::outbox;
 use prost_reflect::{DynamicMessage, ReflectMessage, Value};
 use sea_orm::EntityTrait;
 
-use crate::support::{Inn, Person, booking, wire::contracts};
+use crate::support::{Inn, Person, nights::two_nights, wire::contracts};
 
 /// What must not be told.
 const PERSONAL: [&str; 5] = ["Canary Kim", "010-555-0199", "a quiet room for the canary", "the canary is ill", "tok_"];
@@ -34,7 +34,7 @@ const TOLD: [&str; 9] = [
 ];
 
 async fn books(guest: &Person, room: &Room, token: Option<&str>) -> Result<String, tonic::Status> {
-    let mut request = booking(room, ("2027-05-01", "2027-05-03"), token);
+    let mut request = two_nights(room, token);
     if let Some(reservation) = &mut request.reservation {
         reservation.guest_details = Some(GuestDetails {
             full_name: PERSONAL[0].to_owned(),

@@ -11,7 +11,7 @@ use contracts::{
 use mesh::{Reason, Refusal};
 use tonic::Status;
 
-use crate::support::{Person, booking, eventually};
+use crate::support::{Person, eventually, nights::two_nights};
 
 /// One thing that a guest does.
 #[derive(Clone, Copy, Debug)]
@@ -73,14 +73,13 @@ impl Guest {
         let request_id = format!("{step:?}").replace(['(', ')', '"'], "");
         let name = self.reservation.clone().unwrap_or_default();
         let mut client = self.person.reservations();
-        let nights = ("2027-05-01", "2027-05-03");
         let reservation = match step {
             Step::Book(token) => {
-                let request = booking(&self.room, nights, Some(token));
+                let request = two_nights(&self.room, Some(token));
                 client.create_reservation(CreateReservationRequest { request_id, ..request }).await
             }
             Step::Hold => {
-                let request = booking(&self.room, nights, None);
+                let request = two_nights(&self.room, None);
                 client.create_reservation(CreateReservationRequest { request_id, ..request }).await
             }
             Step::Pay(token) => {

@@ -13,7 +13,8 @@ use tokio::task::JoinSet;
 use tonic::Status;
 
 use crate::support::{
-    Person, booking, eventually,
+    Person, eventually,
+    nights::two_nights,
     process::{Process, audit_at_rest},
 };
 
@@ -41,7 +42,7 @@ struct Guest {
 
 impl Guest {
     /// Books and cancels until the process is gone or enough is done.
-    async fn is_busy(mut self, person: Person) -> Self {
+    async fn keeps_busy(mut self, person: Person) -> Self {
         for _ in 0..CALLS {
             let call = self.open.take().unwrap_or_else(|| self.next_call());
             match self.calls(&person, self.answers.len(), &call).await {
@@ -70,7 +71,7 @@ impl Guest {
         let mut client = person.reservations();
         let answer = match call {
             Call::Book => {
-                let request = booking(&self.room, ("2027-05-01", "2027-05-03"), Some("tok_slow_5"));
+                let request = two_nights(&self.room, Some("tok_slow_5"));
                 client.create_reservation(CreateReservationRequest { request_id, ..request }).await
             }
             Call::Cancel(name) => {
@@ -124,7 +125,7 @@ async fn z5_no_answer_is_lost_when_the_process_is_killed_at_random_under_load() 
         let mut busy = JoinSet::new();
         for guest in guests.drain(..) {
             let person = process.person(&process.connect().await, &guest.name, &[Role::Guest]);
-            busy.spawn(guest.is_busy(person));
+            busy.spawn(guest.keeps_busy(person));
         }
         // The moment is the dice's, not a wait for anything.
         tokio::time::sleep(Duration::from_millis(dice.random_range(20..250))).await;

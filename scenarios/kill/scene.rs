@@ -19,6 +19,7 @@ use super::{
 };
 use crate::support::{
     Inn, Person,
+    nights::two_nights,
     process::{Process, audit_at_rest},
 };
 
@@ -67,8 +68,8 @@ impl Stage {
         let guest = inn.guest("alice");
         let reservation = match scene {
             Scene::Nothing | Scene::ShortHolds => None,
-            Scene::Held => Some(guest.books(&room, None).await.expect("a hold")),
-            Scene::Confirmed => Some(guest.books(&room, Some("tok_approve")).await.expect("a booking")),
+            Scene::Held => Some(takes(&guest, &room, None).await),
+            Scene::Confirmed => Some(takes(&guest, &room, Some("tok_approve")).await),
         };
         inn.audit().await;
         inn.close().await;
@@ -127,6 +128,11 @@ impl Stage {
         let reservation = self.reservation.as_ref().map(|reservation| reservation.name.clone());
         Guest { person, room: self.room.clone(), reservation }
     }
+}
+
+async fn takes(guest: &Person, room: &Room, token: Option<&str>) -> Reservation {
+    let request = two_nights(room, token);
+    guest.reservations().create_reservation(request).await.expect("a reservation").into_inner()
 }
 
 async fn admin(process: &Process) -> Person {

@@ -13,7 +13,7 @@ use mesh::Refusal;
 use tokio::task::JoinSet;
 
 use super::{guests, inn_that_pays_all_at_once, insists, units_left};
-use crate::support::{Person, booking, eventually};
+use crate::support::{Person, eventually, nights::two_nights};
 
 /// Before and after.
 const UNITS: i32 = 20;
@@ -21,13 +21,12 @@ const LOWERED: i32 = 5;
 /// Guests at once, and how many follow one another in each place.
 const LANES: usize = 4;
 const PER_LANE: usize = 12;
-const NIGHTS: (&str, &str) = ("2027-05-01", "2027-05-03");
 
 /// The guests of one lane, one after the other.
 async fn lane(people: Vec<Person>, room: Room, sold: Arc<AtomicUsize>) -> Vec<(Person, Result<Reservation, Refusal>)> {
     let mut outcomes = Vec::with_capacity(people.len());
     for person in people {
-        let outcome = insists(&person, &booking(&room, NIGHTS, Some("tok_approve"))).await;
+        let outcome = insists(&person, &two_nights(&room, Some("tok_approve"))).await;
         sold.fetch_add(usize::from(outcome.is_ok()), Ordering::SeqCst);
         outcomes.push((person, outcome));
     }
@@ -35,7 +34,7 @@ async fn lane(people: Vec<Person>, room: Room, sold: Arc<AtomicUsize>) -> Vec<(P
 }
 
 async fn left(guest: &Person, room: &Room) -> i32 {
-    let request = QuoteReservationRequest { reservation: booking(room, NIGHTS, None).reservation };
+    let request = QuoteReservationRequest { reservation: two_nights(room, None).reservation };
     let quote = guest.reservations().quote_reservation(request).await.expect("a quote").into_inner();
     quote.units_left.expect("the units left")
 }
@@ -74,7 +73,7 @@ async fn z1_units_lowered_below_what_is_sold_shrink_as_stays_are_cancelled() {
     // What is sold stays sold, and nothing more is.
     let late = inn.guest("late");
     eventually("the new number is known", || async { (left(&late, &room).await == 0).then_some(()) }).await;
-    let refusal = insists(&late, &booking(&room, NIGHTS, Some("tok_approve"))).await.expect_err("sold out");
+    let refusal = insists(&late, &two_nights(&room, Some("tok_approve"))).await.expect_err("sold out");
     assert_eq!(units_left(&refusal), 0);
     inn.audit().await;
 
@@ -87,8 +86,8 @@ async fn z1_units_lowered_below_what_is_sold_shrink_as_stays_are_cancelled() {
             break;
         }
     }
-    insists(&late, &booking(&room, NIGHTS, Some("tok_approve"))).await.expect("the one unit that is free");
-    let refusal = insists(&late, &booking(&room, NIGHTS, Some("tok_approve"))).await.expect_err("sold out again");
+    insists(&late, &two_nights(&room, Some("tok_approve"))).await.expect("the one unit that is free");
+    let refusal = insists(&late, &two_nights(&room, Some("tok_approve"))).await.expect_err("sold out again");
     assert_eq!(units_left(&refusal), 0);
     inn.audit().await;
     inn.close().await;

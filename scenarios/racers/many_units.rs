@@ -2,24 +2,19 @@
 
 use contracts::{
     provider::v1::charge,
-    reservation::v1::{QuoteReservationRequest, Reservation},
+    reservation::v1::{CreateReservationRequest, QuoteReservationRequest, Reservation},
     room::v1::Room,
 };
 use proptest::prelude::RngExt;
 
 use super::{dice, guests, inn_that_pays_all_at_once, insists, race, units_left};
-use crate::support::{Person, booking};
+use crate::support::{Person, nights::stay};
 
 const UNITS: i32 = 50;
 const RACERS: usize = 300;
-const NIGHTS: (&str, &str) = ("2027-05-01", "2027-05-03");
 
-fn wish(room: &Room, units: i32) -> contracts::reservation::v1::CreateReservationRequest {
-    let mut request = booking(room, NIGHTS, Some("tok_approve"));
-    if let Some(reservation) = &mut request.reservation {
-        reservation.units = Some(units);
-    }
-    request
+fn wish(room: &Room, units: i32) -> CreateReservationRequest {
+    stay(room, 0..2, units, Some("tok_approve"))
 }
 
 async fn left(guest: &Person, room: &Room) -> i32 {

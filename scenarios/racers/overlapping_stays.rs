@@ -2,13 +2,11 @@
 
 use std::ops::Range;
 
-use contracts::reservation::v1::CreateReservationRequest;
-use jiff::civil::{Date, date};
 use mesh::Reason;
 use proptest::prelude::RngExt;
 
 use super::{dice, guests, inn_that_pays_all_at_once, race};
-use crate::support::booking;
+use crate::support::nights::{night, stay};
 
 const UNITS: i32 = 3;
 const RACERS: usize = 150;
@@ -20,10 +18,6 @@ const WINDOW: usize = 14;
 struct Wish {
     nights: Range<usize>,
     units: i32,
-}
-
-fn night(number: usize) -> Date {
-    date(2027, 5, 1).saturating_add(jiff::Span::new().days(i64::try_from(number).unwrap_or_default()))
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -38,14 +32,7 @@ async fn z1_no_night_is_sold_twice_however_the_stays_overlap() {
             Wish { nights: first..last + 1, units: dice.random_range(1..=2) }
         })
         .collect();
-    let request = |wish: &Wish| -> CreateReservationRequest {
-        let (first, last) = (night(wish.nights.start).to_string(), night(wish.nights.end).to_string());
-        let mut request = booking(&room, (&first, &last), Some("tok_approve"));
-        if let Some(reservation) = &mut request.reservation {
-            reservation.units = Some(wish.units);
-        }
-        request
-    };
+    let request = |wish: &Wish| stay(&room, wish.nights.clone(), wish.units, Some("tok_approve"));
     let runners = guests(&inn, RACERS).await.into_iter().zip(&wishes);
     let outcomes = race(runners.map(|(guest, wish)| (guest, request(wish))).collect()).await;
 

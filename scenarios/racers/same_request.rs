@@ -4,7 +4,10 @@ use contracts::reservation::v1::{CreateReservationRequest, reservation::State};
 use mesh::Reason;
 
 use super::{guests, insists, race};
-use crate::support::{Inn, booking};
+use crate::support::{
+    Inn,
+    nights::{stay, two_nights},
+};
 
 const TIMES: usize = 50;
 
@@ -12,7 +15,7 @@ const TIMES: usize = 50;
 async fn z3_one_request_sent_fifty_times_at_once_is_one_reservation_and_one_charge() {
     let inn = Inn::open().await;
     let room = inn.host("hana").registers_a_room(10).await;
-    let request = booking(&room, ("2027-05-01", "2027-05-03"), Some("tok_slow_300"));
+    let request = two_nights(&room, Some("tok_slow_300"));
     let request = CreateReservationRequest { request_id: "once".to_owned(), ..request };
     let alice = guests(&inn, 1).await.remove(0);
 
@@ -26,9 +29,9 @@ async fn z3_one_request_sent_fifty_times_at_once_is_one_reservation_and_one_char
     let (charges, _) = inn.provider_books().await;
     assert_eq!(charges.len(), 1, "{charges:#?}");
 
-    let other_nights = booking(&room, ("2027-06-01", "2027-06-03"), Some("tok_slow_300"));
-    let other_card = booking(&room, ("2027-05-01", "2027-05-03"), Some("tok_approve"));
-    let a_hold = booking(&room, ("2027-05-01", "2027-05-03"), None);
+    let other_nights = stay(&room, 5..7, 1, Some("tok_slow_300"));
+    let other_card = two_nights(&room, Some("tok_approve"));
+    let a_hold = two_nights(&room, None);
     for other in [other_nights, other_card, a_hold] {
         let other = CreateReservationRequest { request_id: "once".to_owned(), ..other };
         let refusal = insists(&alice, &other).await.expect_err("another request");
@@ -50,7 +53,7 @@ async fn z3_one_request_sent_fifty_times_at_once_is_one_reservation_and_one_char
 async fn z3_a_declined_request_sent_many_times_at_once_is_declined_once() {
     let inn = Inn::open().await;
     let room = inn.host("hana").registers_a_room(1).await;
-    let request = booking(&room, ("2027-05-01", "2027-05-03"), Some("tok_decline_expired"));
+    let request = two_nights(&room, Some("tok_decline_expired"));
     let request = CreateReservationRequest { request_id: "once".to_owned(), ..request };
     let alice = guests(&inn, 1).await.remove(0);
     let answers = race(vec![(alice, request); 10]).await;

@@ -1,5 +1,6 @@
 //! An inn to test: a whole embedded system, and people who call it over its socket.
 
+pub mod nights;
 pub mod process;
 pub mod rpcs;
 pub mod scene;
