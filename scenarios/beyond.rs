@@ -302,7 +302,7 @@ async fn prices_are_the_servers_and_an_old_price_is_refused() {
 }
 
 #[tokio::test]
-async fn a_filter_that_repeats_itself_a_hundred_thousand_times_is_as_good_as_said_once() {
+async fn a_filter_that_repeats_itself_ten_thousand_times_is_as_good_as_said_once() {
     use contracts::{
         mypage::v1::{ListBookingsRequest, booking::{Kind, Phase}},
         reservation::v1::ListReservationsRequest,
@@ -311,7 +311,7 @@ async fn a_filter_that_repeats_itself_a_hundred_thousand_times_is_as_good_as_sai
     let (host, guest) = (inn.host("henry"), inn.guest("alice"));
     let made = guest.books(&host.registers_a_room(1).await, Some("tok_approve")).await.expect("a reservation");
     guest.booking(&made).await.expect("on my page");
-    let often = |number: i32| vec![number; 100_000];
+    let often = |number: i32| vec![number; 10_000];
     let bookings = ListBookingsRequest {
         parent: "users/me".to_owned(),
         kinds: often(Kind::Reservation.into()),

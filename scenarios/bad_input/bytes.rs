@@ -80,7 +80,7 @@ async fn a_message_of_five_mebibytes_is_refused_and_says_how_many_are_taken() {
         let status = scene.by(rpc).sends(rpc.name, bytes).await.expect_err(rpc.name);
         let refusal = refusal(&status);
         assert_eq!(refusal.reason.as_str(), "INVALID_FIELDS", "{}: {status:?}", rpc.name);
-        assert!(refusal.message.contains("larger than 4194304 bytes"), "{}: {status:?}", rpc.name);
+        assert!(refusal.message.contains("larger than 262144 bytes"), "{}: {status:?}", rpc.name);
     }
     scene.guest.reservation(&scene.stay.name).await.expect("the server lives on");
     scene.inn.close().await;

@@ -1,6 +1,9 @@
 //! Killed at no point in particular, while guests book and cancel: every answer that was given stays true.
 
-use std::time::Duration;
+use std::sync::{
+    Arc,
+    atomic::{AtomicUsize, Ordering},
+};
 
 use contracts::reservation::v1::{CancelReservationRequest, CreateReservationRequest, Reservation, reservation::State};
 use contracts::room::v1::Room;
@@ -38,6 +41,8 @@ struct Guest {
     room: Room,
     answers: Vec<(Call, Reservation)>,
     open: Option<Call>,
+    /// How many answers all guests together have got.
+    answered: Arc<AtomicUsize>,
 }
 
 impl Guest {
@@ -46,7 +51,10 @@ impl Guest {
         for _ in 0..CALLS {
             let call = self.open.take().unwrap_or_else(|| self.next_call());
             match self.calls(&person, self.answers.len(), &call).await {
-                Ok(reservation) => self.answers.push((call, reservation)),
+                Ok(reservation) => {
+                    self.answers.push((call, reservation));
+                    self.answered.fetch_add(1, Ordering::SeqCst);
+                }
                 Err(status) => {
                     self.open = Some(call);
                     if Refusal::from_status(&status).is_none() {
@@ -118,7 +126,14 @@ async fn z5_no_answer_is_lost_when_the_process_is_killed_at_random_under_load() 
     let mut process = Process::start(data.path(), &[]).await;
     let host = process.person(&process.connect().await, "hana", &[Role::Host]);
     let room = host.registers_a_room(1_000).await;
-    let guest = |number| Guest { name: format!("guest-{number}"), room: room.clone(), answers: Vec::new(), open: None };
+    let answered = Arc::new(AtomicUsize::new(0));
+    let guest = |number| Guest {
+        name: format!("guest-{number}"),
+        room: room.clone(),
+        answers: Vec::new(),
+        open: None,
+        answered: answered.clone(),
+    };
     let mut guests: Vec<Guest> = (0..GUESTS).map(guest).collect();
 
     for _ in 0..DEATHS {
@@ -127,8 +142,12 @@ async fn z5_no_answer_is_lost_when_the_process_is_killed_at_random_under_load() 
             let person = process.person(&process.connect().await, &guest.name, &[Role::Guest]);
             busy.spawn(guest.keeps_busy(person));
         }
-        // The moment is the dice's, not a wait for anything.
-        tokio::time::sleep(Duration::from_millis(dice.random_range(20..250))).await;
+        // The moment is the dice's: after so many answers, wherever the other calls are by then.
+        let enough = answered.load(Ordering::SeqCst) + dice.random_range(3..16);
+        eventually("the guests have got some answers", || async {
+            (answered.load(Ordering::SeqCst) >= enough).then_some(())
+        })
+        .await;
         process.kill();
         guests = busy.join_all().await;
         process = Process::start(data.path(), &[]).await;

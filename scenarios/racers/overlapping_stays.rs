@@ -40,7 +40,8 @@ async fn z1_no_night_is_sold_twice_however_the_stays_overlap() {
     for (wish, _) in wishes.iter().zip(&outcomes).filter(|(_, outcome)| outcome.is_ok()) {
         taken[wish.nights.clone()].iter_mut().for_each(|taken| *taken += wish.units);
     }
-    assert!(taken.iter().all(|taken| (1..=UNITS).contains(taken)), "{taken:?}");
+    assert!(taken.iter().all(|taken| *taken <= UNITS), "{taken:?}");
+    assert!(taken.contains(&UNITS), "{taken:?}");
     for (wish, outcome) in wishes.iter().zip(&outcomes) {
         let Err(refusal) = outcome else { continue };
         assert_eq!(refusal.reason, Reason::RoomUnavailable, "{refusal:?}");

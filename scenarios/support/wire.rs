@@ -13,7 +13,7 @@ use tonic::{
     codec::{Codec, DecodeBuf, Decoder, EncodeBuf, Encoder},
 };
 
-use super::Person;
+use super::{Person, SETTLES};
 
 /// The contracts.
 pub fn contracts() -> &'static DescriptorPool {
@@ -82,8 +82,11 @@ impl Person {
         let mut client = Grpc::new(self.wire());
         client.ready().await.expect("a connection");
         // One answer is a stream of one: a watch, which never ends, is read to its first message in the same way.
-        let mut answer = client.server_streaming(Request::new(message.into()), path, Raw).await?.into_inner();
-        Ok(answer.message().await?.expect("an answer without an error has a message"))
+        let first = async {
+            let mut answer = client.server_streaming(Request::new(message.into()), path, Raw).await?.into_inner();
+            Ok(answer.message().await?.expect("an answer without an error has a message"))
+        };
+        tokio::time::timeout(SETTLES, first).await.unwrap_or_else(|_| panic!("{rpc} says nothing"))
     }
 
     /// Calls `rpc` with what the JSON says, and returns the answer as JSON.

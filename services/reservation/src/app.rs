@@ -92,7 +92,11 @@ impl App {
         }
         self.rooms.ensure_nights(&room, &stay).await?;
         // Only the hold decides. But where many want the last unit, those who come too late need not queue for a turn to write.
-        self.rooms.check_left(&room, &stay).await?;
+        if let Err(sold_out) = self.rooms.check_left(&room, &stay).await {
+            // Perhaps to this very request, sent twice: its record was looked for before the units were.
+            let answer = self.checkout.replay(request.as_ref(), token.as_deref(), caller).await?;
+            return answer.ok_or(sold_out);
+        }
         let id = Uuid::now_v7();
         let reservation =
             Reservation::begin(id, caller.user()?, &room, stay, price, details, &caller.correlation_id, now);
