@@ -21,9 +21,9 @@ const MAX: Duration = Duration::from_secs(30);
 /// does not keep it for ever.
 const MAX_STREAM: Duration = Duration::from_secs(3_600);
 
-/// The answer is given this much before the caller's own time is over. At the same moment the caller's timer fires, and tonic's,
-/// which says CANCELLED and not why.
-const HEAD_START: Duration = Duration::from_millis(10);
+/// The answer is given this much before the caller's own time is over, or a tenth of that time if that is less: it has to arrive
+/// before the caller's timer fires, and tonic's, which says CANCELLED and not why.
+const HEAD_START: Duration = Duration::from_millis(100);
 
 /// Gives a call up when its time is over. The handler's future is dropped; what must not stop half-way runs in a task of its own.
 #[derive(Clone)]

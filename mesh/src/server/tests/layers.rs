@@ -107,12 +107,12 @@ async fn a_call_without_a_deadline_has_ten_seconds() {
 async fn a_slow_handler_is_given_up_with_our_reason() {
     let bench = bench();
     let mut request = bench.request("Do", HANG);
-    request.headers_mut().insert("grpc-timeout", HeaderValue::from_static("200m"));
+    request.headers_mut().insert("grpc-timeout", HeaderValue::from_static("1500m"));
     let before = Instant::now();
     let answer = bench.send(request).await;
     assert_eq!(answer.status.code(), Code::DeadlineExceeded);
     assert_eq!(answer.refusal().reason, Reason::DeadlineExceeded);
-    assert!(before.elapsed() < Duration::from_millis(200), "before the caller's own timer");
+    assert!(before.elapsed() < Duration::from_millis(1_500), "before the caller's own timer");
 }
 
 #[tokio::test]
