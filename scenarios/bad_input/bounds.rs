@@ -296,12 +296,7 @@ fn payment() -> Vec<Bound> {
         bound(CREATE, "payment.payer", no_payers.clone(), json!([])),
         bound(CREATE, "payment.payee", no_payers, json!([])),
         bound(CREATE, "payment.amount", no_price(), json!([])),
-        bound(
-            CREATE,
-            "payment_method.token",
-            json!([null, "", "x".repeat(256), "tok\u{0}"]),
-            json!([]),
-        ),
+        bound(CREATE, "payment_method.token", json!([null, "", "x".repeat(256), "tok\u{0}"]), json!([])),
         bound(&["VoidPayment"], "case", no_names("reservations"), json!([])),
         bound(&["RefundPayment"], "refund_id", no_ids, json!([])),
         bound(&["RefundPayment"], "amount", no_money("KRW"), json!([])),

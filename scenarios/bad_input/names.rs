@@ -15,11 +15,7 @@ async fn a_bare_id_is_told_what_was_probably_meant() {
         (&["UpdateRoom"], "room.name", "rooms"),
         (&["QuoteReservation", "CreateReservation"], "reservation.room", "rooms"),
         (&["ListReservations"], "room", "rooms"),
-        (
-            &["GetReservation", "PayReservation", "CancelReservation", "WatchReservation"],
-            "name",
-            "reservations",
-        ),
+        (&["GetReservation", "PayReservation", "CancelReservation", "WatchReservation"], "name", "reservations"),
         (&["GetPayment", "VoidPayment", "RefundPayment"], "name", "payments"),
         (&["ListRefunds"], "parent", "payments"),
         (&["ListLedgerEntries"], "payment", "payments"),

@@ -77,12 +77,13 @@ fn after(request: &Value, token: &str) -> Value {
 /// Tokens that nobody made.
 fn made_up(token: &str) -> Vec<String> {
     let bytes = BASE64_URL_SAFE_NO_PAD.decode(token).expect("base64");
-    let mut bad: Vec<String> =
-        (0..bytes.len()).map(|at| {
+    let mut bad: Vec<String> = (0..bytes.len())
+        .map(|at| {
             let mut bytes = bytes.clone();
             bytes[at] ^= 1;
             BASE64_URL_SAFE_NO_PAD.encode(bytes)
-        }).collect();
+        })
+        .collect();
     bad.extend((1..bytes.len()).step_by(5).map(|len| BASE64_URL_SAFE_NO_PAD.encode(&bytes[..len])));
     bad.extend([format!("{token}="), format!("{token}A"), format!(" {token}"), token.to_lowercase()]);
     bad.extend(["0", "1", "null", "../..", "ÄÖ", "\u{0}"].map(str::to_owned));

@@ -65,7 +65,8 @@ async fn stay(guest: &Person, host: &Person) {
         assert_eq!(reason(&status), why, "{status:?}");
     }
     reservations.pay_reservation(pay(PAYMENT_TOKEN)).await.expect("paid after all");
-    let unknown = reservations.create_reservation(wish("stay-3", Some(UNKNOWN_TOKEN))).await.expect_err("no such token");
+    let unknown =
+        reservations.create_reservation(wish("stay-3", Some(UNKNOWN_TOKEN))).await.expect_err("no such token");
     assert_eq!(reason(&unknown), "INVALID_FIELDS");
 
     // What is refused must not be told to the log either.
@@ -104,7 +105,7 @@ fn with_details(room: &Room, request_id: &str, token: Option<&str>) -> CreateRes
 async fn what_a_guest_entrusts_to_us_stays_where_it_belongs() {
     let parent = tempfile::tempdir().expect("a temporary folder");
     let data = parent.path().join("data");
-    let process = Process::start(&data, &[("JUMAK_LOG__FILTER", "debug")]).await;
+    let process = Process::start(&data, &[("JUMAK_LOG__FILTER", "trace")]).await;
     let channel = process.connect().await;
     let guest = process.person(&channel, "alice", &[Role::Guest]);
     let host = process.person(&channel, "hanok", &[Role::Host]);
@@ -161,7 +162,8 @@ async fn tables_holding(file: &Path, text: &str) -> BTreeSet<String> {
         let statement = Statement::from_sql_and_values(DbBackend::Sqlite, query, values);
         database.read().query_all_raw(statement).await.expect("an answer")
     };
-    let columns = "SELECT m.name AS t, c.name AS c FROM sqlite_master m, pragma_table_info(m.name) c WHERE m.type = 'table'";
+    let columns =
+        "SELECT m.name AS t, c.name AS c FROM sqlite_master m, pragma_table_info(m.name) c WHERE m.type = 'table'";
     let mut found = BTreeSet::new();
     for row in rows(columns, Vec::new()).await {
         let (table, column): (String, String) = (row.try_get("", "t").expect("t"), row.try_get("", "c").expect("c"));

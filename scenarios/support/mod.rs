@@ -14,8 +14,8 @@ use contracts::{
     payment::v1::payment_service_client::PaymentServiceClient,
     provider::v1::{Charge, ChargeRefund, ListChargesRequest, provider_service_client::ProviderServiceClient},
     reservation::v1::{
-        CancelReservationRequest, CreateReservationRequest, GetReservationRequest, Reservation,
-        reservation::State, reservation_service_client::ReservationServiceClient,
+        CancelReservationRequest, CreateReservationRequest, GetReservationRequest, Reservation, reservation::State,
+        reservation_service_client::ReservationServiceClient,
     },
     room::v1::{CreateRoomRequest, Room, room_service_client::RoomServiceClient},
     types::v1::PaymentMethod,

@@ -147,7 +147,9 @@ async fn a_token_for_others_from_others_or_without_a_claim_opens_nothing() {
         bad.push(("it lacks a claim", with(claim, Value::Null)));
     }
     // Parsers differ in which of two they take.
-    for (claim, other) in [("iss", "contexts/reservation"), ("sub", "root"), ("aud", "elsewhere"), ("exp", "9999999999")] {
+    for (claim, other) in
+        [("iss", "contexts/reservation"), ("sub", "root"), ("aud", "elsewhere"), ("exp", "9999999999")]
+    {
         let text = good.to_string();
         let twice = format!(r#"{{"{claim}": "{other}", {}"#, &text[1..]);
         bad.push(("it has a claim twice", issuer.signs_under(&issuer.header(), &twice)));
