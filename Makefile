@@ -22,7 +22,7 @@ build: ## builds the one binary: target/release/jumak
 
 test: proto ## installs what tests need into .tools, checks the contracts, runs all tests
 	@scripts/install-tools.sh grpcurl
-	$(CARGO) test --workspace
+	$(CARGO) test --workspace --no-fail-fast
 
 lint: proto ## checks format, lints, dependencies and scripts
 	@scripts/install-tools.sh shellcheck cargo-deny

@@ -33,7 +33,10 @@ async fn a_card_number_is_refused_in_every_text_of_every_request_and_not_repeate
                 let paths: Vec<&str> = refusal.violations.iter().map(|(path, _)| path.as_str()).collect();
                 assert_eq!(paths, [&field], "{at}");
                 assert_eq!(refusal.metadata["field"], field, "{at}");
-                assert!(!format!("{status:?}").contains(part), "{at} is repeated: {status:?}");
+                // The headers have an id in them, which may hold any four digits.
+                let details = String::from_utf8_lossy(status.details());
+                let repeated = status.message().contains(part) || details.contains(part);
+                assert!(!repeated, "{at} is repeated: {status:?}");
                 tried += 1;
             }
         }
