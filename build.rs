@@ -13,26 +13,19 @@ fn main() -> Result<(), Box<dyn Error>> {
     files.sort();
 
     let mut compiler = protox::Compiler::new(["proto"])?;
-    compiler
-        .include_imports(true)
-        .include_source_info(true)
-        .open_files(&files)?;
+    compiler.include_imports(true).include_source_info(true).open_files(&files)?;
 
     // As protox encodes it: prost's own types would drop the options that are extensions, which
     // are the HTTP routes, the field behaviours and the visibilities.
     let out_dir = PathBuf::from(env::var("OUT_DIR")?);
-    fs::write(
-        out_dir.join("descriptors.bin"),
-        compiler.encode_file_descriptor_set(),
-    )?;
+    fs::write(out_dir.join("descriptors.bin"), compiler.encode_file_descriptor_set())?;
 
     let mut prost = tonic_prost_build::Config::new();
     // Each message knows its full name, which is the type of an event.
     prost.enable_type_names();
     // Google's comments hold indented examples that rustdoc would run as Rust.
     prost.disable_comments([".google"]);
-    tonic_prost_build::configure()
-        .compile_fds_with_config(compiler.file_descriptor_set(), prost)?;
+    tonic_prost_build::configure().compile_fds_with_config(compiler.file_descriptor_set(), prost)?;
     Ok(())
 }
 

@@ -209,12 +209,14 @@ async fn z6_my_page_is_pushed_each_change_once() {
     guest.booking(&made).await.expect("on my page");
     let watch = |position: String| WatchMyPageRequest { name: "users/me/myPage".to_owned(), position };
     let mut stream = guest.my_page().watch_my_page(watch(String::new())).await.expect("a stream").into_inner();
-    let first = tokio::time::timeout(SETTLES, stream.message()).await.expect("in time").expect("ok").expect("state first");
+    let first =
+        tokio::time::timeout(SETTLES, stream.message()).await.expect("in time").expect("ok").expect("state first");
     assert_eq!(first.booking.as_ref().map(|booking| booking.case.as_str()), Some(made.name.as_str()));
     guest.cancels(&made.name).await.expect("cancelled");
     let mut last = first.position;
     loop {
-        let message = tokio::time::timeout(SETTLES, stream.message()).await.expect("in time").expect("ok").expect("more");
+        let message =
+            tokio::time::timeout(SETTLES, stream.message()).await.expect("in time").expect("ok").expect("more");
         assert_ne!(message.position, last, "each position once");
         last = message.position;
         if message.booking.is_some_and(|booking| booking.state == "CANCELLED") {
@@ -240,7 +242,8 @@ async fn z7_a_timeline_tells_what_happened_and_who_or_which_event_caused_it() {
     })
     .await;
     assert!(!timeline.correlation_id.is_empty());
-    let events: Vec<_> = timeline.entries.iter().map(|entry| entry.event.rsplit('.').next().unwrap_or_default()).collect();
+    let events: Vec<_> =
+        timeline.entries.iter().map(|entry| entry.event.rsplit('.').next().unwrap_or_default()).collect();
     for event in [
         "ReservationHeld",
         "PaymentApproved",
@@ -258,7 +261,8 @@ async fn z7_a_timeline_tells_what_happened_and_who_or_which_event_caused_it() {
             Cause::CauseEvent(event) => assert!(!event.is_empty()),
         }
     }
-    let times: Vec<_> = timeline.entries.iter().filter_map(|entry| entry.occur_time.map(|at| (at.seconds, at.nanos))).collect();
+    let times: Vec<_> =
+        timeline.entries.iter().filter_map(|entry| entry.occur_time.map(|at| (at.seconds, at.nanos))).collect();
     assert!(times.is_sorted());
     inn.close().await;
 }
@@ -280,7 +284,8 @@ async fn z10_the_auditor_finds_what_is_cooked() {
         })
         .await
         .expect("cooked");
-    let reading = jumak::audit::read(inn.system.folder(), inn.system.config(), SignedDuration::ZERO).await.expect("read");
+    let reading =
+        jumak::audit::read(inn.system.folder(), inn.system.config(), SignedDuration::ZERO).await.expect("read");
     let findings = jumak::audit::check(&reading);
     assert!(!findings.is_empty(), "two nights hold a unit that nobody has reserved");
     inn.close().await;
@@ -304,7 +309,10 @@ async fn prices_are_the_servers_and_an_old_price_is_refused() {
 #[tokio::test]
 async fn a_filter_that_repeats_itself_ten_thousand_times_is_as_good_as_said_once() {
     use contracts::{
-        mypage::v1::{ListBookingsRequest, booking::{Kind, Phase}},
+        mypage::v1::{
+            ListBookingsRequest,
+            booking::{Kind, Phase},
+        },
         reservation::v1::ListReservationsRequest,
     };
     let inn = Inn::open().await;

@@ -245,9 +245,8 @@ async fn a16_reservation_says_whether_dates_are_free_and_search_is_a_hint() {
     let inn = Inn::open().await;
     let (host, guest) = (inn.host("room-team"), inn.guest("alice"));
     let room = host.registers_a_room(1).await;
-    let quote = || QuoteReservationRequest {
-        reservation: booking(&room, ("2027-05-01", "2027-05-03"), None).reservation,
-    };
+    let quote =
+        || QuoteReservationRequest { reservation: booking(&room, ("2027-05-01", "2027-05-03"), None).reservation };
     let free = guest.reservations().quote_reservation(quote()).await.expect("a quote").into_inner();
     assert_eq!((free.units_left, free.price.and_then(|price| price.total)), (Some(1), Some(won(180_000))));
     let found = |offers: Vec<contracts::room::v1::search_rooms_response::Offer>| {

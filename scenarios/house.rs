@@ -25,7 +25,8 @@ async fn x3_every_event_of_a_case_names_that_case() {
     let inn = Inn::open().await;
     let (host, guest) = (inn.host("henry"), inn.guest("alice"));
     let room = host.registers_a_room(2).await;
-    let mut request = tonic::Request::new(crate::support::booking(&room, ("2027-05-01", "2027-05-03"), Some("tok_approve")));
+    let mut request =
+        tonic::Request::new(crate::support::booking(&room, ("2027-05-01", "2027-05-03"), Some("tok_approve")));
     request.metadata_mut().insert("x-correlation-id", "case-of-alice".parse().expect("a header"));
     let made = guest.reservations().create_reservation(request).await.expect("a reservation").into_inner();
     let other = guest.books(&room, Some("tok_approve")).await.expect("another reservation");
@@ -73,7 +74,10 @@ async fn z9_a_system_that_is_stopped_and_started_again_knows_all_it_knew() {
     let inn = Inn::with(Options::in_folder(folder.path())).await;
     let guest = inn.guest("alice");
     assert_eq!(guest.reservation(&made.name).await.expect("known").state(), State::Confirmed);
-    assert_eq!(reason(&inn.guest("bob").books(&room, Some("tok_approve")).await.expect_err("sold")), "ROOM_UNAVAILABLE");
+    assert_eq!(
+        reason(&inn.guest("bob").books(&room, Some("tok_approve")).await.expect_err("sold")),
+        "ROOM_UNAVAILABLE"
+    );
     guest.booking(&made).await.expect("on my page");
     inn.audit().await;
     inn.close().await;

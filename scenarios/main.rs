@@ -8,7 +8,6 @@
     clippy::panic,
     reason = "what helps a scenario is no test by itself, and what cannot go on has failed all the same"
 )]
-
 // A scenario's future holds a whole system's: more nested types than the compiler lays out by default.
 #![recursion_limit = "256"]
 
@@ -22,8 +21,8 @@ mod house;
 mod kill;
 mod model;
 mod my_hotel;
-mod read_model;
 mod racers;
+mod read_model;
 mod stock_client;
 mod support;
 mod tokens;

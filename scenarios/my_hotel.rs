@@ -24,7 +24,8 @@ async fn m1_a_host_registers_and_removes_rooms() {
     let request = DeleteRoomRequest { name: room.name.clone(), ..DeleteRoomRequest::default() };
     host.rooms().delete_room(request).await.expect("removed");
     let refused = eventually("reservation has heard that the room is gone", || async {
-        let quote = QuoteReservationRequest { reservation: wish(&room, ("2027-05-01", "2027-05-03"), None).reservation };
+        let quote =
+            QuoteReservationRequest { reservation: wish(&room, ("2027-05-01", "2027-05-03"), None).reservation };
         guest.reservations().quote_reservation(quote).await.err()
     })
     .await;
@@ -105,10 +106,9 @@ async fn m3_an_unpaid_booking_never_comes_into_being() {
     let held_off = guest.books(&room, Some("tok_approve")).await.expect_err("held off");
     assert_eq!(reason(&held_off), "PAYMENT_UNAVAILABLE");
     inn.system.reconnect("payment");
-    let booked = eventually("booking works again by itself", || async {
-        guest.books(&room, Some("tok_approve")).await.ok()
-    })
-    .await;
+    let booked =
+        eventually("booking works again by itself", || async { guest.books(&room, Some("tok_approve")).await.ok() })
+            .await;
     assert_eq!(booked.state(), State::Confirmed);
     inn.audit().await;
     inn.close().await;
@@ -195,7 +195,8 @@ async fn m15_with_payment_out_of_reach_booking_fails_clearly_and_leaves_nothing(
     let left = guest.reservations().quote_reservation(quote).await.expect("a quote").into_inner().units_left;
     assert_eq!(left, Some(1), "nothing is left behind");
     inn.system.reconnect("payment");
-    eventually("booking works without a restart", || async { guest.books(&room, Some("tok_approve")).await.ok() }).await;
+    eventually("booking works without a restart", || async { guest.books(&room, Some("tok_approve")).await.ok() })
+        .await;
     inn.audit().await;
     inn.close().await;
 }

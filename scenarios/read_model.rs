@@ -7,7 +7,8 @@ use crate::support::{Inn, Person, eventually};
 
 /// Bookings, with what is of the read model's own time left out.
 async fn shown(person: &Person) -> Vec<Booking> {
-    let request = ListBookingsRequest { parent: "users/me".to_owned(), page_size: 100, ..ListBookingsRequest::default() };
+    let request =
+        ListBookingsRequest { parent: "users/me".to_owned(), page_size: 100, ..ListBookingsRequest::default() };
     let mut bookings = person.my_page().list_bookings(request).await.expect("bookings").into_inner().bookings;
     for booking in &mut bookings {
         booking.create_time = None;

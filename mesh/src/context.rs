@@ -6,8 +6,14 @@ use async_trait::async_trait;
 use tonic::service::Routes;
 
 use crate::{
-    auth::access::Rule, background::Background, bus::SharedBus, client::Upstreams, clock::Clock, db::{Database, Tx},
-    error::Error, event::Event,
+    auth::access::Rule,
+    background::Background,
+    bus::SharedBus,
+    client::Upstreams,
+    clock::Clock,
+    db::{Database, Tx},
+    error::Error,
+    event::Event,
 };
 
 /// What a context is given to live on.

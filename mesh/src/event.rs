@@ -139,11 +139,7 @@ impl Event {
         if event.agrees_with_itself() {
             Ok(event)
         } else {
-            Err(MalformedEvent::Contradiction {
-                route: event.route,
-                kind: event.kind,
-                source_context: event.source,
-            })
+            Err(MalformedEvent::Contradiction { route: event.route, kind: event.kind, source_context: event.source })
         }
     }
 

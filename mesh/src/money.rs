@@ -99,11 +99,7 @@ impl Money {
     }
 
     fn same_currency(self, other: Self) -> Result<(), MoneyError> {
-        if self.currency == other.currency {
-            Ok(())
-        } else {
-            Err(MoneyError::Mismatch(self.code(), other.code()))
-        }
+        if self.currency == other.currency { Ok(()) } else { Err(MoneyError::Mismatch(self.code(), other.code())) }
     }
 
     fn minor_per_unit(currency: Currency) -> i64 {
@@ -123,7 +119,10 @@ impl TryFrom<&ProtoMoney> for Money {
         let nanos_per_minor = 1_000_000_000 / per_unit;
         let nanos = i64::from(money.nanos);
         if nanos >= 1_000_000_000 || nanos % nanos_per_minor != 0 {
-            return Err(MoneyError::TooPrecise { currency: zero.code(), digits: zero.currency.exponent().unwrap_or(0) });
+            return Err(MoneyError::TooPrecise {
+                currency: zero.code(),
+                digits: zero.currency.exponent().unwrap_or(0),
+            });
         }
         let minor = money
             .units

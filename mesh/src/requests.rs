@@ -74,8 +74,7 @@ impl Answer {
             Some((0, message)) => Ok(Self::Ok(message.to_vec())),
             Some((1, details)) => {
                 let status = RpcStatus::decode(details).map_err(|_| broken())?;
-                let status =
-                    Status::with_details(Code::from_i32(status.code), status.message, details.to_vec().into());
+                let status = Status::with_details(Code::from_i32(status.code), status.message, details.to_vec().into());
                 Refusal::from_status(&status).map(Self::Refused).ok_or_else(broken)
             }
             _ => Err(broken()),
@@ -146,12 +145,7 @@ pub enum Claim {
 
 /// Claims the request in this transaction, for a case and attempt if it begins one. Must be the transaction's first statement: a
 /// parallel request of the same id then waits here, before it has touched anything.
-pub async fn claim(
-    tx: &Tx,
-    request: &Request,
-    case: Option<(&str, u32)>,
-    now: Timestamp,
-) -> Result<Claim, Error> {
+pub async fn claim(tx: &Tx, request: &Request, case: Option<(&str, u32)>, now: Timestamp) -> Result<Claim, Error> {
     let row = ActiveModel {
         principal: Set(request.principal.clone()),
         method: Set(request.method.to_owned()),
@@ -253,8 +247,8 @@ mod tests {
 
     #[test]
     fn a_stored_refusal_reads_back_whole() {
-        let refusal = Refusal::new(Reason::PaymentDeclined, "the card was declined")
-            .with("decline_reason", "insufficient_funds");
+        let refusal =
+            Refusal::new(Reason::PaymentDeclined, "the card was declined").with("decline_reason", "insufficient_funds");
         let answer = Answer::Refused(refusal);
         assert_eq!(Answer::from_bytes(&answer.to_bytes()).ok(), Some(answer));
     }

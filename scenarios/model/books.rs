@@ -58,4 +58,3 @@ pub fn wrong(world: &World, at_rest: bool) -> Option<String> {
         _ => None,
     }
 }
-

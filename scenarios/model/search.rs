@@ -8,7 +8,9 @@ use std::{
 use mesh::checkout::machine::{
     self, Asked, Cancel, Fact, Mode, Outcome, Settle, Standing as Case, State as CaseState, Step, Sweep, ThenDo, Units,
 };
-use payment::domain::machine::{self as till, Heard, OnCreate, OnVoid, Recorded, Standing as Payment, State as PayState};
+use payment::domain::machine::{
+    self as till, Heard, OnCreate, OnVoid, Recorded, Standing as Payment, State as PayState,
+};
 
 use super::{
     books::{is_at_rest, wrong},
@@ -85,7 +87,8 @@ impl Search {
 
     /// Payment writes down what it heard.
     fn record(&self, world: World, attempt: u8, heard: Heard) -> World {
-        let Some(now) = world.payment(attempt).or(self.without(LeftOut::CommitBeforeProvider).then_some(Payment::FIRST_CALL))
+        let Some(now) =
+            world.payment(attempt).or(self.without(LeftOut::CommitBeforeProvider).then_some(Payment::FIRST_CALL))
         else {
             return world;
         };
@@ -110,7 +113,9 @@ impl Search {
             return world;
         }
         let answered = match world.payment(attempt) {
-            Some(Payment { state: PayState::Approved | PayState::PartlyRefunded | PayState::Refunded, .. }) => Known::Approved,
+            Some(Payment { state: PayState::Approved | PayState::PartlyRefunded | PayState::Refunded, .. }) => {
+                Known::Approved
+            }
             Some(Payment { state: PayState::Declined, .. }) => Known::Declined,
             Some(Payment { state: PayState::Voided, .. }) => Known::Voided,
             // Surely not sent, and no earlier call either.
@@ -141,7 +146,10 @@ impl Search {
     fn guest(&self, world: &World, next: &mut Vec<(&'static str, World)>) {
         let Some(case) = world.case else {
             let created = World { case: Some(Case::held(world.mode)), units: true, ..*world };
-            next.push(("create", if world.mode == Mode::AllOrNothing { created.and(Thread::Call(1)) } else { created }));
+            next.push((
+                "create",
+                if world.mode == Mode::AllOrNothing { created.and(Thread::Call(1)) } else { created },
+            ));
             return;
         };
         if world.mode == Mode::Hold && case.attempt < 2 {
@@ -303,7 +311,10 @@ impl Search {
             return;
         }
         let of_reservation = |thread: &Thread| {
-            matches!(thread, Thread::Call(_) | Thread::Wait(_) | Thread::Handler(..) | Thread::Ask(_) | Thread::Sweeper(..))
+            matches!(
+                thread,
+                Thread::Call(_) | Thread::Wait(_) | Thread::Handler(..) | Thread::Ask(_) | Thread::Sweeper(..)
+            )
         };
         let of_payment = |thread: &Thread| {
             matches!(thread, Thread::Create(_) | Thread::AtProvider(_) | Thread::Record(..) | Thread::Void(_))
@@ -391,4 +402,3 @@ impl Hasher for Mix {
         self.0 = (self.0.rotate_left(5) ^ value).wrapping_mul(0x517c_c1b7_2722_0a95);
     }
 }
-

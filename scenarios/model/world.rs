@@ -153,7 +153,12 @@ impl World {
     pub fn and(mut self, thread: Thread) -> Self {
         let repeatable = !matches!(
             thread,
-            Thread::Call(_) | Thread::Wait(_) | Thread::Handler(..) | Thread::Create(_) | Thread::AtProvider(_) | Thread::Record(..)
+            Thread::Call(_)
+                | Thread::Wait(_)
+                | Thread::Handler(..)
+                | Thread::Create(_)
+                | Thread::AtProvider(_)
+                | Thread::Record(..)
         );
         if repeatable && self.threads().any(|other| other == thread) {
             return self;
@@ -201,4 +206,3 @@ pub fn known(payment: Option<Payment>) -> Option<Known> {
         PayState::Pending | PayState::ActionRequired => None,
     }
 }
-

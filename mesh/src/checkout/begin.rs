@@ -265,12 +265,7 @@ impl<C: Cases> Checkout<C> {
             .with(C::WORD, &record.name)
     }
 
-    async fn go_on(
-        &self,
-        begun: Begun<C::Case>,
-        token: Option<&str>,
-        caller: &Caller,
-    ) -> Result<Answer, Error> {
+    async fn go_on(&self, begun: Begun<C::Case>, token: Option<&str>, caller: &Caller) -> Result<Answer, Error> {
         match (begun, token) {
             (Begun::Replay(answer), _) => Ok(answer),
             (Begun::Held(case), _) => Ok(Answer::Ok(self.0.cases.answer(&case))),
@@ -282,13 +277,7 @@ impl<C: Cases> Checkout<C> {
         }
     }
 
-    async fn pay_and_settle(
-        &self,
-        case: C::Case,
-        attempt: u32,
-        token: &str,
-        caller: &Caller,
-    ) -> Result<Answer, Error> {
+    async fn pay_and_settle(&self, case: C::Case, attempt: u32, token: &str, caller: &Caller) -> Result<Answer, Error> {
         let record = case.record();
         let within = caller.remaining().saturating_sub(ANSWER_MARGIN).min(self.0.settings.payment_timeout);
         KillPoint::BeforePay.reached();
@@ -304,7 +293,11 @@ impl<C: Cases> Checkout<C> {
             Err(error) => {
                 // The money may have moved, so this is no failure of the call: it is a case whose outcome is not known yet, and the
                 // sweeper settles it. A caller told to try again would pay twice.
-                tracing::error!(case = record.name, error = &error as &dyn std::error::Error, "an outcome was not written down");
+                tracing::error!(
+                    case = record.name,
+                    error = &error as &dyn std::error::Error,
+                    "an outcome was not written down"
+                );
                 return Ok(self.answer(&case, attempt, &Seen::bare(Outcome::Unknown)));
             }
         };

@@ -30,8 +30,7 @@ impl<C: Cases> Checkout<C> {
             .database
             .transact("cancel", |tx| async move {
                 if let Some(request) = request
-                    && let Claim::Answered(answer) =
-                        requests::claim(&tx, request, None, self.0.clock.now()).await?
+                    && let Claim::Answered(answer) = requests::claim(&tx, request, None, self.0.clock.now()).await?
                 {
                     return Ok(answer);
                 }
@@ -50,7 +49,13 @@ impl<C: Cases> Checkout<C> {
         Ok(answer)
     }
 
-    pub(super) async fn cancel_in(&self, tx: &Tx, mut case: C::Case, reason: &str, actor: &Actor) -> Result<C::Case, Error> {
+    pub(super) async fn cancel_in(
+        &self,
+        tx: &Tx,
+        mut case: C::Case,
+        reason: &str,
+        actor: &Actor,
+    ) -> Result<C::Case, Error> {
         let now = self.0.clock.now();
         let step = match machine::cancel(&case.record().standing) {
             Cancel::Step(step) => step,

@@ -224,29 +224,15 @@ pub fn settle(now: &Standing, attempt: u32, outcome: Outcome, past_expiry: bool)
 fn approved(now: &Standing) -> Step {
     let confirmed = Standing { state: State::Confirmed, attempt_open: false, paid: true, ..*now };
     if !now.cancel_asked {
-        return Step {
-            after: confirmed,
-            facts: vec![Fact::Confirmed],
-            units: Units::Keep,
-            requests: Requests::Answer,
-        };
+        return Step { after: confirmed, facts: vec![Fact::Confirmed], units: Units::Keep, requests: Requests::Answer };
     }
     // Rule C: in one commit confirmed and cancelled.
     let cancel = cancel_confirmed(&confirmed);
-    Step {
-        facts: [vec![Fact::Confirmed], cancel.facts].concat(),
-        requests: Requests::Answer,
-        ..cancel
-    }
+    Step { facts: [vec![Fact::Confirmed], cancel.facts].concat(), requests: Requests::Answer, ..cancel }
 }
 
 fn end(now: &Standing, state: State, fact: Fact, requests: Requests) -> Step {
-    Step {
-        after: Standing { state, attempt_open: false, ..*now },
-        facts: vec![fact],
-        units: Units::GiveBack,
-        requests,
-    }
+    Step { after: Standing { state, attempt_open: false, ..*now }, facts: vec![fact], units: Units::GiveBack, requests }
 }
 
 /// The units come back at once: a refund that fails must not block a bed.

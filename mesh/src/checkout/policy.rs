@@ -11,14 +11,7 @@ use super::{
     payments::{Refunded, refunded, seen},
     record::{Case, Cases, Record, Scope, payment_name, refund_id},
 };
-use crate::{
-    call::Actor,
-    context::Handled,
-    db::Tx,
-    error::Error,
-    event::Event,
-    money::Money,
-};
+use crate::{call::Actor, context::Handled, db::Tx, error::Error, event::Event, money::Money};
 
 impl<C: Cases> Checkout<C> {
     /// Handles an event of payment; one about another context's case is none of ours and done.
@@ -70,11 +63,7 @@ impl<C: Cases> Checkout<C> {
     }
 
     /// The payment and its case, if that case is one of this context's.
-    async fn ours<'p>(
-        &self,
-        tx: &Tx,
-        payment: Option<&'p Payment>,
-    ) -> Result<Option<(&'p Payment, C::Case)>, Error> {
+    async fn ours<'p>(&self, tx: &Tx, payment: Option<&'p Payment>) -> Result<Option<(&'p Payment, C::Case)>, Error> {
         let Some(payment) = payment.filter(|payment| payment.case.starts_with(C::COLLECTION)) else {
             return Ok(None);
         };

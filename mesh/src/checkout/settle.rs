@@ -35,13 +35,7 @@ const MAX_ORPHAN_BITS: u32 = 62;
 
 impl<C: Cases> Checkout<C> {
     /// Applies what was seen of an attempt, and returns the case as it then stands.
-    pub(super) async fn settle(
-        &self,
-        name: &str,
-        attempt: u32,
-        seen: &Seen,
-        actor: &Actor,
-    ) -> Result<C::Case, Error> {
+    pub(super) async fn settle(&self, name: &str, attempt: u32, seen: &Seen, actor: &Actor) -> Result<C::Case, Error> {
         self.0
             .database
             .transact("settle", |tx| async move {
@@ -68,8 +62,7 @@ impl<C: Cases> Checkout<C> {
         let record = case.record();
         match machine::settle(&record.standing, attempt, seen.outcome, record.past_expiry(now)) {
             Settle::Step(step) => {
-                let labels =
-                    [KeyValue::new("context", C::CONTEXT), KeyValue::new("state", step.after.state.name())];
+                let labels = [KeyValue::new("context", C::CONTEXT), KeyValue::new("state", step.after.state.name())];
                 metrics().checkout_settled.add(1, &labels);
                 self.take_step(tx, case, step, Some((attempt, seen)), actor).await
             }
@@ -126,20 +119,16 @@ impl<C: Cases> Checkout<C> {
             match step.requests {
                 Requests::Leave => {}
                 Requests::Free => requests::free_case(tx, name, attempt).await?,
-                Requests::Answer => requests::answer_case(tx, name, attempt, &self.answer(&case, attempt, seen)).await?,
+                Requests::Answer => {
+                    requests::answer_case(tx, name, attempt, &self.answer(&case, attempt, seen)).await?
+                }
             }
         }
         Ok(case)
     }
 
     /// Rule O, once for each attempt: the bit and the event are one conditional commit.
-    async fn give_money_back(
-        &self,
-        tx: &Tx,
-        before: C::Case,
-        attempt: u32,
-        actor: &Actor,
-    ) -> Result<C::Case, Error> {
+    async fn give_money_back(&self, tx: &Tx, before: C::Case, attempt: u32, actor: &Actor) -> Result<C::Case, Error> {
         let bit = 1_i64 << attempt.min(MAX_ORPHAN_BITS);
         if before.record().orphans & bit != 0 {
             return Ok(before);

@@ -17,7 +17,7 @@ use super::{
     record::{Case, Cases, Due, Scope},
 };
 use crate::{
-    background::{Backoff, Background, Phase},
+    background::{Background, Backoff, Phase},
     call::Actor,
     error::Error,
     telemetry::metrics,

@@ -141,12 +141,7 @@ impl App {
     /// The room, the stay and its price, or every fault of the wish at once.
     async fn offer(&self, wish: Wish, caller: &Caller, now: Timestamp) -> Result<(RoomOffer, Stay, Price), Error> {
         let room = self.rooms.on_offer(wish.room, caller).await?;
-        let stay = Stay {
-            check_in: wish.check_in,
-            check_out: wish.check_out,
-            units: wish.units,
-            guests: wish.guests,
-        };
+        let stay = Stay { check_in: wish.check_in, check_out: wish.check_out, units: wish.units, guests: wish.guests };
         let mut fields = Fields::new();
         if let Err(fault) = stay.check_dates(&room.time_zone, now) {
             fields.fault("reservation.check_in_date", fault.to_string());

@@ -8,8 +8,8 @@ use contracts::{
     },
     room::v1::{Room, room},
     types::v1::{
-        CancellationPolicy as ResourcePolicy, PaymentAction as ResourceAction, Price as ResourcePrice, cancellation_policy,
-        price,
+        CancellationPolicy as ResourcePolicy, PaymentAction as ResourceAction, Price as ResourcePrice,
+        cancellation_policy, price,
     },
 };
 use jiff::{civil::Time, tz::TimeZone};
@@ -45,10 +45,10 @@ pub fn resource(case: &Reservation) -> Resource {
         reject_reason: record.reject_reason.clone().unwrap_or_default(),
         cancel_reason: record.cancel_reason.clone().unwrap_or_default(),
         payment: record.approved_payment().unwrap_or_default(),
-        payment_action: record.payment_action.as_ref().map(|action| ResourceAction {
-            uri: action.uri.clone(),
-            expire_time: action.expire_time.map(to_proto),
-        }),
+        payment_action: record
+            .payment_action
+            .as_ref()
+            .map(|action| ResourceAction { uri: action.uri.clone(), expire_time: action.expire_time.map(to_proto) }),
         payment_label: record.payment_label.clone().unwrap_or_default(),
         pay_time: record.pay_time.map(to_proto),
         hold_expire_time: (record.state() == State::Pending).then(|| to_proto(record.hold_expire_time)),
@@ -109,19 +109,11 @@ pub fn read_state(state: ResourceState) -> Option<State> {
 }
 
 pub fn guest_details(details: &GuestDetails) -> ResourceDetails {
-    ResourceDetails {
-        full_name: details.full_name.clone(),
-        phone: details.phone.clone(),
-        note: details.note.clone(),
-    }
+    ResourceDetails { full_name: details.full_name.clone(), phone: details.phone.clone(), note: details.note.clone() }
 }
 
 pub fn read_guest_details(details: &ResourceDetails) -> GuestDetails {
-    GuestDetails {
-        full_name: details.full_name.clone(),
-        phone: details.phone.clone(),
-        note: details.note.clone(),
-    }
+    GuestDetails { full_name: details.full_name.clone(), phone: details.phone.clone(), note: details.note.clone() }
 }
 
 pub fn price_message(price: &Price) -> ResourcePrice {

@@ -13,7 +13,7 @@ use contracts::room::v1::{NightsBlocked, Room, RoomCreated, RoomDeleted, RoomUpd
 use jiff::{Span, tz::TimeZone};
 use mesh::{
     Actor, Clock, Error, Event, Tx,
-    background::{Backoff, Background, Phase},
+    background::{Background, Backoff, Phase},
     checkout::{Cases, Checkout, Scope},
     context::Handled,
     fields,

@@ -8,12 +8,7 @@ use mesh::{
 };
 use uuid::Uuid;
 
-use super::{
-    policy::CancellationPolicy,
-    price::Price,
-    room::RoomOffer,
-    stay::Stay,
-};
+use super::{policy::CancellationPolicy, price::Price, room::RoomOffer, stay::Stay};
 
 /// What a host needs to know of a guest. Stays in this context; no event carries it.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]

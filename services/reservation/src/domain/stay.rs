@@ -56,7 +56,8 @@ impl Stay {
     /// Each night, in order.
     pub fn nights(&self) -> impl Iterator<Item = Date> + use<> {
         let check_out = self.check_out;
-        std::iter::successors(Some(self.check_in), |night| night.tomorrow().ok()).take_while(move |night| *night < check_out)
+        std::iter::successors(Some(self.check_in), |night| night.tomorrow().ok())
+            .take_while(move |night| *night < check_out)
     }
 
     /// Whether it begins on a day that can be booked at `now`.

@@ -15,7 +15,8 @@ use mesh::{
 };
 use prost::Message;
 use sea_orm::{
-    ActiveValue::Set, ColumnTrait, ConnectionTrait, EntityTrait, PaginatorTrait, QueryFilter, QueryOrder, QuerySelect,
+    ActiveValue::Set,
+    ColumnTrait, ConnectionTrait, EntityTrait, PaginatorTrait, QueryFilter, QueryOrder, QuerySelect,
     sea_query::{Expr, ExprTrait},
 };
 use uuid::Uuid;
@@ -27,7 +28,11 @@ use super::{
     },
     nights, row,
 };
-use crate::{convert, domain::{COLLECTION, Reservation}, events};
+use crate::{
+    convert,
+    domain::{COLLECTION, Reservation},
+    events,
+};
 
 /// The store of reservations.
 #[derive(Clone)]
@@ -130,7 +135,12 @@ impl Reservations {
         fields::parse_name(name, COLLECTION).ok_or_else(|| self.not_found(name))
     }
 
-    async fn one(&self, connection: &impl ConnectionTrait, name: &str, scope: &Scope) -> Result<Option<Reservation>, Error> {
+    async fn one(
+        &self,
+        connection: &impl ConnectionTrait,
+        name: &str,
+        scope: &Scope,
+    ) -> Result<Option<Reservation>, Error> {
         let query = Entity::find_by_id(self.id(name)?);
         let query = match scope {
             Scope::All => query,

@@ -79,7 +79,8 @@ pub(super) fn from_row(row: Model) -> Result<Reservation, Error> {
         .map(|bytes| ResourceDetails::decode(bytes.as_slice()).map(|details| convert::read_guest_details(&details)))
         .transpose()
         .map_err(|_| broken("detail"))?;
-    let (room_snapshot, price, cancellation_policy) = convert::read_frozen(&frozen).ok_or_else(|| broken("snapshot"))?;
+    let (room_snapshot, price, cancellation_policy) =
+        convert::read_frozen(&frozen).ok_or_else(|| broken("snapshot"))?;
     let record = Record {
         name: name.clone(),
         version: row.version,
@@ -102,7 +103,9 @@ pub(super) fn from_row(row: Model) -> Result<Reservation, Error> {
         sweeps: u32::try_from(row.sweeps).unwrap_or_default(),
         payment_label: row.payment_label,
         pay_time: row.pay_time.map(from_micros),
-        payment_action: row.action_uri.map(|uri| PaymentAction { uri, expire_time: row.action_expire_time.map(from_micros) }),
+        payment_action: row
+            .action_uri
+            .map(|uri| PaymentAction { uri, expire_time: row.action_expire_time.map(from_micros) }),
         reject_reason: row.reject_reason,
         cancel_reason: row.cancel_reason,
         refund_amount: row.refund_minor.map(money).transpose()?,

@@ -43,11 +43,15 @@ async fn a_refused_stay_names_the_first_short_night_and_takes_none() {
 #[tokio::test]
 async fn stays_that_touch_do_not_overlap() {
     let house = House::with_units(1).await;
-    for (check_in, check_out) in [("2027-05-03", "2027-05-05"), ("2027-05-01", "2027-05-03"), ("2027-05-05", "2027-05-06")] {
+    for (check_in, check_out) in
+        [("2027-05-03", "2027-05-05"), ("2027-05-01", "2027-05-03"), ("2027-05-05", "2027-05-06")]
+    {
         let answer = house.book(house.stay(check_in, check_out, 1), Some("approve")).await;
         assert!(answer.is_ok(), "{check_in} to {check_out}: {answer:?}");
     }
-    for (check_in, check_out) in [("2027-05-02", "2027-05-04"), ("2027-05-01", "2027-05-06"), ("2027-05-04", "2027-05-05")] {
+    for (check_in, check_out) in
+        [("2027-05-02", "2027-05-04"), ("2027-05-01", "2027-05-06"), ("2027-05-04", "2027-05-05")]
+    {
         let answer = house.book(house.stay(check_in, check_out, 1), Some("approve")).await;
         assert_eq!(reason(answer), "ROOM_UNAVAILABLE", "{check_in} to {check_out}");
     }
@@ -175,6 +179,11 @@ impl House {
 
     async fn capacities(&self) -> Vec<i32> {
         let nights = store::all_nights(self.database.read()).await.expect("database");
-        nights.into_iter().map(|night| (night.night, night.capacity)).collect::<BTreeMap<_, _>>().into_values().collect()
+        nights
+            .into_iter()
+            .map(|night| (night.night, night.capacity))
+            .collect::<BTreeMap<_, _>>()
+            .into_values()
+            .collect()
     }
 }

@@ -17,7 +17,13 @@ fn under(caller: &Caller, id: &str, body: &str) -> Option<Request> {
 }
 
 /// As the use case does it: what the id stands for already, or else a new case.
-async fn send(house: &House, caller: &Caller, id: &str, body: &str, token: Option<&str>) -> Result<Answer, mesh::Error> {
+async fn send(
+    house: &House,
+    caller: &Caller,
+    id: &str,
+    body: &str,
+    token: Option<&str>,
+) -> Result<Answer, mesh::Error> {
     let request = under(caller, id, body);
     if let Some(answer) = house.checkout.replay(request.as_ref(), token, caller).await? {
         return Ok(answer);
@@ -38,8 +44,7 @@ async fn rule_r_the_same_request_in_sequence_is_one_reservation() {
 async fn rule_r_the_same_request_in_parallel_is_one_reservation() {
     let house = House::with_units(50).await;
     let caller = guest();
-    let answers =
-        futures::future::join_all((0..20).map(|_| send(&house, &caller, "id-1", "a", Some("approve")))).await;
+    let answers = futures::future::join_all((0..20).map(|_| send(&house, &caller, "id-1", "a", Some("approve")))).await;
     let mut names: Vec<_> = answers.into_iter().map(|answer| resource(answer.expect("an answer")).name).collect();
     names.dedup();
     assert_eq!(names.len(), 1);

@@ -1,7 +1,15 @@
 //! What is heard of rooms, in any order and any number, ends in the same offer.
 
-use contracts::room::v1::{NightsBlocked, Room, RoomCreated, RoomDeleted, RoomUpdated, nights_blocked::Night, room::{OnReserved, State}};
-use mesh::{Actor, Event, client::{InProcess, TokenSource, Upstreams}, context::Policies as _};
+use contracts::room::v1::{
+    NightsBlocked, Room, RoomCreated, RoomDeleted, RoomUpdated,
+    nights_blocked::Night,
+    room::{OnReserved, State},
+};
+use mesh::{
+    Actor, Event,
+    client::{InProcess, TokenSource, Upstreams},
+    context::Policies as _,
+};
 use proptest::prelude::*;
 use prost::{Message, Name};
 use std::sync::Arc;
@@ -43,7 +51,8 @@ async fn left_to_do(house: &House) -> Vec<uuid::Uuid> {
 }
 
 fn policies(house: &House) -> Policies {
-    let upstreams = Upstreams::in_process("reservation", InProcess::new(), Arc::new(NoTokens), mesh::client::Limits::default());
+    let upstreams =
+        Upstreams::in_process("reservation", InProcess::new(), Arc::new(NoTokens), mesh::client::Limits::default());
     let rooms = Rooms::new(house.database.clone(), upstreams.get("room").expect("upstream"), house.clock.clone());
     Policies::new(house.checkout.clone(), rooms, house.database.clone(), house.clock.clone())
 }

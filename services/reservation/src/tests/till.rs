@@ -80,7 +80,14 @@ impl Till {
     fn keep(&self, payment: &str, outcome: Outcome) -> Outcome {
         let mut payments = self.payments.lock().expect("lock");
         // A payment that is settled stays as it is, whatever the next token says.
-        let kept = *payments.entry(payment.to_owned()).and_modify(|kept| if *kept == Outcome::Unknown { *kept = outcome }).or_insert(outcome);
+        let kept = *payments
+            .entry(payment.to_owned())
+            .and_modify(|kept| {
+                if *kept == Outcome::Unknown {
+                    *kept = outcome
+                }
+            })
+            .or_insert(outcome);
         if kept == Outcome::Approved {
             self.charges.lock().expect("lock").entry(payment.to_owned()).or_insert(1);
         }
