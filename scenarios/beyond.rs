@@ -10,7 +10,7 @@ use jiff::SignedDuration;
 use jumak::embedded::Options;
 use mesh::Clock;
 
-use crate::support::{Inn, SETTLES, booking, eventually, eventually_within, reason, refusal, won};
+use crate::support::{Inn, SETTLES, eventually, eventually_within, nights::two_nights, reason, refusal, won};
 
 #[tokio::test]
 async fn z2_a_hold_shows_its_expiry_and_is_released_once_when_it_passes() {
@@ -40,7 +40,7 @@ async fn z3_the_same_request_replays_and_another_under_its_id_is_refused() {
     let inn = Inn::open().await;
     let (host, alice, bob) = (inn.host("henry"), inn.guest("alice"), inn.guest("bob"));
     let room = host.registers_a_room(5).await;
-    let mut request = booking(&room, ("2027-05-01", "2027-05-03"), Some("tok_approve"));
+    let mut request = two_nights(&room, Some("tok_approve"));
     request.request_id = "booking-1".to_owned();
     let first = alice.reservations().create_reservation(request.clone()).await.expect("made").into_inner();
     let again = alice.reservations().create_reservation(request.clone()).await.expect("replayed").into_inner();
@@ -296,7 +296,7 @@ async fn prices_are_the_servers_and_an_old_price_is_refused() {
     let inn = Inn::open().await;
     let (host, guest) = (inn.host("henry"), inn.guest("alice"));
     let room = host.registers_a_room(1).await;
-    let mut request = booking(&room, ("2027-05-01", "2027-05-03"), Some("tok_approve"));
+    let mut request = two_nights(&room, Some("tok_approve"));
     request.expected_total = Some(won(1));
     let refused = guest.reservations().create_reservation(request.clone()).await.expect_err("not that price");
     assert_eq!(reason(&refused), "PRICE_CHANGED");

@@ -9,14 +9,18 @@ use contracts::{
     types::v1::PaymentMethod,
 };
 
-use crate::support::{Inn, Person, booking, eventually, reason, refusal, won};
+use crate::support::{
+    Inn, Person, eventually,
+    nights::{night, two_nights},
+    reason, refusal, won,
+};
 
 /// The calendar's word for the first of the two usual nights.
 async fn occupancy(host: &Person, room: &Room) -> room_night::State {
     let request = GetRoomCalendarRequest {
         name: room.name.clone(),
-        start_date: "2027-05-01".to_owned(),
-        end_date: "2027-05-02".to_owned(),
+        start_date: night(0).to_string(),
+        end_date: night(1).to_string(),
     };
     let calendar = host.rooms().get_room_calendar(request).await.expect("a calendar").into_inner();
     calendar.nights.first().expect("a night").state()
@@ -215,7 +219,7 @@ async fn a11_a_reservation_and_its_view_show_all_that_was_asked_for() {
     };
     let request = CreateRoomRequest { room: Some(room), ..CreateRoomRequest::default() };
     let room = host.rooms().create_room(request).await.expect("a room").into_inner();
-    let mut request = booking(&room, ("2027-05-01", "2027-05-03"), Some("tok_approve"));
+    let mut request = two_nights(&room, Some("tok_approve"));
     if let Some(reservation) = &mut request.reservation {
         reservation.guests = Some(2);
     }
@@ -225,7 +229,7 @@ async fn a11_a_reservation_and_its_view_show_all_that_was_asked_for() {
     assert_eq!(snapshot.amenities, ["wifi"]);
     assert_eq!(snapshot.register_time, room.create_time, "its registration date");
     assert_eq!((made.guest.as_str(), made.guests), (guest.name.as_str(), Some(2)));
-    assert_eq!((made.check_in_date.as_str(), made.check_out_date.as_str()), ("2027-05-01", "2027-05-03"));
+    assert_eq!([&made.check_in_date, &made.check_out_date], [&night(0).to_string(), &night(2).to_string()]);
     assert_eq!(made.price.clone().and_then(|price| price.total), Some(won(180_000)));
     assert_eq!(made.payment_label, "visa 4242");
     assert!(made.pay_time.is_some());
@@ -236,7 +240,7 @@ async fn a11_a_reservation_and_its_view_show_all_that_was_asked_for() {
     assert_eq!((stay.amenities, stay.register_time), (vec!["wifi".to_owned()], room.create_time));
     assert_eq!((stay.guests, stay.payment_label.as_str(), stay.pay_time), (Some(2), "visa 4242", made.pay_time));
     assert_eq!((view.state.as_str(), view.total), ("CONFIRMED", Some(won(180_000))));
-    assert_eq!((view.start_date.as_str(), view.end_date.as_str()), ("2027-05-01", "2027-05-03"));
+    assert_eq!([&view.start_date, &view.end_date], [&night(0).to_string(), &night(2).to_string()]);
     inn.close().await;
 }
 
@@ -245,16 +249,15 @@ async fn a16_reservation_says_whether_dates_are_free_and_search_is_a_hint() {
     let inn = Inn::open().await;
     let (host, guest) = (inn.host("room-team"), inn.guest("alice"));
     let room = host.registers_a_room(1).await;
-    let quote =
-        || QuoteReservationRequest { reservation: booking(&room, ("2027-05-01", "2027-05-03"), None).reservation };
+    let quote = || QuoteReservationRequest { reservation: two_nights(&room, None).reservation };
     let free = guest.reservations().quote_reservation(quote()).await.expect("a quote").into_inner();
     assert_eq!((free.units_left, free.price.and_then(|price| price.total)), (Some(1), Some(won(180_000))));
     let found = |offers: Vec<contracts::room::v1::search_rooms_response::Offer>| {
         offers.iter().any(|offer| offer.room.as_ref().is_some_and(|found| found.name == room.name))
     };
     let search = || contracts::room::v1::SearchRoomsRequest {
-        check_in_date: "2027-05-01".to_owned(),
-        check_out_date: "2027-05-03".to_owned(),
+        check_in_date: night(0).to_string(),
+        check_out_date: night(2).to_string(),
         order: search_rooms_request::Order::Price.into(),
         ..Default::default()
     };

@@ -5,7 +5,7 @@ use jumak::embedded::{Optional, Options};
 use mesh::store::entity::outbox;
 use sea_orm::EntityTrait;
 
-use crate::support::{Inn, reason};
+use crate::support::{Inn, nights::two_nights, reason};
 
 #[tokio::test]
 async fn x1_taking_the_supporting_context_away_harms_no_core_one() {
@@ -25,8 +25,7 @@ async fn x3_every_event_of_a_case_names_that_case() {
     let inn = Inn::open().await;
     let (host, guest) = (inn.host("henry"), inn.guest("alice"));
     let room = host.registers_a_room(2).await;
-    let mut request =
-        tonic::Request::new(crate::support::booking(&room, ("2027-05-01", "2027-05-03"), Some("tok_approve")));
+    let mut request = tonic::Request::new(two_nights(&room, Some("tok_approve")));
     request.metadata_mut().insert("x-correlation-id", "case-of-alice".parse().expect("a header"));
     let made = guest.reservations().create_reservation(request).await.expect("a reservation").into_inner();
     let other = guest.books(&room, Some("tok_approve")).await.expect("another reservation");

@@ -8,7 +8,11 @@ use contracts::{
 };
 use mesh::Role;
 
-use crate::support::{Inn, Person, booking as wish, eventually, reason, won};
+use crate::support::{
+    Inn, Person, eventually,
+    nights::{night, two_nights},
+    reason, won,
+};
 
 async fn bookings(person: &Person, role: booking::Role) -> Vec<contracts::mypage::v1::Booking> {
     let request =
@@ -24,8 +28,7 @@ async fn m1_a_host_registers_and_removes_rooms() {
     let request = DeleteRoomRequest { name: room.name.clone(), ..DeleteRoomRequest::default() };
     host.rooms().delete_room(request).await.expect("removed");
     let refused = eventually("reservation has heard that the room is gone", || async {
-        let quote =
-            QuoteReservationRequest { reservation: wish(&room, ("2027-05-01", "2027-05-03"), None).reservation };
+        let quote = QuoteReservationRequest { reservation: two_nights(&room, None).reservation };
         guest.reservations().quote_reservation(quote).await.err()
     })
     .await;
@@ -73,8 +76,8 @@ async fn m2_a_guest_searches_by_dates_guests_size_amenities_price_and_place() {
         host.rooms().create_room(request).await.expect("a room");
     }
     let dated = || SearchRoomsRequest {
-        check_in_date: "2027-05-01".to_owned(),
-        check_out_date: "2027-05-03".to_owned(),
+        check_in_date: night(0).to_string(),
+        check_out_date: night(2).to_string(),
         ..SearchRoomsRequest::default()
     };
     for (search, found) in [
@@ -186,12 +189,12 @@ async fn m15_with_payment_out_of_reach_booking_fails_clearly_and_leaves_nothing(
     let inn = Inn::open().await;
     let (host, guest) = (inn.host("henry"), inn.guest("alice"));
     let room = host.registers_a_room(1).await;
-    guest.books_nights(&room, ("2027-06-01", "2027-06-02"), Some("tok_approve")).await.expect("a reservation");
+    guest.books_nights(&room, 30..31, Some("tok_approve")).await.expect("a reservation");
     inn.system.cut_off("payment");
     let refused = guest.books(&room, Some("tok_approve")).await.expect_err("held off");
     assert_eq!(reason(&refused), "PAYMENT_UNAVAILABLE");
     assert!(crate::support::refusal(&refused).retry_after.is_some(), "and says when to pay again");
-    let quote = QuoteReservationRequest { reservation: wish(&room, ("2027-05-01", "2027-05-03"), None).reservation };
+    let quote = QuoteReservationRequest { reservation: two_nights(&room, None).reservation };
     let left = guest.reservations().quote_reservation(quote).await.expect("a quote").into_inner().units_left;
     assert_eq!(left, Some(1), "nothing is left behind");
     inn.system.reconnect("payment");

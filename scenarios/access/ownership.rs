@@ -5,12 +5,7 @@ use serde_json::{Value, json};
 use tonic::Status;
 use uuid::Uuid;
 
-use crate::support::{
-    Person, reason, refusal,
-    rpcs::rpc,
-    scene::{Scene, date},
-    wire::part,
-};
+use crate::support::{Person, nights::night, reason, refusal, rpcs::rpc, scene::Scene, wire::part};
 
 /// Those who ask, in the order of the columns below. The first three may be guests and hosts alike, so that no missing role stands
 /// before the question whose it is.
@@ -164,7 +159,7 @@ async fn m6_a_list_holds_what_is_the_callers_and_nothing_else() {
 async fn z3_another_persons_request_id_replays_nothing_of_theirs() {
     let scene = Scene::set().await;
     let (alice, mallory) = (scene.guest.clone(), scene.inn.person("mallory", GUEST_AND_HOST));
-    let (room, first, last) = (&scene.room.name, date(10).to_string(), date(12).to_string());
+    let (room, first, last) = (&scene.room.name, night(10).to_string(), night(12).to_string());
     let wish = json!({"room": room, "check_in_date": first, "check_out_date": last});
     let request = json!({"reservation": wish, "request_id": "the-same-for-both"});
     let rpc_name = rpc("CreateReservation").name;

@@ -11,9 +11,10 @@ use super::{
     faults, put,
 };
 use crate::support::{
+    nights::night,
     refusal,
     rpcs::{RPCS, rpc},
-    scene::{Scene, date},
+    scene::Scene,
     wire,
 };
 
@@ -32,8 +33,8 @@ fn base(scene: &Scene, name: &str) -> Value {
 fn with(mut request: Value, field: &str, value: &Value) -> Value {
     let day = value.as_str().and_then(|text| text.strip_prefix('$'));
     let value = match day {
-        Some("in") => json!(date(0)),
-        Some(days) => json!(date(days.parse().expect("a number of days"))),
+        Some("in") => json!(night(0)),
+        Some(days) => json!(night(days.parse().expect("a number of days"))),
         None => value.clone(),
     };
     put(&mut request, field, value);

@@ -7,12 +7,7 @@ use serde_json::{Value, json};
 use tonic::Status;
 
 use super::{books, faults, put};
-use crate::support::{
-    reason, refusal,
-    rpcs::rpc,
-    scene::{Scene, date},
-    wire::part,
-};
+use crate::support::{nights::night, reason, refusal, rpcs::rpc, scene::Scene, wire::part};
 
 /// Asks with a good request in which these fields are other ones, as whom it is good for.
 async fn asks(scene: &Scene, name: &str, fields: &[(&str, Value)]) -> Result<Value, Status> {
@@ -123,7 +118,7 @@ async fn a_search_whose_wishes_do_not_go_together_is_refused() {
         (vec![("near", Value::Null), ("order", json!("DISTANCE"))], "near"),
         (vec![("check_out_date", Value::Null)], "check_out_date"),
         (vec![("check_in_date", Value::Null)], "check_in_date"),
-        (vec![("check_out_date", json!(date(-1)))], "check_out_date"),
+        (vec![("check_out_date", json!(night(-1)))], "check_out_date"),
     ] {
         let status = refused(&scene, "SearchRooms", &fields).await;
         assert_eq!(faults(&status), set(&[at_fault]), "{fields:?}");

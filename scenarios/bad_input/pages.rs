@@ -5,12 +5,7 @@ use mesh::Role;
 use serde_json::{Value, json};
 
 use super::put;
-use crate::support::{
-    Person, reason,
-    rpcs::rpc,
-    scene::{Scene, date},
-    wire::part,
-};
+use crate::support::{Person, reason, rpcs::rpc, scene::Scene, wire::part};
 
 /// A list of which there is a second page, another list of the same kind, and somebody for whom it is another list.
 struct List {
@@ -29,8 +24,7 @@ async fn lists(scene: &Scene) -> Vec<List> {
     let reservation = scene.inn.context("reservation", "payment");
     let payment = scene.inn.context("payment", "provider");
     host.registers_a_room(1).await;
-    let nights = (date(20).to_string(), date(21).to_string());
-    let other = guest.books_nights(&scene.room, (&nights.0, &nights.1), Some("tok_approve")).await.expect("a stay");
+    let other = guest.books_nights(&scene.room, 20..21, Some("tok_approve")).await.expect("a stay");
     for n in 0..2 {
         let amount = json!({"currency_code": "KRW", "units": 10});
         let id = format!("01990000-0000-7000-8000-0000000000a{n}");

@@ -18,7 +18,7 @@ use contracts::{
 use mesh::{Database, Role};
 use sea_orm::{ConnectionTrait, DbBackend, Statement, Value};
 
-use crate::support::{Person, booking, process::Process, reason, scene::date};
+use crate::support::{Person, nights::two_nights, process::Process, reason};
 
 /// The provider takes it for a token that asks to be paid after 31 milliseconds.
 const PAYMENT_TOKEN: &str = "tok_slow_00000000000000000000000031";
@@ -94,8 +94,7 @@ async fn stay(guest: &Person, host: &Person) {
 }
 
 fn with_details(room: &Room, request_id: &str, token: Option<&str>) -> CreateReservationRequest {
-    let (first, last) = (date(0).to_string(), date(2).to_string());
-    let request = booking(room, (&first, &last), token);
+    let request = two_nights(room, token);
     let details = GuestDetails { full_name: FULL_NAME.to_owned(), phone: PHONE.to_owned(), note: NOTE.to_owned() };
     let reservation = Reservation { guest_details: Some(details), ..request.reservation.expect("a stay") };
     CreateReservationRequest { reservation: Some(reservation), request_id: request_id.to_owned(), ..request }

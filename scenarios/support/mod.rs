@@ -6,7 +6,7 @@ pub mod rpcs;
 pub mod scene;
 pub mod wire;
 
-use std::time::Duration;
+use std::{ops::Range, time::Duration};
 
 use contracts::{
     google::r#type::Money,
@@ -14,11 +14,10 @@ use contracts::{
     payment::v1::payment_service_client::PaymentServiceClient,
     provider::v1::{Charge, ChargeRefund, ListChargesRequest, provider_service_client::ProviderServiceClient},
     reservation::v1::{
-        CancelReservationRequest, CreateReservationRequest, GetReservationRequest, Reservation, reservation::State,
+        CancelReservationRequest, GetReservationRequest, Reservation, reservation::State,
         reservation_service_client::ReservationServiceClient,
     },
     room::v1::{CreateRoomRequest, Room, room_service_client::RoomServiceClient},
-    types::v1::PaymentMethod,
 };
 use jumak::embedded::{Options, System};
 use mesh::{
@@ -209,16 +208,16 @@ impl Person {
 
     /// Asks for two nights.
     pub async fn books(&self, room: &Room, token: Option<&str>) -> Result<Reservation, Status> {
-        self.books_nights(room, ("2027-05-01", "2027-05-03"), token).await
+        self.books_nights(room, 0..2, token).await
     }
 
     pub async fn books_nights(
         &self,
         room: &Room,
-        nights: (&str, &str),
+        nights: Range<i32>,
         token: Option<&str>,
     ) -> Result<Reservation, Status> {
-        let request = booking(room, nights, token);
+        let request = nights::stay(room, nights, 1, token);
         Ok(self.reservations().create_reservation(request).await?.into_inner())
     }
 
@@ -247,20 +246,6 @@ impl Person {
         let name = format!("users/me/bookings/{id}");
         let request = GetBookingRequest { name, min_version: reservation.version };
         Ok(self.my_page().get_booking(request).await?.into_inner())
-    }
-}
-
-/// A request for some nights.
-pub fn booking(room: &Room, nights: (&str, &str), token: Option<&str>) -> CreateReservationRequest {
-    CreateReservationRequest {
-        reservation: Some(Reservation {
-            room: room.name.clone(),
-            check_in_date: nights.0.to_owned(),
-            check_out_date: nights.1.to_owned(),
-            ..Reservation::default()
-        }),
-        payment_method: token.map(|token| PaymentMethod { token: token.to_owned() }),
-        ..CreateReservationRequest::default()
     }
 }
 

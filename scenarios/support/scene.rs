@@ -1,14 +1,10 @@
 //! A house with a room, a guest who stays there, and what stands in a request about them.
 
 use contracts::{reservation::v1::Reservation, room::v1::Room};
-use jiff::{Span, Zoned, civil::Date};
 use mesh::Role;
 use serde_json::Value;
 
-use super::{Inn, Person, rpcs::Rpc};
-
-/// The first night, in days from now: in the future in every time zone.
-const DAYS_AHEAD: i32 = 60;
+use super::{Inn, Person, nights::night, rpcs::Rpc};
 
 /// An inn in which something goes on.
 pub struct Scene {
@@ -30,10 +26,8 @@ impl Scene {
         let inn = Inn::open().await;
         let (host, guest) = (inn.host("hanok"), inn.guest("alice"));
         let room = host.registers_a_room(10).await;
-        let (first, last) = (date(0).to_string(), date(2).to_string());
-        let nights = (first.as_str(), last.as_str());
-        let stay = guest.books_nights(&room, nights, Some("tok_approve")).await.expect("a stay");
-        let hold = guest.books_nights(&room, nights, None).await.expect("a hold");
+        let stay = guest.books_nights(&room, 0..2, Some("tok_approve")).await.expect("a stay");
+        let hold = guest.books_nights(&room, 0..2, None).await.expect("a hold");
         Self { inn, host, guest, room, stay, hold }
     }
 
@@ -47,8 +41,8 @@ impl Scene {
             .replace("$guest", &self.guest.name)
             .replace("$host", &self.host.name)
             .replace("$id", self.stay.name.trim_start_matches("reservations/"))
-            .replace("$in", &date(0).to_string())
-            .replace("$out", &date(2).to_string())
+            .replace("$in", &night(0).to_string())
+            .replace("$out", &night(2).to_string())
     }
 
     /// The good request of an RPC.
@@ -76,9 +70,4 @@ impl Scene {
             role => self.inn.person(role, &[Role::parse(role).expect("a role")]),
         }
     }
-}
-
-/// A date so many days after the first night of the scene.
-pub fn date(days: i32) -> Date {
-    Zoned::now().date().saturating_add(Span::new().days(DAYS_AHEAD + days))
 }
