@@ -4,14 +4,16 @@
 //!
 //! | module | what it gives |
 //! |---|---|
-//! | [`server`] | the stack in front of a context: limits, deadline, identity, errors, health, reflection, drain |
-//! | [`client`] | the stack behind every call to another context: budget, breaker, limit, timeout; over a socket or in process |
+//! | [`server`] | the stack in front of a context: drain, deadline, identity, access, limits, card guard; health, reflection |
+//! | [`client`] | the stack behind every call to another context: retries, breaker, limit, timeout; over a socket or in process |
 //! | [`auth`] | tokens, keys, and the table of who may call what |
 //! | [`db`], [`store`] | a context's own database on any engine, its transactions, and the tables that `mesh` keeps in it |
-//! | [`outbox`], [`inbox`], [`bus`], [`consumer`] | events: committed with the state, published at least once, handled effectively once |
+//! | [`event`], [`outbox`], [`relay`], [`bus`], [`consumer`], [`inbox`] | committed with the state, published at least once, handled once in effect |
 //! | [`requests`] | the same request id replays the first answer |
 //! | [`checkout`] | hold, pay, confirm; or let go |
 //! | [`watch`] | a resource followed over a stream, from a position |
+//! | [`call`], [`fields`], [`money`], [`page`], [`error`] | who calls, a request's faults, amounts, pages; from a refusal to a status |
+//! | [`clock`], [`housekeeping`], [`killpoint`] | the time, what is forgotten after a while, where a test may kill a process |
 //! | [`config`], [`telemetry`], [`background`], [`context`] | how a process is put together, watched and stopped |
 
 pub mod auth;

@@ -13,10 +13,10 @@
 //! |---|---|---|
 //! | **T** transitions | [`settle`] | each is one conditional update on (name, version, state); units, outbox and stored answer change only with it |
 //! | **R** request record | [`begin`], [`requests`](crate::requests) | the hold's first insert; the same id replays a final answer, or joins the payment under way |
-//! | **N** not sent | [`payments`] | only a call that was surely not sent lets units go without asking payment |
+//! | **N** not sent | [`payments`] | an open attempt's units go without asking payment only if its one call was surely not sent |
 //! | **D** detached | [`begin`] | a caller who hangs up changes nothing |
-//! | **A** attempts | [`machine::pay`] | only a declined attempt makes room for the next |
-//! | **O** orphans | [`machine::settle`] | money for a case that has ended is given back, once |
+//! | **A** attempts | [`machine::pay`] | only a declined attempt makes room for the next; a voided one ends the case |
+//! | **O** orphans | [`machine::settle`] | an approval for a case that has ended unpaid, or of an earlier attempt, is given back, once |
 //! | **S** sweeper | [`sweeper`] | asks payment about whatever is unsettled; past the expiry it voids, and obeys the answer |
 //! | **C** cancel | [`machine::cancel`] | irrevocable; the units come back at once, the refund follows |
 //! | **L** claims | [`sweeper`] | work is claimed by a committed conditional update; doing it twice is harmless |

@@ -67,11 +67,11 @@ impl<C: Cases> Checkout<C> {
         let claimed = &AtomicUsize::new(0);
         futures::stream::iter(due)
             .for_each_concurrent(CONCURRENCY, |due| async move {
-                metrics().sweeps.add(1, &[KeyValue::new("context", C::CONTEXT)]);
                 let looked = match self.claim(&due).await {
                     Ok(false) => return,
                     Ok(true) => {
                         claimed.fetch_add(1, Ordering::Relaxed);
+                        metrics().sweeps.add(1, &[KeyValue::new("context", C::CONTEXT)]);
                         self.look_at(&due.name).await
                     }
                     Err(error) => Err(error),

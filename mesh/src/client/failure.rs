@@ -194,6 +194,12 @@ impl Failure {
         }
     }
 
+    /// Whether the callee said what became of the call. That it cannot serve, or could not this time, says nothing about an attempt
+    /// before: "payment unavailable" after a connection that broke does not mean that nothing is charged.
+    pub fn is_an_answer(&self) -> bool {
+        self.cause == Cause::Answered
+    }
+
     /// Whether it was refused by our own layers, to spare the callee.
     pub fn refused_locally(&self) -> bool {
         matches!(self.cause, Cause::CircuitOpen | Cause::Shed)

@@ -84,11 +84,11 @@ impl Default for Limits {
             attempts: 3,
             retry_percent: 20,
             retries_per_second: 1,
-            in_flight: 128,
+            in_flight: 64,
             breaker_failures: 5,
-            breaker_in_flight: 96,
-            breaker_backoff: Duration::from_millis(500),
-            breaker_max_backoff: Duration::from_secs(10),
+            breaker_in_flight: 48,
+            breaker_backoff: Duration::from_secs(1),
+            breaker_max_backoff: Duration::from_secs(30),
         }
     }
 }

@@ -64,7 +64,7 @@ impl Around for Retry {
             let wait = self.wait(&call, attempt, &failure, &mut backoff);
             // One attempt that may have had an effect makes the whole call unknown, whatever became of the others.
             let decisive = match unknown.take() {
-                Some(earlier) if failure.surely_not_sent() => earlier,
+                Some(earlier) if !failure.is_an_answer() => earlier,
                 _ => failure,
             };
             let Some(wait) = wait else {

@@ -8,7 +8,7 @@
 //! | any order, any duplication, any replay of the events ends in the same read model | [`store::write`] |
 //! | counts are counted, never incremented | [`store::read`] |
 //! | changes become visible to a user in the order of their positions; none is skipped, none is told twice | [`store::write`], [`watch`] |
-//! | a user finds only what they are a party of; agents find all | [`store::read`], [`grpc`] |
+//! | a user finds only what they are a party of; agents and admins find all | [`store::read`], [`grpc`] |
 //!
 //! RPCs: GetMyPage, WatchMyPage, ListBookings, GetBooking, GetTimeline. Events in: all of room, reservation and payment. Events out:
 //! none. The database can be thrown away: a new one hears everything from the beginning.

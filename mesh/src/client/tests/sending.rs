@@ -109,6 +109,15 @@ async fn an_unknown_attempt_outweighs_the_circuit_that_it_opens() {
 }
 
 #[tokio::test]
+async fn that_payment_is_unavailable_says_nothing_about_an_attempt_before() {
+    let callee = Callee::that_first([unknown()], Does::refuse(Reason::PaymentUnavailable));
+    let status = make(&callee.in_process(attempts(3)), request().idempotent()).await.expect_err("refused");
+    assert_eq!(callee.calls(), 2);
+    assert_eq!(reason(&status), None, "the first attempt may have been charged: {status:?}");
+    assert!(!surely_not_sent(&status));
+}
+
+#[tokio::test]
 async fn an_answer_after_an_unknown_attempt_is_the_answer() {
     let callee = Callee::that_first([unknown()], Does::refuse(Reason::PaymentDeclined));
     let status = make(&callee.in_process(attempts(3)), request().idempotent()).await.expect_err("declined");
