@@ -5,11 +5,28 @@ CARGO ?= cargo
 # Tools of this project's own, in the versions that scripts/install-tools.sh pins.
 export PATH := $(CURDIR)/.tools/bin:$(PATH)
 
+# Where release builds are.
+RELEASE = $(or $(CARGO_TARGET_DIR),target)/release
+
+# The scenarios again, on the mesh. What is about one process, about processes anyway, or about no process is not.
+MESH_SCENARIOS = $(CARGO) test --no-fail-fast -p jumak --test scenarios -- \
+  --skip bench:: --skip canary::secrets --skip kill:: --skip mesh:: --skip model:: --skip serve:: --skip stock_client:: --skip telemetry::
+
+# The same binaries as those of the workspace's tests, run again on another engine. real_servers runs on both anyhow.
+STORE_TESTS = $(CARGO) test --no-fail-fast --lib -p mesh -p room -p reservation -p payment -p provider -p mypage -- --skip real_servers
+
+# Each workload five times, on the target that is named.
+define MEASURE
+$(RELEASE)/jumak bench book --duration 15s --repeat 5 $(1)
+	$(RELEASE)/jumak bench cancel --duration 15s --repeat 5 $(1)
+	$(RELEASE)/jumak bench read --duration 15s --repeat 5 $(1)
+endef
+
 .DEFAULT_GOAL := help
-.PHONY: help run demo build test lint proto bench clean
+.PHONY: help run demo mesh mesh-down build test lint proto bench bench-mesh clean
 
 help: ## lists the targets
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-7s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 run: ## runs everything in one process, on 127.0.0.1:8088
 	$(CARGO) run --release -p jumak -- up
@@ -17,12 +34,25 @@ run: ## runs everything in one process, on 127.0.0.1:8088
 demo: ## tells a hotel's story on a system of its own, and checks each line of it
 	$(CARGO) run --release -p jumak -- demo hotel
 
+# In one build, so that both are of the same features and what they share is built once.
+mesh: ## starts a process per context on real servers, on 127.0.0.1:8090 to 8094 (REPLICAS=2: two of each), and leaves them running
+	@scripts/install-tools.sh servers
+	$(CARGO) build --release -p jumak -p local-mesh
+	@$(RELEASE)/local-mesh up
+
+mesh-down: ## stops what `make mesh` has started
+	@test -x $(RELEASE)/local-mesh || { echo "no mesh was ever built here; \`make mesh\` starts one"; exit 1; }
+	@$(RELEASE)/local-mesh down
+
 build: ## builds the one binary: target/release/jumak
 	$(CARGO) build --release -p jumak
 
-test: proto ## installs what tests need into .tools, checks the contracts, runs all tests
-	@scripts/install-tools.sh grpcurl
+test: proto ## installs what tests need, checks the contracts, runs all tests, and those of the stores on each engine
+	@scripts/install-tools.sh grpcurl servers
 	$(CARGO) test --workspace --no-fail-fast
+	JUMAK_TEST_ENGINE=postgres $(STORE_TESTS)
+	JUMAK_TEST_ENGINE=mariadb $(STORE_TESTS)
+	JUMAK_TEST_SHAPE=mesh $(MESH_SCENARIOS)
 
 lint: proto ## checks format, lints, dependencies and scripts
 	@scripts/install-tools.sh shellcheck cargo-deny
@@ -38,8 +68,13 @@ proto: ## checks the contracts; part of test and lint, being quick
 	scripts/buf-breaking.sh
 	scripts/buf-breaking-selftest.sh
 
-bench: ## measures how fast events pass
+bench: ## measures bookings, reads and events, beside what the machine can do; takes a quarter of an hour
 	$(CARGO) bench -p mesh --bench events
+	$(CARGO) build --release -p jumak
+	$(call MEASURE,)
+
+bench-mesh: ## the same on the mesh that `make mesh` has started
+	$(call MEASURE,--target mesh)
 
 clean: ## removes what was built, and the tools
 	$(CARGO) clean

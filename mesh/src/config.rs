@@ -4,18 +4,30 @@
 //! `JUMAK_LIMITS__IN_FLIGHT=256`. Every key has a default that suits one machine. All that is wrong is reported at once, at start,
 //! each with its key and where its value came from.
 
+mod bus;
 mod check;
+mod context;
+mod issuer;
 mod load;
+mod metrics;
+mod tls;
 
 use std::{
     collections::BTreeMap,
     net::{Ipv4Addr, SocketAddr},
+    path::PathBuf,
     time::Duration,
 };
 
 use serde::Deserialize;
 
+pub use bus::BusConfig;
+pub use context::{ContextConfig, is_pem};
+pub(crate) use issuer::is_trustworthy;
+pub use issuer::{IssuerConfig, SigningAlgorithm};
 pub use load::{ConfigError, Problem};
+pub use metrics::MetricsConfig;
+pub use tls::TlsConfig;
 
 use crate::client::Limits;
 
@@ -32,14 +44,20 @@ pub struct Config {
     /// How long a stop waits for calls and loops before it goes ahead without them, in milliseconds; 100 to 600,000. Keep it below
     /// the grace period of whatever stops the process.
     pub drain_deadline_ms: u64,
+    /// How long a start of `jumak serve` waits for its databases and the bus before it gives up, in milliseconds; 100 to 3,600,000.
+    pub start_deadline_ms: u64,
     /// The log.
     pub log: LogConfig,
+    /// The listener for scrapers.
+    pub metrics: MetricsConfig,
     /// Who is trusted.
     pub auth: AuthConfig,
     /// What one context takes before it turns calls away.
     pub limits: LimitsConfig,
     /// The databases of all contexts.
     pub database: DatabaseConfig,
+    /// The bus that events go through.
+    pub bus: BusConfig,
     /// What is different for one context, by its name.
     pub contexts: BTreeMap<String, ContextConfig>,
     /// Hold, pay, confirm; or let go.
@@ -48,6 +66,8 @@ pub struct Config {
     pub payment: PaymentConfig,
     /// Calls from one context to another.
     pub client: ClientConfig,
+    /// TLS of our own.
+    pub tls: TlsConfig,
 }
 
 impl Default for Config {
@@ -57,14 +77,18 @@ impl Default for Config {
             reflection: None,
             time_zone: "Asia/Seoul".to_owned(),
             drain_deadline_ms: 20_000,
+            start_deadline_ms: 120_000,
             log: LogConfig::default(),
+            metrics: MetricsConfig::default(),
             auth: AuthConfig::default(),
             limits: LimitsConfig::default(),
             database: DatabaseConfig::default(),
+            bus: BusConfig::default(),
             contexts: BTreeMap::new(),
             checkout: CheckoutConfig::default(),
             payment: PaymentConfig::default(),
             client: ClientConfig::default(),
+            tls: TlsConfig::default(),
         }
     }
 }
@@ -75,6 +99,11 @@ impl Config {
         Duration::from_millis(self.drain_deadline_ms)
     }
 
+    /// How long a start waits.
+    pub const fn start_deadline(&self) -> Duration {
+        Duration::from_millis(self.start_deadline_ms)
+    }
+
     /// Whether a client may ask for the contracts.
     pub fn reflection(&self) -> bool {
         self.reflection.unwrap_or_else(|| self.listen.ip().is_loopback())
@@ -83,6 +112,11 @@ impl Config {
     /// The database that was configured for `context`; none means the default of the deployment's shape.
     pub fn database_url(&self, context: &str) -> Option<&str> {
         self.contexts.get(context)?.database_url.as_deref()
+    }
+
+    /// Where `context` is called; empty if that is not configured.
+    pub fn addresses(&self, context: &str) -> &[String] {
+        self.contexts.get(context).map_or(&[], |context| &context.addresses)
     }
 }
 
@@ -109,8 +143,9 @@ pub struct LogConfig {
 
 impl Default for LogConfig {
     fn default() -> Self {
-        // At `info` sea-orm tells every step of every migration.
-        Self { format: LogFormat::Text, filter: "info,sea_orm_migration=warn".to_owned() }
+        // At `info` sea-orm tells every step of every migration, the NATS client what we tell ourselves, and sqlx
+        // each notice of PostgreSQL.
+        Self { format: LogFormat::Text, filter: "info,sea_orm_migration=warn,async_nats=warn,sqlx=warn".to_owned() }
     }
 }
 
@@ -118,8 +153,18 @@ impl Default for LogConfig {
 #[derive(Clone, Debug, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct AuthConfig {
+    /// Whether the built-in issuer is trusted.
+    pub built_in: bool,
+    /// OpenID Connect issuers that are trusted beside it; at most 16.
+    pub issuers: Vec<IssuerConfig>,
     /// The name of the built-in issuer: the `iss` of its tokens. Part of every user's id, so it is chosen once.
     pub issuer: String,
+    /// The file with the built-in issuer's private key, for `jumak token` beside the mesh. Unset: the one in the data folder.
+    pub issuer_key_file: Option<PathBuf>,
+    /// The built-in issuer's public keys, for contexts that run without its private one: files, or the PEM texts themselves; at
+    /// most 8, two while one is being replaced.
+    #[serde(deserialize_with = "context::one_or_many")]
+    pub issuer_public_keys: Vec<String>,
     /// The `aud` that a person's token must name.
     pub audience: String,
     /// Whether the built-in issuer, which asks nobody for a password, may be trusted on an address that others can reach.
@@ -128,7 +173,15 @@ pub struct AuthConfig {
 
 impl Default for AuthConfig {
     fn default() -> Self {
-        Self { issuer: "jumak".to_owned(), audience: "jumak".to_owned(), allow_non_loopback_issuer: false }
+        Self {
+            built_in: true,
+            issuers: Vec::new(),
+            issuer: "jumak".to_owned(),
+            issuer_key_file: None,
+            issuer_public_keys: Vec::new(),
+            audience: "jumak".to_owned(),
+            allow_non_loopback_issuer: false,
+        }
     }
 }
 
@@ -178,21 +231,6 @@ impl Default for DatabaseConfig {
     }
 }
 
-/// What is different for one context.
-#[derive(Clone, Default, Deserialize)]
-#[serde(default, deny_unknown_fields)]
-pub struct ContextConfig {
-    /// Its database: `sqlite://…`, `postgres://…` or `mysql://…`.
-    pub database_url: Option<String>,
-}
-
-/// A database's URL holds its password: it is not printed.
-impl std::fmt::Debug for ContextConfig {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("ContextConfig").field("database_url", &self.database_url.as_ref().map(|_| "…")).finish()
-    }
-}
-
 /// Hold, pay, confirm; or let go.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(default, deny_unknown_fields)]
@@ -201,12 +239,12 @@ pub struct CheckoutConfig {
     pub hold_ms: u64,
     /// How long payment is waited for, in milliseconds; 100 to 25,000.
     pub payment_timeout_ms: u64,
-    /// When the sweeper begins to ask about a case whose payment did not answer, in milliseconds from the hold. Not before payment's
-    /// own timeout is over; unset, two seconds after it.
+    /// When the sweeper begins to ask about a case whose payment did not answer, in milliseconds from when that payment began; from
+    /// `payment_timeout_ms` to 3,600,000. Unset, two seconds after that timeout.
     pub settle_after_ms: Option<u64>,
     /// Unpaid holds that one guest may have; 1 to 1,000.
     pub max_open_holds: u32,
-    /// Declined payments that one hold lives through; 1 to 100.
+    /// Payments that one hold tries; 1 to 60.
     pub max_attempts: u32,
     /// How often the sweeper looks, in milliseconds; 10 to 60,000.
     pub sweep_interval_ms: u64,
@@ -308,6 +346,8 @@ pub struct ClientConfig {
     pub timeout_ms: u64,
     /// How long connecting may take, in milliseconds; 10 to 10,000. A call that cannot connect was surely not sent.
     pub connect_timeout_ms: u64,
+    /// HTTP/2 connections to each address of a target; 1 to 16. One connection is one lock, so a few carry more than one does.
+    pub connections: usize,
     /// Attempts at one call, the first included; 1 to 10. Only calls that may be repeated get more than one.
     pub attempts: u32,
     /// Retries allowed for every hundred calls; 0 to 100. A target that is down is not called twice as often as one that is up.
@@ -325,6 +365,7 @@ impl Default for ClientConfig {
         Self {
             timeout_ms: 5_000,
             connect_timeout_ms: 1_000,
+            connections: 2,
             attempts: 3,
             retry_budget_percent: 20,
             retries_per_second: 1,
@@ -340,6 +381,7 @@ impl ClientConfig {
         Limits {
             timeout: Duration::from_millis(self.timeout_ms),
             connect_timeout: Duration::from_millis(self.connect_timeout_ms),
+            connections: self.connections,
             attempts: self.attempts,
             retry_percent: self.retry_budget_percent,
             retries_per_second: self.retries_per_second,

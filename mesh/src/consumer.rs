@@ -8,7 +8,7 @@
 use std::{error::Error as _, panic::AssertUnwindSafe, slice, sync::Arc, time::Duration};
 
 use futures::FutureExt;
-use opentelemetry::KeyValue;
+use opentelemetry::{KeyValue, trace::FutureExt as _};
 use sea_orm::DbErr;
 use tokio_util::sync::CancellationToken;
 use tracing::Instrument;
@@ -24,6 +24,7 @@ use crate::{
     inbox,
     killpoint::KillPoint,
     telemetry::metrics,
+    trace,
 };
 
 /// Events that are handled in one transaction.
@@ -39,13 +40,13 @@ const MAX_REASON: usize = 500;
 
 /// How patient a consumer is.
 #[derive(Clone, Debug)]
-struct Pace {
+pub(crate) struct Pace {
     /// How long a delivery is this member's: also how long the events of a member that died are kept back.
-    ack_wait: Duration,
+    pub(crate) ack_wait: Duration,
     /// The waits while the database or the bus cannot be used.
-    outage: Backoff,
+    pub(crate) outage: Backoff,
     /// How long an event waits after its first failure; twice as long after each further one.
-    retry: Duration,
+    pub(crate) retry: Duration,
 }
 
 impl Default for Pace {
@@ -63,7 +64,13 @@ pub async fn start(context: &str, database: Database, hears: Hears, wiring: &Wir
     start_at(Pace::default(), context, database, hears, wiring).await
 }
 
-async fn start_at(pace: Pace, context: &str, database: Database, hears: Hears, wiring: &Wiring) -> Result<(), Error> {
+pub(crate) async fn start_at(
+    pace: Pace,
+    context: &str,
+    database: Database,
+    hears: Hears,
+    wiring: &Wiring,
+) -> Result<(), Error> {
     let consumer = Consumer {
         name: durable_name(context, &database, &hears).await?,
         filters: hears.filters,
@@ -260,11 +267,15 @@ impl Consumer {
             id = %event.id,
             correlation_id = %event.correlation_id,
         );
+        let [context] = &self.labels;
+        let process = trace::processing(event, self.bus.system(), &context.value, &self.name, self.clock.now());
         // A policy that panics fails like one that says so: the event is counted and put aside, instead of ending every process that
         // hears it. Unwind safe, because a policy shares with others only what is behind a lock or in the database, and this
         // transaction is rolled back.
-        let handled = AssertUnwindSafe(self.policies.handle(tx, event)).catch_unwind().instrument(span).await;
-        match handled.unwrap_or_else(|_| Err(Error::Internal("a policy panicked".to_owned())))? {
+        let handled = AssertUnwindSafe(self.policies.handle(tx, event)).catch_unwind();
+        let handled = handled.instrument(span).with_context(process.context().clone()).await;
+        let handled = handled.unwrap_or_else(|_| Err(Error::Internal("a policy panicked".to_owned())));
+        match handled.inspect_err(|_| process.failed())? {
             Handled::Done => tally.done += 1,
             Handled::Unknown => tally.unknown += 1,
         }

@@ -6,6 +6,7 @@
 //! - on SQLite one connection writes (`BEGIN IMMEDIATE`) and the others read, because a deferred transaction that reads and then
 //!   writes fails at once when somebody else has written in between.
 
+mod connect;
 mod failure;
 
 use std::{
@@ -21,31 +22,19 @@ use std::{
 };
 
 use sea_orm::{
-    ConnectOptions, DatabaseConnection, DatabaseTransaction, DbBackend, DbErr, IsolationLevel, RuntimeErr,
-    SqliteTransactionMode, TransactionOptions, TransactionTrait,
-    sqlx::{
-        self, Executor,
-        sqlite::{SqliteConnectOptions, SqliteJournalMode, SqliteSynchronous},
-    },
+    ConnectOptions, DatabaseConnection, DatabaseTransaction, DbBackend, DbErr, SqliteTransactionMode,
+    TransactionOptions, TransactionTrait,
 };
 use tokio::sync::{Notify, watch};
 
+use self::connect::{connect_options, connection, to_read, to_write};
 pub use self::failure::StoreError;
 use crate::error::Error;
 
+/// How long connections may take to close.
+const CLOSE_TIMEOUT: Duration = Duration::from_secs(5);
 /// How often a transaction that keeps losing is run before the caller is told.
 const MAX_RUNS: u32 = 10;
-/// How long a connection is waited for.
-const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(5);
-/// How long SQLite waits for the one writer, and for a reader.
-const SQLITE_BUSY_TIMEOUT: Duration = Duration::from_secs(5);
-/// How long connecting may take.
-const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
-/// How long a statement waits for a lock, in seconds: then its transaction has lost, and is run again.
-const LOCK_TIMEOUT_S: u32 = 5;
-/// How long PostgreSQL carries out one statement, in seconds, and waits for the next one of a transaction: whoever began it has gone
-/// by then, and the locks that it holds are in everybody's way.
-const STATEMENT_TIMEOUT_S: u32 = 30;
 
 tokio::task_local! {
     static IN_TRANSACTION: &'static str;
@@ -99,6 +88,8 @@ impl Database {
             options.map_sqlx_sqlite_opts(to_write);
             return Self::open_sqlite(options).await;
         }
+        // A migrator works on one and says on another that it is there.
+        options.max_connections(max_connections.max(2));
         let write = connection(options).await?;
         let engine = write.get_database_backend().into();
         Ok(Self { read: write.clone(), write, engine, appended: Arc::default(), commits: Arc::default() })
@@ -125,10 +116,7 @@ impl Database {
     pub async fn open_file_to_read(path: &Path, max_connections: u32) -> Result<Self, StoreError> {
         let path = path.to_owned();
         let mut options = connect_options("sqlite:", max_connections);
-        // Without a journal mode: setting one writes.
-        options.map_sqlx_sqlite_opts(move |sqlite| {
-            sqlite.filename(&path).read_only(true).busy_timeout(SQLITE_BUSY_TIMEOUT)
-        });
+        options.map_sqlx_sqlite_opts(move |sqlite| to_read(sqlite.filename(&path)));
         let read = connection(options).await?;
         Ok(Self {
             write: read.clone(),
@@ -185,12 +173,10 @@ impl Database {
                 sqlite_transaction_mode: Some(SqliteTransactionMode::Immediate),
                 ..TransactionOptions::default()
             },
-            Engine::Postgres | Engine::MySql => TransactionOptions {
-                isolation_level: Some(IsolationLevel::ReadCommitted),
-                ..TransactionOptions::default()
-            },
+            // READ COMMITTED is set once for each connection: here it would be a round trip for each transaction.
+            Engine::Postgres | Engine::MySql => TransactionOptions::default(),
         };
-        let transaction = Arc::new(self.write.begin_with_options(options).await?);
+        let transaction = Arc::new(self.begin(options).await?);
         let appended = Arc::new(AtomicBool::new(false));
         let outcome =
             work(Tx { transaction: transaction.clone(), engine: self.engine, appended: appended.clone() }).await;
@@ -217,6 +203,23 @@ impl Database {
         }
     }
 
+    /// Begins a transaction on a connection that is alive. After a server was started again the idle ones are all dead, and each would
+    /// fail one caller of whom nothing has been done yet.
+    async fn begin(&self, options: TransactionOptions) -> Result<DatabaseTransaction, StoreError> {
+        let mut begun = self.write.begin_with_options(options).await.map_err(StoreError::from);
+        for _ in 1..MAX_RUNS {
+            match begun {
+                // None was to be had, and that took as long as it may.
+                Err(StoreError::Unavailable(DbErr::ConnectionAcquire(_))) => break,
+                Err(StoreError::Unavailable(_)) => {
+                    begun = self.write.begin_with_options(options).await.map_err(Into::into)
+                }
+                _ => break,
+            }
+        }
+        begun
+    }
+
     /// Resolves after a transaction that put an event into the outbox has committed; may resolve once too often.
     pub async fn outbox_appended(&self) {
         self.appended.notified().await;
@@ -232,72 +235,19 @@ impl Database {
         self.commits.receiver_count()
     }
 
-    /// Closes every connection; a SQLite file is left without a write-ahead log.
+    /// Closes every connection; a SQLite file is left without a write-ahead log. Does not wait for ever for whoever still has one.
     pub async fn close(self) {
         for connection in [self.read, self.write] {
-            if let Err(error) = connection.close().await {
-                tracing::debug!(
+            match tokio::time::timeout(CLOSE_TIMEOUT, connection.close()).await {
+                Ok(Ok(())) => {}
+                Ok(Err(error)) => tracing::debug!(
                     error = &error as &dyn std::error::Error,
                     "a database connection did not close cleanly"
-                );
+                ),
+                Err(_) => tracing::warn!("a database connection was not given back and is left open"),
             }
         }
     }
-}
-
-/// Connects. What the driver says of a URL that it cannot read may repeat the URL, and with it a password.
-async fn connection(options: ConnectOptions) -> Result<DatabaseConnection, StoreError> {
-    sea_orm::Database::connect(options).await.map_err(|error| match &error {
-        DbErr::Conn(RuntimeErr::Internal(_)) => unreadable_url(),
-        DbErr::Conn(RuntimeErr::SqlxError(source)) if matches!(**source, sqlx::Error::Configuration(_)) => {
-            unreadable_url()
-        }
-        _ => error.into(),
-    })
-}
-
-fn unreadable_url() -> StoreError {
-    StoreError::Other(DbErr::Conn(RuntimeErr::Internal("the database's URL cannot be read".to_owned())))
-}
-
-fn to_write(sqlite: SqliteConnectOptions) -> SqliteConnectOptions {
-    sqlite
-        .create_if_missing(true)
-        .journal_mode(SqliteJournalMode::Wal)
-        .synchronous(SqliteSynchronous::Full)
-        .busy_timeout(SQLITE_BUSY_TIMEOUT)
-        .foreign_keys(true)
-}
-
-fn connect_options(url: &str, max_connections: u32) -> ConnectOptions {
-    let mut options = ConnectOptions::new(url);
-    options
-        .max_connections(max_connections.max(1))
-        .acquire_timeout(ACQUIRE_TIMEOUT)
-        .connect_timeout(CONNECT_TIMEOUT)
-        // Each of the three is on unless switched off: a ping per query, every statement in the log, its values in the span.
-        .test_before_acquire(false)
-        .sqlx_logging(false)
-        .record_stmt_in_spans(false);
-    bound_waits(&mut options);
-    options
-}
-
-/// Puts an end to what would wait for ever. Each setting is one session's, so every connection of the pool is given it.
-fn bound_waits(options: &mut ConnectOptions) {
-    options.map_sqlx_postgres_opts(|postgres| {
-        postgres.options([
-            ("lock_timeout", format!("{LOCK_TIMEOUT_S}s")),
-            ("statement_timeout", format!("{STATEMENT_TIMEOUT_S}s")),
-            ("idle_in_transaction_session_timeout", format!("{STATEMENT_TIMEOUT_S}s")),
-        ])
-    });
-    options.map_sqlx_mysql_pool_opts(|pool| {
-        pool.after_connect(|connection, _| {
-            let bound = format!("SET SESSION innodb_lock_wait_timeout = {LOCK_TIMEOUT_S}");
-            Box::pin(async move { connection.execute(sqlx::AssertSqlSafe(bound)).await.map(|_| ()) })
-        })
-    });
 }
 
 /// An open transaction. Deref gives sea-orm's, for use as its connection.
@@ -367,31 +317,4 @@ pub fn missing<T: Clone + Eq + std::hash::Hash>(wanted: &[T], present: &HashSet<
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[tokio::test]
-    async fn a_file_may_lie_in_a_folder_of_any_name() {
-        let parent = tempfile::tempdir().unwrap();
-        let file = parent.path().join("100%41 sure? #1").join("x.db");
-        std::fs::create_dir(file.parent().unwrap()).unwrap();
-        let database = Database::open_file(&file, 2).await.unwrap();
-        database.transact("nothing", |_| async { Ok(()) }).await.unwrap();
-        assert!(file.exists());
-        Database::open_file_to_read(&file, 1).await.unwrap();
-    }
-
-    #[tokio::test]
-    async fn a_url_that_cannot_be_read_is_not_repeated() {
-        for url in [
-            "mysql://u:s3cret@127.0.0.1:port/payment",
-            "postgres://u:s3cret@127.0.0.1/payment?sslmode=s3cret",
-            "oracle://u:s3cret@127.0.0.1/payment",
-            "sqlite:x.db?mode=s3cret",
-            "s3cret",
-        ] {
-            let error = Database::connect(url, 1).await.unwrap_err();
-            assert!(!format!("{error:?}").contains("s3cret"), "{url}");
-        }
-    }
-}
+mod tests;

@@ -103,6 +103,8 @@ reasons! {
     RateLimited = "RATE_LIMITED", ResourceExhausted;
     /// Something this call needs cannot be reached.
     UpstreamUnavailable = "UPSTREAM_UNAVAILABLE", Unavailable;
+    /// The server is not ready yet; another one will answer.
+    Starting = "STARTING", Unavailable;
     /// The server is stopping; another one will answer.
     Draining = "DRAINING", Unavailable;
     /// The call did not finish within its deadline. What it did, if anything, settles by itself.
@@ -115,6 +117,8 @@ reasons! {
     TokenInvalid = "TOKEN_INVALID", Unauthenticated;
     /// The token's time is over.
     TokenExpired = "TOKEN_EXPIRED", Unauthenticated;
+    /// The token's issuer cannot be asked for its keys right now, so nobody knows whether the token is good: try again shortly.
+    IssuerUnavailable = "ISSUER_UNAVAILABLE", ResourceExhausted;
     /// The token lets its bearer be none of the roles that may do this.
     RoleRequired = "ROLE_REQUIRED", PermissionDenied;
     /// A failure of ours; the log has it under the correlation id.

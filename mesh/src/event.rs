@@ -4,7 +4,7 @@ use jiff::Timestamp;
 use prost::{Message, Name};
 use uuid::Uuid;
 
-use crate::{call::Actor, clock::from_micros};
+use crate::{call::Actor, clock::from_micros, trace};
 
 /// Something that happened in one context and that any other may hear.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -29,7 +29,7 @@ pub struct Event {
     pub actor: String,
     /// The version of the resource after the change; unique for each resource.
     pub sequence: u64,
-    /// The W3C trace context of the call or event that caused it.
+    /// The W3C trace context of the span in which it was made.
     pub traceparent: Option<String>,
     /// The message.
     pub data: Vec<u8>,
@@ -78,7 +78,7 @@ impl Event {
             causation_id: actor.causation_id.clone(),
             actor: actor.actor.clone(),
             sequence,
-            traceparent: None,
+            traceparent: trace::traceparent(),
             data: message.encode_to_vec(),
         }
     }

@@ -6,9 +6,8 @@ use jiff::Timestamp;
 use tokio_util::sync::CancellationToken;
 
 use crate::{
-    background::{Phase, pause},
+    background::{Background, Phase, pause},
     clock::Clock,
-    context::Wiring,
     db::Database,
     error::Error,
     inbox, requests,
@@ -21,9 +20,8 @@ const REMEMBER_EVENTS: Duration = Duration::from_secs(30 * 24 * 60 * 60);
 const EVERY: Duration = Duration::from_secs(60 * 60);
 
 /// Starts the loop that keeps the inbox and the request records of `context` from growing for ever.
-pub fn start(context: &str, database: Database, wiring: &Wiring) {
-    let clock = wiring.clock.clone();
-    wiring.background.run(Phase::Sweepers, format!("{context}-housekeeping"), |stop| run(database, clock, stop));
+pub fn start(context: &str, database: Database, background: &Background, clock: Clock) {
+    background.run(Phase::Sweepers, format!("{context}-housekeeping"), |stop| run(database, clock, stop));
 }
 
 async fn run(database: Database, clock: Clock, stop: CancellationToken) {
@@ -57,6 +55,7 @@ mod tests {
     use super::*;
     use crate::{
         bus::testbed::{Testbed, eventually, wiring},
+        context::Wiring,
         store::entity::request,
     };
 
@@ -99,7 +98,7 @@ mod tests {
             .unwrap();
 
         let wiring = Wiring { clock: Clock::manual(now), ..wiring(&bus) };
-        start("stay", database.clone(), &wiring);
+        start("stay", database.clone(), &wiring.background, wiring.clock.clone());
         eventually("the rest is forgotten", async || kept(&database).await.len() == 2).await;
         assert_eq!(kept(&database).await, ["new", "open"]);
         wiring.background.drain(Duration::from_secs(5)).await;

@@ -14,7 +14,7 @@
 //! | [`watch`] | a resource followed over a stream, from a position |
 //! | [`call`], [`fields`], [`money`], [`page`], [`error`] | who calls, a request's faults, amounts, pages; from a refusal to a status |
 //! | [`clock`], [`housekeeping`], [`killpoint`] | the time, what is forgotten after a while, where a test may kill a process |
-//! | [`config`], [`telemetry`], [`background`], [`context`] | how a process is put together, watched and stopped |
+//! | [`config`], [`telemetry`], [`trace`], [`background`], [`context`] | how a process is put together, watched and stopped |
 
 pub mod auth;
 pub mod background;
@@ -34,6 +34,7 @@ pub mod housekeeping;
 pub mod inbox;
 pub mod killpoint;
 pub mod money;
+pub mod net;
 pub mod outbox;
 pub mod page;
 pub mod relay;
@@ -41,6 +42,8 @@ pub mod requests;
 pub mod server;
 pub mod store;
 pub mod telemetry;
+pub mod tls;
+pub mod trace;
 pub mod watch;
 
 pub use call::{Actor, Caller, Principal, Role};

@@ -26,6 +26,7 @@ pub async fn append(tx: &Tx, event: Event) -> Result<(), Error> {
         body: Set(event.data),
         publish_time: Set(None),
         next_attempt_time: Set(0),
+        stream_position: Set(None),
     };
     Entity::insert(row).exec_without_returning(&**tx).await?;
     tx.note_appended();

@@ -2,40 +2,45 @@
 //!
 //! A relay claims a batch by a committed update, publishes it with no transaction open, and marks it in one commit. If it dies
 //! anywhere in between, the claim lapses and the batch is published again: the bus passes over what it has, the inbox over the
-//! rest. The database is the truth and not the broker, so when the stream is another one than last time, everything is published
-//! again.
+//! rest. The database is the truth and not the broker: what the stream has [lost](loss) is published again. A relay looks for that when
+//! it starts, after every failure of the bus, from time to time, and before it marks anything, so that marks are never about two
+//! streams at once.
+
+mod loss;
 
 use std::time::Duration;
 
 use opentelemetry::KeyValue;
-use sea_orm::{ActiveValue::Set, ColumnTrait, EntityTrait, QueryFilter, QueryOrder, QuerySelect, sea_query::Expr};
+use sea_orm::{
+    ColumnTrait, EntityTrait, QueryFilter, QueryOrder, QuerySelect,
+    sea_query::{CaseStatement, Expr},
+};
+use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
 use crate::{
     background::{Backoff, Phase, pause},
-    bus::{BusError, SharedBus},
+    bus::{BusError, Position, SharedBus},
     clock::Clock,
     context::Wiring,
     db::Database,
     error::Error,
     event::Event,
     killpoint::KillPoint,
-    store::entity::{
-        outbox::{Column, Entity, Model},
-        relay,
-    },
+    store::entity::outbox::{Column, Entity, Model},
     telemetry::metrics,
+    trace,
 };
 
 /// Events that are published at once.
 const BATCH: u64 = 256;
-/// Rows that are made unpublished in one commit.
-const REPUBLISH: u64 = 1_000;
 /// How long a claim keeps other relays away. Short, because it is also how long a relay that died keeps its batch back.
 const CLAIM: Duration = Duration::from_secs(5);
 /// How often a relay looks without being woken: for claims that have lapsed and for what another process committed.
 const POLL: Duration = Duration::from_secs(1);
+/// How often an idle relay looks whether the stream has lost anything.
+const LOOK: Duration = Duration::from_secs(30);
 /// How long the last flush may take when the process stops.
 const FLUSH: Duration = Duration::from_secs(5);
 /// The waits after failures.
@@ -48,6 +53,8 @@ enum RelayError {
     Outbox(#[from] Error),
     #[error("the bus cannot be used")]
     Bus(#[from] BusError),
+    #[error("the stream has lost what it had acknowledged")]
+    Lost,
 }
 
 /// Starts the relay of `context`'s outbox in `database`.
@@ -57,41 +64,15 @@ pub fn start(context: &str, database: Database, wiring: &Wiring) {
         bus: wiring.bus.clone(),
         clock: wiring.clock.clone(),
         labels: [KeyValue::new("context", context.to_owned())],
-        stream_is_known: false,
+        looked: None,
     };
     wiring.background.run(Phase::Relays, format!("{context}-relay"), |stop| relay.run(stop));
 }
 
-/// Makes every event of the outbox unpublished again, and tells how many there are: feeds a stream that has lost them.
+/// Makes every event of the outbox unpublished again, and tells how many were not: all of them are published once more. For a stream
+/// or a consumer that has to be fed from the beginning.
 pub async fn republish(database: &Database) -> Result<u64, Error> {
-    let (mut republished, mut after) = (0, None);
-    while let Some((first, last)) = next_chunk(database, after).await? {
-        republished += database
-            .transact("republish", |tx| async move {
-                // The claims go as well: a relay that has just published to the lost stream must not mark its batch any more.
-                let changed = Entity::update_many()
-                    .col_expr(Column::PublishTime, Expr::value(Option::<i64>::None))
-                    .col_expr(Column::NextAttemptTime, Expr::value(0_i64))
-                    .filter(Column::Id.between(first, last))
-                    .exec(&*tx)
-                    .await?;
-                tx.note_appended();
-                Ok(changed.rows_affected)
-            })
-            .await?;
-        after = Some(last);
-    }
-    Ok(republished)
-}
-
-/// The first and last id of the next rows behind `after`.
-async fn next_chunk(database: &Database, after: Option<Uuid>) -> Result<Option<(Uuid, Uuid)>, Error> {
-    let mut query = Entity::find().select_only().column(Column::Id).order_by_asc(Column::Id).limit(REPUBLISH);
-    if let Some(after) = after {
-        query = query.filter(Column::Id.gt(after));
-    }
-    let ids: Vec<Uuid> = query.into_tuple().all(database.read()).await?;
-    Ok(ids.first().copied().zip(ids.last().copied()))
+    loss::unpublish_all(database).await
 }
 
 struct Relay {
@@ -99,8 +80,8 @@ struct Relay {
     bus: SharedBus,
     clock: Clock,
     labels: [KeyValue; 1],
-    /// Whether the stream is known to be the one that the outbox's marks are about.
-    stream_is_known: bool,
+    /// When the stream was last seen to hold what is marked as published; absent after a failure.
+    looked: Option<Instant>,
 }
 
 /// Rows that are this relay's to publish.
@@ -159,9 +140,8 @@ impl Relay {
 
     /// Claims, publishes and marks one batch, and tells how many events it had.
     async fn publish_batch(&mut self) -> Result<usize, RelayError> {
-        if !self.stream_is_known {
-            self.recognise_stream().await?;
-            self.stream_is_known = true;
+        if self.looked.is_none_or(|looked| looked.elapsed() > LOOK) {
+            self.recover().await?;
         }
         let mut claim = self.claim().await?;
         self.record_lag(&claim);
@@ -170,46 +150,42 @@ impl Relay {
         }
         let ids = claim.ids();
         let events: Vec<Event> = claim.rows.drain(..).map(Event::from).collect();
-        if let Err(error) = self.bus.publish(&events).await {
-            // Whatever failed, the stream may be another one when the bus comes back.
-            self.stream_is_known = false;
-            self.end_claim(&ids, claim.until, None).await?;
-            return Err(error.into());
-        }
+        let positions = match self.publish(&events).await {
+            Ok(positions) => positions,
+            Err(error) => {
+                // Whatever failed, the stream may be another one when the bus comes back.
+                self.looked = None;
+                self.free(&ids, claim.until).await?;
+                return Err(error);
+            }
+        };
         KillPoint::AfterPublish.reached();
-        self.end_claim(&ids, claim.until, Some(self.clock.now().as_microsecond())).await?;
+        self.mark(&ids, &positions, claim.until).await?;
         metrics().relay_published.add(events.len() as u64, &self.labels);
         Ok(events.len())
     }
 
-    /// Compares the stream with the one that the outbox was published to before; if it is another one, nothing of the outbox is in
-    /// it for sure.
-    async fn recognise_stream(&self) -> Result<(), RelayError> {
-        let epoch = self.bus.epoch().await?;
-        let known = relay::Entity::find_by_id(1).one(self.database.read()).await.map_err(Error::from)?;
-        if known.as_ref().is_some_and(|known| known.epoch == epoch) {
-            return Ok(());
+    async fn publish(&mut self, events: &[Event]) -> Result<Vec<Position>, RelayError> {
+        let sending = trace::sending(events, self.bus.system(), self.clock.now());
+        let published = self.bus.publish(events).await;
+        let positions = published.inspect_err(|_| sending.iter().for_each(trace::Span::failed))?;
+        drop(sending);
+        // Now, not before: had it lost anything until here, these positions would be in another stream than those that are marked.
+        if !loss::is_intact(&self.database, &*self.bus).await? {
+            return Err(RelayError::Lost);
         }
-        let events = republish(&self.database).await?;
-        if known.is_some() {
-            tracing::warn!(epoch, events, "the stream is another one: the outbox is published again");
+        self.looked = Some(Instant::now());
+        Ok(positions)
+    }
+
+    /// Looks what the stream has lost, and makes that unpublished again.
+    async fn recover(&mut self) -> Result<(), RelayError> {
+        let lost = loss::recover(&self.database, &*self.bus).await?;
+        if lost > 0 {
+            metrics().relay_lost.add(lost, &self.labels);
+            tracing::warn!(lost, "the stream has lost events that it had acknowledged; they are published again");
         }
-        // Written last: a relay that dies before begins again.
-        self.database
-            .transact("stream", |tx| {
-                let epoch = epoch.clone();
-                async move {
-                    if !tx.insert_new(relay::ActiveModel { id: Set(1), epoch: Set(epoch.clone()) }).await? {
-                        relay::Entity::update_many()
-                            .col_expr(relay::Column::Epoch, Expr::value(epoch))
-                            .filter(relay::Column::Id.eq(1))
-                            .exec(&*tx)
-                            .await?;
-                    }
-                    Ok(())
-                }
-            })
-            .await?;
+        self.looked = Some(Instant::now());
         Ok(())
     }
 
@@ -260,12 +236,33 @@ impl Relay {
         Ok(Claim { rows, until })
     }
 
-    /// Ends the claim on `ids`: published, or free for the next attempt. A row whose claim is no longer this one is left alone.
-    async fn end_claim(&self, ids: &[Uuid], until: i64, publish_time: Option<i64>) -> Result<(), Error> {
+    /// Marks the claimed rows as published, each at its position. A row whose claim is no longer this one is left alone.
+    async fn mark(&self, ids: &[Uuid], positions: &[Position], until: i64) -> Result<(), Error> {
+        let publish_time = self.clock.now().as_microsecond();
         self.database
-            .transact("end claim", |tx| async move {
+            .transact("mark", |tx| async move {
+                // One statement for all: round trips are what a relay spends its time on.
+                let position = ids.iter().zip(positions).fold(CaseStatement::new(), |case, (id, position)| {
+                    case.case(Column::Id.eq(*id), Expr::value(*position))
+                });
                 Entity::update_many()
+                    .col_expr(Column::StreamPosition, position.into())
                     .col_expr(Column::PublishTime, Expr::value(publish_time))
+                    .col_expr(Column::NextAttemptTime, Expr::value(0_i64))
+                    .filter(Column::Id.is_in(ids.iter().copied()))
+                    .filter(Column::NextAttemptTime.eq(until))
+                    .exec(&*tx)
+                    .await?;
+                Ok(())
+            })
+            .await
+    }
+
+    /// Frees the claimed rows for the next attempt.
+    async fn free(&self, ids: &[Uuid], until: i64) -> Result<(), Error> {
+        self.database
+            .transact("free", |tx| async move {
+                Entity::update_many()
                     .col_expr(Column::NextAttemptTime, Expr::value(0_i64))
                     .filter(Column::Id.is_in(ids.iter().copied()))
                     .filter(Column::NextAttemptTime.eq(until))

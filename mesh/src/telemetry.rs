@@ -1,22 +1,47 @@
-//! How a process tells what it does: logs for people, metrics for alerts.
+//! How a process tells what it does: logs for people, metrics for alerts, traces for whoever asks where the time went.
+//!
+//! Metrics are scraped from a listener of their own, if one is configured. Traces and metrics go to a collector if the standard
+//! `OTEL_…` variables name one. With neither, nothing is made of either, and nothing is connected to.
 //!
 //! No log line, span or metric carries personal data, a token, or anything from a request but its method and correlation id.
 
-use std::{io::IsTerminal, sync::LazyLock};
+mod otlp;
+mod reported;
+mod scrape;
+
+use std::{
+    io::{self, IsTerminal},
+    net::SocketAddr,
+    sync::LazyLock,
+    time::Duration,
+};
 
 use opentelemetry::{
     global,
     metrics::{Counter, Gauge, Histogram, Meter, UpDownCounter},
+    trace::TracerProvider,
 };
+use opentelemetry_otlp::ExporterBuildError;
+use opentelemetry_prometheus::PrometheusExporter;
+use opentelemetry_sdk::{error::OTelSdkError, metrics::SdkMeterProvider, trace::SdkTracerProvider};
+use prometheus::Registry;
+use tokio::{sync::oneshot, time::timeout};
 use tracing_subscriber::{EnvFilter, fmt, layer::SubscriberExt, util::SubscriberInitExt};
 
-use crate::config::{LogConfig, LogFormat};
+use self::{otlp::Wanted, scrape::Scrape};
+use crate::{
+    config::{Config, LogConfig, LogFormat},
+    trace,
+};
 
 /// Upper bounds in seconds, placed around what a caller notices: a booking takes some tens of milliseconds, a call's own deadline
 /// is 10 s, and nothing unary lives past 30 s.
 const CALL_SECONDS: [f64; 13] = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 10.0, 30.0];
 
-/// Why the log cannot be written.
+/// How long a stop waits until the collector has what is left. Short: nothing is lost but what tells of the last seconds.
+const FLUSH: Duration = Duration::from_secs(2);
+
+/// Why a process cannot tell what it does.
 #[derive(Debug, thiserror::Error)]
 pub enum TelemetryError {
     /// The filter has a directive that cannot be read.
@@ -25,10 +50,101 @@ pub enum TelemetryError {
     /// Something else in this process writes the log already.
     #[error("the log is set up twice")]
     Twice(#[from] tracing_subscriber::util::TryInitError),
+    /// A variable asks for a protocol that is not spoken here.
+    #[error("{0} is `{1}`, and only `grpc` is spoken; name the collector's gRPC port and protocol")]
+    Protocol(String, String),
+    /// A variable about the collector cannot be read.
+    #[error("the collector cannot be set up")]
+    Exporter(#[from] ExporterBuildError),
+    /// The metrics cannot be exposed.
+    #[error("the metrics cannot be exposed")]
+    Metrics(#[from] OTelSdkError),
+    /// The listener for scrapers cannot be opened.
+    #[error("metrics.listen: {0} cannot be listened on")]
+    Listen(SocketAddr, #[source] io::Error),
 }
 
-/// Starts logging to standard error, so that what a command prints stays clean. Once per process.
-pub fn init(config: &LogConfig) -> Result<(), TelemetryError> {
+/// What tells of a process while it runs. To be stopped last, so that the stop is told of as well.
+#[derive(Debug)]
+pub struct Telemetry {
+    tracer: Option<SdkTracerProvider>,
+    meter: Option<SdkMeterProvider>,
+    scrape: Option<Scrape>,
+}
+
+impl Telemetry {
+    /// Starts the log and, where they are asked for, the listener for scrapers and the exporters. `service` is what collectors call
+    /// this process unless `OTEL_SERVICE_NAME` says otherwise: `jumak`, or `jumak-` and the contexts that it runs. Once per process, in
+    /// its runtime, and before anything else is started.
+    pub async fn start(config: &Config, service: &str) -> Result<Self, TelemetryError> {
+        init(&config.log)?;
+        let wanted = Wanted::read(|name| std::env::var(name).ok())?;
+        let resource = otlp::resource(service);
+
+        let registry = config.metrics.listen.map(|address| (address, Registry::new()));
+        let mut meter = SdkMeterProvider::builder().with_resource(resource.clone());
+        if let Some((_, registry)) = &registry {
+            meter = meter.with_reader(exposed(registry)?);
+        }
+        if wanted.metrics {
+            meter = otlp::meter(meter)?;
+        }
+        // Before the first instrument is used, which the listener does.
+        let meter = (wanted.metrics || registry.is_some()).then(|| meter.build());
+        if let Some(meter) = &meter {
+            global::set_meter_provider(meter.clone());
+        }
+        let tracer = if wanted.traces { Some(otlp::tracer(resource)?) } else { None };
+        if let Some(tracer) = &tracer {
+            trace::enable(tracer.tracer("jumak"));
+        }
+        let scrape = match registry {
+            None => None,
+            Some((address, registry)) => {
+                let scrape = Scrape::listen(address, registry).await;
+                let scrape = scrape.map_err(|error| TelemetryError::Listen(address, error))?;
+                tracing::info!(address = %scrape.address, "metrics can be scraped");
+                Some(scrape)
+            }
+        };
+        Ok(Self { tracer, meter, scrape })
+    }
+
+    /// Where metrics can be scraped, if they can.
+    pub fn metrics_address(&self) -> Option<SocketAddr> {
+        self.scrape.as_ref().map(|scrape| scrape.address)
+    }
+
+    /// Sends what has not been sent yet, and waits for that two seconds at most.
+    pub async fn stop(self) {
+        let Self { tracer, meter, scrape } = self;
+        let (done, is_done) = oneshot::channel();
+        // A thread of its own, because the SDK blocks: the runtime would wait for a task on its blocking threads however long that is.
+        let flush = std::thread::Builder::new().name("telemetry-flush".to_owned()).spawn(move || {
+            let traces = tracer.map_or(Ok(()), |tracer| tracer.shutdown_with_timeout(FLUSH));
+            let metrics = meter.map_or(Ok(()), |meter| meter.shutdown_with_timeout(FLUSH));
+            // Nobody waits any more once the time is over.
+            drop(done.send((traces, metrics)));
+        });
+        let flushed = match flush {
+            Ok(_) => timeout(FLUSH, is_done).await.ok().and_then(Result::ok),
+            Err(_) => None,
+        };
+        if !matches!(flushed, Some((Ok(()), Ok(())))) {
+            tracing::warn!("the last spans and metrics did not reach the collector");
+        }
+        drop(scrape);
+    }
+}
+
+/// What makes the instruments' values Prometheus' own, in `registry`.
+fn exposed(registry: &Registry) -> Result<PrometheusExporter, OTelSdkError> {
+    // There is one scope, and a label that says so on every line tells nothing.
+    opentelemetry_prometheus::exporter().with_registry(registry.clone()).scope_info_enabled(false).build()
+}
+
+/// Starts logging to standard error, so that what a command prints stays clean.
+fn init(config: &LogConfig) -> Result<(), TelemetryError> {
     let filter =
         EnvFilter::try_new(&config.filter).map_err(|source| TelemetryError::Filter(config.filter.clone(), source))?;
     let registry = tracing_subscriber::registry().with(filter);
@@ -61,6 +177,14 @@ pub struct Metrics {
     pub relay_published: Counter<u64>,
     /// Batches that could not be published, by `context`.
     pub relay_failures: Counter<u64>,
+    /// Events that the stream had acknowledged and lost, so that they were published again, by `context`.
+    pub relay_lost: Counter<u64>,
+    /// What became of the connection to the broker, by `client` and `event`: connected, disconnected, error, and so on.
+    pub bus_connection: Counter<u64>,
+    /// What the broker did not permit, by `client`.
+    pub bus_refusals: Counter<u64>,
+    /// Times that the broker fell silent while a consumer waited, by `consumer`.
+    pub bus_stalls: Counter<u64>,
     /// How long the oldest event that no broker has yet has waited, by `context`.
     pub outbox_lag_seconds: Gauge<f64>,
     /// Events handled, by `context`.
@@ -85,10 +209,20 @@ pub struct Metrics {
     pub client_calls: Counter<u64>,
     /// Attempts at such a call that were not the first one, by `callee`.
     pub client_retries: Counter<u64>,
-    /// Such calls that our own layers refused, so that nothing was sent, by `callee` and `rpc.method`.
+    /// Such calls that our own layers refused, so that nothing was sent, by `callee`, `rpc.method` and `cause`: `circuit_open`, `shed`.
     pub client_refused_locally: Counter<u64>,
-    /// Times that a circuit opened, by `callee`.
-    pub breaker_opened: Counter<u64>,
+    /// Changes of a circuit, by `callee` and the `state` that it is in then: `open`, `probing`, `closed`.
+    pub breaker_changes: Counter<u64>,
+    /// Connections to other contexts that are up, by `callee`.
+    pub client_connections: UpDownCounter<i64>,
+    /// Attempts to connect to another context that failed, by `callee`.
+    pub client_connect_failures: Counter<u64>,
+    /// Looks at changed certificates, by `outcome`: `taken` or `refused`.
+    pub tls_reloads: Counter<u64>,
+    /// TLS handshakes that a client did not come through.
+    pub tls_handshake_failures: Counter<u64>,
+    /// Fetches of an issuer's keys, by `issuer` and `outcome`: `ok` or `failed`.
+    pub key_fetches: Counter<u64>,
     /// Cases that a payment's outcome has moved, by `context` and the `state` that they are in then.
     pub checkout_settled: Counter<u64>,
     /// Cases that a sweeper looked at, by `context`.
@@ -97,6 +231,8 @@ pub struct Metrics {
     pub refunds: Counter<u64>,
     /// Calls to the payment provider, by `operation` and `outcome`.
     pub provider_calls: Counter<u64>,
+    /// Batches that the collector did not take, by `signal`.
+    pub export_failures: Counter<u64>,
 }
 
 impl Metrics {
@@ -111,6 +247,10 @@ impl Metrics {
             background_loops: gauge("jumak.background.loops", "{loop}", "Background loops that run"),
             relay_published: counter("jumak.relay.published", "{event}", "Events that the broker has stored"),
             relay_failures: counter("jumak.relay.failures", "{batch}", "Batches that could not be published"),
+            relay_lost: counter("jumak.relay.lost", "{event}", "Events that the stream had acknowledged and lost"),
+            bus_connection: counter("jumak.bus.connection", "{event}", "What became of the connection to the broker"),
+            bus_refusals: counter("jumak.bus.refusals", "{refusal}", "What the broker did not permit"),
+            bus_stalls: counter("jumak.bus.stalls", "{stall}", "Times that the broker fell silent"),
             outbox_lag_seconds: meter
                 .f64_gauge("jumak.outbox.lag")
                 .with_unit("s")
@@ -141,11 +281,21 @@ impl Metrics {
             client_calls: counter("jumak.client.calls", "{call}", "Calls to other contexts"),
             client_retries: counter("jumak.client.retries", "{call}", "Attempts that were not the first one"),
             client_refused_locally: counter("jumak.client.refused_locally", "{call}", "Calls that were never sent"),
-            breaker_opened: counter("jumak.client.breaker.opened", "{opening}", "Times that a circuit opened"),
+            breaker_changes: counter("jumak.client.breaker.changes", "{change}", "Changes of a circuit's state"),
+            client_connections: gauge("jumak.client.connections", "{connection}", "Connections that are up"),
+            client_connect_failures: counter("jumak.client.connect_failures", "{attempt}", "Failures to connect"),
+            tls_reloads: counter("jumak.tls.reloads", "{reload}", "Looks at changed certificates"),
+            tls_handshake_failures: counter("jumak.tls.handshake_failures", "{handshake}", "Handshakes that failed"),
+            key_fetches: counter("jumak.auth.key_fetches", "{fetch}", "Fetches of an issuer's keys"),
             checkout_settled: counter("jumak.checkout.settled", "{case}", "Cases that a payment's outcome has moved"),
             sweeps: counter("jumak.checkout.sweeps", "{case}", "Cases that a sweeper looked at"),
             refunds: counter("jumak.refunds", "{refund}", "Refunds that came to their end"),
             provider_calls: counter("jumak.provider.calls", "{call}", "Calls to the payment provider"),
+            export_failures: counter(
+                "jumak.telemetry.export.failures",
+                "{batch}",
+                "Batches the collector did not take",
+            ),
         }
     }
 }

@@ -103,19 +103,20 @@ fn rest(watchers: usize) -> Duration {
 
 #[cfg(test)]
 mod tests {
+    use servers::engine::FreshDatabase;
     use tokio_stream::StreamExt;
 
     use super::*;
 
-    async fn database() -> (tempfile::TempDir, Database) {
-        let folder = tempfile::tempdir().unwrap();
-        let database = Database::open_file(&folder.path().join("x.db"), 2).await.unwrap();
-        (folder, database)
+    async fn database() -> (FreshDatabase, Database) {
+        let kept = FreshDatabase::new().await.unwrap();
+        let database = Database::connect(kept.url(), 2).await.unwrap();
+        (kept, database)
     }
 
     #[tokio::test]
     async fn a_panic_ends_a_watch_as_a_failure() {
-        let (_folder, database) = database().await;
+        let (_kept, database) = database().await;
         let mut looks = 0;
         let mut stream = follow(&database, &Background::new(), move |_: Option<()>| {
             looks += 1;

@@ -58,7 +58,7 @@ fn requests(scene: &Scene, name: &str, request: &str) -> (Value, Value) {
 
 /// The text with the names of what never was for those of the scene.
 fn unreal(scene: &Scene, text: &str) -> String {
-    let nobody = scene.inn.system.user("nobody who ever called");
+    let nobody = scene.inn.user("nobody who ever called");
     let mut text = text.replace(&scene.guest.name, &nobody);
     for name in [&scene.room.name, &scene.stay.name, &scene.hold.name, &scene.stay.payment] {
         let id = name.rsplit('/').next().expect("an id");

@@ -2,20 +2,20 @@
 
 use std::collections::BTreeMap;
 
-use sea_orm::{ConnectionTrait, DbBackend, Statement};
+use sea_orm::{ConnectionTrait, Statement};
 
 use crate::support::scene::Scene;
 
 /// What is counted: every table that a call writes to, and the units that are sold.
 const COUNTED: &[(&str, &str)] = &[
     ("room", "SELECT count(*) AS n FROM room"),
-    ("room", "SELECT sum(version) AS n FROM room"),
+    ("room", "SELECT CAST(sum(version) AS BIGINT) AS n FROM room"),
     ("room", "SELECT count(*) AS n FROM blocked_night"),
     ("room", "SELECT count(*) AS n FROM outbox"),
     ("room", "SELECT count(*) AS n FROM request"),
     ("reservation", "SELECT count(*) AS n FROM reservation"),
-    ("reservation", "SELECT sum(version) AS n FROM reservation"),
-    ("reservation", "SELECT sum(taken) AS n FROM night"),
+    ("reservation", "SELECT CAST(sum(version) AS BIGINT) AS n FROM reservation"),
+    ("reservation", "SELECT CAST(sum(taken) AS BIGINT) AS n FROM night"),
     ("reservation", "SELECT count(*) AS n FROM outbox"),
     ("reservation", "SELECT count(*) AS n FROM request"),
     ("payment", "SELECT count(*) AS n FROM payment"),
@@ -32,8 +32,9 @@ const COUNTED: &[(&str, &str)] = &[
 pub async fn count(scene: &Scene) -> BTreeMap<(&'static str, &'static str), i64> {
     let mut books = BTreeMap::new();
     for (context, query) in COUNTED {
-        let database = scene.inn.system.database(context).expect("its database");
-        let row = database.read().query_one_raw(Statement::from_string(DbBackend::Sqlite, *query)).await;
+        let database = scene.inn.database(context).await;
+        let query_of_engine = Statement::from_string(database.read().get_database_backend(), *query);
+        let row = database.read().query_one_raw(query_of_engine).await;
         let row = row.expect("an answer").expect("one row");
         books.insert((*context, *query), row.try_get::<Option<i64>>("", "n").expect("a number").unwrap_or_default());
     }

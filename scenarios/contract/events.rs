@@ -10,12 +10,12 @@ use contracts::{
     },
     room::v1::Room,
 };
-use jumak::embedded::{Member, Options};
+use jumak::house::Member;
 use mesh::store::entity::outbox;
 use prost_reflect::{DynamicMessage, ReflectMessage, Value};
 use sea_orm::EntityTrait;
 
-use crate::support::{Inn, Person, nights::two_nights, wire::contracts};
+use crate::support::{Inn, Person, nights::two_nights, setup::Setup, wire::contracts};
 
 /// What must not be told.
 const PERSONAL: [&str; 5] = ["Canary Kim", "010-555-0199", "a quiet room for the canary", "the canary is ill", "tok_"];
@@ -79,15 +79,13 @@ fn filled(message: &DynamicMessage, names: &[&str]) -> bool {
 
 #[tokio::test]
 async fn no_event_carries_anything_personal() {
-    let mut options = Options::ephemeral();
-    options.config.checkout.hold_ms = 1_500;
-    options.config.checkout.sweep_interval_ms = 50;
-    let inn = Inn::with(options).await;
+    let setup = Setup::new().with("checkout.hold_ms", 1_500).with("checkout.sweep_interval_ms", 50);
+    let inn = Inn::with(setup).await;
     everything_happens(&inn).await;
 
     let mut kinds = BTreeSet::new();
     for member in Member::ALL {
-        let database = inn.system.database(member.name()).expect("its database");
+        let database = inn.database(member.name()).await;
         for row in outbox::Entity::find().all(database.read()).await.expect("its outbox") {
             let kind = contracts().get_message_by_name(&row.kind);
             let kind = kind.unwrap_or_else(|| panic!("{} is in no contract", row.kind));

@@ -5,17 +5,19 @@ use contracts::{
         CancelReservationRequest, CreateReservationRequest, ListReservationsRequest, PayReservationRequest,
         Reservation, reservation::State,
     },
-    room::v1::Room,
+    room::v1::{CreateRoomRequest, Room},
     types::v1::PaymentMethod,
 };
 use mesh::{Reason, Refusal};
 use tonic::Status;
 
-use crate::support::{Person, eventually, nights::two_nights};
+use crate::support::{Person, a_room, eventually, nights::two_nights};
 
 /// One thing that a guest does.
 #[derive(Clone, Copy, Debug)]
 pub enum Step {
+    /// Registers a room of their own, which is what they book then.
+    Register,
     /// Books two nights and pays with this token, all or nothing.
     Book(&'static str),
     /// Holds two nights.
@@ -27,7 +29,14 @@ pub enum Step {
 }
 
 /// A final answer.
-pub type Answer = Result<Reservation, Refusal>;
+pub type Answer = Result<Told, Refusal>;
+
+/// What somebody was told who got what they asked for.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Told {
+    Room(Box<Room>),
+    Reservation(Box<Reservation>),
+}
 
 /// A guest and what they know.
 pub struct Guest {
@@ -43,7 +52,7 @@ impl Guest {
         let mut answers = Vec::new();
         for step in script {
             match self.does(*step).await {
-                Ok(reservation) => answers.push(Ok(reservation)),
+                Ok(told) => answers.push(Ok(told)),
                 Err(status) => match Refusal::from_status(&status).filter(is_final) {
                     Some(refusal) => answers.push(Err(refusal)),
                     None => break,
@@ -60,7 +69,7 @@ impl Guest {
             let guest = tokio::sync::Mutex::new(&mut *self);
             let answer = eventually(format!("{step:?} is answered"), || async {
                 match guest.lock().await.does(*step).await {
-                    Ok(reservation) => Some(Ok(reservation)),
+                    Ok(told) => Some(Ok(told)),
                     Err(status) => Refusal::from_status(&status).filter(is_final).map(Err),
                 }
             });
@@ -69,11 +78,24 @@ impl Guest {
         answers
     }
 
-    async fn does(&mut self, step: Step) -> Result<Reservation, Status> {
+    async fn does(&mut self, step: Step) -> Result<Told, Status> {
         let request_id = format!("{step:?}").replace(['(', ')', '"'], "");
+        if let Step::Register = step {
+            let request = CreateRoomRequest { room: Some(a_room(1)), request_id };
+            let room = self.person.rooms().create_room(request).await?.into_inner();
+            self.room = room.clone();
+            return Ok(Told::Room(Box::new(room)));
+        }
+        let reservation = self.asks(step, request_id).await?;
+        self.reservation = Some(reservation.name.clone());
+        Ok(Told::Reservation(Box::new(reservation)))
+    }
+
+    async fn asks(&self, step: Step, request_id: String) -> Result<Reservation, Status> {
         let name = self.reservation.clone().unwrap_or_default();
         let mut client = self.person.reservations();
-        let reservation = match step {
+        let answer = match step {
+            Step::Register => unreachable!("a room is no reservation"),
             Step::Book(token) => {
                 let request = two_nights(&self.room, Some(token));
                 client.create_reservation(CreateReservationRequest { request_id, ..request }).await
@@ -90,10 +112,8 @@ impl Guest {
                 let reason = "rain".to_owned();
                 client.cancel_reservation(CancelReservationRequest { name, reason, request_id }).await
             }
-        }?
-        .into_inner();
-        self.reservation = Some(reservation.name.clone());
-        Ok(reservation)
+        };
+        Ok(answer?.into_inner())
     }
 
     /// All of their reservations.
@@ -114,7 +134,7 @@ impl Guest {
 }
 
 /// Whether asking again under the same id would change nothing.
-fn is_final(refusal: &Refusal) -> bool {
+pub fn is_final(refusal: &Refusal) -> bool {
     !matches!(
         refusal.reason,
         Reason::PaymentPending
@@ -123,6 +143,7 @@ fn is_final(refusal: &Refusal) -> bool {
             | Reason::Overloaded
             | Reason::UpstreamUnavailable
             | Reason::DeadlineExceeded
+            | Reason::Starting
             | Reason::Draining
     )
 }

@@ -1,30 +1,22 @@
 //! What stands when a row begins, and the row itself: armed, killed, started again, and its books read.
 
-use std::{
-    fs, io,
-    path::{Path, PathBuf},
-};
-
 use contracts::{
-    reservation::v1::{Reservation, reservation::State},
+    google::r#type::Money,
+    provider::v1::{Charge, ChargeRefund, charge},
+    reservation::v1::{CreateReservationRequest, Reservation, reservation::State},
     room::v1::Room,
 };
-use jumak::embedded::Options;
-use mesh::Role;
-use tempfile::TempDir;
+use mesh::{Refusal, Role};
+use tokio::time::Instant;
 
 use super::{
-    Client, Row,
-    guest::{Answer, Guest, Step},
+    Client, Row, Table,
+    guest::{Answer, Guest, Told, is_final},
 };
-use crate::support::{
-    Inn, Person,
-    nights::two_nights,
-    process::{Process, audit_at_rest},
-};
+use crate::support::{Person, SETTLES, eventually, nights::two_nights};
 
 /// What two nights cost.
-const TOTAL: i64 = 180_000;
+pub const TOTAL: i64 = 180_000;
 
 /// A client that repeats its call settles the case: nobody else looks before it does.
 const PATIENT: &[(&str, &str)] = &[("JUMAK_CHECKOUT__SETTLE_AFTER_MS", "25000")];
@@ -52,137 +44,151 @@ pub enum Scene {
     Confirmed,
 }
 
-/// A data folder at rest, from which each row begins.
-pub struct Stage {
-    folder: TempDir,
-    scene: Scene,
+/// Environment variables of a process.
+pub type Variables = Vec<(String, String)>;
+
+/// A house of which a process can be killed, and started again on what it left.
+pub trait House: Send + Sync {
+    /// Starts it so that a process dies there, with these variables over the defaults.
+    fn opens_to_die(&mut self, row: &Row, variables: &Variables) -> impl Future<Output = ()> + Send;
+
+    /// Waits until that process has died by itself, and returns what it said.
+    fn dies(&mut self) -> impl Future<Output = String> + Send;
+
+    /// Starts what has died, so that it lives.
+    fn opens(&mut self, variables: &Variables) -> impl Future<Output = ()> + Send;
+
+    /// Somebody with a connection of their own.
+    fn person(&self, name: &str, roles: &[Role]) -> impl Future<Output = Person> + Send;
+
+    /// What the provider has charged and refunded since the row's scene began.
+    fn provider_books(&self) -> impl Future<Output = (Vec<Charge>, Vec<ChargeRefund>)> + Send;
+
+    /// The audit of everything, once it has settled: no finding.
+    fn audit(&self) -> impl Future<Output = ()> + Send;
+}
+
+/// Who plays a row, and what they have.
+pub struct Cast {
+    guest: String,
     room: Room,
     reservation: Option<Reservation>,
 }
 
-impl Stage {
-    pub async fn set(scene: Scene) -> Self {
-        let folder = tempfile::tempdir().expect("a temporary folder");
-        let inn = Inn::with(Options::in_folder(folder.path())).await;
-        let room = inn.host("hana").registers_a_room(1).await;
-        let guest = inn.guest("alice");
+impl Cast {
+    /// Sets the scene in a running house, for a guest of that name.
+    pub async fn set(house: &impl House, scene: Scene, guest: &str) -> Self {
+        let room = house.person("hana", &[Role::Host]).await.registers_a_room(1).await;
+        let person = house.person(guest, &[Role::Guest]).await;
         let reservation = match scene {
             Scene::Nothing | Scene::ShortHolds => None,
-            Scene::Held => Some(takes(&guest, &room, None).await),
-            Scene::Confirmed => Some(takes(&guest, &room, Some("tok_approve")).await),
+            Scene::Held => Some(takes(&person, &room, None).await),
+            Scene::Confirmed => Some(takes(&person, &room, Some("tok_approve")).await),
         };
-        inn.audit().await;
-        inn.close().await;
-        Self { folder, scene, room, reservation }
+        Self { guest: guest.to_owned(), room, reservation }
     }
 
-    /// Plays one row, from a copy of this stage.
-    pub async fn play(&self, script: &[Step], row: &Row) {
-        let copy = tempfile::tempdir().expect("a temporary folder");
-        let data = copy.path().join("data");
-        copy_folder(self.folder.path(), &data).expect("a copy");
-
-        let armed = self.start(&data, row, true).await;
-        let mut guest = self.guest(&armed).await;
-        let told = guest.goes_through(script).await;
-        let said = armed.dies().await;
-        let (point, _) = row.at;
-        assert!(said.contains(&format!("kill point {} fired", point.name())), "{row:?} died otherwise: {said}");
-
-        let process = self.start(&data, row, false).await;
-        let mut guest = self.guest(&process).await;
-        if row.client == Client::IsGone {
-            guest.settled().await;
-        }
-        let answers = guest.repeats(script).await;
-        assert_eq!(answers[..told.len()], told, "{row:?}: what was answered before is the answer still");
-        let reservations = guest.settled().await;
-        let [reservation] = reservations.as_slice() else { panic!("{row:?}: one reservation, not {reservations:#?}") };
-        assert_eq!(reservation.state(), row.ends, "{row:?}: {reservation:#?}");
-        assert_agrees(row, answers.last(), reservation);
-        assert_eq!(guest.repeats(script).await, answers, "{row:?}: there is one final answer");
-        assert_charged(row, &admin(&process).await, self.scene).await;
-        process.audit().await;
-        process.stops().await;
-        audit_at_rest(&data);
-    }
-
-    async fn start(&self, data: &Path, row: &Row, armed: bool) -> Process {
-        let mut variables = match row.client {
-            Client::Repeats => PATIENT.to_vec(),
-            Client::IsGone => ALONE.to_vec(),
-        };
-        if self.scene == Scene::ShortHolds {
-            variables.push(("JUMAK_CHECKOUT__HOLD_MS", "3000"));
-        }
-        let (point, nth) = row.at;
-        let death = format!("{}:{nth}", point.name());
-        if armed {
-            variables.push(("JUMAK_KILL_POINT", &death));
-        }
-        Process::start(data, &variables).await
-    }
-
-    async fn guest(&self, process: &Process) -> Guest {
-        let person = process.person(&process.connect().await, "alice", &[Role::Guest]);
+    async fn guest(&self, house: &impl House) -> Guest {
+        let person = house.person(&self.guest, &[Role::Guest, Role::Host]).await;
         let reservation = self.reservation.as_ref().map(|reservation| reservation.name.clone());
         Guest { person, room: self.room.clone(), reservation }
     }
 }
 
-async fn takes(guest: &Person, room: &Room, token: Option<&str>) -> Reservation {
-    let request = two_nights(room, token);
-    guest.reservations().create_reservation(request).await.expect("a reservation").into_inner()
+/// Plays one row in a house that stands as `cast` left it.
+pub async fn play(house: &mut impl House, cast: &Cast, table: &Table, row: &Row) {
+    let variables = variables(table.scene, row.client);
+    house.opens_to_die(row, &variables).await;
+    let told = cast.guest(house).await.goes_through(table.script).await;
+    let said = house.dies().await;
+    let (point, _) = row.at;
+    assert!(said.contains(&format!("kill point {} fired", point.name())), "{row:?} died otherwise: {said}");
+
+    house.opens(&variables).await;
+    let back = Instant::now();
+    let mut guest = cast.guest(house).await;
+    if row.client == Client::IsGone {
+        guest.settled().await;
+    }
+    let answers = guest.repeats(table.script).await;
+    assert_eq!(answers[..told.len()], told, "{row:?}: what was answered before is the answer still");
+    let reservations = guest.settled().await;
+    let [reservation] = reservations.as_slice() else { panic!("{row:?}: one reservation, not {reservations:#?}") };
+    assert_eq!(reservation.state(), row.ends, "{row:?}: {reservation:#?}");
+    assert_agrees(row, answers.last(), reservation);
+    assert_eq!(guest.repeats(table.script).await, answers, "{row:?}: there is one final answer");
+    assert_charged(row, house.provider_books().await, table.scene);
+    house.audit().await;
+    assert!(back.elapsed() < SETTLES, "{row:?}: all had settled only after {:?}", back.elapsed());
 }
 
-async fn admin(process: &Process) -> Person {
-    process.person(&process.connect().await, "auditor", &[Role::Admin])
+fn variables(scene: Scene, client: Client) -> Variables {
+    let mut variables = match client {
+        Client::Repeats => PATIENT.to_vec(),
+        Client::IsGone => ALONE.to_vec(),
+    };
+    if scene == Scene::ShortHolds {
+        variables.push(("JUMAK_CHECKOUT__HOLD_MS", "3000"));
+    }
+    variables.into_iter().map(|(name, value)| (name.to_owned(), value.to_owned())).collect()
+}
+
+/// The variable by which the process that a row is about dies.
+pub fn death(row: &Row) -> (String, String) {
+    let (point, nth) = row.at;
+    ("JUMAK_KILL_POINT".to_owned(), format!("{}:{nth}", point.name()))
+}
+
+/// Takes a reservation, however often one has to ask: what the row before it did to the house may be felt for a moment.
+async fn takes(guest: &Person, room: &Room, token: Option<&str>) -> Reservation {
+    let request = CreateReservationRequest { request_id: "scene".to_owned(), ..two_nights(room, token) };
+    eventually("there is a reservation", || async {
+        match guest.reservations().create_reservation(request.clone()).await {
+            Ok(reservation) => Some(reservation.into_inner()),
+            Err(status) => match Refusal::from_status(&status).filter(is_final) {
+                Some(refusal) => panic!("{refusal:?}"),
+                None => None,
+            },
+        }
+    })
+    .await
 }
 
 /// The last answer says what became of the reservation.
 fn assert_agrees(row: &Row, answer: Option<&Answer>, reservation: &Reservation) {
     let ok = match (row.ends, answer) {
-        (State::Confirmed, Some(Ok(told))) => told.state() == State::Confirmed,
-        (State::Cancelled, Some(Ok(told))) => matches!(told.state(), State::CancelRequested | State::Cancelled),
         (State::Rejected, Some(Err(_))) => true,
-        // What was answered when the hold was taken is the answer for good.
-        (State::Expired, Some(Ok(told))) => told.state() == State::Pending,
+        (ends, Some(Ok(Told::Reservation(told)))) => match ends {
+            State::Confirmed => told.state() == State::Confirmed,
+            State::Cancelled => matches!(told.state(), State::CancelRequested | State::Cancelled),
+            // What was answered when the hold was taken is the answer for good.
+            State::Expired => told.state() == State::Pending,
+            _ => false,
+        },
         _ => false,
     };
     assert!(ok, "{row:?}: it was answered {answer:#?}, and is {reservation:#?}");
 }
 
 /// At the provider, one charge stands for what is confirmed, and none for anything else.
-async fn assert_charged(row: &Row, admin: &Person, scene: Scene) {
-    let (charges, refunds) = admin.provider_books().await;
-    let units = |money: &Option<_>| money.as_ref().map_or(0, |money: &contracts::google::r#type::Money| money.units);
-    let taken = |charge: &contracts::provider::v1::Charge| {
-        use contracts::provider::v1::charge::State;
-        match charge.state() {
-            State::Charged | State::PartlyRefunded | State::Refunded => {
-                units(&charge.amount) - units(&charge.refunded_amount)
-            }
-            State::Processing | State::ActionRequired | State::Declined | State::Unspecified => 0,
-        }
-    };
-    let standing: Vec<i64> = charges.iter().map(taken).filter(|units| *units != 0).collect();
+fn assert_charged(row: &Row, (charges, refunds): (Vec<Charge>, Vec<ChargeRefund>), scene: Scene) {
     let expected: &[i64] = if row.ends == State::Confirmed { &[TOTAL] } else { &[] };
-    assert_eq!(standing, expected, "{row:?}: {charges:#?}");
+    assert_eq!(standing(&charges), expected, "{row:?}: {charges:#?}");
     let expected = usize::from(scene == Scene::Confirmed);
     assert_eq!(refunds.len(), expected, "{row:?}: {refunds:#?}");
 }
 
-fn copy_folder(from: &Path, to: &PathBuf) -> io::Result<()> {
-    fs::create_dir(to)?;
-    fs::set_permissions(to, fs::metadata(from)?.permissions())?;
-    for entry in fs::read_dir(from)? {
-        let entry = entry?;
-        let target = to.join(entry.file_name());
-        if entry.file_type()?.is_dir() {
-            copy_folder(&entry.path(), &target)?;
-        } else {
-            fs::copy(entry.path(), target)?;
+/// What the provider has taken and not given back, charge by charge.
+pub fn standing(charges: &[Charge]) -> Vec<i64> {
+    let units = |money: &Option<Money>| money.as_ref().map_or(0, |money| money.units);
+    let taken = |charge: &Charge| match charge.state() {
+        charge::State::Charged | charge::State::PartlyRefunded | charge::State::Refunded => {
+            units(&charge.amount) - units(&charge.refunded_amount)
         }
-    }
-    Ok(())
+        charge::State::Processing
+        | charge::State::ActionRequired
+        | charge::State::Declined
+        | charge::State::Unspecified => 0,
+    };
+    charges.iter().map(taken).filter(|units| *units != 0).collect()
 }

@@ -42,7 +42,7 @@ async fn who_comes_too_late_is_told_so_while_others_write() {
     let request = two_nights(&room, Some("tok_approve"));
     insists(&inn.guest("alice"), &request).await.expect("the last unit");
 
-    let database = inn.system.database("reservation").expect("its database").clone();
+    let database = inn.database("reservation").await;
     let (begun, over) = (Arc::new(Notify::new()), Arc::new(Notify::new()));
     let (begins, ends) = (begun.clone(), over.clone());
     let writes = tokio::spawn(async move {

@@ -9,49 +9,42 @@ mod same_request;
 use std::time::Duration;
 
 use contracts::reservation::v1::{CreateReservationRequest, Reservation};
-use jumak::embedded::Options;
-use mesh::{Reason, Refusal, Role, config::Config};
+use mesh::{Reason, Refusal, Role};
 use proptest::test_runner::{RngAlgorithm, TestRng};
 use tokio::{task::JoinSet, time::Instant};
 use tonic::Request;
 
-use crate::support::{Inn, Person, SETTLES, connect, refusal};
+use crate::support::{Inn, Person, SETTLES, refusal, setup::Setup, switchboard::Switchboard};
 
 /// Connections that the racers share.
 const CONNECTIONS: usize = 8;
 /// How long a racer waits for one answer: as long as a server lets a call take.
 const PATIENCE: Duration = Duration::from_secs(30);
-const TOKEN: Duration = Duration::from_secs(600);
 
 /// An inn whose calls to payment are never held off, so that no unit comes free again once it is held: who is refused can be told
 /// from the end of the race.
 async fn inn_that_pays_all_at_once() -> Inn {
-    let mut options = Options::ephemeral();
-    options.config = generous(options.config);
-    Inn::with(options).await
-}
-
-fn generous(mut config: Config) -> Config {
-    config.client.in_flight = 1_000;
-    config.client.breaker.in_flight = 1_000;
-    config.client.timeout_ms = 20_000;
-    config.checkout.payment_timeout_ms = 20_000;
-    config.payment.provider_timeout_ms = 15_000;
-    config.payment.give_up_after_ms = 30_000;
-    config
+    let generous = [
+        ("client.in_flight", 1_000),
+        ("client.breaker.in_flight", 1_000),
+        ("client.timeout_ms", 20_000),
+        ("checkout.payment_timeout_ms", 20_000),
+        ("payment.provider_timeout_ms", 15_000),
+        ("payment.give_up_after_ms", 30_000),
+    ];
+    Inn::with(generous.into_iter().fold(Setup::new(), |setup, (key, value)| setup.with(key, value))).await
 }
 
 /// So many guests, over a few connections.
 async fn guests(inn: &Inn, count: usize) -> Vec<Person> {
-    let uri = format!("http://{}", inn.system.address());
-    let mut channels = Vec::with_capacity(CONNECTIONS);
+    let mut connections: Vec<Switchboard> = Vec::with_capacity(CONNECTIONS);
     for _ in 0..CONNECTIONS {
-        channels.push(connect(&uri).await);
+        connections.push(inn.connection().await);
     }
     let guest = |number: usize| {
         let name = format!("racer-{number}");
-        let token = inn.system.mint(&name, &[Role::Guest], TOKEN).expect("a token");
-        Person::over(channels[number % CONNECTIONS].clone(), &inn.system.user(&name), &token)
+        let token = inn.token(&name, &[Role::Guest]);
+        Person::over(connections[number % CONNECTIONS].clone(), &inn.user(&name), &token)
     };
     (0..count).map(guest).collect()
 }

@@ -1,9 +1,12 @@
-//! An inn to test: a whole embedded system, and people who call it over its socket.
+//! An inn to test: a whole system in either shape, and people who call it over its sockets.
 
+pub mod house;
 pub mod nights;
 pub mod process;
 pub mod rpcs;
 pub mod scene;
+pub mod setup;
+pub mod switchboard;
 pub mod wire;
 
 use std::{ops::Range, time::Duration};
@@ -19,17 +22,25 @@ use contracts::{
     },
     room::v1::{CreateRoomRequest, Room, room_service_client::RoomServiceClient},
 };
-use jumak::embedded::{Options, System};
+use jumak::{embedded::Keyring, house::DataFolder};
+use local_mesh::LocalMesh;
 use mesh::{
-    Refusal, Role,
-    auth::{keys::SigningKey, token::ServiceTokens},
+    Database, Refusal, Role,
+    auth::{keys::SigningKey, token::ServiceTokens, verify::user_name},
+    config::Config,
 };
-use tokio::time::Instant;
+use tokio::{sync::MutexGuard, time::Instant};
 use tonic::{
     Request, Status,
     metadata::{Ascii, MetadataValue},
     service::{Interceptor, interceptor::InterceptedService},
     transport::{Channel, Endpoint},
+};
+
+use self::{
+    house::{House, Resting},
+    setup::Setup,
+    switchboard::Switchboard,
 };
 
 /// How long anything that settles by itself may take.
@@ -39,27 +50,91 @@ const TOKEN: Duration = Duration::from_secs(3_600);
 
 /// A running system.
 pub struct Inn {
-    pub system: System,
-    channel: Channel,
+    house: House,
+    switchboard: Switchboard,
+    folder: DataFolder,
+    config: Config,
+    keys: Keyring,
 }
+
+/// A system that has been stopped, with all that it knows.
+pub struct InnAtRest(Resting);
 
 impl Inn {
     /// A new one that leaves nothing behind.
     pub async fn open() -> Self {
-        Self::with(Options::ephemeral()).await
+        Self::with(Setup::new()).await
     }
 
-    /// One that is started in another way.
-    pub async fn with(options: Options) -> Self {
-        let system = System::start(options).await.expect("the system starts");
-        let channel = connect(&format!("http://{}", system.address())).await;
-        Self { system, channel }
+    /// One that is set up otherwise.
+    pub async fn with(setup: Setup) -> Self {
+        Self::of(House::open(&setup).await).await
+    }
+
+    /// One on a mesh of its own, whatever shape the environment names: for what is about the mesh's processes and servers.
+    pub async fn in_mesh(options: local_mesh::Options) -> Self {
+        Self::of(House::mesh(options).await).await
+    }
+
+    async fn of(house: House) -> Self {
+        let (folder, config) = house.place().await;
+        let keys = Keyring::open(&folder, &config.auth, []).expect("the keys");
+        Self { switchboard: house.connection().await, house, folder, config, keys }
+    }
+
+    /// The mesh that it runs on, to do something to its processes and servers.
+    pub async fn mesh(&self) -> MutexGuard<'_, LocalMesh> {
+        self.house.running_mesh().await
+    }
+
+    /// Stops it in order.
+    pub async fn rests(self) -> InnAtRest {
+        InnAtRest(self.house.rests().await)
+    }
+
+    /// The folder with its keys, and in the embedded shape with its data.
+    pub fn folder(&self) -> &DataFolder {
+        &self.folder
+    }
+
+    /// The configuration with which a command finds everything of it.
+    pub fn config(&self) -> &Config {
+        &self.config
+    }
+
+    /// The database of a context.
+    pub async fn database(&self, context: &str) -> Database {
+        self.house.database(context).await
+    }
+
+    /// Connections that nobody else uses.
+    pub async fn connection(&self) -> Switchboard {
+        self.house.connection().await
+    }
+
+    /// From now on the other contexts find nobody where this one was.
+    pub async fn cut_off(&self, context: &str) {
+        self.house.cut_off(context).await;
+    }
+
+    /// Ends [`cut_off`](Self::cut_off).
+    pub async fn reconnect(&self, context: &str) {
+        self.house.reconnect(context).await;
+    }
+
+    /// The name, `users/…`, of the person for whom tokens with this subject are made.
+    pub fn user(&self, subject: &str) -> String {
+        user_name(&self.config.auth.issuer, subject)
+    }
+
+    /// A token of its own issuer.
+    pub fn token(&self, subject: &str, roles: &[Role]) -> String {
+        self.keys.mint(subject, roles, TOKEN).expect("a token")
     }
 
     /// A person with some roles.
     pub fn person(&self, name: &str, roles: &[Role]) -> Person {
-        let token = self.system.mint(name, roles, TOKEN).expect("a token");
-        Person { name: self.system.user(name), ..self.bearer_of(&token) }
+        Person { name: self.user(name), ..self.bearer_of(&self.token(name, roles)) }
     }
 
     pub fn guest(&self, name: &str) -> Person {
@@ -72,7 +147,7 @@ impl Inn {
 
     /// Whatever the token is.
     pub fn bearer_of(&self, token: &str) -> Person {
-        Person { name: String::new(), channel: self.channel.clone(), bearer: Some(bearer(token)) }
+        Person { name: String::new(), switchboard: self.switchboard.clone(), bearer: Some(bearer(token)) }
     }
 
     /// Whatever stands in the header.
@@ -82,12 +157,12 @@ impl Inn {
 
     /// Somebody without a token.
     pub fn nobody(&self) -> Person {
-        Person { name: String::new(), channel: self.channel.clone(), bearer: None }
+        Person { name: String::new(), switchboard: self.switchboard.clone(), bearer: None }
     }
 
     /// A context, with a token for calls to `callee`.
     pub fn context(&self, name: &str, callee: &str) -> Person {
-        let key = SigningKey::load(&self.system.folder().key_file(name)).expect("the context's key");
+        let key = SigningKey::load(&self.folder.key_file(name)).expect("the context's key");
         let token = ServiceTokens::new(name, key).for_callee(callee).expect("a token");
         Person { name: format!("contexts/{name}"), ..self.bearer_of(&token) }
     }
@@ -99,13 +174,24 @@ impl Inn {
 
     /// The audit of everything, once it has settled: no finding.
     pub async fn audit(&self) {
-        let (folder, config) = (self.system.folder(), self.system.config());
-        let verdict = jumak::audit::settle(folder, config, SETTLES).await.expect("an audit");
+        let verdict = jumak::audit::settle(&self.folder, &self.config, SETTLES).await.expect("an audit");
         assert!(verdict.passed(), "{:#?}", verdict.findings);
     }
 
     pub async fn close(self) {
-        self.system.stop().await.expect("the system stops");
+        self.house.close().await;
+    }
+}
+
+impl InnAtRest {
+    /// Opens it again.
+    pub async fn opens(self) -> Inn {
+        Inn::of(self.0.opens(&Setup::new()).await).await
+    }
+
+    /// Throws my page's database away.
+    pub async fn forgets_my_page(&mut self) {
+        self.0.forgets_my_page().await;
     }
 }
 
@@ -124,7 +210,7 @@ pub fn bearer(token: &str) -> MetadataValue<Ascii> {
 pub struct Person {
     /// `users/…`.
     pub name: String,
-    channel: Channel,
+    switchboard: Switchboard,
     bearer: Option<MetadataValue<Ascii>>,
 }
 
@@ -142,11 +228,11 @@ impl Interceptor for WithToken {
 }
 
 /// A generated client's transport.
-pub type Wire = InterceptedService<Channel, WithToken>;
+pub type Wire = InterceptedService<Switchboard, WithToken>;
 
 impl Person {
-    pub fn over(channel: Channel, name: &str, token: &str) -> Self {
-        Self { name: name.to_owned(), channel, bearer: Some(bearer(token)) }
+    pub fn over(connection: impl Into<Switchboard>, name: &str, token: &str) -> Self {
+        Self { name: name.to_owned(), switchboard: connection.into(), bearer: Some(bearer(token)) }
     }
 
     /// The token in the header.
@@ -156,7 +242,7 @@ impl Person {
     }
 
     pub fn wire(&self) -> Wire {
-        InterceptedService::new(self.channel.clone(), WithToken(self.bearer.clone()))
+        InterceptedService::new(self.switchboard.clone(), WithToken(self.bearer.clone()))
     }
 
     pub fn rooms(&self) -> RoomServiceClient<Wire> {
@@ -196,13 +282,7 @@ impl Person {
 
     /// Registers a room of so many units at ₩90,000 a night.
     pub async fn registers_a_room(&self, units: i32) -> Room {
-        let room = Room {
-            display_name: "Garden room".to_owned(),
-            nightly_rate: Some(won(90_000)),
-            units: Some(units),
-            ..Room::default()
-        };
-        let request = CreateRoomRequest { room: Some(room), ..CreateRoomRequest::default() };
+        let request = CreateRoomRequest { room: Some(a_room(units)), ..CreateRoomRequest::default() };
         self.rooms().create_room(request).await.expect("a room").into_inner()
     }
 
@@ -246,6 +326,16 @@ impl Person {
         let name = format!("users/me/bookings/{id}");
         let request = GetBookingRequest { name, min_version: reservation.version };
         Ok(self.my_page().get_booking(request).await?.into_inner())
+    }
+}
+
+/// A room of so many units at ₩90,000 a night, to be registered.
+pub fn a_room(units: i32) -> Room {
+    Room {
+        display_name: "Garden room".to_owned(),
+        nightly_rate: Some(won(90_000)),
+        units: Some(units),
+        ..Room::default()
     }
 }
 

@@ -27,8 +27,10 @@ const LOOK: Duration = Duration::from_millis(20);
 /// A `jumak` command that the environment of the test says nothing to.
 pub fn jumak() -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_jumak"));
-    for (name, _) in std::env::vars_os().filter(|(name, _)| name.to_string_lossy().starts_with("JUMAK_")) {
-        command.env_remove(name);
+    for (name, _) in std::env::vars_os() {
+        if ["JUMAK_", "OTEL_"].iter().any(|ours| name.to_string_lossy().starts_with(ours)) {
+            command.env_remove(name);
+        }
     }
     command.stdin(Stdio::null());
     command
@@ -66,16 +68,26 @@ impl Process {
     async fn is_ready(&mut self) -> String {
         let deadline = Instant::now() + SETTLES;
         loop {
-            let said = read(&self.out);
-            let address = said.lines().find_map(|line| line.trim().strip_prefix("address"));
-            if let Some(address) = address.and_then(|rest| rest.split_whitespace().next()) {
-                return address.to_owned();
+            if let Some(address) = self.printed("address") {
+                return address;
             }
             let ended = self.child.try_wait().expect("its status");
             assert!(ended.is_none(), "it ended before it was ready: {}", self.said());
             assert!(Instant::now() < deadline, "it was never ready: {}", self.said());
             tokio::time::sleep(LOOK).await;
         }
+    }
+
+    /// What it prints behind that word when it is ready.
+    pub fn printed(&self, word: &str) -> Option<String> {
+        let said = read(&self.out);
+        let rest = said.lines().find_map(|line| line.trim().strip_prefix(word))?;
+        Some(rest.split_whitespace().next()?.to_owned())
+    }
+
+    /// Its process id.
+    pub fn id(&self) -> u32 {
+        self.child.id()
     }
 
     /// A connection to it.

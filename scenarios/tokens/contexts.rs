@@ -1,5 +1,6 @@
 //! Tokens of contexts: one callee, a minute, and no right beside what stands in the callee's table.
 
+use jumak::house::Member;
 use mesh::{
     Error,
     auth::{keys::SigningKey, token::ServiceTokens},
@@ -12,7 +13,7 @@ use super::{
     asks_for_the_payment,
     forge::{Key, a_context, a_person, but, now},
 };
-use crate::support::{reason, rpcs::rpc, scene::Scene, wire::part};
+use crate::support::{reason, rpcs::rpc, scene::Scene, setup::Shape, wire::part};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_contexts_token_one_step_beside_a_good_one_opens_nothing() {
@@ -72,7 +73,7 @@ async fn a_contexts_token_for_one_context_is_none_at_another() {
 #[tokio::test(flavor = "multi_thread")]
 async fn what_a_context_says_of_a_person_gives_it_no_right() {
     let scene = Scene::set().await;
-    let file = scene.inn.system.folder().key_file("reservation");
+    let file = scene.inn.folder().key_file("reservation");
     let tokens = ServiceTokens::new("reservation", SigningKey::load(&file).expect("a key"));
     let own = Key::of(&scene.inn, "reservation");
     for (name, person) in [
@@ -83,7 +84,7 @@ async fn what_a_context_says_of_a_person_gives_it_no_right() {
         ("PayReservation", &scene.guest.name),
         ("CancelReservation", &scene.guest.name),
         ("ListReservations", &scene.guest.name),
-        ("ListLedgerEntries", &scene.inn.system.user("root")),
+        ("ListLedgerEntries", &scene.inn.user("root")),
         ("GetMyPage", &scene.guest.name),
         ("CompleteChargeAction", &scene.guest.name),
     ] {
@@ -95,10 +96,18 @@ async fn what_a_context_says_of_a_person_gives_it_no_right() {
             own.signs(&but(claims, "on_behalf_of", person.as_str())),
         ] {
             let status = scene.inn.bearer_of(&token).asks(rpc.name, &scene.request(rpc)).await.expect_err(name);
-            assert_eq!(reason(&status), "ROLE_REQUIRED", "{name} on behalf of {person}: {status:?}");
+            // In the mesh a context does not even know the keys of those that never call it.
+            let is_known = Shape::chosen() == Shape::Embedded
+                || Member::Reservation.calls().iter().any(|callee| callee.name() == rpc.context());
+            let expected = if is_known { "ROLE_REQUIRED" } else { "TOKEN_INVALID" };
+            assert_eq!(reason(&status), expected, "{name} on behalf of {person}: {status:?}");
         }
     }
     // Nor does it find what its person would.
+    if Shape::chosen() == Shape::Mesh {
+        // There nobody trusts a context that calls itself.
+        return scene.inn.close().await;
+    }
     let rpc = rpc("GetReservation");
     let token = tokens.on_behalf_of("reservation", &scene.guest.name).expect("a token");
     let status = scene.inn.bearer_of(&token).asks(rpc.name, &scene.request(rpc)).await.expect_err("alice's");
@@ -141,7 +150,7 @@ async fn a_context_finds_payments_for_its_own_cases_and_no_other() {
     ];
     // As if an order had been paid: there is no such context yet whose token could say so.
     let order = format!("UPDATE payment SET case_name = 'orders/{}'", "01990000-0000-7000-8000-00000000000f");
-    let database = scene.inn.system.database("payment").expect("payment's database");
+    let database = scene.inn.database("payment").await;
     reservation.asks(rpc("GetPayment").name, &asked[0].1).await.expect("a payment for a reservation");
     database
         .transact("make it an order's", |tx| {

@@ -23,7 +23,7 @@ pub struct Key {
 impl Key {
     /// The key of a system's issuer (`issuer`) or of one of its contexts.
     pub fn of(inn: &Inn, owner: &str) -> Self {
-        let file = inn.system.folder().key_file(owner);
+        let file = inn.folder().key_file(owner);
         let kid = mesh::auth::keys::SigningKey::load(&file).expect("a key").kid().to_owned();
         let pem = std::fs::read_to_string(file).expect("a key file");
         Self { key: SigningKey::from_pkcs8_pem(&pem).expect("a key"), kid }

@@ -13,7 +13,7 @@ use super::{
     forge::{Key, a_person, but, now, unsigned, with_hmac},
     knocks,
 };
-use crate::support::{Inn, Person, connect, reason, rpcs::rpc, scene::Scene, wire};
+use crate::support::{Inn, Person, reason, rpcs::rpc, scene::Scene, wire};
 
 /// Beyond the clocks' difference that is allowed for, and far from it.
 const LONG: i64 = 3_600;
@@ -188,7 +188,7 @@ async fn garbage_for_a_token_opens_nothing_and_breaks_nothing() {
     knocks(&inn.bearer_of(&huge)).await.expect_err("a header of 80 KB");
     // That connection may be closed for it; others are not.
     let alice = inn.guest("alice");
-    let channel = connect(&format!("http://{}", inn.system.address())).await;
+    let channel = inn.connection().await;
     knocks(&Person::over(channel, &alice.name, &alice.token())).await.expect("the server lives on");
     inn.close().await;
 }
@@ -210,7 +210,7 @@ async fn a_good_token_in_a_bad_header_opens_nothing() {
 async fn a_person_who_claims_to_be_a_context_is_a_person() {
     let scene = Scene::set().await;
     let issuer = Key::of(&scene.inn, "issuer");
-    let payment = scene.inn.system.user("contexts/reservation");
+    let payment = scene.inn.user("contexts/reservation");
     for claims in [
         but(a_person(&["reservation", "contexts/reservation", "context"]), "sub", "reservation"),
         but(a_person(&["admin", "guest"]), "sub", "contexts/reservation"),

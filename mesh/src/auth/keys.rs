@@ -77,7 +77,12 @@ impl SigningKey {
         }
         let mut pem = String::new();
         file.read_to_string(&mut pem).map_err(failed)?;
-        let key = ed25519_dalek::SigningKey::from_pkcs8_pem(&pem)
+        Self::from_pem(&pem)
+    }
+
+    /// The key in a PKCS#8 PEM.
+    pub fn from_pem(pem: &str) -> Result<Self, KeyError> {
+        let key = ed25519_dalek::SigningKey::from_pkcs8_pem(pem.trim())
             .map_err(|_| KeyError::Malformed("private key in PKCS#8 PEM"))?;
         Ok(Self::of(&key))
     }

@@ -7,9 +7,11 @@
 //! - [`keys`]: the key that a context or the built-in issuer signs with, and its public half.
 //! - [`token`]: what stands in a token, and the two that mint them.
 //! - [`verify`]: from a token to a [`Principal`](crate::Principal).
+//! - [`issuer`]: the keys of OpenID Connect providers, fetched where they publish them.
 //! - [`access`]: who may call which method.
 
 pub mod access;
+pub mod issuer;
 pub mod keys;
 pub mod token;
 pub mod verify;

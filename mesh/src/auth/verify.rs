@@ -2,19 +2,29 @@
 //!
 //! A token is believed for one reason only: a key that *this context* has listed for *that issuer* signed it, by the algorithm that
 //! was written down with the key. What the token says of its own algorithm, or of where its key could be fetched, is never asked.
+//! The keys of an OpenID Connect provider are those that it publishes, at the place that is configured.
+
+mod memory;
+mod name;
+#[cfg(test)]
+mod tests;
 
 use std::{
     collections::{BTreeMap, HashMap},
     fmt,
-    sync::{Arc, Mutex, PoisonError},
+    sync::Arc,
     time::Duration,
 };
 
 use jsonwebtoken::{Algorithm, DecodingKey, Validation, errors::ErrorKind};
-use serde::Deserialize;
+use serde::{Deserialize, de::DeserializeOwned};
+use serde_json::Value;
 use sha2::{Digest, Sha256};
 
+use self::memory::{Fetched, Memory};
+pub use self::name::user_name;
 use super::{
+    issuer::{Issuer, Issuers},
     keys::PublicKey,
     token::{SERVICE_TOKEN_LIFETIME, context_name},
 };
@@ -29,8 +39,11 @@ const LEEWAY_SECONDS: u64 = 5;
 /// A longer token is not even parsed.
 const MAX_TOKEN_BYTES: usize = 8 * 1024;
 
-/// Verified tokens that are remembered, so that a caller's hundredth call costs a hash and not a signature.
-const REMEMBERED: usize = 4_096;
+/// When a token is shown again whose issuer cannot be asked.
+const ASK_AGAIN: Duration = Duration::from_secs(2);
+
+const UNKNOWN_KEY: &str = "the token is signed with a key that is not known here";
+const NO_SUBJECT: &str = "the token has an empty `sub`";
 
 /// An issuer of people's tokens.
 #[derive(Clone, Debug)]
@@ -80,17 +93,33 @@ pub struct Verifier(Arc<Inner>);
 
 struct Inner {
     trusted: HashMap<String, Trusted>,
+    issuers: Issuers,
     hint: String,
-    verified: Mutex<HashMap<[u8; 32], Identity>>,
+    verified: Memory,
+}
+
+/// Why a token is not believed.
+enum Doubt {
+    Refused(Refusal),
+    /// Its issuer may have this key by now.
+    UnknownKey(Arc<Issuer>),
+}
+
+impl From<Refusal> for Doubt {
+    fn from(refusal: Refusal) -> Self {
+        Self::Refused(refusal)
+    }
 }
 
 /// One issuer, ready for use.
+#[derive(Clone)]
 struct Trusted {
     name: String,
     speaks_for: SpeaksFor,
     by_kid: HashMap<String, (DecodingKey, Validation)>,
 }
 
+#[derive(Clone)]
 enum SpeaksFor {
     People,
     Context(String),
@@ -126,15 +155,48 @@ impl Verifier {
         });
         // Contexts come last, so that an issuer of people that goes by a context's name loses to it.
         let trusted = people.chain(contexts).map(|trusted| (trusted.name.clone(), trusted)).collect();
-        Self(Arc::new(Inner { trusted, hint: trust.hint, verified: Mutex::default() }))
+        Self::of(trusted, Issuers::default(), trust.hint)
+    }
+
+    /// The same one, which believes `issuers` as well.
+    #[must_use]
+    pub fn with_issuers(self, issuers: &Issuers) -> Self {
+        match Arc::try_unwrap(self.0) {
+            Ok(Inner { trusted, hint, .. }) => Self::of(trusted, issuers.clone(), hint),
+            // Clones are in use, and go on believing whom they believed.
+            Err(shared) => Self::of(shared.trusted.clone(), issuers.clone(), shared.hint.clone()),
+        }
+    }
+
+    fn of(trusted: HashMap<String, Trusted>, issuers: Issuers, hint: String) -> Self {
+        Self(Arc::new(Inner { trusted, issuers, hint, verified: Memory::default() }))
     }
 
     /// Whose token stands in the `authorization` headers, of which there must be one: of two, whoever stands between the caller and
-    /// us may have looked at the other.
+    /// us may have looked at the other. Waits, if the token's issuer has to be asked for a key, as long as one fetch may take.
     pub fn authenticate<'a>(
         &self,
         authorization: impl IntoIterator<Item = &'a http::HeaderValue>,
-    ) -> Result<Identity, Refusal> {
+    ) -> impl Future<Output = Result<Identity, Refusal>> + Send {
+        // Looked at before anything is waited for: headers are lent by a request that cannot be lent across a wait.
+        let first = self.bearer(authorization).map(|token| (self.look(token), token));
+        let first = match first {
+            Ok((Err(Doubt::UnknownKey(issuer)), token)) => Err((issuer, token.to_owned())),
+            Ok((Err(Doubt::Refused(refusal)), _)) | Err(refusal) => Ok(Err(refusal)),
+            Ok((Ok(identity), _)) => Ok(Ok(identity)),
+        };
+        async move {
+            match first {
+                Ok(outcome) => outcome,
+                Err((issuer, token)) => {
+                    issuer.look_again().await;
+                    self.verify(&token)
+                }
+            }
+        }
+    }
+
+    fn bearer<'a>(&self, authorization: impl IntoIterator<Item = &'a http::HeaderValue>) -> Result<&'a str, Refusal> {
         let mut sent = authorization.into_iter();
         let Some(value) = sent.next() else {
             return Err(
@@ -145,42 +207,40 @@ impl Verifier {
             return Err(self.invalid("the call came with more than one `authorization`"));
         }
         match value.to_str().ok().and_then(|value| value.split_once(' ')) {
-            Some((scheme, token)) if scheme.eq_ignore_ascii_case("bearer") => self.verify(token.trim()),
+            Some((scheme, token)) if scheme.eq_ignore_ascii_case("bearer") => Ok(token.trim()),
             _ => Err(self.invalid("`authorization` is not `Bearer` and a token")),
         }
     }
 
-    /// Whose `token` it is.
+    /// Whose `token` it is, as far as is known without asking anybody.
     pub fn verify(&self, token: &str) -> Result<Identity, Refusal> {
+        self.look(token).map_err(|doubt| match doubt {
+            Doubt::Refused(refusal) => refusal,
+            Doubt::UnknownKey(issuer) if issuer.is_unsure() => Refusal::new(
+                Reason::IssuerUnavailable,
+                "the token's issuer cannot be asked for its keys right now, so the token can be neither believed nor refused",
+            )
+            .hint("try again shortly, with the same token")
+            .retry_after(ASK_AGAIN),
+            Doubt::UnknownKey(_) => self.invalid(UNKNOWN_KEY),
+        })
+    }
+
+    fn look(&self, token: &str) -> Result<Identity, Doubt> {
         if token.len() > MAX_TOKEN_BYTES {
-            return Err(self.invalid("the token is too long"));
+            return Err(self.invalid("the token is too long").into());
         }
         let digest = Sha256::digest(token).into();
-        if let Some(identity) = self.remembered(&digest) {
+        if let Some(identity) = self.0.verified.find(&digest) {
             return Ok(identity);
         }
-        let (trusted, claims) = self.believe(token)?;
-        if claims.sub.is_empty() {
-            return Err(self.invalid("the token has an empty `sub`"));
-        }
-        let expires = (claims.exp as u64).saturating_add(LEEWAY_SECONDS);
-        let identity = match &trusted.speaks_for {
-            SpeaksFor::People => Identity {
-                principal: Principal::User {
-                    name: user_name(&trusted.name, &claims.sub),
-                    roles: claims.roles.iter().filter_map(|role| Role::parse(role)).collect(),
-                },
-                on_behalf_of: None,
-                expires,
-            },
-            SpeaksFor::Context(context) => self.context(context, claims, expires)?,
-        };
-        self.remember(digest, identity.clone());
+        let (identity, by) = self.believe(token)?;
+        self.0.verified.keep(digest, identity.clone(), by);
         Ok(identity)
     }
 
-    /// The claims of `token`, and the issuer whose key signed them.
-    fn believe(&self, token: &str) -> Result<(&Trusted, Claims), Refusal> {
+    /// Whose `token` it is by the key that signed it.
+    fn believe(&self, token: &str) -> Result<(Identity, Option<Fetched>), Doubt> {
         #[derive(Deserialize)]
         struct Issued {
             iss: Option<String>,
@@ -189,21 +249,39 @@ impl Verifier {
         let header = jsonwebtoken::decode_header(token).map_err(unreadable)?;
         // RFC 7515: an extension that must be understood, and is not, makes the token invalid.
         if header.crit.is_some() {
-            return Err(self.invalid("the token needs an extension that is not known here"));
+            return Err(self.invalid("the token needs an extension that is not known here").into());
         }
         // Not believed yet: it only says which keys to try it with.
         let issued: Issued = jsonwebtoken::dangerous::insecure_decode_claims(token).map_err(unreadable)?;
         let Some(issuer) = issued.iss else {
-            return Err(self.invalid("the token lacks the claim `iss`"));
+            return Err(self.invalid("the token lacks the claim `iss`").into());
         };
-        let Some(trusted) = self.0.trusted.get(&issuer) else {
-            return Err(self.invalid("the token is from an issuer that is not trusted here"));
+        let Some(kid) = header.kid else {
+            return Err(self.invalid("the token does not name its key (`kid`)").into());
         };
-        let Some((key, validation)) = header.kid.and_then(|kid| trusted.by_kid.get(&kid)) else {
-            return Err(self.invalid("the token is signed with a key that is not known here"));
+        if let Some(trusted) = self.0.trusted.get(&issuer) {
+            let (key, validation) = trusted.by_kid.get(&kid).ok_or_else(|| self.invalid(UNKNOWN_KEY))?;
+            return Ok((self.listed(trusted, self.claims(token, key, validation)?)?, None));
+        }
+        let Some(issuer) = self.0.issuers.find(&issuer) else {
+            return Err(self.invalid("the token is from an issuer that is not trusted here").into());
         };
-        let problem = match jsonwebtoken::decode::<Claims>(token, key, validation) {
-            Ok(data) => return Ok((trusted, data.claims)),
+        let unknown = || Doubt::UnknownKey(issuer.clone());
+        let keys = issuer.keys().ok_or_else(unknown)?;
+        let (key, validation) = keys.find(&kid).ok_or_else(unknown)?;
+        let identity = self.fetched(issuer, &self.claims(token, key, validation)?)?;
+        Ok((identity, Some(Fetched { issuer: issuer.clone(), keys })))
+    }
+
+    /// The claims of `token`, if `key` signed them and they are what `validation` demands.
+    fn claims<C: DeserializeOwned>(
+        &self,
+        token: &str,
+        key: &DecodingKey,
+        validation: &Validation,
+    ) -> Result<C, Refusal> {
+        let problem = match jsonwebtoken::decode::<C>(token, key, validation) {
+            Ok(data) => return Ok(data.claims),
             Err(error) => match error.into_kind() {
                 ErrorKind::ExpiredSignature => {
                     return Err(self.expired());
@@ -217,6 +295,34 @@ impl Verifier {
             },
         };
         Err(self.invalid(problem))
+    }
+
+    /// Whom a token of the built-in issuer or of a context names.
+    fn listed(&self, trusted: &Trusted, claims: Claims) -> Result<Identity, Refusal> {
+        if claims.sub.is_empty() {
+            return Err(self.invalid(NO_SUBJECT));
+        }
+        let expires = expires(claims.exp);
+        match &trusted.speaks_for {
+            SpeaksFor::People => {
+                let name = user_name(&trusted.name, &claims.sub);
+                let roles = claims.roles.iter().filter_map(|role| Role::parse(role)).collect();
+                Ok(Identity { principal: Principal::User { name, roles }, on_behalf_of: None, expires })
+            }
+            SpeaksFor::Context(context) => self.context(context, claims, expires),
+        }
+    }
+
+    /// Whom a token of an OpenID Connect provider names: always a person.
+    fn fetched(&self, issuer: &Issuer, claims: &Value) -> Result<Identity, Refusal> {
+        let subject = claims["sub"].as_str().filter(|subject| !subject.is_empty());
+        let subject = subject.ok_or_else(|| self.invalid(NO_SUBJECT))?;
+        let expires = expires(claims["exp"].as_f64().unwrap_or_default());
+        let principal = Principal::User {
+            name: user_name(&issuer.name, subject),
+            roles: roles_in(claims, &issuer.roles_claim).into_iter().filter_map(Role::parse).collect(),
+        };
+        Ok(Identity { principal, on_behalf_of: None, expires })
     }
 
     /// A context's token says who calls, and nothing else: roles in it would be a context's claim to be a person.
@@ -233,25 +339,6 @@ impl Verifier {
         }
         let principal = Principal::Context { name: context.to_owned() };
         Ok(Identity { principal, on_behalf_of: claims.on_behalf_of, expires })
-    }
-
-    fn remembered(&self, digest: &[u8; 32]) -> Option<Identity> {
-        let verified = self.0.verified.lock().unwrap_or_else(PoisonError::into_inner);
-        let found = verified.get(digest)?;
-        (jsonwebtoken::get_current_timestamp() < found.expires).then(|| found.clone())
-    }
-
-    fn remember(&self, digest: [u8; 32], token: Identity) {
-        let mut verified = self.0.verified.lock().unwrap_or_else(PoisonError::into_inner);
-        if verified.len() >= REMEMBERED {
-            let now = jsonwebtoken::get_current_timestamp();
-            verified.retain(|_, token| now < token.expires);
-        }
-        // Full of tokens that are still good: to forget them all costs each a signature, once.
-        if verified.len() >= REMEMBERED {
-            verified.clear();
-        }
-        verified.insert(digest, token);
     }
 
     /// What a person is told whose token's time is over.
@@ -278,36 +365,35 @@ impl fmt::Debug for Verifier {
 /// Each key with all that a token signed by it must fulfil.
 fn by_kid(keys: &[PublicKey], issuer: &str, audience: &str) -> HashMap<String, (DecodingKey, Validation)> {
     let accept = |key: &PublicKey| {
-        let mut validation = Validation::new(Algorithm::EdDSA);
-        validation.leeway = LEEWAY_SECONDS;
-        validation.validate_nbf = true;
-        validation.set_issuer(&[issuer]);
-        validation.set_audience(&[audience]);
-        validation.set_required_spec_claims(&["exp", "iss", "aud", "sub"]);
+        let validation = validation(Algorithm::EdDSA, issuer, audience);
         (key.kid().to_owned(), (DecodingKey::from_ed_der(key.as_bytes()), validation))
     };
     keys.iter().map(accept).collect()
 }
 
-/// The resource name of the person whom `issuer` calls `subject`: `users/` and a hash of both, in letters and digits that no one can
-/// take for a number.
-pub fn user_name(issuer: &str, subject: &str) -> String {
-    const ALPHABET: [u8; 32] = *b"abcdefghijklmnopqrstuvwxyz234567";
-    let hash = Sha256::new().chain_update(issuer).chain_update([0]).chain_update(subject).finalize();
-    let mut name = String::from("users/");
-    // Base32 (RFC 4648) of sixteen bytes: 25 groups of five bits, and three bits left over.
-    let (mut bits, mut held) = (0_u32, 0);
-    for byte in &hash[..16] {
-        bits = bits << 8 | u32::from(*byte);
-        held += 8;
-        while held >= 5 {
-            held -= 5;
-            name.push(char::from(ALPHABET[(bits >> held & 31) as usize]));
-        }
-    }
-    name.push(char::from(ALPHABET[(bits << (5 - held) & 31) as usize]));
-    name
+/// All that a token must fulfil whose key signs by `algorithm`.
+pub(super) fn validation(algorithm: Algorithm, issuer: &str, audience: &str) -> Validation {
+    let mut validation = Validation::new(algorithm);
+    validation.leeway = LEEWAY_SECONDS;
+    validation.validate_nbf = true;
+    validation.set_issuer(&[issuer]);
+    validation.set_audience(&[audience]);
+    validation.set_required_spec_claims(&["exp", "iss", "aud", "sub"]);
+    validation
 }
 
-#[cfg(test)]
-mod tests;
+/// When a token is believed no longer.
+fn expires(exp: f64) -> u64 {
+    (exp as u64).saturating_add(LEEWAY_SECONDS)
+}
+
+/// The roles at `path` in the claims: a list, or one text with blanks between them. The path is a claim's whole name, which may hold
+/// dots itself, or leads from claim to claim.
+fn roles_in<'a>(claims: &'a Value, path: &str) -> Vec<&'a str> {
+    let found = claims.get(path).or_else(|| path.split('.').try_fold(claims, |inside, name| inside.get(name)));
+    match found {
+        Some(Value::Array(roles)) => roles.iter().filter_map(Value::as_str).collect(),
+        Some(Value::String(roles)) => roles.split_whitespace().collect(),
+        _ => Vec::new(),
+    }
+}

@@ -53,7 +53,7 @@ pub(crate) async fn run<H: Harness>(make: impl Fn() -> H) {
         an_unacknowledged_message_comes_back_after_its_wait_and_is_counted(make()),
         a_nak_is_redelivered_after_its_delay_not_before(make()),
         a_dead_letter_keeps_its_reason_and_can_be_replayed(make()),
-        the_epoch_is_kept_as_long_as_the_stream(make()),
+        an_event_is_held_where_its_publisher_was_told(make()),
     );
 }
 
@@ -326,10 +326,22 @@ async fn a_dead_letter_keeps_its_reason_and_can_be_replayed(harness: impl Harnes
     assert!(bus.dead_letters(10).await.unwrap().is_empty());
 }
 
-async fn the_epoch_is_kept_as_long_as_the_stream(harness: impl Harness) {
-    let epoch = harness.open().await.epoch().await.unwrap();
-    assert!(!epoch.is_empty());
-    assert_eq!(harness.open().await.epoch().await.unwrap(), epoch);
+async fn an_event_is_held_where_its_publisher_was_told(harness: impl Harness) {
+    let sent = events("room", 5);
+    let positions = harness.open().await.publish(&sent).await.unwrap();
+    assert_eq!(positions.len(), sent.len());
+    assert!(positions.is_sorted_by(|one, next| one < next), "{positions:?}");
+    let bus = harness.open().await;
+    let late = event("room", 6);
+    let again = bus.publish(&[sent[3].clone(), late.clone()]).await.unwrap();
+    assert_eq!(again[0], positions[3], "an event that the bus has is where it was");
+    assert!(again[1] > positions[4]);
+    for (event, position) in sent.iter().zip(&positions) {
+        assert!(bus.holds(*position, event.id).await.unwrap());
+    }
+    assert!(!bus.holds(positions[0], sent[1].id).await.unwrap(), "another event is there");
+    assert!(!bus.holds(again[1] + 1, late.id).await.unwrap(), "nothing is there");
+    assert!(!bus.holds(again[1] + 1_000_000, late.id).await.unwrap(), "nothing is there");
 }
 
 async fn subscribe(bus: &SharedBus, name: &str, filters: &[&str], ack_wait: Duration) -> Box<dyn Subscription> {

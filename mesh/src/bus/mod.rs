@@ -1,17 +1,19 @@
 //! The bus as a port: durable, at least once, in any order. What makes it effectively once is the outbox before it and the inbox
 //! behind it.
 //!
-//! Adapters: [`embedded`], in a SQLite file, for `jumak up`. One conformance suite runs on every adapter.
+//! Adapters: [`jetstream`], on NATS, for the mesh; [`embedded`], in a SQLite file, for `jumak up`. One conformance suite runs on both.
 
 #[cfg(test)]
 pub(crate) mod conformance;
 pub mod embedded;
+pub mod jetstream;
 #[cfg(test)]
 pub(crate) mod testbed;
 
 use std::{sync::Arc, time::Duration};
 
 use async_trait::async_trait;
+use uuid::Uuid;
 
 use crate::event::Event;
 
@@ -35,6 +37,9 @@ impl BusError {
         Self { what, source: source.into() }
     }
 }
+
+/// Where a message is in the stream, from 1 on: one that was stored later is behind it.
+pub type Position = i64;
 
 /// A durable consumer: its name and what it hears.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -77,13 +82,16 @@ pub struct DeadLetter {
 /// The port. No call waits for ever: each adapter bounds its own.
 #[async_trait]
 pub trait Bus: Send + Sync + 'static {
-    /// Stores `events` durably; those whose id the bus has already are passed over. On an error nothing is known: publish the
-    /// same events again.
-    async fn publish(&self, events: &[Event]) -> Result<(), BusError>;
+    /// What traces call this kind of bus, in OpenTelemetry's words where it has one: `nats`, `embedded`.
+    fn system(&self) -> &'static str;
 
-    /// A name for the stored stream as a whole: another one than last time means that what was published before may be gone and
-    /// has to be published again.
-    async fn epoch(&self) -> Result<String, BusError>;
+    /// Stores `events` durably and tells where each of them is. One that was stored some moments ago is passed over and is where it
+    /// was; how long ago that may be is the adapter's to say. On an error nothing is known: publish the same events again.
+    async fn publish(&self, events: &[Event]) -> Result<Vec<Position>, BusError>;
+
+    /// Whether the event of that id is (still) at that position. A stream can lose what was stored last, or all of it, when a disk
+    /// or a cluster fails; and then other events come to be at those positions.
+    async fn holds(&self, position: Position, id: Uuid) -> Result<bool, BusError>;
 
     /// Makes the consumer, or finds its place again.
     async fn subscribe(&self, spec: ConsumerSpec) -> Result<Box<dyn Subscription>, BusError>;

@@ -6,6 +6,7 @@ use std::{
 };
 
 use sea_orm_migration::{MigrationTrait, MigratorTrait};
+use servers::engine::Databases;
 use tempfile::TempDir;
 use uuid::Uuid;
 
@@ -19,7 +20,7 @@ use crate::{
     outbox, store,
 };
 
-struct Migrator;
+pub(crate) struct Migrator;
 
 impl MigratorTrait for Migrator {
     fn migrations() -> Vec<Box<dyn MigrationTrait>> {
@@ -27,22 +28,26 @@ impl MigratorTrait for Migrator {
     }
 }
 
-/// The folder.
-pub(crate) struct Testbed(TempDir);
+/// The folder, and the databases.
+pub(crate) struct Testbed {
+    folder: TempDir,
+    databases: Databases,
+}
 
 impl Testbed {
     pub(crate) fn new() -> Self {
-        Self(tempfile::tempdir().unwrap())
+        Self { folder: tempfile::tempdir().unwrap(), databases: Databases::new() }
     }
 
     /// The bus in the file of that name.
     pub(crate) async fn bus(&self, name: &str) -> SharedBus {
-        Arc::new(EmbeddedBus::open(&self.0.path().join(name)).await.unwrap())
+        Arc::new(EmbeddedBus::open(&self.folder.path().join(name)).await.unwrap())
     }
 
-    /// The database in the file of that name, with `mesh`'s tables.
+    /// The database of that name, with `mesh`'s tables, on the engine that is tested.
     pub(crate) async fn database(&self, name: &str) -> Database {
-        let database = Database::open_file(&self.0.path().join(name), 4).await.unwrap();
+        let url = self.databases.url(name).await.unwrap();
+        let database = Database::connect(&url, 4).await.unwrap();
         store::migrate::<Migrator>(&database).await.unwrap();
         database
     }

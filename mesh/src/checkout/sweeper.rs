@@ -21,6 +21,7 @@ use crate::{
     call::Actor,
     error::Error,
     telemetry::metrics,
+    trace,
 };
 
 /// How many cases are taken up at a time.
@@ -96,11 +97,15 @@ impl<C: Cases> Checkout<C> {
     async fn look_at(&self, name: &str) -> Result<(), Error> {
         let now = self.0.clock.now();
         let Some(case) = self.0.cases.read(name, &Scope::All).await? else { return Ok(()) };
-        match case.record().state() {
-            State::Pending => self.sweep_pending(case, now).await,
-            State::CancelRequested => self.ask_for_refund(case).await,
-            State::Confirmed | State::Cancelled | State::Rejected | State::Expired => Ok(()),
-        }
+        let correlation_id = case.record().correlation_id.clone();
+        let work = async {
+            match case.record().state() {
+                State::Pending => self.sweep_pending(case, now).await,
+                State::CancelRequested => self.ask_for_refund(case).await,
+                State::Confirmed | State::Cancelled | State::Rejected | State::Expired => Ok(()),
+            }
+        };
+        trace::alone(C::CONTEXT, "sweep", &correlation_id, work).await
     }
 
     async fn sweep_pending(&self, case: C::Case, now: Timestamp) -> Result<(), Error> {

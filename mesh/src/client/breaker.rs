@@ -24,6 +24,17 @@ pub enum BreakerState {
     Probing,
 }
 
+impl BreakerState {
+    /// The state as logs and metrics name it.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Closed => "closed",
+            Self::Open => "open",
+            Self::Probing => "probing",
+        }
+    }
+}
+
 /// What a call says about its callee.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Verdict {
@@ -119,6 +130,13 @@ impl Breaker {
     fn pass(&mut self, counted: bool) -> Pass {
         self.in_flight += 1;
         Pass { period: self.period, counted }
+    }
+
+    /// Ends the rest of an open circuit: the next call is the probe.
+    pub fn rested(&mut self, now: Instant) {
+        if let State::Open { until, .. } = &mut self.state {
+            *until = now.min(*until);
+        }
     }
 
     /// Takes note of how a call ended.

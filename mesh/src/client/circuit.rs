@@ -45,6 +45,11 @@ impl Circuit {
         self.breaker().refuses(Instant::now())
     }
 
+    /// What kept the callee away is over: if the circuit is open, the next call finds out.
+    pub fn try_soon(&self) {
+        self.breaker().rested(Instant::now());
+    }
+
     fn begin(&self) -> Result<UnderWay, Failure> {
         let now = Instant::now();
         match self.change(|breaker| breaker.begin(now, rand::random())) {
@@ -64,15 +69,18 @@ impl Circuit {
     }
 
     fn report(&self, before: BreakerState, after: BreakerState) {
+        if before == after {
+            return;
+        }
         let callee = &*self.0.callee;
         match (before, after) {
-            (BreakerState::Closed, BreakerState::Open) => {
-                metrics().breaker_opened.add(1, &[KeyValue::new("callee", self.0.callee.clone())]);
-                tracing::warn!(callee, "the circuit opened");
-            }
-            (BreakerState::Probing, BreakerState::Closed) => tracing::info!(callee, "the circuit closed"),
-            _ => {}
+            (BreakerState::Closed, BreakerState::Open) => tracing::warn!(callee, "the circuit opened"),
+            (_, BreakerState::Open) => tracing::info!(callee, "the circuit stays open: the probe failed"),
+            (_, BreakerState::Probing) => tracing::info!(callee, "the circuit lets a probe through"),
+            (_, BreakerState::Closed) => tracing::info!(callee, "the circuit closed"),
         }
+        let state = KeyValue::new("state", after.name());
+        metrics().breaker_changes.add(1, &[KeyValue::new("callee", self.0.callee.clone()), state]);
     }
 
     fn breaker(&self) -> MutexGuard<'_, Breaker> {

@@ -1,8 +1,8 @@
 //! Why a call failed, and what that means: to the caller (may it have had an effect?), to a retry, and to the circuit.
 
-use std::{error::Error as StdError, sync::Arc, time::Duration};
+use std::{error::Error as _, sync::Arc, time::Duration};
 
-use tonic::{Code, ConnectError, Status, TimeoutExpired};
+use tonic::{Code, Status};
 use tower::{BoxError, load_shed::error::Overloaded, timeout::error::Elapsed};
 
 use super::breaker::Verdict;
@@ -23,6 +23,8 @@ pub(super) struct Failure {
     status: Status,
     /// How long the callee asks to be left alone.
     retry_after: Option<Duration>,
+    /// Whether it is the matter of one replica, and another one is up.
+    elsewhere: bool,
     #[source]
     source: Option<BoxError>,
 }
@@ -84,7 +86,7 @@ fn too_slow(callee: &str) -> Refusal {
 
 impl Failure {
     fn new(cause: Cause, status: impl Into<Status>) -> Self {
-        Self { cause, status: status.into(), retry_after: None, source: None }
+        Self { cause, status: status.into(), retry_after: None, elsewhere: false, source: None }
     }
 
     fn because(mut self, source: BoxError) -> Self {
@@ -127,16 +129,26 @@ impl Failure {
         Self::new(Cause::Broken, unreachable(callee, "the connection broke")).because(source)
     }
 
-    /// What a connection ended a call with.
-    pub fn transport(callee: &str, error: BoxError) -> Self {
-        if in_chain::<ConnectError>(&*error) {
-            return Self::new(Cause::NoConnection, unreachable(callee, "no connection")).because(error);
-        }
-        // The connection reads the `grpc-timeout` that we send, and may be a moment faster than our own timeout.
-        if in_chain::<TimeoutExpired>(&*error) {
-            return Self::new(Cause::OutOfTime, too_slow(callee)).because(error);
-        }
-        Self::broken(callee, error)
+    /// No connection is up, so nothing was sent.
+    pub fn no_connection(callee: &str, source: BoxError) -> Self {
+        Self::new(Cause::NoConnection, unreachable(callee, "no connection")).because(source)
+    }
+
+    /// Another replica is up: what one of them says of itself, or the loss of one, is not the callee's failure.
+    #[must_use]
+    pub fn elsewhere(self) -> Self {
+        let elsewhere = self.is_between_lives() || self.cause == Cause::Broken;
+        Self { elsewhere, ..self }
+    }
+
+    /// Whether a replica says that it is stopping, or has not quite started.
+    pub fn is_between_lives(&self) -> bool {
+        matches!(self.cause, Cause::TurnedAway(Reason::Starting | Reason::Draining))
+    }
+
+    /// Whether another attempt adds no load: this one was not taken, and the next one goes to another replica.
+    pub fn is_free_to_retry(&self) -> bool {
+        self.elsewhere && self.surely_not_sent()
     }
 
     /// What tower's layers end a call with: their own errors, or ours passed through.
@@ -173,7 +185,7 @@ impl Failure {
         let (cause, status) = match reason {
             _ if passed_on => (Cause::Answered, status),
             // Named, so that it cannot be mistaken for our own refusal when it is passed on in turn.
-            Reason::Overloaded | Reason::RateLimited | Reason::Draining => {
+            Reason::Overloaded | Reason::RateLimited | Reason::Starting | Reason::Draining => {
                 (Cause::TurnedAway(reason), refusal.with(CONTEXT, callee).into())
             }
             Reason::PaymentUnavailable if callee == PAYMENT => (Cause::Unwell, status),
@@ -200,11 +212,6 @@ impl Failure {
         self.cause == Cause::Answered
     }
 
-    /// Whether it was refused by our own layers, to spare the callee.
-    pub fn refused_locally(&self) -> bool {
-        matches!(self.cause, Cause::CircuitOpen | Cause::Shed)
-    }
-
     /// Whether another attempt may fare better. Not after our own refusal, which is there to keep load away; not after a timeout,
     /// which has used up the time; and not after what the callee passes on, which it has tried again itself.
     pub fn may_be_retried(&self) -> bool {
@@ -225,6 +232,7 @@ impl Failure {
     /// given is to blame only if that was a `fair_share`: otherwise impatient callers could open the circuit for everybody.
     pub fn verdict(&self, fair_share: bool) -> Verdict {
         match self.cause {
+            _ if self.elsewhere => Verdict::Inconclusive,
             Cause::Shed | Cause::NoConnection | Cause::Broken | Cause::TimedOut | Cause::Unwell => Verdict::Failing,
             Cause::OutOfTime if fair_share => Verdict::Failing,
             Cause::OutOfTime => Verdict::Inconclusive,
@@ -237,9 +245,18 @@ impl Failure {
         }
     }
 
-    /// How long the callee asks to be left alone.
+    /// How long the callee asks to be left alone. What one replica asks for itself does not hold up another one.
     pub fn retry_after(&self) -> Option<Duration> {
-        self.retry_after
+        self.retry_after.filter(|_| !self.elsewhere)
+    }
+
+    /// As which refusal of our own it is counted, if it is one.
+    pub fn local_cause(&self) -> Option<&'static str> {
+        match self.cause {
+            Cause::CircuitOpen => Some("circuit_open"),
+            Cause::Shed => Some("shed"),
+            _ => None,
+        }
     }
 
     /// The code that the caller will see.
@@ -258,8 +275,4 @@ impl Failure {
         }
         status
     }
-}
-
-fn in_chain<E: StdError + 'static>(error: &(dyn StdError + 'static)) -> bool {
-    std::iter::successors(Some(error), |error| (*error).source()).any(|error| error.is::<E>())
 }

@@ -1,23 +1,24 @@
-//! The end of the stack: a connection to the callee, or the callee itself.
+//! The end of the stack: connections to the callee, or the callee itself.
 //!
 //! Both behave alike. What a socket would drop is dropped in process too (request extensions), and what a socket would turn into a
 //! broken connection (a panicking callee) becomes one.
 
 use std::{
     panic::AssertUnwindSafe,
-    sync::{Arc, OnceLock},
+    sync::Arc,
     task::{Context, Poll},
     time::Duration,
 };
 
+use bytes::Bytes;
 use futures::{FutureExt, future::BoxFuture};
-use http::{Extensions, HeaderValue, header::HeaderName, uri::Scheme};
+use http::{
+    Extensions, HeaderValue,
+    header::{HeaderName, USER_AGENT},
+};
 use http_body_util::Full;
 use tokio::time::Instant;
-use tonic::{
-    body::Body,
-    transport::{Channel, Endpoint},
-};
+use tonic::body::Body;
 use tower::{Service, ServiceExt};
 
 use super::{
@@ -25,25 +26,13 @@ use super::{
     failure::Failure,
     in_process::InProcess,
     layer::Outcome,
+    pool::Pool,
 };
-use crate::error::Error;
-
-/// A dead peer is noticed after the two together, also while no call is in flight: a call sent into a dead connection would end
-/// with nobody knowing whether it took effect.
-const KEEP_ALIVE_INTERVAL: Duration = Duration::from_secs(10);
-const KEEP_ALIVE_TIMEOUT: Duration = Duration::from_secs(5);
 
 const GRPC_TIMEOUT: HeaderName = HeaderName::from_static("grpc-timeout");
 
-/// Reads the address of `callee`. TLS between contexts is the mesh's work, so `https` is refused here rather than spoken in clear.
-pub(super) fn endpoint(callee: &str, uri: &str) -> Result<Endpoint, Error> {
-    let endpoint = Endpoint::from_shared(uri.to_owned())
-        .map_err(|error| Error::Internal(format!("the address `{uri}` of {callee} cannot be read: {error}")))?;
-    if endpoint.uri().scheme() != Some(&Scheme::HTTP) {
-        return Err(Error::Internal(format!("the address `{uri}` of {callee} has to begin with http://")));
-    }
-    Ok(endpoint)
-}
+/// Who calls, for the logs of proxies on the way.
+const AGENT: HeaderValue = HeaderValue::from_static(concat!("jumak/", env!("CARGO_PKG_VERSION")));
 
 /// Makes the call, one attempt of it.
 #[derive(Clone)]
@@ -55,25 +44,14 @@ pub(super) struct Leaf {
 
 #[derive(Clone)]
 enum To {
-    Network(Arc<Connection>),
+    Network(Arc<Pool>),
     InProcess(InProcess),
 }
 
-struct Connection {
-    endpoint: Endpoint,
-    /// Made by the first call, because making it takes a runtime.
-    channel: OnceLock<Channel>,
-}
-
 impl Leaf {
-    /// A leaf that connects to `endpoint`. One connection: behind a service mesh it leads to a proxy that balances by call.
-    pub fn network(callee: Arc<str>, timeout: Duration, connect_timeout: Duration, endpoint: Endpoint) -> Self {
-        let endpoint = endpoint
-            .connect_timeout(connect_timeout)
-            .http2_keep_alive_interval(KEEP_ALIVE_INTERVAL)
-            .keep_alive_timeout(KEEP_ALIVE_TIMEOUT)
-            .keep_alive_while_idle(true);
-        Self { callee, timeout, to: To::Network(Arc::new(Connection { endpoint, channel: OnceLock::new() })) }
+    /// A leaf that makes its calls on the connections of `pool`.
+    pub fn network(callee: Arc<str>, timeout: Duration, pool: Arc<Pool>) -> Self {
+        Self { callee, timeout, to: To::Network(pool) }
     }
 
     /// A leaf that finds its callee in `registry`.
@@ -83,30 +61,27 @@ impl Leaf {
 
     async fn make(self, call: Call) -> Outcome {
         let request = forward(call, self.timeout);
-        let response = match &self.to {
-            To::Network(connection) => {
-                let channel = connection.channel.get_or_init(|| connection.endpoint.connect_lazy()).clone();
-                channel.oneshot(request).await.map_err(|error| Failure::transport(&self.callee, error.into()))?
-            }
+        match &self.to {
+            To::Network(pool) => pool.make(request).await,
             To::InProcess(registry) => {
                 let service = registry.find(&self.callee).ok_or_else(|| Failure::absent(&self.callee))?;
-                match AssertUnwindSafe(service.oneshot(request)).catch_unwind().await {
-                    Ok(Ok(response)) => response,
+                match AssertUnwindSafe(service.oneshot(request.map(Body::new))).catch_unwind().await {
+                    Ok(Ok(response)) => Reply::read(&self.callee, response).await,
                     Ok(Err(never)) => match never {},
-                    Err(_) => return Err(Failure::broken(&self.callee, "the callee panicked".into())),
+                    Err(_) => Err(Failure::broken(&self.callee, "the callee panicked".into())),
                 }
             }
-        };
-        Reply::read(&self.callee, response).await
+        }
     }
 }
 
 /// The request as this attempt sends it: with the time that is left for it, and without what concerns only ourselves.
-fn forward(call: Call, timeout: Duration) -> http::Request<Body> {
+fn forward(call: Call, timeout: Duration) -> http::Request<Full<Bytes>> {
     let left = call.deadline.saturating_duration_since(Instant::now()).min(timeout);
-    let mut request = call.request.map(|message| Body::new(Full::new(message)));
+    let mut request = call.request.map(Full::new);
     *request.extensions_mut() = Extensions::new();
     request.headers_mut().insert(GRPC_TIMEOUT, grpc_timeout(left));
+    request.headers_mut().insert(USER_AGENT, AGENT);
     request
 }
 

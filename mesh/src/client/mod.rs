@@ -25,6 +25,7 @@ mod in_process;
 mod layer;
 mod leaf;
 mod outgoing;
+mod pool;
 mod retry;
 mod stack;
 #[cfg(test)]
@@ -58,6 +59,8 @@ pub struct Limits {
     pub timeout: Duration,
     /// How long connecting may take; a call that cannot connect was not sent.
     pub connect_timeout: Duration,
+    /// Connections to each address of the callee.
+    pub connections: usize,
     /// How often a call is tried, the first time included.
     pub attempts: u32,
     /// How many retries a hundred calls earn.
@@ -81,6 +84,7 @@ impl Default for Limits {
         Self {
             timeout: Duration::from_secs(5),
             connect_timeout: Duration::from_secs(1),
+            connections: 2,
             attempts: 3,
             retry_percent: 20,
             retries_per_second: 1,

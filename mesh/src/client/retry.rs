@@ -1,4 +1,4 @@
-//! Further attempts at calls that may be sent twice.
+//! Further attempts at calls that may be sent twice, and at those that have not been sent at all.
 
 use std::{
     sync::{Arc, Mutex, PoisonError},
@@ -37,12 +37,15 @@ impl Retry {
 
     /// How long to wait before trying again, if that makes sense and can be paid for.
     fn wait(&self, call: &Call, attempt: u32, failure: &Failure, backoff: &mut Backoff) -> Option<Duration> {
-        if !call.idempotent || attempt >= self.attempts || !failure.may_be_retried() {
+        // What was surely not sent may be sent, whatever it is.
+        let harmless = call.idempotent || failure.surely_not_sent();
+        if !harmless || attempt >= self.attempts || !failure.may_be_retried() {
             return None;
         }
         let wait = backoff.failed().max(failure.retry_after().unwrap_or_default());
         let in_time = Instant::now() + wait < call.deadline;
-        (in_time && self.budget(|budget| budget.spend(Instant::now()))).then_some(wait)
+        let affordable = || failure.is_free_to_retry() || self.budget(|budget| budget.spend(Instant::now()));
+        (in_time && affordable()).then_some(wait)
     }
 
     fn budget<T>(&self, with: impl FnOnce(&mut Budget) -> T) -> T {
@@ -70,6 +73,7 @@ impl Around for Retry {
             let Some(wait) = wait else {
                 return Err(decisive);
             };
+            tracing::debug!(callee = &*self.callee, attempt, ?wait, "the call is tried again");
             unknown = (!decisive.surely_not_sent()).then_some(decisive);
             sleep(wait).await;
             attempt += 1;

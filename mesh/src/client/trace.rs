@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use http::{HeaderValue, header::HeaderName};
-use opentelemetry::KeyValue;
+use opentelemetry::{KeyValue, trace::FutureExt as _};
 use tonic::Code;
 use tower::ServiceExt;
 use tracing::Instrument;
@@ -15,11 +15,15 @@ use super::{
     layer::{Around, Outcome, Rest},
     outgoing::Outgoing,
 };
-use crate::{error::Error, telemetry::metrics};
+use crate::{
+    error::Error,
+    telemetry::metrics,
+    trace::{TRACEPARENT, calling},
+};
 
 const CORRELATION_ID: HeaderName = HeaderName::from_static("x-correlation-id");
 
-/// Sends the correlation id (a `traceparent` that came with the call goes along as it is), opens the call's span, and counts it.
+/// Sends the correlation id and the trace context, opens the call's span around all its attempts, and counts it.
 #[derive(Clone)]
 pub(super) struct Trace {
     pub callee: Arc<str>,
@@ -30,8 +34,8 @@ impl Trace {
         let code = outcome.as_ref().map_or_else(Failure::code, |_| Code::Ok);
         let callee = KeyValue::new("callee", self.callee.clone());
         let method = KeyValue::new("rpc.method", method.to_owned());
-        if outcome.as_ref().is_err_and(Failure::refused_locally) {
-            metrics().client_refused_locally.add(1, &[callee.clone(), method.clone()]);
+        if let Some(cause) = outcome.as_ref().err().and_then(Failure::local_cause) {
+            metrics().client_refused_locally.add(1, &[callee.clone(), method.clone(), KeyValue::new("cause", cause)]);
         }
         metrics().client_calls.add(1, &[callee, method, KeyValue::new("rpc.grpc.status_code", i64::from(code as i32))]);
     }
@@ -49,11 +53,19 @@ impl Around for Trace {
         call.request.headers_mut().insert(CORRELATION_ID, header);
 
         let method = call.method().to_owned();
+        let trace = calling(&self.callee, &method, &correlation_id);
+        if let Some(traceparent) = trace.traceparent().and_then(|text| HeaderValue::try_from(text).ok()) {
+            call.request.headers_mut().insert(TRACEPARENT, traceparent);
+        }
         let span = tracing::info_span!("call", callee = &*self.callee, method, correlation_id);
-        let outcome = rest.oneshot(call).instrument(span.clone()).await;
+        let outcome = rest.oneshot(call).instrument(span.clone()).with_context(trace.context().clone()).await;
+        trace.ended(outcome.as_ref().map_or_else(Failure::code, |_| Code::Ok), outcome.is_err());
         if let Err(failure) = &outcome {
             let code = failure.code();
-            span.in_scope(|| tracing::debug!(error = failure as &dyn std::error::Error, ?code, "the call failed"));
+            let refused = failure.local_cause();
+            span.in_scope(|| {
+                tracing::debug!(error = failure as &dyn std::error::Error, ?code, refused, "the call failed")
+            });
         }
         self.count(&method, &outcome);
         outcome

@@ -6,17 +6,16 @@ use std::{
     sync::{Arc, Mutex, PoisonError},
 };
 
-use tonic::transport::Endpoint;
-
 use super::{
     Limits, TokenSource,
     circuit::Circuit,
     in_process::InProcess,
-    leaf::{self, Leaf},
+    leaf::Leaf,
+    pool::{Dialer, Pool},
     stack::stack,
     upstream::Upstream,
 };
-use crate::error::Error;
+use crate::{config::TlsConfig, error::Error, net::Address, tls::Tls};
 
 /// The contexts that one context may call. Cheap to clone; all clones hand out the same [`Upstream`]s.
 #[derive(Clone)]
@@ -36,7 +35,8 @@ pub struct Builder {
     limits: Limits,
     limits_of: HashMap<String, Limits>,
     in_process: Option<InProcess>,
-    endpoints: HashMap<String, Endpoint>,
+    addresses: HashMap<String, Vec<Address>>,
+    tls: Option<Tls>,
 }
 
 impl Builder {
@@ -47,12 +47,24 @@ impl Builder {
         self
     }
 
-    /// Finds `callee` at `uri`, as in `http://payment:50051`.
+    /// Finds `callee` at `uri`, as in `http://payment:50051`; once for each of its replicas, or once for all if the name or a proxy
+    /// leads to all of them.
     pub fn address(mut self, callee: impl Into<String>, uri: &str) -> Result<Self, Error> {
         let callee = callee.into();
-        let endpoint = leaf::endpoint(&callee, uri)?;
-        self.endpoints.insert(callee, endpoint);
+        let address = Address::parse(uri)
+            .map_err(|error| Error::Internal(format!("the address of {callee} cannot be used: {error}")))?;
+        let addresses = self.addresses.entry(callee).or_default();
+        if !addresses.contains(&address) {
+            addresses.push(address);
+        }
         Ok(self)
+    }
+
+    /// Speaks TLS so at `https` addresses. Without this the public authorities are believed, and no certificate is shown.
+    #[must_use]
+    pub fn tls(mut self, tls: Tls) -> Self {
+        self.tls = Some(tls);
+        self
     }
 
     /// Sets limits for calls to `callee`.
@@ -70,18 +82,28 @@ impl Builder {
     fn connect(&self, callee: &str) -> Result<Upstream, Error> {
         let limits = self.limits_of.get(callee).unwrap_or(&self.limits);
         let callee: Arc<str> = callee.into();
-        let leaf = match (self.endpoints.get(&*callee), &self.in_process) {
-            (Some(endpoint), _) => {
-                Leaf::network(callee.clone(), limits.timeout, limits.connect_timeout, endpoint.clone())
+        let circuit = Circuit::new(callee.clone(), limits);
+        let leaf = match (self.addresses.get(&*callee), &self.in_process) {
+            (Some(addresses), _) => {
+                let dialer = Dialer { connect_timeout: limits.connect_timeout, tls: self.some_tls()? };
+                let pool = Pool::new(callee.clone(), addresses, limits.connections, dialer, circuit.clone());
+                Leaf::network(callee.clone(), limits.timeout, pool)
             }
             (None, Some(registry)) => Leaf::in_process(callee.clone(), limits.timeout, registry.clone()),
             (None, None) => {
                 return Err(Error::Internal(format!("{} has no address for {callee}; configure one", self.own_name)));
             }
         };
-        let circuit = Circuit::new(callee.clone(), limits);
         let stack = stack(&callee, &circuit, limits, self.tokens.clone(), leaf);
         Ok(Upstream::new(callee, circuit, stack))
+    }
+
+    fn some_tls(&self) -> Result<Tls, Error> {
+        match &self.tls {
+            Some(tls) => Ok(tls.clone()),
+            None => Tls::load(&TlsConfig::default())
+                .map_err(|error| Error::Internal(format!("there is no TLS to be had: {error}"))),
+        }
     }
 }
 
@@ -94,7 +116,8 @@ impl Upstreams {
             limits,
             limits_of: HashMap::new(),
             in_process: None,
-            endpoints: HashMap::new(),
+            addresses: HashMap::new(),
+            tls: None,
         }
     }
 
@@ -106,17 +129,6 @@ impl Upstreams {
         limits: Limits,
     ) -> Self {
         Self::builder(own_name, tokens, limits).in_process(registry).build()
-    }
-
-    /// Every other context has an address.
-    pub fn network(
-        own_name: impl Into<Arc<str>>,
-        addresses: &HashMap<String, String>,
-        tokens: Arc<dyn TokenSource>,
-        limits: Limits,
-    ) -> Result<Self, Error> {
-        let builder = Self::builder(own_name, tokens, limits);
-        Ok(addresses.iter().try_fold(builder, |builder, (callee, uri)| builder.address(callee, uri))?.build())
     }
 
     /// The context named `callee`, the same one every time. It need not run yet.

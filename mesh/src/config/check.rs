@@ -5,7 +5,7 @@ use std::{fmt::Display, ops::RangeInclusive};
 use jiff::tz::TimeZone;
 use tracing_subscriber::EnvFilter;
 
-use super::Config;
+use super::{Config, bus, context, issuer, metrics, tls};
 
 /// The contexts that can be configured.
 const CONTEXTS: [&str; 5] = ["room", "reservation", "payment", "mypage", "provider"];
@@ -19,17 +19,13 @@ pub(super) fn check(config: &Config) -> Vec<(String, String)> {
     found.top(config);
     found.checkout_and_payment(config);
     found.client(config);
-    for (name, context) in &config.contexts {
+    bus::check(&mut found, &config.bus);
+    issuer::check(&mut found, &config.auth);
+    tls::check(&mut found, &config.tls);
+    metrics::check(&mut found, config);
+    for (name, settings) in &config.contexts {
         found.unless(CONTEXTS.contains(&name.as_str()), format!("contexts.{name}"), unknown_context(name));
-        if let Some(url) = &context.database_url {
-            let known = ["sqlite:", "postgres:", "postgresql:", "mysql:", "mariadb:"];
-            found.unless(
-                known.iter().any(|scheme| url.starts_with(scheme)),
-                format!("contexts.{name}.database_url"),
-                // The URL may hold a password: only what should stand there is said.
-                "is no sqlite://…, postgres://… or mysql://… URL",
-            );
-        }
+        context::check(&mut found, name, settings);
     }
     found.0
 }
@@ -42,16 +38,16 @@ fn unknown_context(name: &str) -> String {
 }
 
 #[derive(Default)]
-struct Findings(Vec<(String, String)>);
+pub(super) struct Findings(Vec<(String, String)>);
 
 impl Findings {
-    fn unless(&mut self, good: bool, key: impl Into<String>, problem: impl Into<String>) {
+    pub(super) fn unless(&mut self, good: bool, key: impl Into<String>, problem: impl Into<String>) {
         if !good {
             self.0.push((key.into(), problem.into()));
         }
     }
 
-    fn within<T: PartialOrd + Display>(&mut self, key: &str, value: T, bounds: RangeInclusive<T>) {
+    pub(super) fn within<T: PartialOrd + Display>(&mut self, key: &str, value: T, bounds: RangeInclusive<T>) {
         let problem = format!("is {value}; it must be {} to {}", bounds.start(), bounds.end());
         self.unless(bounds.contains(&value), key, problem);
     }
@@ -63,6 +59,8 @@ impl Findings {
             format!("is `{}`, which is no IANA time zone", config.time_zone),
         );
         self.within("drain_deadline_ms", config.drain_deadline_ms, 100..=600_000);
+        self.within("start_deadline_ms", config.start_deadline_ms, 100..=3_600_000);
+        context::check_public_keys(self, "auth.issuer_public_keys", &config.auth.issuer_public_keys);
         if let Err(error) = EnvFilter::try_new(&config.log.filter) {
             self.unless(false, "log.filter", format!("is `{}`: {error}", config.log.filter));
         }
@@ -72,7 +70,7 @@ impl Findings {
         let reserved = config.auth.audience.is_empty() || config.auth.audience.starts_with("contexts/");
         self.unless(!reserved, "auth.audience", "must be a name that is not empty and does not begin with `contexts/`");
         self.unless(
-            config.listen.ip().is_loopback() || config.auth.allow_non_loopback_issuer,
+            !config.auth.built_in || config.listen.ip().is_loopback() || config.auth.allow_non_loopback_issuer,
             "auth.allow_non_loopback_issuer",
             format!(
                 "is false, and `listen` is {}: the built-in issuer gives any token to whoever can read its key, so it is trusted on \
@@ -119,6 +117,7 @@ impl Findings {
         let client = &config.client;
         self.within("client.timeout_ms", client.timeout_ms, 10..=30_000);
         self.within("client.connect_timeout_ms", client.connect_timeout_ms, 10..=10_000);
+        self.within("client.connections", client.connections, 1..=16);
         self.within("client.attempts", client.attempts, 1..=10);
         self.within("client.retry_budget_percent", client.retry_budget_percent, 0..=100);
         self.within("client.retries_per_second", client.retries_per_second, 0..=1_000);

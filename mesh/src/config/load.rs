@@ -139,7 +139,7 @@ fn problem_of(kind: &Kind, path: &[String]) -> String {
 }
 
 fn may_hold_a_password(path: &[String]) -> bool {
-    path.first().is_some_and(|first| matches!(first.as_str(), "contexts" | "database"))
+    path.first().is_some_and(|first| matches!(first.as_str(), "bus" | "contexts" | "database"))
 }
 
 /// Takes the value at `path` out; tells whether it was there.
@@ -282,8 +282,11 @@ mod tests {
             ("JUMAK_REFLECTION", "perhaps", "reflection"),
             ("JUMAK_TIME_ZONE", "Asia/Soul", "time_zone"),
             ("JUMAK_DRAIN_DEADLINE_MS", "0", "drain_deadline_ms"),
+            ("JUMAK_START_DEADLINE_MS", "99", "start_deadline_ms"),
             ("JUMAK_LOG__FORMAT", "xml", "log.format"),
             ("JUMAK_LOG__FILTER", "info,mesh=loud", "log.filter"),
+            ("JUMAK_METRICS__LISTEN", "9464", "metrics.listen"),
+            ("JUMAK_METRICS__LISTEN", "127.0.0.1:8088", "metrics.listen"),
             ("JUMAK_AUTH__ISSUER", "contexts/payment", "auth.issuer"),
             ("JUMAK_AUTH__AUDIENCE", "", "auth.audience"),
             ("JUMAK_LIMITS__IN_FLIGHT", "0", "limits.in_flight"),
@@ -313,6 +316,7 @@ mod tests {
             ("JUMAK_CLIENT__ATTEMPTS", "0", "client.attempts"),
             ("JUMAK_CLIENT__RETRY_BUDGET_PERCENT", "101", "client.retry_budget_percent"),
             ("JUMAK_CLIENT__CONNECT_TIMEOUT_MS", "0", "client.connect_timeout_ms"),
+            ("JUMAK_CLIENT__CONNECTIONS", "17", "client.connections"),
             ("JUMAK_CLIENT__RETRIES_PER_SECOND", "1001", "client.retries_per_second"),
             ("JUMAK_CLIENT__IN_FLIGHT", "10001", "client.in_flight"),
             ("JUMAK_CLIENT__BREAKER__IN_FLIGHT", "65", "client.breaker.in_flight"),

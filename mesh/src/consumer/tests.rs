@@ -211,8 +211,8 @@ async fn a_failure_that_cannot_even_be_written_down_counts_against_no_event() {
     let (wiring, sent) = (wiring(&bus), events("room", 3));
     bus.publish(&sent).await.unwrap();
     // Read-only, full, half shut down: whatever the database says, it takes no row.
-    let database_is_full = "CREATE TRIGGER full BEFORE INSERT ON failure BEGIN SELECT RAISE(ABORT, 'full'); END";
-    database.for_migrations().execute_unprepared(database_is_full).await.unwrap();
+    let engine = servers::engine::Engine::chosen().unwrap();
+    database.for_migrations().execute_unprepared(&engine.to_refuse("INSERT", "failure")).await.unwrap();
     let (calls, full) = (Arc::new(AtomicU32::new(0)), Arc::new(AtomicBool::new(true)));
     let policy = {
         let (calls, full) = (calls.clone(), full.clone());
@@ -225,7 +225,7 @@ async fn a_failure_that_cannot_even_be_written_down_counts_against_no_event() {
     start_at(PACE, "stay", database.clone(), hears(policy), &wiring).await.unwrap();
     eventually("it is tried again and again", async || calls.load(Ordering::SeqCst) > 3 * MAX_FAILURES).await;
     assert_eq!(bus.pending("stay").await.unwrap(), 3);
-    database.for_migrations().execute_unprepared("DROP TRIGGER full").await.unwrap();
+    database.for_migrations().execute_unprepared(&engine.to_refuse_no_more("failure")).await.unwrap();
     full.store(false, Ordering::SeqCst);
     eventually("everything is settled", async || is_settled(&bus, "stay").await).await;
     assert!(bus.dead_letters(10).await.unwrap().is_empty());

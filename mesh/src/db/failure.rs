@@ -67,10 +67,11 @@ fn is_conflict(error: &dyn sqlx::error::DatabaseError) -> bool {
 }
 
 /// A server that stops, starts, is full, too slow or takes no writes: PostgreSQL 08xxx, 53xxx, 57P0x, 57014, 25P03 and 25006;
-/// MySQL 1040, 1053 and 1290; SQLite READONLY (8), IOERR (10), FULL (13) and CANTOPEN (14).
+/// MySQL 1040, 1203 and 1226 (full), 1053, 1317 and 1927 (an operator ended it), 1290 and 1836 (read-only), 1969 and 3024 (too slow),
+/// and Galera's 1047 (not in its cluster); SQLite READONLY (8), IOERR (10), FULL (13) and CANTOPEN (14).
 fn is_outage(error: &dyn sqlx::error::DatabaseError) -> bool {
     if let Some(mysql) = error.try_downcast_ref::<sea_orm::SqlxMySqlError>() {
-        return matches!(mysql.number(), 1040 | 1053 | 1290);
+        return matches!(mysql.number(), 1040 | 1203 | 1226 | 1053 | 1317 | 1927 | 1290 | 1836 | 1969 | 3024 | 1047);
     }
     let code = error.code();
     let Some(code) = code.as_deref() else { return false };

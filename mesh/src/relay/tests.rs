@@ -19,7 +19,7 @@ fn relay(database: &Database, bus: &SharedBus, clock: &Clock) -> Relay {
         bus: bus.clone(),
         clock: clock.clone(),
         labels: [KeyValue::new("context", "room")],
-        stream_is_known: false,
+        looked: None,
     }
 }
 
@@ -29,7 +29,11 @@ async fn unpublished(database: &Database) -> u64 {
 
 /// Subscribes and acknowledges until there is nothing left; the bodies in the order in which they came.
 async fn hear(bus: &SharedBus) -> Vec<u64> {
-    let filters = vec!["jumak.>".to_owned()];
+    hear_from(bus, "jumak.>").await
+}
+
+async fn hear_from(bus: &SharedBus, filter: &str) -> Vec<u64> {
+    let filters = vec![filter.to_owned()];
     let spec = ConsumerSpec { name: "hearer".to_owned(), filters, ack_wait: Duration::from_secs(60) };
     let mut member = bus.subscribe(spec).await.unwrap();
     let mut heard = Vec::new();
@@ -71,8 +75,8 @@ async fn a_batch_that_went_to_a_lost_stream_is_not_marked() {
     let late = relay(&database, &bus, &Clock::system());
     let claim = late.claim().await.unwrap();
     // Another relay notices that the stream is gone while this one waits for its answer from it.
-    assert_eq!(republish(&database).await.unwrap(), 5);
-    late.end_claim(&claim.ids(), claim.until, Some(1)).await.unwrap();
+    assert_eq!(republish(&database).await.unwrap(), 0, "none was marked");
+    late.mark(&claim.ids(), &[1, 2, 3, 4, 5], claim.until).await.unwrap();
     assert_eq!(unpublished(&database).await, 5);
 }
 
@@ -97,6 +101,59 @@ async fn a_lost_stream_is_filled_again_from_the_outbox() {
     eventually("the second stream has the events", async || unpublished(&database).await == 0).await;
     assert_eq!(hear(&second).await, [1, 2, 3, 4, 5, 6]);
     wiring.background.drain(POLL).await;
+}
+
+/// A bus that holds the first `kept` of `sent`, and behind them what another context has said since.
+async fn without_its_tail(bus: &SharedBus, sent: &[Event], kept: usize) {
+    bus.publish(&sent[..kept]).await.unwrap();
+    bus.publish(&events("payment", 30)).await.unwrap();
+}
+
+#[tokio::test]
+async fn exactly_what_the_stream_has_lost_is_published_again() {
+    for kept in [0, 1, 6, 19, 20] {
+        let testbed = Testbed::new();
+        let database = testbed.database("room.db").await;
+        let (first, second) = (testbed.bus("first.db").await, testbed.bus("second.db").await);
+        let sent = events("room", 20);
+        commit(&database, &sent).await;
+        let clock = Clock::system();
+        assert_eq!(relay(&database, &first, &clock).publish_batch().await.unwrap(), 20);
+        assert_eq!(loss::recover(&database, &*first).await.unwrap(), 0, "nothing is lost");
+
+        without_its_tail(&second, &sent, kept).await;
+        assert_eq!(loss::recover(&database, &*second).await.unwrap(), 20 - kept as u64, "{kept} are kept");
+        assert_eq!(unpublished(&database).await, 20 - kept as u64);
+        assert_eq!(loss::recover(&database, &*second).await.unwrap(), 0, "and the rest is not looked for again");
+        relay(&database, &second, &clock).publish_batch().await.unwrap();
+        assert_eq!(unpublished(&database).await, 0);
+        assert!(loss::is_intact(&database, &*second).await.unwrap());
+    }
+}
+
+#[tokio::test]
+async fn a_loss_that_no_failure_has_told_of_is_noticed_before_anything_is_marked() {
+    let testbed = Testbed::new();
+    let database = testbed.database("room.db").await;
+    let (first, second) = (testbed.bus("first.db").await, testbed.bus("second.db").await);
+    let switch = Arc::new(Switch::default());
+    switch.to(Some(&first));
+    let bus: SharedBus = switch.clone();
+    let sent = events("room", 10);
+    commit(&database, &sent).await;
+    let mut relay = relay(&database, &bus, &Clock::system());
+    relay.publish_batch().await.unwrap();
+
+    without_its_tail(&second, &sent, 4).await;
+    switch.to(Some(&second));
+    commit(&database, &[event("room", 11)]).await;
+    assert!(matches!(relay.publish_batch().await, Err(RelayError::Lost)));
+    assert_eq!(unpublished(&database).await, 1, "nothing is marked in between");
+    assert_eq!(relay.publish_batch().await.unwrap(), 7);
+    assert_eq!(unpublished(&database).await, 0);
+    let mut heard = hear_from(&second, "jumak.room.>").await;
+    heard.sort_unstable();
+    assert!(heard.into_iter().eq(1..=11), "each is in the stream, and once");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -155,12 +212,16 @@ impl Switch {
 
 #[async_trait]
 impl Bus for Switch {
-    async fn publish(&self, events: &[Event]) -> Result<(), BusError> {
+    fn system(&self) -> &'static str {
+        "switch"
+    }
+
+    async fn publish(&self, events: &[Event]) -> Result<Vec<Position>, BusError> {
         self.bus()?.publish(events).await
     }
 
-    async fn epoch(&self) -> Result<String, BusError> {
-        self.bus()?.epoch().await
+    async fn holds(&self, position: Position, id: Uuid) -> Result<bool, BusError> {
+        self.bus()?.holds(position, id).await
     }
 
     async fn subscribe(&self, spec: ConsumerSpec) -> Result<Box<dyn Subscription>, BusError> {

@@ -138,6 +138,16 @@ impl<S> Connection<S> {
     }
 }
 
+impl<S> Connection<S> {
+    /// The server speaks first, and before a TLS handshake is over it cannot: then nobody reads, and patience is kept here.
+    fn poll_unheard<T>(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<T>> {
+        if self.preface_left == 0 {
+            return Poll::Pending;
+        }
+        self.poll_unused(cx).map(|()| Err(io::ErrorKind::TimedOut.into()))
+    }
+}
+
 impl<S: AsyncRead + Unpin> AsyncRead for Connection<S> {
     fn poll_read(self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
         let this = self.get_mut();
@@ -153,7 +163,11 @@ impl<S: AsyncRead + Unpin> AsyncRead for Connection<S> {
 
 impl<S: AsyncWrite + Unpin> AsyncWrite for Connection<S> {
     fn poll_write(self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.get_mut().stream).poll_write(cx, buf)
+        let this = self.get_mut();
+        match Pin::new(&mut this.stream).poll_write(cx, buf) {
+            Poll::Pending => this.poll_unheard(cx),
+            written => written,
+        }
     }
 
     fn poll_write_vectored(
@@ -161,7 +175,11 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for Connection<S> {
         cx: &mut Context<'_>,
         bufs: &[io::IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.get_mut().stream).poll_write_vectored(cx, bufs)
+        let this = self.get_mut();
+        match Pin::new(&mut this.stream).poll_write_vectored(cx, bufs) {
+            Poll::Pending => this.poll_unheard(cx),
+            written => written,
+        }
     }
 
     fn is_write_vectored(&self) -> bool {
@@ -169,7 +187,11 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for Connection<S> {
     }
 
     fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.get_mut().stream).poll_flush(cx)
+        let this = self.get_mut();
+        match Pin::new(&mut this.stream).poll_flush(cx) {
+            Poll::Pending => this.poll_unheard(cx),
+            flushed => flushed,
+        }
     }
 
     fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
@@ -215,6 +237,13 @@ mod tests {
         peer.write_all(b"PRI").await.unwrap();
         connection.read_exact(&mut [0; 3]).await.unwrap();
         assert!(ends(&mut connection).await);
+    }
+
+    #[tokio::test]
+    async fn a_peer_who_takes_nothing_is_not_waited_for_either() {
+        let (_peer, mut connection, _stopping) = connection(Patience { preface: SHORT, idle: LONG, closing: LONG });
+        let written = timeout(Duration::from_secs(10), connection.write_all(&[0; 65])).await.unwrap();
+        assert_eq!(written.unwrap_err().kind(), io::ErrorKind::TimedOut);
     }
 
     #[tokio::test]

@@ -15,6 +15,7 @@ use super::{
     card_number, deadline,
     layer::{Call, Method, Reply, Rest, refuse},
     methods::Methods,
+    trace::CallSpan,
 };
 use crate::telemetry::metrics;
 
@@ -49,7 +50,8 @@ impl<R: Rest> Entry<R> {
         let mut reply = match self.methods.at(path).cloned() {
             Some(method) => {
                 let deadline = deadline::of(request.headers(), method.streams, arrived);
-                self.called(Call { method, correlation_id, deadline, request }, arrived).await
+                let span = CallSpan::default();
+                self.called(Call { method, correlation_id, deadline, span, request }, arrived).await
             }
             // Not counted by method: its name is whatever the caller made up.
             None => refuse(Status::unimplemented(format!(
@@ -64,8 +66,19 @@ impl<R: Rest> Entry<R> {
 
     async fn called(&self, call: Call, arrived: Instant) -> Reply {
         // Of the highest level, so that a log of errors only still says which case they belong to.
-        let span = tracing::error_span!("call", method = &*call.method.name, correlation_id = call.correlation_id);
-        let mut record = Record { span: span.clone(), method: call.method.clone(), arrived, code: Code::Cancelled };
+        let span = tracing::error_span!(
+            "call",
+            method = &*call.method.name,
+            correlation_id = call.correlation_id,
+            trace_id = tracing::field::Empty,
+        );
+        let mut record = Record {
+            log: span.clone(),
+            span: call.span.clone(),
+            method: call.method.clone(),
+            arrived,
+            code: Code::Cancelled,
+        };
         let reply = self.rest.answer(call).instrument(span).await;
         observe(reply, move |status| record.ended(status.code()))
     }
@@ -73,7 +86,8 @@ impl<R: Rest> Entry<R> {
 
 /// What is written down of a call when it is over: at its last byte, or when its caller hangs up.
 struct Record {
-    span: Span,
+    log: Span,
+    span: CallSpan,
     method: Arc<Method>,
     arrived: Instant,
     code: Code,
@@ -88,7 +102,8 @@ impl Record {
 impl Drop for Record {
     fn drop(&mut self) {
         let seconds = self.arrived.elapsed().as_secs_f64();
-        tracing::info!(parent: &self.span, code = ?self.code, duration_ms = seconds * 1_000.0, "answered");
+        tracing::info!(parent: &self.log, code = ?self.code, duration_ms = seconds * 1_000.0, "answered");
+        self.span.ended(self.code);
         let method = KeyValue::new("rpc.method", self.method.name.clone());
         // How long a stream stays open says nothing about how fast anything is.
         if !self.method.streams {

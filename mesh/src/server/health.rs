@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use tonic_health::{ServingStatus, server::HealthReporter};
 
-use super::ContextService;
+use super::Contexts;
 
 /// The name under which the server as a whole is asked about.
 const OVERALL: &str = "";
@@ -18,8 +18,8 @@ pub struct Health {
 
 impl Health {
     /// Not serving yet. tonic would begin with SERVING, and calls would come before anything can answer them.
-    pub async fn not_ready(contexts: &[ContextService]) -> Self {
-        let services = std::iter::once(OVERALL).chain(contexts.iter().flat_map(|context| context.services()).copied());
+    pub async fn not_ready(contexts: &Contexts) -> Self {
+        let services = std::iter::once(OVERALL).chain(contexts.services().iter().copied());
         let health = Self { reporter: HealthReporter::new(), services: services.collect() };
         health.all(ServingStatus::NotServing).await;
         health

@@ -15,7 +15,7 @@ pub(super) struct Identity(pub Verifier);
 
 impl Around for Identity {
     async fn around(&self, mut call: Call, rest: &impl Rest) -> Reply {
-        let identity = match self.0.authenticate(call.request.headers().get_all(AUTHORIZATION)) {
+        let identity = match self.0.authenticate(call.request.headers().get_all(AUTHORIZATION)).await {
             Ok(identity) => identity,
             Err(refusal) => return refuse(refusal),
         };

@@ -10,6 +10,8 @@ use tokio::time::Instant;
 use tonic::{Status, body::Body};
 use tower::Layer;
 
+use super::trace::CallSpan;
+
 /// What a method is, from the contracts.
 #[derive(Debug)]
 pub(super) struct Method {
@@ -29,6 +31,8 @@ pub(super) struct Call {
     pub correlation_id: String,
     /// When the caller stops listening.
     pub deadline: Instant,
+    /// The call's span, once it is open.
+    pub span: CallSpan,
     /// The request as it came.
     pub request: http::Request<Body>,
 }

@@ -1,7 +1,6 @@
 //! The contexts of a process behind one socket.
 
 use std::{
-    collections::HashMap,
     convert::Infallible,
     sync::{
         Arc,
@@ -25,11 +24,14 @@ use tonic::{
 use tower::Service;
 
 use super::{
-    ContextService, Health,
+    Contexts, Health,
     connection::{Connection, Patience, Usage},
+    contexts::{Behind, starting},
     layer::{Reply, refuse},
+    line::Line,
     own::OwnServices,
 };
+use crate::tls::Tls;
 
 /// Calls on one connection at once. tonic's default removes hyper's limit.
 const MAX_STREAMS_PER_CONNECTION: u32 = 200;
@@ -47,7 +49,7 @@ const KEEP_ALIVE_TIMEOUT: Duration = Duration::from_secs(10);
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 
 /// How a process serves.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub struct ServeOptions {
     /// Whether the contracts can be asked for (gRPC reflection, v1 and v1alpha).
     pub reflection: bool,
@@ -55,6 +57,8 @@ pub struct ServeOptions {
     pub drain_deadline: Duration,
     /// Connections at once. One more is closed as soon as it is made, so that its client goes elsewhere.
     pub connections: usize,
+    /// With a certificate in it, TLS is spoken, and only TLS.
+    pub tls: Option<Tls>,
 }
 
 /// Why a process cannot serve.
@@ -75,22 +79,15 @@ pub enum ServeError {
 /// them one by one.
 pub async fn serve(
     listener: TcpListener,
-    contexts: Vec<ContextService>,
+    contexts: Contexts,
     health: Health,
     options: ServeOptions,
     stop: CancellationToken,
 ) -> Result<(), ServeError> {
     let closing = CancellationToken::new();
-    let dispatcher = Dispatcher {
-        own: OwnServices::new(&contexts, &health, options.reflection, closing.clone())?,
-        contexts: Arc::new(
-            contexts
-                .into_iter()
-                .flat_map(|context| context.services().iter().map(move |name| (*name, context.clone())))
-                .collect(),
-        ),
-    };
-    let places = Places::new(options.connections, closing.clone());
+    let dispatcher =
+        Dispatcher { own: OwnServices::new(&contexts, &health, options.reflection, closing.clone())?, contexts };
+    let places = Places::new(options.connections, options.tls, closing.clone());
     let stopped = async {
         stop.cancelled().await;
         // Told before the socket closes: whoever watches hears of it and looks for another server.
@@ -102,7 +99,7 @@ pub async fn serve(
             tracing::warn!(error = error as &dyn std::error::Error, "a connection could not be accepted");
             tokio::time::sleep(ACCEPT_PAUSE).await;
         }
-        accepted.map(|stream| places.take(stream)).transpose()
+        accepted.map(|socket| places.take(socket)).transpose()
     });
     let serving = Server::builder()
         .max_concurrent_streams(MAX_STREAMS_PER_CONNECTION)
@@ -131,29 +128,32 @@ struct Places {
     free: Arc<Semaphore>,
     /// Whether the last connection found none: a log line for each would be one more way to fill the disk.
     full: AtomicBool,
+    tls: Option<Tls>,
     stopping: CancellationToken,
 }
 
 impl Places {
-    fn new(places: usize, stopping: CancellationToken) -> Self {
-        Self { free: Arc::new(Semaphore::new(places)), full: AtomicBool::new(false), stopping }
+    fn new(places: usize, tls: Option<Tls>, stopping: CancellationToken) -> Self {
+        Self { free: Arc::new(Semaphore::new(places)), full: AtomicBool::new(false), tls, stopping }
     }
 
     /// The connection in its place, if there is one.
-    fn take(&self, stream: TcpStream) -> Option<Connection<TcpStream>> {
+    fn take(&self, socket: TcpStream) -> Option<Connection<Line>> {
         let place = self.free.clone().try_acquire_owned().ok();
         let was_full = self.full.swap(place.is_none(), Ordering::Relaxed);
         if place.is_none() && !was_full {
             tracing::warn!("there are as many connections as this server takes; further ones are closed");
         }
-        Some(Connection::new(stream, Patience::DEFAULT, self.stopping.clone(), place?))
+        let place = place?;
+        let line = Line::new(socket, self.tls.as_ref());
+        Some(Connection::new(line, Patience::DEFAULT, self.stopping.clone(), place))
     }
 }
 
 /// Sends each call to the context that it names.
 #[derive(Clone)]
 struct Dispatcher {
-    contexts: Arc<HashMap<&'static str, ContextService>>,
+    contexts: Contexts,
     own: OwnServices,
 }
 
@@ -182,8 +182,10 @@ impl Service<http::Request<Body>> for Dispatcher {
 impl Dispatcher {
     fn dispatch(&self, request: http::Request<Body>) -> BoxFuture<'static, Result<Reply, Infallible>> {
         let service = request.uri().path().trim_start_matches('/').split('/').next().unwrap_or_default();
-        if let Some(context) = self.contexts.get(service) {
-            return context.clone().call(request);
+        match self.contexts.behind(service) {
+            Behind::Context(mut context) => return context.call(request),
+            Behind::Starting => return Box::pin(std::future::ready(Ok(refuse(starting(service))))),
+            Behind::Nothing => {}
         }
         if !service.starts_with("grpc.") {
             let message = format!("this server has no service {service}; it serves {}", self.names());
@@ -194,7 +196,7 @@ impl Dispatcher {
     }
 
     fn names(&self) -> String {
-        let mut names: Vec<&str> = self.contexts.keys().copied().collect();
+        let mut names = self.contexts.services().to_vec();
         names.sort_unstable();
         names.join(", ")
     }

@@ -10,6 +10,7 @@ mod body;
 mod card_guard;
 mod card_number;
 mod connection;
+mod contexts;
 mod deadline;
 mod drain;
 mod entry;
@@ -17,12 +18,14 @@ mod health;
 mod identity;
 mod in_flight;
 mod layer;
+mod line;
 mod listener;
 mod methods;
 mod own;
 mod panic_guard;
 #[cfg(test)]
 mod tests;
+mod trace;
 
 use std::{
     convert::Infallible,
@@ -48,8 +51,10 @@ use self::{
     layer::{Call, Reply, Rest, Wrap},
     methods::Methods,
     panic_guard::PanicGuard,
+    trace::Trace,
 };
 pub use self::{
+    contexts::Contexts,
     health::Health,
     listener::{ServeError, ServeOptions, serve},
     methods::contracts,
@@ -107,7 +112,10 @@ impl ContextService {
             .layer(Wrap(Deadline))
             // Before the request is read: whoever has no token makes us read nothing.
             .layer(Wrap(Identity(verifier)))
-            // Likewise, and right after the identity, which is all that it asks about.
+            // As soon as it is known whose call it is, because a context's word about a trace counts and a stranger's does not. Whoever
+            // has no valid token leaves no span: nobody may fill what keeps them.
+            .layer(Wrap(Trace { context: name }))
+            // Before the request is read, too: the identity is all that it asks about.
             .layer(Wrap(Access(Arc::new(table))))
             // As soon as it is known whose call it is: up to here nothing waits, so there is nothing to limit, and what waits for a
             // request has a place. Also around the streams of this context, for as long as they are open.

@@ -19,7 +19,7 @@ use tonic_health::{pb::health_server::HealthServer, server::HealthService};
 use tower::ServiceExt;
 
 use super::{
-    ContextService, Health,
+    Contexts, Health,
     body::{cut, cut_body, hold},
     drain::end_when_cancelled,
     layer::{Reply, refuse},
@@ -53,7 +53,7 @@ pub(super) struct OwnServices {
 impl OwnServices {
     /// What to answer for a process of these contexts, until `closing`.
     pub fn new(
-        contexts: &[ContextService],
+        contexts: &Contexts,
         health: &Health,
         reflection: bool,
         closing: CancellationToken,
@@ -63,7 +63,7 @@ impl OwnServices {
         routes.add_service(health.max_decoding_message_size(MAX_HEALTH_BYTES));
         if reflection {
             let describe = || {
-                contexts.iter().flat_map(|context| context.services()).fold(
+                contexts.services().iter().fold(
                     tonic_reflection::server::Builder::configure()
                         .register_encoded_file_descriptor_set(contracts::FILE_DESCRIPTOR_SET)
                         .register_encoded_file_descriptor_set(tonic_health::pb::FILE_DESCRIPTOR_SET)

@@ -36,28 +36,8 @@ pub mod outbox {
         pub publish_time: Option<i64>,
         /// When a relay may claim it next.
         pub next_attempt_time: i64,
-    }
-
-    /// No relations.
-    #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]
-    pub enum Relation {}
-
-    impl ActiveModelBehavior for ActiveModel {}
-}
-
-/// Which stream the outbox was last published to.
-pub mod relay {
-    use sea_orm::entity::prelude::*;
-
-    /// The one row.
-    #[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel)]
-    #[sea_orm(table_name = "relay")]
-    pub struct Model {
-        /// Always 1.
-        #[sea_orm(primary_key, auto_increment = false)]
-        pub id: i32,
-        /// The stream's epoch.
-        pub epoch: String,
+        /// Where it is in the broker's stream; absent as long as it is not published.
+        pub stream_position: Option<i64>,
     }
 
     /// No relations.

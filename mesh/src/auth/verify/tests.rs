@@ -4,7 +4,7 @@ use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use jsonwebtoken::{EncodingKey, Header, encode, get_current_timestamp};
 use serde_json::{Value, json};
 
-use super::*;
+use super::{memory::REMEMBERED, *};
 use crate::auth::{
     keys::SigningKey,
     token::{Issuer, ServiceTokens},
@@ -129,7 +129,7 @@ fn an_unknown_kid_or_none_is_refused() {
     let world = world();
     world.refuses(&signed(&user_claims(), &SigningKey::generate()), Reason::TokenInvalid, "key that is not known");
     let token = encode(&Header::new(Algorithm::EdDSA), &user_claims(), world.issuer.encoding()).unwrap();
-    world.refuses(&token, Reason::TokenInvalid, "key that is not known");
+    world.refuses(&token, Reason::TokenInvalid, "does not name its key");
 }
 
 #[test]
@@ -310,20 +310,20 @@ fn what_is_no_token_is_refused() {
     }
 }
 
-#[test]
-fn the_header_is_a_bearer_token() {
+#[tokio::test]
+async fn the_header_is_a_bearer_token() {
     let world = world();
     let token = signed(&user_claims(), &world.issuer);
     let header = |text: String| http::HeaderValue::try_from(text).unwrap();
     for scheme in ["Bearer", "bearer", "BEARER"] {
-        world.verifier.authenticate(Some(&header(format!("{scheme} {token}")))).unwrap();
+        world.verifier.authenticate(Some(&header(format!("{scheme} {token}")))).await.unwrap();
     }
-    let reason = |value: Option<&http::HeaderValue>| world.verifier.authenticate(value).unwrap_err().reason;
-    assert_eq!(reason(None), Reason::TokenMissing);
-    assert_eq!(reason(Some(&header(format!("Basic {token}")))), Reason::TokenInvalid);
-    assert_eq!(reason(Some(&header(token.clone()))), Reason::TokenInvalid);
+    let reason = async |value: Option<&http::HeaderValue>| world.verifier.authenticate(value).await.unwrap_err().reason;
+    assert_eq!(reason(None).await, Reason::TokenMissing);
+    assert_eq!(reason(Some(&header(format!("Basic {token}")))).await, Reason::TokenInvalid);
+    assert_eq!(reason(Some(&header(token.clone()))).await, Reason::TokenInvalid);
     let one = header(format!("Bearer {token}"));
-    let two = world.verifier.authenticate([&one, &one]).unwrap_err();
+    let two = world.verifier.authenticate([&one, &one]).await.unwrap_err();
     assert_eq!(two.reason, Reason::TokenInvalid, "of two, neither is chosen");
 }
 
@@ -334,13 +334,14 @@ fn memory_is_bounded_and_forgets_what_has_expired() {
         let principal = Principal::Context { name: "x".to_owned() };
         Identity { principal, on_behalf_of: None, expires }
     };
-    world.verifier.remember([7; 32], until(get_current_timestamp()));
-    assert_eq!(world.verifier.remembered(&[7; 32]), None);
+    let memory = &world.verifier.0.verified;
+    memory.keep([7; 32], until(get_current_timestamp()), None);
+    assert_eq!(memory.find(&[7; 32]), None);
     for n in 0..=REMEMBERED as u64 {
         let digest = Sha256::digest(n.to_be_bytes()).into();
-        world.verifier.remember(digest, until(u64::MAX));
+        memory.keep(digest, until(u64::MAX), None);
     }
-    assert!(world.verifier.0.verified.lock().unwrap().len() <= REMEMBERED);
+    assert!(memory.len() <= REMEMBERED);
 }
 
 #[test]

@@ -110,25 +110,3 @@ pub mod dead_letter {
 
     impl ActiveModelBehavior for ActiveModel {}
 }
-
-/// The stream's name for itself.
-pub mod stream {
-    use sea_orm::entity::prelude::*;
-
-    /// The one row.
-    #[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel)]
-    #[sea_orm(table_name = "stream")]
-    pub struct Model {
-        /// Always 1.
-        #[sea_orm(primary_key, auto_increment = false)]
-        pub id: i32,
-        /// Made with the file.
-        pub epoch: Uuid,
-    }
-
-    /// No relations.
-    #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]
-    pub enum Relation {}
-
-    impl ActiveModelBehavior for ActiveModel {}
-}

@@ -9,7 +9,7 @@ pub(super) struct Migrator;
 
 impl MigratorTrait for Migrator {
     fn migrations() -> Vec<Box<dyn MigrationTrait>> {
-        vec![Box::new(Tables)]
+        vec![Box::new(Tables), Box::new(NoEpoch)]
     }
 }
 
@@ -93,5 +93,21 @@ impl MigrationTrait for Tables {
             manager.drop_table(Table::drop().table(table).to_owned()).await?;
         }
         Ok(())
+    }
+}
+
+/// The stream has no name for itself any more: whoever publishes remembers where each event is.
+struct NoEpoch;
+
+impl MigrationName for NoEpoch {
+    fn name(&self) -> &'static str {
+        "m0002_no_epoch"
+    }
+}
+
+#[async_trait::async_trait]
+impl MigrationTrait for NoEpoch {
+    async fn up(&self, manager: &SchemaManager) -> Result<(), DbErr> {
+        manager.drop_table(Table::drop().table("stream").to_owned()).await
     }
 }

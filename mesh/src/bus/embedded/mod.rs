@@ -24,12 +24,12 @@ use sea_orm::{
 use uuid::Uuid;
 
 use self::{
-    entity::{consumer, dead_letter, message, pending, stream},
+    entity::{consumer, dead_letter, message, pending},
     hub::{Hub, is_heard},
     member::Member,
     migration::Migrator,
 };
-use super::{Bus, BusError, ConsumerSpec, DeadLetter, Delivery, Subscription};
+use super::{Bus, BusError, ConsumerSpec, DeadLetter, Delivery, Position, Subscription};
 use crate::{
     clock::Clock,
     db::{Database, assert_no_transaction},
@@ -52,7 +52,6 @@ const MAX_DEAD_LETTERS: u64 = 1_000;
 pub struct EmbeddedBus {
     database: Database,
     hub: Arc<Hub>,
-    epoch: Uuid,
 }
 
 impl EmbeddedBus {
@@ -62,13 +61,24 @@ impl EmbeddedBus {
         let database = Database::open_file(path, MAX_CONNECTIONS).await.map_err(|error| failed(Error::Store(error)))?;
         store::migrate::<Migrator>(&database).await.map_err(failed)?;
         end_leases(&database).await.map_err(failed)?;
-        let epoch = epoch(&database).await.map_err(failed)?;
-        Ok(Self { database, hub: Arc::default(), epoch })
+        Ok(Self { database, hub: Arc::default() })
     }
 
-    async fn store(&self, events: &[Event]) -> Result<(), Error> {
+    /// Opens the bus in the file at `path` beside the process that runs on it, to look at its dead letters and to replay them. That
+    /// process is not woken: it sees what is replayed at its next fetch. The file must be there.
+    pub async fn open_beside(path: &Path) -> Result<Self, BusError> {
+        let failed = |error| BusError::new("open", Error::Store(error));
+        // Opening it to write would make a file that is not there.
+        Database::open_file_to_read(path, 1).await.map_err(failed)?.close().await;
+        let database = Database::open_file(path, MAX_CONNECTIONS).await.map_err(failed)?;
+        Ok(Self { database, hub: Arc::default() })
+    }
+
+    async fn store(&self, events: &[Event]) -> Result<HashMap<Uuid, Position>, Error> {
         let now = Clock::system().now().as_microsecond();
         let rows = events.iter().map(|event| row(event, now)).collect::<Result<Vec<_>, _>>()?;
+        let ids: Vec<Uuid> = events.iter().map(|event| event.id).collect();
+        let ids = ids.as_slice();
         self.database
             .transact("publish", |tx| {
                 let rows = rows.clone();
@@ -79,10 +89,26 @@ impl EmbeddedBus {
                             .exec_without_returning(&*tx)
                             .await?;
                     }
-                    Ok(())
+                    let mut positions = HashMap::with_capacity(ids.len());
+                    for chunk in ids.chunks(CHUNK) {
+                        let stored: Vec<(Uuid, Position)> = message::Entity::find()
+                            .select_only()
+                            .columns([message::Column::Id, message::Column::Seq])
+                            .filter(message::Column::Id.is_in(chunk.iter().copied()))
+                            .into_tuple()
+                            .all(&*tx)
+                            .await?;
+                        positions.extend(stored);
+                    }
+                    Ok(positions)
                 }
             })
             .await
+    }
+
+    async fn is_stored(&self, position: Position, id: Uuid) -> Result<bool, Error> {
+        let at_position = message::Entity::find_by_id(position).filter(message::Column::Id.eq(id));
+        Ok(at_position.count(self.database.read()).await? > 0)
     }
 
     async fn join(&self, spec: &ConsumerSpec) -> Result<(), Error> {
@@ -188,18 +214,24 @@ impl EmbeddedBus {
 
 #[async_trait]
 impl Bus for EmbeddedBus {
-    async fn publish(&self, events: &[Event]) -> Result<(), BusError> {
-        assert_no_transaction("publish");
-        if events.is_empty() {
-            return Ok(());
-        }
-        self.store(events).await.map_err(|error| BusError::new("publish", error))?;
-        self.hub.published(events.iter().map(|event| event.route.as_str()));
-        Ok(())
+    fn system(&self) -> &'static str {
+        "embedded"
     }
 
-    async fn epoch(&self) -> Result<String, BusError> {
-        Ok(self.epoch.to_string())
+    async fn publish(&self, events: &[Event]) -> Result<Vec<Position>, BusError> {
+        assert_no_transaction("publish");
+        if events.is_empty() {
+            return Ok(Vec::new());
+        }
+        let stored = self.store(events).await.map_err(|error| BusError::new("publish", error))?;
+        self.hub.published(events.iter().map(|event| event.route.as_str()));
+        let positions = events.iter().map(|event| stored.get(&event.id).copied());
+        positions.collect::<Option<_>>().ok_or_else(|| BusError::new("publish", "an event was not stored"))
+    }
+
+    async fn holds(&self, position: Position, id: Uuid) -> Result<bool, BusError> {
+        assert_no_transaction("holds");
+        self.is_stored(position, id).await.map_err(|error| BusError::new("holds", error))
     }
 
     async fn subscribe(&self, spec: ConsumerSpec) -> Result<Box<dyn Subscription>, BusError> {
@@ -228,20 +260,6 @@ impl Bus for EmbeddedBus {
             self.hub.rescheduled(consumer);
         }
     }
-}
-
-/// The epoch is made with the file and stays with it.
-async fn epoch(database: &Database) -> Result<Uuid, Error> {
-    let made = Uuid::now_v7();
-    database
-        .transact("epoch", |tx| async move {
-            if let Some(row) = stream::Entity::find_by_id(1).one(&*tx).await? {
-                return Ok(row.epoch);
-            }
-            tx.insert_new(stream::ActiveModel { id: Set(1), epoch: Set(made) }).await?;
-            Ok(made)
-        })
-        .await
 }
 
 async fn end_leases(database: &Database) -> Result<(), Error> {

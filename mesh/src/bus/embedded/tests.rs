@@ -26,12 +26,6 @@ async fn the_embedded_bus_does_what_every_bus_has_to_do() {
 }
 
 #[tokio::test]
-async fn another_file_is_another_epoch() {
-    let (one, other) = (File(tempfile::tempdir().unwrap()), File(tempfile::tempdir().unwrap()));
-    assert_ne!(one.open().await.epoch().await.unwrap(), other.open().await.epoch().await.unwrap());
-}
-
-#[tokio::test]
 #[should_panic(expected = "publish was awaited inside the transaction")]
 async fn publishing_inside_a_transaction_is_a_mistake_that_shows() {
     let testbed = Testbed::new();

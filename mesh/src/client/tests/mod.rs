@@ -2,6 +2,8 @@
 
 mod circuit;
 mod leaves;
+mod outages;
+mod replicas;
 mod requests;
 mod sending;
 mod transport;
@@ -154,9 +156,15 @@ fn upstream(registry: InProcess, limits: Limits) -> Upstream {
 }
 
 fn upstream_at(address: SocketAddr, limits: Limits) -> Upstream {
-    let addresses = [("payment".to_owned(), format!("http://{address}"))].into();
-    let upstreams = Upstreams::network("reservation", &addresses, Arc::new(Named), limits).expect("a good address");
-    upstreams.get("payment").expect("an address")
+    upstream_of([address], limits)
+}
+
+fn upstream_of(replicas: impl IntoIterator<Item = SocketAddr>, limits: Limits) -> Upstream {
+    let builder = Upstreams::builder("reservation", Arc::new(Named), limits);
+    let found = replicas
+        .into_iter()
+        .try_fold(builder, |builder, replica| builder.address("payment", &format!("http://{replica}")));
+    found.expect("good addresses").build().get("payment").expect("an address")
 }
 
 fn request() -> OutgoingRequest<HealthCheckRequest> {

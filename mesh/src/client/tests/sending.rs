@@ -60,7 +60,8 @@ async fn only_a_refusal_by_the_callees_own_layers_is_not_sent() {
         let payment = Callee::that(Does::refuse(*asked)).in_process(limits());
         let status = call(&payment).await.expect_err("refused");
         assert_eq!(reason(&status), Some(*asked));
-        let by_its_layers = matches!(asked, Reason::Overloaded | Reason::RateLimited | Reason::Draining);
+        let by_its_layers =
+            matches!(asked, Reason::Overloaded | Reason::RateLimited | Reason::Starting | Reason::Draining);
         assert_eq!(surely_not_sent(&status), by_its_layers, "{}", asked.as_str());
     }
 }

@@ -16,7 +16,7 @@ use tonic_reflection::pb::v1::{
 use super::*;
 use crate::{
     error::Reason,
-    server::{Health, ServeError, ServeOptions, serve},
+    server::{Contexts, Health, ServeError, ServeOptions, serve},
 };
 
 /// A bench behind a socket.
@@ -29,13 +29,13 @@ struct Process {
 }
 
 const PROMPT: ServeOptions =
-    ServeOptions { reflection: true, drain_deadline: Duration::from_secs(10), connections: 100 };
+    ServeOptions { reflection: true, drain_deadline: Duration::from_secs(10), connections: 100, tls: None };
 
 async fn process(options: ServeOptions) -> Process {
     let bench = bench();
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let endpoint = Endpoint::from_shared(format!("http://{}", listener.local_addr().unwrap())).unwrap();
-    let contexts = vec![bench.service.clone()];
+    let contexts = Contexts::from(vec![bench.service.clone()]);
     let health = Health::not_ready(&contexts).await;
     let stop = CancellationToken::new();
     let serving = tokio::spawn(serve(listener, contexts, health.clone(), options, stop.clone()));
@@ -75,6 +75,22 @@ async fn health_follows_the_process_from_start_to_drain() {
     assert_eq!(watch.message().await.unwrap_err().code(), Code::Unavailable, "a watch does not hold up the stop");
     process.serving.await.unwrap().unwrap();
     assert!(process.endpoint.connect().await.is_err());
+}
+
+#[tokio::test]
+async fn who_calls_a_context_that_is_to_come_is_sent_elsewhere_until_it_is_there() {
+    let bench = bench();
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let endpoint = Endpoint::from_shared(format!("http://{}", listener.local_addr().unwrap())).unwrap();
+    let contexts = Contexts::expected([SERVICE]);
+    let health = Health::not_ready(&contexts).await;
+    let serving = tokio::spawn(serve(listener, contexts.clone(), health, PROMPT, CancellationToken::new()));
+    let channel = endpoint.connect().await.unwrap();
+    let early = over(&channel, bench.request("Do", "x")).await;
+    assert_eq!((early.status.code(), early.refusal().reason), (Code::Unavailable, Reason::Starting));
+    contexts.open([bench.service.clone()]);
+    assert_eq!(over(&channel, bench.request("Do", "x")).await.text(), "x");
+    serving.abort();
 }
 
 #[tokio::test]

@@ -4,6 +4,8 @@ mod cards;
 mod layers;
 mod limits;
 mod listener;
+mod tls;
+mod trace;
 
 use std::{
     collections::BTreeMap,
@@ -53,6 +55,9 @@ const PANIC: &str = "panic";
 const HANG: &str = "hang";
 const SAY_WHO: &str = "say who";
 const PANIC_LATER: &str = "panic later";
+const SAY_TRACE: &str = "say trace";
+/// What it says to that if there is none.
+const NO_TRACE: &str = "none";
 
 /// The service's contract: `Do`, `DoAsHost` and `Unlisted` answer once, `Watch` streams.
 fn contract() -> DescriptorPool {
@@ -160,6 +165,7 @@ async fn handle(
             let caller = head.extensions.get::<Caller>().unwrap();
             format!("{} {} {}", caller.principal.name(), caller.correlation_id, caller.remaining().as_secs_f64())
         }
+        SAY_TRACE => crate::trace::traceparent().unwrap_or_else(|| NO_TRACE.to_owned()),
         _ => text,
     };
     let ok = HeaderMap::from_iter([("grpc-status".parse().unwrap(), HeaderValue::from(0))]);

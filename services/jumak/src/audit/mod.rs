@@ -3,6 +3,7 @@
 //! A [`Reading`] is what all of them held at one moment. The [rules](Rule) are pure functions of it. Two parties that agree by event
 //! agree a moment later, so while a system is running only what two readings show, a grace period apart, is a fault.
 
+mod bus;
 mod findings;
 mod index;
 mod reading;
@@ -24,10 +25,7 @@ pub use self::{
     rules::judge,
 };
 use crate::{
-    cli::{
-        duration, output,
-        place::{Configured, Place},
-    },
+    cli::{duration, output, place::Place, target::Targeted},
     embedded::DataFolder,
 };
 
@@ -37,14 +35,14 @@ const LOOK: Duration = Duration::from_millis(200);
 /// Read all contexts and prove the books.
 ///
 /// Sold is not more than there is; what is confirmed is paid once, what is cancelled is refunded once, what never came about is not
-/// charged; nothing is stuck. Exits with 1 and every row at fault if that is not so. Works while `jumak up` is running, and on a data
-/// folder or a backup that nobody uses.
+/// charged; nothing is stuck. Exits with 1 and every row at fault if that is not so. Works while `jumak up` is running, on a data
+/// folder or a backup that nobody uses, and on a mesh whose databases and bus are configured.
 #[derive(Clone, Debug, clap::Args)]
 pub struct Args {
     #[command(flatten)]
     place: Place,
     #[command(flatten)]
-    configured: Configured,
+    targeted: Targeted,
     /// Print one JSON object instead of a table
     #[arg(long)]
     json: bool,
@@ -55,11 +53,11 @@ pub struct Args {
 
 /// Runs `jumak audit`: true if the books are in order.
 pub async fn run(args: &Args) -> anyhow::Result<bool> {
-    let (folder, config) = (args.place.folder()?, args.configured.load()?);
+    let (folder, config) = (args.place.folder()?, args.targeted.load()?);
     let grace = SignedDuration::try_from(args.grace)?;
     let mut reading = read(&folder, &config, grace).await?;
     let mut verdict = judge(&reading);
-    if !verdict.passed() && folder.is_locked()? {
+    if !verdict.passed() && bus::is_live(&folder, &config)? {
         let seconds = args.grace.as_secs();
         eprintln!("not all is in order, which in a running system may settle by itself; looking again in {seconds} s");
         tokio::time::sleep(args.grace).await;

@@ -6,10 +6,10 @@ use anyhow::{Context as _, bail};
 use jiff::{SignedDuration, Timestamp};
 use mesh::{
     Clock, Database, Event,
-    bus::embedded::backlog::{Backlog, backlogs},
+    bus::embedded::backlog::Backlog,
     clock::from_micros,
     config::Config,
-    db::StoreError,
+    db::{Engine, StoreError},
     store::entity::{incarnation, outbox, request},
 };
 use mypage::audit::BookingRow;
@@ -26,9 +26,10 @@ use sea_orm::{
 };
 use uuid::Uuid;
 
+use super::bus::{BusBooks, is_live};
 use crate::{
     backup::Writers,
-    embedded::{DataFolder, Hearing, Member},
+    house::{DataFolder, Hearing, Member},
 };
 
 /// How many events are read at a time.
@@ -125,9 +126,10 @@ pub struct OpenRequest {
     pub attempt: u32,
 }
 
-/// Reads the books in `folder`, and those that `config` says are elsewhere. Those in the folder are read as they are at one moment.
+/// Reads the books in `folder`, and those that `config` says are elsewhere. Those in the folder are read as they are at one moment,
+/// those elsewhere each as it is at one moment.
 pub async fn read(folder: &DataFolder, config: &Config, grace: SignedDuration) -> anyhow::Result<Reading> {
-    let live = folder.is_locked()?;
+    let live = is_live(folder, config)?;
     // In a box: futures within futures, down to the driver's, are deeper than the compiler looks.
     let books = Box::pin(Books::open(folder, config, live)).await?;
     let reading = books.read(live, grace).await;
@@ -138,15 +140,13 @@ pub async fn read(folder: &DataFolder, config: &Config, grace: SignedDuration) -
 /// The databases of all contexts and of the bus.
 struct Books {
     contexts: Vec<(Member, Database)>,
-    bus: Database,
+    bus: BusBooks,
 }
 
 impl Books {
     async fn open(folder: &DataFolder, config: &Config, live: bool) -> anyhow::Result<Self> {
-        if !folder.bus_file().exists() {
-            bail!("there is no data folder of jumak at {}; name one with --data", folder.path().display());
-        }
-        let (mut files, mut ours, mut contexts) = (Vec::new(), Vec::new(), Vec::new());
+        let bus = BusBooks::open(folder, config).await?;
+        let (mut files, mut held, mut contexts) = (Vec::new(), Vec::new(), Vec::new());
         for member in Member::ALL {
             let file = folder.database_file(member.name());
             let database = match config.database_url(member.name()) {
@@ -157,17 +157,18 @@ impl Books {
             let database = database.with_context(|| format!("the database of {member} cannot be read"))?;
             if config.database_url(member.name()).is_none() {
                 files.push(file);
-                ours.push(database.clone());
             }
+            held.push(database.clone());
             contexts.push((member, database));
         }
-        let bus = Database::open_file_to_read(&folder.bus_file(), 1).await.context("the bus cannot be read")?;
-        files.push(folder.bus_file());
-        ours.push(bus.clone());
+        if let BusBooks::File(database) = &bus {
+            files.push(folder.bus_file());
+            held.push(database.clone());
+        }
 
         // Nobody writes in a house that is closed, and what is not written to need not be writable.
         let writers = if live { Some(Writers::stop(&files).await?) } else { None };
-        for database in &ours {
+        for database in &held {
             hold_still(database).await?;
         }
         if let Some(writers) = writers {
@@ -223,9 +224,9 @@ impl Books {
             unbalanced: payment::audit::unbalanced(payment).await?,
             charges: provider::audit::charges(provider).await?,
             my_page,
+            backlogs: self.bus.backlogs(&hearers, &events).await?,
             events,
             open_requests,
-            backlogs: backlogs(&self.bus).await?.into_iter().filter(|one| hearers.contains(&one.consumer)).collect(),
             hearers,
         };
         if !live {
@@ -276,8 +277,15 @@ async fn open_to_read(url: &str) -> Result<Database, StoreError> {
 
 /// Lets a database that has one connection see from here on what it sees now: its transaction is never ended.
 async fn hold_still(database: &Database) -> anyhow::Result<()> {
-    database.read().execute_unprepared("BEGIN").await?;
-    database.read().execute_unprepared("SELECT 1 FROM sqlite_schema LIMIT 1").await?;
+    let (begin, look) = match database.engine() {
+        Engine::Sqlite => ("BEGIN", "SELECT 1 FROM sqlite_schema LIMIT 1"),
+        Engine::Postgres => ("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY", "SELECT 1 FROM outbox LIMIT 1"),
+        Engine::MySql => {
+            ("SET SESSION TRANSACTION ISOLATION LEVEL REPEATABLE READ", "START TRANSACTION WITH CONSISTENT SNAPSHOT")
+        }
+    };
+    database.read().execute_unprepared(begin).await?;
+    database.read().execute_unprepared(look).await?;
     Ok(())
 }
 

@@ -15,10 +15,18 @@ mod tests;
 
 use std::time::Duration;
 
+use anyhow::Context as _;
 use prost_reflect::{DynamicMessage, MethodDescriptor};
 
 use self::{methods::Methods, only::Field, send::Header};
-use crate::cli::{duration, output};
+use crate::{
+    cli::{
+        duration, output,
+        place::Configured,
+        target::{self, MESH},
+    },
+    house::Member,
+};
 
 /// Where `jumak up` takes calls unless told otherwise.
 pub const DEFAULT_TARGET: &str = "http://127.0.0.1:8088";
@@ -36,9 +44,11 @@ pub struct Args {
     /// The request as JSON: here, in a file (@FILE), or from standard input (-)
     #[arg(value_name = "JSON", default_value = "{}")]
     request: String,
-    /// The server
+    /// The server; `mesh` for whichever process of the local mesh serves the RPC
     #[arg(long, value_name = "URL", env = "JUMAK_TARGET", hide_env_values = true, default_value = DEFAULT_TARGET)]
     target: String,
+    #[command(flatten)]
+    configured: Configured,
     /// The token to call with, as `jumak token` prints it
     #[arg(long, value_name = "TOKEN", env = "TOKEN", hide_env_values = true)]
     token: Option<String>,
@@ -79,7 +89,10 @@ pub async fn run(args: &Args) -> anyhow::Result<bool> {
     let only = args.only.as_deref().map(|path| Field::find(&method.output(), path)).transpose()?;
     let mut request = send::request(message, args.token.as_deref(), &args.metadata)?;
     send::limit(&mut request, &method, args.timeout);
-    let channel = send::connect(&args.target).await?;
+    let channel = match args.target.as_str() {
+        MESH => target::connect(&target::local_mesh(&args.configured)?, server_of(&method)?).await?,
+        target => send::connect(target).await?,
+    };
     match send::send(channel, &method, request, |reply| print(only.as_ref(), &method, &reply)).await? {
         Ok(()) => Ok(true),
         Err(status) => {
@@ -87,6 +100,13 @@ pub async fn run(args: &Args) -> anyhow::Result<bool> {
             Ok(false)
         }
     }
+}
+
+/// The context that serves the RPC.
+fn server_of(method: &MethodDescriptor) -> anyhow::Result<Member> {
+    let service = method.parent_service();
+    let serves = |member: &Member| member.services().contains(&service.full_name());
+    Member::ALL.into_iter().find(serves).with_context(|| format!("nobody here serves {}", service.full_name()))
 }
 
 fn print(only: Option<&Field>, method: &MethodDescriptor, reply: &DynamicMessage) -> anyhow::Result<()> {

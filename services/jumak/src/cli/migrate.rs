@@ -4,27 +4,34 @@ use super::{
     output,
     place::{Configured, Place},
 };
-use crate::embedded::{Member, open_database};
+use crate::house::{self, DataFolder, Member};
 
 /// Bring the databases up to date without starting anything.
 ///
-/// `jumak up` does the same when it starts. This is for whoever wants to see it happen before.
+/// `jumak up` and `jumak serve` do the same when they start. This is for whoever wants to see it happen before, or has
+/// `jumak serve --no-migrate` wait for it.
 #[derive(Debug, clap::Args)]
 pub struct Args {
+    /// The contexts [default: all of them]
+    #[arg(value_name = "CONTEXT")]
+    contexts: Vec<Member>,
     #[command(flatten)]
     place: Place,
     #[command(flatten)]
     configured: Configured,
 }
 
-/// Migrates every context's database, one after the other.
+/// Migrates the contexts' databases, one after the other.
 pub async fn run(args: &Args) -> anyhow::Result<()> {
     let config = args.configured.load()?;
-    let folder = args.place.folder()?;
+    let members = if args.contexts.is_empty() { &Member::ALL } else { &*args.contexts };
+    let is_in_folder = |member: &Member| config.database_url(member.name()).is_none();
+    let folder = if members.iter().any(is_in_folder) { Some(args.place.folder()?) } else { None };
     // One migrator at a time, and none under a running system.
-    let _lock = folder.lock()?;
-    for member in Member::ALL {
-        let (database, steps) = open_database(member, &folder, &config).await?;
+    let _lock = folder.as_ref().map(DataFolder::lock).transpose()?;
+    for member in members {
+        let database = house::open(*member, folder.as_ref(), &config).await?;
+        let steps = house::migrate(*member, &database).await?;
         database.close().await;
         let done = if steps.is_empty() { "up to date".to_owned() } else { steps.join(", ") };
         output::line(format_args!("{:<12} {done}", member.name()))?;

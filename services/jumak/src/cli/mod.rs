@@ -5,13 +5,16 @@ pub mod failure;
 pub mod migrate;
 pub mod output;
 pub mod place;
+pub mod serve;
 pub mod shell;
+pub mod signals;
+pub mod target;
 pub mod token;
 pub mod up;
 
 use clap::{Parser, Subcommand};
 
-use crate::{audit, backup, call, demo};
+use crate::{audit, backup, bench, bus_tools, call, demo};
 
 /// Stays, meals, goods and cars, sold on one gRPC mesh.
 ///
@@ -28,6 +31,7 @@ pub struct Cli {
 #[derive(Debug, Subcommand)]
 enum Command {
     Up(up::Args),
+    Serve(serve::Args),
     Token(token::Args),
     Call(call::Args),
     Migrate(migrate::Args),
@@ -35,6 +39,12 @@ enum Command {
     Backup(backup::BackupArgs),
     Restore(backup::RestoreArgs),
     Demo(demo::Args),
+    DeadLetters(bus_tools::DeadLettersArgs),
+    Republish(bus_tools::RepublishArgs),
+    Bench(bench::Args),
+    /// What a benchmark compares with; it starts this itself
+    #[command(hide = true)]
+    BenchEcho(bench::compare::echo::Args),
 }
 
 impl Cli {
@@ -42,6 +52,7 @@ impl Cli {
     pub async fn run(self) -> anyhow::Result<bool> {
         match &self.command {
             Command::Up(args) => up::run(args).await.map(|()| true),
+            Command::Serve(args) => serve::run(args).await.map(|()| true),
             Command::Token(args) => token::run(args).map(|()| true),
             Command::Call(args) => call::run(args).await,
             Command::Migrate(args) => migrate::run(args).await.map(|()| true),
@@ -49,6 +60,10 @@ impl Cli {
             Command::Backup(args) => backup::backup(args).await,
             Command::Restore(args) => backup::restore(args).await,
             Command::Demo(args) => demo::run(args).await,
+            Command::DeadLetters(args) => bus_tools::dead_letters(args).await.map(|()| true),
+            Command::Republish(args) => bus_tools::republish(args).await.map(|()| true),
+            Command::Bench(args) => bench::run(args).await,
+            Command::BenchEcho(args) => bench::compare::echo::serve(args).await.map(|()| true),
         }
     }
 }

@@ -4,10 +4,7 @@ use std::time::Duration;
 
 use mesh::Role;
 
-use super::{
-    duration, output,
-    place::{Configured, Place},
-};
+use super::{duration, output, place::Place, target::Targeted};
 use crate::embedded::Keyring;
 
 /// A longer one is a password that nobody can change.
@@ -32,14 +29,16 @@ pub struct Args {
     #[command(flatten)]
     place: Place,
     #[command(flatten)]
-    configured: Configured,
+    targeted: Targeted,
 }
 
 /// Prints the token.
 pub fn run(args: &Args) -> anyhow::Result<()> {
-    let config = args.configured.load()?;
+    let config = args.targeted.load()?;
     let folder = args.place.folder()?;
-    folder.create()?;
+    if config.auth.issuer_key_file.is_none() {
+        folder.create()?;
+    }
     let keys = Keyring::open(&folder, &config.auth, [])?;
     output::line(keys.mint(&args.user, &args.roles, args.ttl)?)?;
     Ok(())

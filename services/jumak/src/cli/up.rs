@@ -1,7 +1,6 @@
 //! `jumak up`: everything in one process, until it is told to stop.
 
 mod banner;
-mod signals;
 
 use std::{
     future::Future,
@@ -9,19 +8,17 @@ use std::{
     time::{Duration, Instant},
 };
 
-use mesh::{config::Config, telemetry};
+use mesh::{config::Config, telemetry::Telemetry};
 
-use self::signals::Signals;
 use super::{
     output,
-    place::{Configured, Place},
+    place::{Configured, Place, address},
+    signals::{INTERRUPTED, Signals},
 };
 use crate::embedded::{Data, Optional, Options, System};
 
 /// A start that takes longer says so: somebody is waiting.
 const PATIENCE: Duration = Duration::from_secs(2);
-/// What a shell expects of a process that was interrupted.
-const INTERRUPTED: i32 = 130;
 
 /// Run everything in one process.
 ///
@@ -47,8 +44,14 @@ pub struct Args {
 /// Starts the system, says what to type next, and stops it on a signal.
 pub async fn run(args: &Args) -> anyhow::Result<()> {
     let begun = Instant::now();
-    let config = config(args)?;
-    telemetry::init(&config.log)?;
+    let config = args.configured.load_for(args.listen)?;
+    let telemetry = Telemetry::start(&config, "jumak").await?;
+    let ended = up(args, config, telemetry.metrics_address(), begun).await;
+    telemetry.stop().await;
+    ended
+}
+
+async fn up(args: &Args, config: Config, metrics: Option<SocketAddr>, begun: Instant) -> anyhow::Result<()> {
     let data = if args.ephemeral { Data::Ephemeral } else { Data::Folder(args.place.folder()?.path().to_owned()) };
     let mut signals = Signals::new()?;
     let config_file = args.configured.config.clone();
@@ -59,7 +62,7 @@ pub async fn run(args: &Args) -> anyhow::Result<()> {
         // Nothing is under way yet.
         () = signals.next() => std::process::exit(INTERRUPTED),
     };
-    output::line(banner::banner(&system, config_file.as_deref(), begun.elapsed())?)?;
+    output::line(banner::banner(&system, config_file.as_deref(), metrics, begun.elapsed())?)?;
 
     tokio::select! {
         () = signals.next() => {}
@@ -72,38 +75,12 @@ pub async fn run(args: &Args) -> anyhow::Result<()> {
     }
 }
 
-/// The configuration, in which the option stands for the variable of that name, so that its value is checked like any other.
-fn config(args: &Args) -> anyhow::Result<Config> {
-    let Some(listen) = args.listen else { return args.configured.load() };
-    let environment = std::env::vars_os()
-        .filter_map(|(name, value)| Some((name.into_string().ok()?, value.to_string_lossy().into_owned())))
-        .chain([("JUMAK_LISTEN".to_owned(), listen.to_string())]);
-    Ok(Config::from_sources(args.configured.config.as_deref(), environment)?)
-}
-
-fn address(text: &str) -> Result<SocketAddr, String> {
-    text.parse().map_err(|_| format!("`{text}` is no address with a port, as in 127.0.0.1:8088"))
-}
-
 async fn patiently<T>(starting: impl Future<Output = T>) -> T {
     let mut starting = std::pin::pin!(starting);
     loop {
         match tokio::time::timeout(PATIENCE, &mut starting).await {
             Ok(started) => return started,
             Err(_) => eprintln!("still starting: the databases are being opened and brought up to date …"),
-        }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn what_is_no_address_is_answered_with_one() {
-        assert_eq!(address("[::1]:0").unwrap().port(), 0);
-        for text in ["", "foo", "8088", "127.0.0.1", "localhost:8088"] {
-            assert!(address(text).unwrap_err().contains("as in 127.0.0.1:8088"), "{text}");
         }
     }
 }

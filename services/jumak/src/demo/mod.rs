@@ -2,7 +2,7 @@
 
 mod expect;
 mod hotel;
-mod people;
+pub(crate) mod people;
 mod stage;
 mod teller;
 
@@ -11,7 +11,10 @@ use std::io;
 use clap::ValueEnum;
 
 use self::{hotel::Hotel, stage::Stage, teller::Teller};
-use crate::cli::place::{Configured, Place};
+use crate::cli::{
+    place::{Configured, Place},
+    target::{MESH, local_mesh},
+};
 
 /// Whose story.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -29,7 +32,7 @@ pub enum Story {
 pub struct Args {
     /// The story
     story: Story,
-    /// The server to tell it on [default: a system of its own]
+    /// The server to tell it on, or `mesh` for the local mesh [default: a system of its own]
     #[arg(long, value_name = "URL")]
     target: Option<String>,
     #[command(flatten)]
@@ -40,7 +43,8 @@ pub struct Args {
 
 /// Tells the story; false means that a line of it does not hold.
 pub async fn run(args: &Args) -> anyhow::Result<bool> {
-    let stage = match &args.target {
+    let stage = match args.target.as_deref() {
+        Some(MESH) => Stage::on_mesh(&local_mesh(&args.configured)?).await?,
         Some(target) => Stage::at(target, &args.place.folder()?, &args.configured.load()?).await?,
         None => Stage::of_its_own().await?,
     };

@@ -5,6 +5,7 @@ use contracts::{
     reservation::v1::reservation_service_client::ReservationServiceClient,
     room::v1::room_service_client::RoomServiceClient,
 };
+use mesh::config::Config;
 use tonic::{
     Request, Status,
     metadata::AsciiMetadataValue,
@@ -12,39 +13,76 @@ use tonic::{
     transport::Channel,
 };
 
+use crate::{cli::target, house::Member};
+
 /// A connection on which every call carries its caller's token.
 pub type Line = InterceptedService<Channel, Bearer>;
 
+/// Where each context is called.
+#[derive(Clone, Debug)]
+pub struct Lines {
+    rooms: Channel,
+    reservations: Channel,
+    payments: Channel,
+    my_page: Channel,
+}
+
+impl Lines {
+    /// Connections to the contexts of the mesh that `config` describes.
+    pub async fn of_mesh(config: &Config) -> anyhow::Result<Self> {
+        Ok(Self {
+            rooms: target::connect(config, Member::Room).await?,
+            reservations: target::connect(config, Member::Reservation).await?,
+            payments: target::connect(config, Member::Payment).await?,
+            my_page: target::connect(config, Member::Mypage).await?,
+        })
+    }
+}
+
+/// One process serves all of them.
+impl From<Channel> for Lines {
+    fn from(channel: Channel) -> Self {
+        Self { rooms: channel.clone(), reservations: channel.clone(), payments: channel.clone(), my_page: channel }
+    }
+}
+
 /// A person.
 #[derive(Clone, Debug)]
-pub struct Person(Line);
+pub struct Person {
+    lines: Lines,
+    bearer: Bearer,
+}
 
 impl Person {
     /// The person with that token.
-    pub fn new(channel: Channel, token: &str) -> anyhow::Result<Self> {
+    pub fn new(lines: impl Into<Lines>, token: &str) -> anyhow::Result<Self> {
         let mut value: AsciiMetadataValue = format!("Bearer {token}").parse()?;
         value.set_sensitive(true);
-        Ok(Self(InterceptedService::new(channel, Bearer(value))))
+        Ok(Self { lines: lines.into(), bearer: Bearer(value) })
+    }
+
+    fn on(&self, channel: &Channel) -> Line {
+        InterceptedService::new(channel.clone(), self.bearer.clone())
     }
 
     /// Calls the room context.
     pub fn rooms(&self) -> RoomServiceClient<Line> {
-        RoomServiceClient::new(self.0.clone())
+        RoomServiceClient::new(self.on(&self.lines.rooms))
     }
 
     /// Calls the reservation context.
     pub fn reservations(&self) -> ReservationServiceClient<Line> {
-        ReservationServiceClient::new(self.0.clone())
+        ReservationServiceClient::new(self.on(&self.lines.reservations))
     }
 
     /// Calls the payment context.
     pub fn payments(&self) -> PaymentServiceClient<Line> {
-        PaymentServiceClient::new(self.0.clone())
+        PaymentServiceClient::new(self.on(&self.lines.payments))
     }
 
     /// Calls my page.
     pub fn my_page(&self) -> MyPageServiceClient<Line> {
-        MyPageServiceClient::new(self.0.clone())
+        MyPageServiceClient::new(self.on(&self.lines.my_page))
     }
 }
 

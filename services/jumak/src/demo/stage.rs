@@ -7,7 +7,7 @@ use mesh::{Role, config::Config};
 use tonic::transport::{Channel, Endpoint};
 use uuid::Uuid;
 
-use super::people::Person;
+use super::people::{Lines, Person};
 use crate::{
     audit::{self, Rule},
     embedded::{DataFolder, Keyring, Options, System},
@@ -23,7 +23,7 @@ const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 /// A system to tell a story on.
 #[derive(Debug)]
 pub struct Stage {
-    channel: Channel,
+    lines: Lines,
     house: House,
     /// Tells this telling's people from those of any other.
     telling: String,
@@ -40,25 +40,23 @@ impl Stage {
     pub async fn of_its_own() -> anyhow::Result<Self> {
         let system = System::start(Options::ephemeral()).await?;
         let target = format!("http://{}", system.address());
-        Self::new(&target, House::Own(Box::new(system))).await
+        Ok(Self::new(connect(&target).await?.into(), House::Own(Box::new(system))))
     }
 
     /// The system that takes calls at `target` and whose keys are in `folder`.
     pub async fn at(target: &str, folder: &DataFolder, config: &Config) -> anyhow::Result<Self> {
         let keys = Keyring::open(folder, &config.auth, [])?;
-        Self::new(target, House::Others(Box::new(keys))).await
+        Ok(Self::new(connect(target).await?.into(), House::Others(Box::new(keys))))
     }
 
-    async fn new(target: &str, house: House) -> anyhow::Result<Self> {
-        let endpoint = Endpoint::from_shared(target.to_owned())
-            .with_context(|| format!("the target {target} is no URL, as in http://127.0.0.1:8088"))?;
-        let channel = endpoint
-            .connect_timeout(CONNECT_TIMEOUT)
-            .connect()
-            .await
-            .with_context(|| format!("nothing answers at {target}"))?;
-        let telling = format!("{:08x}", Uuid::new_v4().as_fields().0);
-        Ok(Self { channel, house, telling })
+    /// The mesh that `config`, which is its operator's, describes.
+    pub async fn on_mesh(config: &Config) -> anyhow::Result<Self> {
+        let keys = Keyring::open(&DataFolder::local_mesh()?, &config.auth, [])?;
+        Ok(Self::new(Lines::of_mesh(config).await?, House::Others(Box::new(keys))))
+    }
+
+    fn new(lines: Lines, house: House) -> Self {
+        Self { lines, house, telling: format!("{:08x}", Uuid::new_v4().as_fields().0) }
     }
 
     /// A person whom nobody has met before.
@@ -68,7 +66,7 @@ impl Stage {
             House::Own(system) => system.mint(&subject, roles, TOKEN_LIFETIME)?,
             House::Others(keys) => keys.mint(&subject, roles, TOKEN_LIFETIME)?,
         };
-        Person::new(self.channel.clone(), &token)
+        Person::new(self.lines.clone(), &token)
     }
 
     /// Whether the system was started for the story.
@@ -111,6 +109,13 @@ impl Stage {
             House::Others(_) => Ok(()),
         }
     }
+}
+
+async fn connect(target: &str) -> anyhow::Result<Channel> {
+    let endpoint = Endpoint::from_shared(target.to_owned())
+        .with_context(|| format!("the target {target} is no URL, as in http://127.0.0.1:8088"))?;
+    let connected = endpoint.connect_timeout(CONNECT_TIMEOUT).connect().await;
+    connected.with_context(|| format!("nothing answers at {target}"))
 }
 
 async fn prove(system: &System) -> anyhow::Result<u64> {

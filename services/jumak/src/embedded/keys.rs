@@ -5,14 +5,14 @@ use std::{collections::BTreeMap, path::Path, time::Duration};
 use mesh::{
     Role,
     auth::{
-        keys::SigningKey,
+        keys::{PublicKey, SigningKey},
         token::{Issuer, ServiceTokens},
         verify::{Trust, TrustedIssuer},
     },
     config::AuthConfig,
 };
 
-use super::folder::DataFolder;
+use crate::house::DataFolder;
 
 /// Whose key signs people's tokens.
 const ISSUER: &str = "issuer";
@@ -36,7 +36,12 @@ impl Keyring {
         let key = |owner: &str| SigningKey::load_or_create(&folder.key_file(owner));
         let contexts = contexts.into_iter().map(|name| Ok((name, key(name)?))).collect::<anyhow::Result<_>>()?;
         let hint = hint(&data_option(folder)?);
-        Ok(Self { auth: auth.clone(), issuer: key(ISSUER)?, contexts, hint })
+        let issuer = match &auth.issuer_key_file {
+            // Never made: a new one would be believed by nobody who has the public half of the old one.
+            Some(file) => SigningKey::load(file)?,
+            None => key(ISSUER)?,
+        };
+        Ok(Self { auth: auth.clone(), issuer, contexts, hint })
     }
 
     /// The same keys, whose hints name the configuration file as well: it may name the issuer.
@@ -60,10 +65,20 @@ impl Keyring {
         let contexts = self.contexts.iter().map(|(name, key)| ((*name).to_owned(), vec![key.public().clone()]));
         Trust {
             context: context.to_owned(),
-            issuers: vec![issuer],
+            issuers: Vec::from_iter(self.auth.built_in.then_some(issuer)),
             contexts: contexts.collect(),
             hint: self.hint.clone(),
         }
+    }
+
+    /// The public half of the issuer's key.
+    pub fn issuer(&self) -> &PublicKey {
+        self.issuer.public()
+    }
+
+    /// The public half of a context's key, if it is among these.
+    pub fn public_key_of(&self, context: &str) -> Option<&PublicKey> {
+        self.contexts.get(context).map(SigningKey::public)
     }
 
     /// A token for the person `subject`.

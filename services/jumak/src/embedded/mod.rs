@@ -4,59 +4,35 @@
 //! circuits; they call each other through the same client and server layers, with the socket left out; and the bus is a file
 //! beside theirs. Nothing is shared but the listener, the loops' supervision and the clock.
 
-mod contexts;
-mod folder;
 mod keys;
 mod options;
 mod start;
-mod stop;
 #[cfg(test)]
 mod tests;
 
-use std::{collections::BTreeMap, net::SocketAddr, time::Duration};
+use std::{net::SocketAddr, time::Duration};
 
-use mesh::{
-    Database, Role,
-    auth::verify::user_name,
-    background::Background,
-    client::InProcess,
-    config::Config,
-    server::{ContextService, ServeError},
-};
+use anyhow::Context as _;
+use mesh::{Database, Role, auth::verify::user_name, config::Config};
 use tempfile::TempDir;
-use tokio::task::JoinHandle;
-use tokio_util::sync::CancellationToken;
 
 pub use self::{
-    contexts::{Hearing, Member, Optional},
-    folder::{DataFolder, LOCK_FILE, Lock},
     keys::{Keyring, config_option, data_option},
-    options::{Data, Options},
+    options::{Data, Optional, Options},
     start::open_database,
 };
+use crate::house::House;
+pub use crate::house::{DataFolder, Hearing, LOCK_FILE, Lock, Member};
 
 /// A running system, to be ended with [`stop`](Self::stop): its loops would outlive it otherwise.
 #[derive(Debug)]
 pub struct System {
     config: Config,
-    address: SocketAddr,
     folder: DataFolder,
     keys: Keyring,
-    databases: BTreeMap<&'static str, Database>,
-    services: BTreeMap<&'static str, ContextService>,
-    registry: InProcess,
-    background: Background,
-    serving: Serving,
+    house: House,
     lock: Lock,
     ephemeral: Option<TempDir>,
-}
-
-/// The listener's task, and what ends it.
-#[derive(Debug)]
-struct Serving {
-    stop: CancellationToken,
-    ended: CancellationToken,
-    task: JoinHandle<Result<(), ServeError>>,
 }
 
 impl System {
@@ -67,7 +43,7 @@ impl System {
 
     /// Where it takes calls.
     pub fn address(&self) -> SocketAddr {
-        self.address
+        self.house.address()
     }
 
     /// How it is configured.
@@ -92,29 +68,34 @@ impl System {
 
     /// The database of a context, if the context runs here.
     pub fn database(&self, context: &str) -> Option<&Database> {
-        self.databases.get(context)
+        self.house.database(context)
     }
 
     /// From now on the other contexts' calls to `context` find nobody, as if its process had stopped. Calls over the socket and its
     /// own loops are not touched.
     pub fn cut_off(&self, context: &str) {
-        self.registry.remove(context);
+        self.house.cut_off(context);
     }
 
     /// Ends [`cut_off`](Self::cut_off).
     pub fn reconnect(&self, context: &str) {
-        if let Some(service) = self.services.get(context) {
-            self.registry.register(context, service.in_process());
-        }
+        self.house.reconnect(context);
     }
 
     /// Resolves if the listener ends by itself, which it does only when it fails.
     pub async fn ended(&self) {
-        self.serving.ended.cancelled().await;
+        self.house.ended().await;
     }
 
     /// Stops in an order in which nothing is cut short that could be finished, within the configured drain deadline.
     pub async fn stop(self) -> anyhow::Result<()> {
-        stop::stop(self).await
+        let Self { house, lock, ephemeral, .. } = self;
+        let stopped = house.stop().await;
+        // Let go of before it is removed.
+        drop(lock);
+        if let Some(folder) = ephemeral {
+            folder.close().context("the temporary folder was not removed")?;
+        }
+        stopped
     }
 }

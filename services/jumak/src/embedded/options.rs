@@ -6,9 +6,25 @@ use std::{
     path::PathBuf,
 };
 
+use clap::ValueEnum;
 use mesh::{Clock, config::Config};
 
-use super::contexts::Optional;
+use crate::house::Member;
+
+/// A context that the others do without.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, ValueEnum)]
+pub enum Optional {
+    /// What concerns a user, read from a model of its own.
+    Mypage,
+}
+
+impl From<Optional> for Member {
+    fn from(optional: Optional) -> Self {
+        match optional {
+            Optional::Mypage => Self::Mypage,
+        }
+    }
+}
 
 /// Where a system keeps what it knows.
 #[derive(Clone, Debug, PartialEq, Eq)]

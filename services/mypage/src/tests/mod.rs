@@ -19,7 +19,7 @@ use mesh::{
     context::{Handled, Policies},
     watch::Following,
 };
-use tempfile::TempDir;
+use servers::engine::FreshDatabase;
 use tonic::{Request, Status};
 
 use crate::{Migrator, grpc::MyPages, policies::Projection};
@@ -35,7 +35,7 @@ pub fn today() -> Timestamp {
 
 /// The context on a database of its own.
 pub struct House {
-    _folder: TempDir,
+    _kept: FreshDatabase,
     pub database: Database,
     pub clock: Clock,
     pub policies: Projection,
@@ -44,13 +44,13 @@ pub struct House {
 
 impl House {
     pub async fn open() -> Self {
-        let folder = tempfile::tempdir().expect("a folder");
-        let database = Database::open_file(&folder.path().join("mypage.db"), 4).await.expect("a database");
+        let kept = FreshDatabase::new().await.expect("a database");
+        let database = Database::connect(kept.url(), 4).await.expect("a connection");
         mesh::store::migrate::<Migrator>(&database).await.expect("migrations");
         let clock = Clock::manual(today());
         let policies = Projection { clock: clock.clone() };
         let service = MyPages::new(database.clone(), Background::new(), clock.clone()).await.expect("a service");
-        Self { _folder: folder, database, clock, policies, service }
+        Self { _kept: kept, database, clock, policies, service }
     }
 
     /// Handles a batch of events in one transaction, as the consumer does, and tells what became of each.

@@ -19,6 +19,7 @@ use mesh::{
     store::entity::outbox,
 };
 use sea_orm::{EntityTrait, QueryOrder};
+use servers::engine::FreshDatabase;
 use uuid::Uuid;
 
 use self::till::Till;
@@ -45,7 +46,7 @@ struct Bench {
     clock: Clock,
     till: Arc<Till>,
     app: Arc<App>,
-    folder: tempfile::TempDir,
+    kept: FreshDatabase,
 }
 
 fn now() -> Timestamp {
@@ -104,23 +105,23 @@ fn reason<T: std::fmt::Debug>(outcome: Result<T, Error>) -> Reason {
 }
 
 async fn bench() -> Bench {
-    Bench::at(tempfile::tempdir().expect("folder"), Clock::manual(now()), Arc::default()).await
+    Bench::at(FreshDatabase::new().await.expect("a database"), Clock::manual(now()), Arc::default()).await
 }
 
 impl Bench {
-    async fn at(folder: tempfile::TempDir, clock: Clock, till: Arc<Till>) -> Self {
-        let database = Database::open_file(&folder.path().join("payment.db"), 4).await.expect("database");
+    async fn at(kept: FreshDatabase, clock: Clock, till: Arc<Till>) -> Self {
+        let database = Database::connect(kept.url(), 4).await.expect("a connection");
         mesh::store::migrate::<store::Migrator>(&database).await.expect("migrated");
         let app = App::new(database.clone(), till.clone(), clock.clone(), Background::new(), Settings::default());
-        Self { database, clock, till, app: app.expect("settings"), folder }
+        Self { database, clock, till, app: app.expect("settings"), kept }
     }
 
-    /// The process is killed and started again: only the file, the provider and the time go on.
+    /// The process is killed and started again: only the database, the provider and the time go on.
     async fn restart(self) -> Self {
-        let Self { database, clock, till, app, folder } = self;
+        let Self { database, clock, till, app, kept } = self;
         drop(app);
         database.close().await;
-        Self::at(folder, clock, till).await
+        Self::at(kept, clock, till).await
     }
 
     async fn create(&self, order: Order) -> Result<Payment, Error> {

@@ -22,6 +22,7 @@ use mesh::{
     money::Money,
     server::ContextService,
 };
+use servers::engine::Databases;
 use tokio::time::Instant;
 use tonic::Status;
 use uuid::Uuid;
@@ -31,7 +32,7 @@ use crate::audit;
 
 /// One process, with the contexts that a test starts in it.
 struct House {
-    folder: tempfile::TempDir,
+    databases: Databases,
     registry: InProcess,
     issuer: SigningKey,
     reservation: SigningKey,
@@ -70,7 +71,7 @@ impl House {
     async fn open() -> Self {
         let [issuer, reservation, payment] = std::array::from_fn(|_| SigningKey::generate());
         let house = Self {
-            folder: tempfile::tempdir().expect("folder"),
+            databases: Databases::new(),
             registry: InProcess::new(),
             issuer,
             reservation,
@@ -112,8 +113,8 @@ impl House {
     }
 
     async fn database<M: sea_orm_migration::MigratorTrait>(&self, name: &str) -> Database {
-        let path = self.folder.path().join(format!("{name}.db"));
-        let database = Database::open_file(&path, 4).await.expect("database");
+        let url = self.databases.url(name).await.expect("a database");
+        let database = Database::connect(&url, 4).await.expect("a connection");
         mesh::store::migrate::<M>(&database).await.expect("migrated");
         database
     }
@@ -305,13 +306,13 @@ async fn with_the_provider_gone_payment_says_so_and_works_again_when_it_is_back(
 async fn a_late_charge_survives_a_restart_of_both() {
     let house = House::open().await;
     house.pay(1, "tok_timeout_then_approved").await.expect("unknown");
-    let House { folder, registry, issuer, reservation, payment, background } = house;
-    // Everything that ran is gone: only the files and the keys are left.
+    let House { databases, registry, issuer, reservation, payment, background } = house;
+    // Everything that ran is gone: only the databases and the keys are left.
     background.drain(Duration::from_secs(1)).await;
     registry.remove("payment");
     registry.remove("provider");
     let house =
-        House { folder, registry: InProcess::new(), issuer, reservation, payment, background: Background::new() };
+        House { databases, registry: InProcess::new(), issuer, reservation, payment, background: Background::new() };
     house.start_provider().await;
     house.start_payment().await;
     house.comes_to(1, payment::State::Approved).await;

@@ -2,6 +2,7 @@
 
 use jiff::SignedDuration;
 use sea_orm::{ColumnTrait, ConnectionTrait, EntityTrait, QueryFilter, sea_query::Expr};
+use servers::engine::Engine;
 use uuid::Uuid;
 
 use super::{bench, charged, declined, order};
@@ -188,12 +189,13 @@ async fn a_database_that_takes_no_writes_is_not_asked_without_a_pause() {
     let bench = bench().await;
     bench.till.loses_answer(charged());
     bench.create(order(1)).await.expect("pending");
-    let read_only = "CREATE TRIGGER read_only BEFORE UPDATE ON payment BEGIN SELECT RAISE(ABORT, 'read only'); END";
-    bench.database.for_migrations().execute_unprepared(read_only).await.expect("trigger");
+    let engine = Engine::chosen().expect("an engine");
+    let no_updates = engine.to_refuse("UPDATE", "payment");
+    bench.database.for_migrations().execute_unprepared(&no_updates).await.expect("trigger");
     bench.clock.advance(SignedDuration::from_secs(5));
     assert_eq!(bench.app.recover_once().await.expect("a look"), 0, "nothing was done");
     assert_eq!(bench.till.looks(), 0, "what is not claimed is not asked about");
-    bench.database.for_migrations().execute_unprepared("DROP TRIGGER read_only").await.expect("trigger");
+    bench.database.for_migrations().execute_unprepared(&engine.to_refuse_no_more("payment")).await.expect("trigger");
     assert_eq!(bench.app.recover_once().await.expect("a look"), 1);
     assert_eq!(bench.state(1).await, State::Approved);
 }

@@ -7,6 +7,7 @@ use std::sync::Arc;
 
 use jiff::{SignedDuration, Timestamp};
 use mesh::{Clock, Database, Error, Reason, Refusal, money::Money};
+use servers::engine::FreshDatabase;
 use tonic::Status;
 
 use crate::{
@@ -21,7 +22,7 @@ struct Bench {
     app: Arc<App>,
     clock: Clock,
     database: Database,
-    folder: tempfile::TempDir,
+    kept: FreshDatabase,
 }
 
 fn now() -> Timestamp {
@@ -33,7 +34,7 @@ fn won(minor: i64) -> Money {
 }
 
 async fn bench() -> Bench {
-    Bench::at(tempfile::tempdir().expect("folder"), Clock::manual(now())).await
+    Bench::at(FreshDatabase::new().await.expect("a database"), Clock::manual(now())).await
 }
 
 fn reason(status: &Status) -> Option<Reason> {
@@ -48,19 +49,19 @@ fn reason_of<T: std::fmt::Debug>(outcome: Result<T, Error>) -> Reason {
 }
 
 impl Bench {
-    async fn at(folder: tempfile::TempDir, clock: Clock) -> Self {
-        let database = Database::open_file(&folder.path().join("provider.db"), 4).await.expect("database");
+    async fn at(kept: FreshDatabase, clock: Clock) -> Self {
+        let database = Database::connect(kept.url(), 4).await.expect("a connection");
         mesh::store::migrate::<store::Migrator>(&database).await.expect("migrated");
         let app = App::new(database.clone(), clock.clone(), Settings::default());
-        Self { app, clock, database, folder }
+        Self { app, clock, database, kept }
     }
 
-    /// The process is killed and started again: only the file and the time go on.
+    /// The process is killed and started again: only the database and the time go on.
     async fn restart(self) -> Self {
-        let Self { app, clock, database, folder } = self;
+        let Self { app, clock, database, kept } = self;
         drop(app);
         database.close().await;
-        Self::at(folder, clock).await
+        Self::at(kept, clock).await
     }
 
     async fn charge(&self, id: &str, token: &str) -> Result<Charge, Status> {

@@ -5,6 +5,7 @@ use std::time::Duration;
 use jiff::SignedDuration;
 use mesh::{Reason, Refusal};
 use proptest::prelude::*;
+use servers::engine::FreshDatabase;
 use tonic::Code;
 
 use super::{bench, reason, reason_of, won};
@@ -88,7 +89,7 @@ async fn slow_is_processing_until_then_also_for_a_caller_who_hangs_up() {
 
 #[tokio::test]
 async fn slow_answers_a_caller_who_waits() {
-    let bench = super::Bench::at(tempfile::tempdir().expect("folder"), mesh::Clock::system()).await;
+    let bench = super::Bench::at(FreshDatabase::new().await.expect("a database"), mesh::Clock::system()).await;
     assert_eq!(bench.charge("a", "tok_slow_30").await.expect("charged").state, State::Charged);
 }
 
@@ -235,8 +236,8 @@ async fn the_loop_is_told_when_to_look_next() {
 
 #[tokio::test]
 async fn the_running_loop_carries_out_what_is_late_by_itself() {
-    let folder = tempfile::tempdir().expect("folder");
-    let bench = super::Bench::at(folder, mesh::Clock::system()).await;
+    let kept = FreshDatabase::new().await.expect("a database");
+    let bench = super::Bench::at(kept, mesh::Clock::system()).await;
     let background = mesh::background::Background::new();
     bench.app.clone().start(&background);
     let mut commits = bench.database.commits();

@@ -2,6 +2,7 @@
 
 mod nights;
 mod refunds;
+mod replicas;
 mod requests;
 mod rooms;
 mod rules;
@@ -27,6 +28,7 @@ use mesh::{
 };
 use prost::Message;
 use sea_orm::{EntityTrait, QueryOrder};
+use servers::engine::FreshDatabase;
 use uuid::Uuid;
 
 use self::till::Till;
@@ -44,7 +46,7 @@ struct House {
     background: Background,
     checkout: Checkout<Reservations>,
     room: RoomOffer,
-    _folder: tempfile::TempDir,
+    kept: FreshDatabase,
 }
 
 fn now() -> Timestamp {
@@ -83,8 +85,8 @@ fn room(units: i32, version: i64) -> Room {
 
 impl House {
     async fn with_units(units: i32) -> Self {
-        let folder = tempfile::tempdir().expect("folder");
-        let database = Database::open_file(&folder.path().join("reservation.db"), 4).await.expect("database");
+        let kept = FreshDatabase::new().await.expect("a database");
+        let database = Database::connect(kept.url(), 4).await.expect("a connection");
         mesh::store::migrate::<crate::Migrator>(&database).await.expect("schema");
         let (clock, background, till) = (Clock::manual(now()), Background::new(), Arc::new(Till::default()));
         let settings = Settings { max_open_holds: 100, ..Settings::default() };
@@ -103,7 +105,7 @@ impl House {
             .await
             .expect("room");
         let room = convert::room_offer(&resource).expect("room");
-        Self { database, clock, till, background, checkout, room, _folder: folder }
+        Self { database, clock, till, background, checkout, room, kept }
     }
 
     fn stay(&self, check_in: &str, check_out: &str, units: u32) -> Stay {

@@ -2,6 +2,7 @@
 
 use mesh::checkout::State;
 use sea_orm::{ConnectionTrait, EntityTrait, sea_query::Expr};
+use servers::engine::Engine;
 
 use super::House;
 use crate::store::entity::reservation::{Column, Entity};
@@ -33,10 +34,16 @@ async fn a_database_that_takes_no_writes_is_not_asked_without_a_pause() {
     let house = House::with_units(1).await;
     let held = house.booked(None).await;
     house.wait(601);
-    let read_only = "CREATE TRIGGER read_only BEFORE UPDATE ON reservation BEGIN SELECT RAISE(ABORT, 'read only'); END";
-    house.database.for_migrations().execute_unprepared(read_only).await.expect("trigger");
+    let engine = Engine::chosen().expect("an engine");
+    let no_updates = engine.to_refuse("UPDATE", "reservation");
+    house.database.for_migrations().execute_unprepared(&no_updates).await.expect("trigger");
     assert_eq!(house.checkout.sweep_once().await.expect("swept"), 0, "nothing was done");
-    house.database.for_migrations().execute_unprepared("DROP TRIGGER read_only").await.expect("trigger");
+    house
+        .database
+        .for_migrations()
+        .execute_unprepared(&engine.to_refuse_no_more("reservation"))
+        .await
+        .expect("trigger");
     assert_eq!(house.checkout.sweep_once().await.expect("swept"), 1);
     assert_eq!(house.state(&held.name).await, State::Expired);
 }

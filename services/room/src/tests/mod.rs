@@ -23,7 +23,7 @@ use mesh::{
     page::PageTokens, store::entity::outbox,
 };
 use sea_orm::{EntityTrait, QueryOrder};
-use tempfile::TempDir;
+use servers::engine::FreshDatabase;
 use tonic::{Code, Request, Response, Status};
 use uuid::Uuid;
 
@@ -37,18 +37,18 @@ const AGENT: &str = "users/agent";
 /// 2027-05-01, 09:00 in Seoul.
 const START: &str = "2027-05-01T00:00:00Z";
 
-/// The context on a file of its own, with a clock that stands still.
+/// The context on a database of its own, with a clock that stands still.
 struct Inn {
     grpc: Grpc,
     database: Database,
     clock: Clock,
-    _folder: TempDir,
+    _kept: FreshDatabase,
 }
 
 impl Inn {
     async fn open() -> Self {
-        let folder = TempDir::new().expect("a folder");
-        let database = Database::open_file(&folder.path().join("room.db"), 4).await.expect("a database");
+        let kept = FreshDatabase::new().await.expect("a database");
+        let database = Database::connect(kept.url(), 4).await.expect("a connection");
         mesh::store::migrate::<Migrator>(&database).await.expect("migrated");
         let clock = Clock::manual(START.parse().expect("an instant"));
         let grpc = Grpc {
@@ -56,7 +56,7 @@ impl Inn {
             tokens: PageTokens::of(&database).await.expect("page tokens"),
             time_zone: TimeZone::get("Asia/Seoul").expect("a zone"),
         };
-        Self { grpc, database, clock, _folder: folder }
+        Self { grpc, database, clock, _kept: kept }
     }
 
     async fn try_create(&self, host: &str, room: Room) -> Result<Room, Status> {

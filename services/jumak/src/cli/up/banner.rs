@@ -14,7 +14,12 @@ use crate::{
 const DAYS_AHEAD: i64 = 30;
 
 /// The text. Its commands can be pasted as they are.
-pub fn banner(system: &System, config_file: Option<&Path>, took: Duration) -> anyhow::Result<String> {
+pub fn banner(
+    system: &System,
+    config_file: Option<&Path>,
+    metrics: Option<SocketAddr>,
+    took: Duration,
+) -> anyhow::Result<String> {
     // As it was called: what worked here works there.
     let program = env::args().next().unwrap_or_else(|| "jumak".to_owned());
     let jumak = shell::word(&program);
@@ -30,6 +35,9 @@ pub fn banner(system: &System, config_file: Option<&Path>, took: Duration) -> an
     writeln!(text, "jumak {} is ready after {:.1} s", env!("CARGO_PKG_VERSION"), took.as_secs_f64())?;
     writeln!(text, "  address      {} (gRPC, without TLS)", system.address())?;
     writeln!(text, "  data folder  {}", system.folder().path().display())?;
+    if let Some(metrics) = metrics {
+        writeln!(text, "  metrics      http://{metrics}/metrics")?;
+    }
     writeln!(text)?;
     writeln!(text, "A first booking, from {terminal}:")?;
     writeln!(text)?;

@@ -30,9 +30,12 @@ impl DataFolder {
 
     /// The one that is used when none is named: `jumak` in the platform's folder for a user's data.
     pub fn default_path() -> anyhow::Result<PathBuf> {
-        let base = etcetera::choose_base_strategy()
-            .map_err(|_| anyhow::anyhow!("there is no home folder to keep data in; name one with --data"))?;
-        Ok(base.data_dir().join("jumak"))
+        in_data_folder("jumak")
+    }
+
+    /// The folder of the local mesh: `jumak-mesh`, beside the default one.
+    pub fn local_mesh() -> anyhow::Result<Self> {
+        in_data_folder("jumak-mesh").map(Self)
     }
 
     /// The folder at `path`, or the default one if none is named.
@@ -98,7 +101,7 @@ impl DataFolder {
 
     /// Makes an empty file if there is none, for its owner alone: names and telephone numbers will stand in it. SQLite takes an empty
     /// file for an empty database, and gives what it puts beside it the same permissions.
-    pub(super) fn create_file(&self, path: &Path) -> anyhow::Result<()> {
+    pub(crate) fn create_file(&self, path: &Path) -> anyhow::Result<()> {
         let mut options = OpenOptions::new();
         options.create(true).append(true);
         #[cfg(unix)]
@@ -153,6 +156,16 @@ impl DataFolder {
         }
     }
 
+    /// The id of the process that uses the folder right now, if one does.
+    pub fn holder(&self) -> anyhow::Result<Option<u32>> {
+        if !self.is_locked()? {
+            return Ok(None);
+        }
+        let path = self.0.join(LOCK_FILE);
+        let mut file = File::open(&path).with_context(|| format!("the file {} cannot be opened", path.display()))?;
+        Ok(read_pid(&mut file))
+    }
+
     /// Whether a process uses the folder right now.
     pub fn is_locked(&self) -> anyhow::Result<bool> {
         let path = self.0.join(LOCK_FILE);
@@ -168,6 +181,12 @@ impl DataFolder {
             }
         }
     }
+}
+
+fn in_data_folder(name: &str) -> anyhow::Result<PathBuf> {
+    let base = etcetera::choose_base_strategy()
+        .map_err(|_| anyhow::anyhow!("there is no home folder to keep data in; name one with --data"))?;
+    Ok(base.data_dir().join(name))
 }
 
 /// The folder belongs to this process until this is dropped. The system lets go by itself of what a dead process held.
@@ -228,6 +247,7 @@ mod tests {
         assert!(!folder.is_locked().unwrap());
         let lock = folder.lock().unwrap();
         assert!(folder.is_locked().unwrap());
+        assert_eq!(folder.holder().unwrap(), Some(std::process::id()));
         let refusal = folder.lock().unwrap_err().to_string();
         assert!(refusal.contains(&format!("(process {})", std::process::id())), "{refusal}");
         assert_eq!(refusal.lines().count(), 1);

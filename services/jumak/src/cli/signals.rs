@@ -2,6 +2,9 @@
 
 use std::io;
 
+/// What a shell expects of a process that was interrupted.
+pub const INTERRUPTED: i32 = 130;
+
 /// Listens from when it is made, so that no signal is lost in between.
 #[derive(Debug)]
 pub struct Signals {

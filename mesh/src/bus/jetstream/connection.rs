@@ -1,0 +1,151 @@
+//! Connecting, and what is told of the connection afterwards.
+
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::Duration,
+};
+
+use async_nats::{ConnectOptions, Event, ServerError};
+use opentelemetry::KeyValue;
+use tokio::sync::broadcast;
+
+use super::link::{Link, Refusal, WAIT};
+use crate::{bus::BusError, config::BusConfig, telemetry::metrics};
+
+/// How often the broker is asked whether it is there. After two questions without an answer the connection is given up.
+const PING: Duration = Duration::from_secs(10);
+/// The first wait between two attempts to connect; the first attempt of all waits for nothing.
+const FIRST_DELAY: Duration = Duration::from_millis(50);
+/// The longest such wait.
+const MAX_DELAY: Duration = Duration::from_secs(2);
+/// Refusals that are remembered for whoever is slow to look.
+const REFUSALS: usize = 64;
+
+/// Where a client's answers arrive. Not NATS's `_INBOX`, which would be everybody's.
+pub(super) fn inbox_prefix(client: &str) -> String {
+    format!("_INBOX_{client}")
+}
+
+pub(super) async fn connect(config: &BusConfig, client: &str) -> Result<Link, BusError> {
+    let failed = |cause: super::Cause| BusError::new("connect", cause);
+    let urls = config.urls();
+    if urls.is_empty() {
+        return Err(failed("bus.url is not set".into()));
+    }
+    let (refusals, _) = broadcast::channel(REFUSALS);
+    let observer =
+        Arc::new(Observer { client: client.to_owned(), away: AtomicBool::new(false), refusals: refusals.clone() });
+    let mut options = ConnectOptions::new()
+        .name(format!("jumak {client}"))
+        .custom_inbox_prefix(inbox_prefix(client))
+        // Which of the two starts first must not matter.
+        .retry_on_initial_connect()
+        .max_reconnects(None)
+        .reconnect_delay_callback(delay)
+        .connection_timeout(WAIT)
+        .request_timeout(Some(WAIT))
+        .ping_interval(PING)
+        .event_callback(move |event| {
+            observer.observe(&event);
+            std::future::ready(())
+        });
+    if let Some(user) = &config.user {
+        let password = config.password().map_err(|error| failed(error.into()))?.unwrap_or_default();
+        options = options.user_and_password(user.clone(), password);
+    }
+    if let Some(authority) = &config.ca_file {
+        options = options.add_root_certificates(authority.clone()).require_tls(true);
+    }
+    let client = options.connect(urls).await.map_err(|error| failed(error.into()))?;
+    Ok(Link::new(client, config.replicas, refusals))
+}
+
+/// Doubles, with jitter: a cluster that comes back is not met by all its clients at once.
+fn delay(attempts: usize) -> Duration {
+    let Some(doublings) = attempts.checked_sub(2) else { return Duration::ZERO };
+    let full = FIRST_DELAY.saturating_mul(1 << doublings.min(16)).min(MAX_DELAY);
+    full.mul_f64(0.5 + rand::random::<f64>() / 2.0)
+}
+
+/// Says what becomes of the connection.
+struct Observer {
+    client: String,
+    /// Whether it has been said that the broker cannot be reached.
+    away: AtomicBool,
+    refusals: broadcast::Sender<Refusal>,
+}
+
+impl Observer {
+    fn observe(&self, event: &Event) {
+        let what = match event {
+            Event::Connected => "connected",
+            Event::Disconnected => "disconnected",
+            Event::LameDuckMode => "lame_duck",
+            Event::Draining => "draining",
+            Event::Closed => "closed",
+            Event::SlowConsumer(_) => "slow_consumer",
+            Event::ServerError(ServerError::Other(text)) => match refusal(text) {
+                Some(refusal) => return self.refused(refusal),
+                None => "server_error",
+            },
+            Event::ServerError(_) => "server_error",
+            Event::ClientError(_) => "client_error",
+        };
+        match event {
+            Event::Connected | Event::Draining | Event::Closed => tracing::info!(client = %self.client, "bus: {event}"),
+            // One line for an outage, and not one for each attempt to end it.
+            Event::ClientError(_) if self.away.swap(true, Ordering::Relaxed) => {
+                tracing::debug!(client = %self.client, "bus: {event}");
+            }
+            _ => tracing::warn!(client = %self.client, "bus: {event}"),
+        }
+        if matches!(event, Event::Connected) {
+            self.away.store(false, Ordering::Relaxed);
+        }
+        let labels = [KeyValue::new("client", self.client.clone()), KeyValue::new("event", what)];
+        metrics().bus_connection.add(1, &labels);
+    }
+
+    fn refused(&self, refusal: Refusal) {
+        let Refusal { subject, publishing } = &refusal;
+        tracing::error!(client = %self.client, subject, publishing, "the broker does not permit this user's doing");
+        metrics().bus_refusals.add(1, &[KeyValue::new("client", self.client.clone())]);
+        // Nobody may be waiting.
+        drop(self.refusals.send(refusal));
+    }
+}
+
+/// The refusal that a server's error tells of: `Permissions Violation for Publish to "jumak.room.v1.room.created"`.
+fn refusal(text: &str) -> Option<Refusal> {
+    let what = text.trim_matches('\'').strip_prefix("Permissions Violation for ")?;
+    let (_, quoted) = what.split_once('"')?;
+    let (subject, _) = quoted.split_once('"')?;
+    Some(Refusal { subject: subject.to_owned(), publishing: what.starts_with("Publish") })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_refusal_is_told_from_other_errors() {
+        let publishing = refusal("Permissions Violation for Publish to \"jumak.room.v1.x\"").unwrap();
+        assert_eq!((publishing.subject.as_str(), publishing.publishing), ("jumak.room.v1.x", true));
+        let inbox = refusal("'Permissions Violation for Subscription to \"_INBOX.>\" using queue \"q\"'").unwrap();
+        assert_eq!((inbox.subject.as_str(), inbox.publishing), ("_INBOX.>", false));
+        assert!(refusal("Maximum Connections Exceeded").is_none());
+    }
+
+    #[test]
+    fn a_broker_that_is_away_is_asked_less_and_less_often_but_never_too_seldom() {
+        assert_eq!((delay(0), delay(1)), (Duration::ZERO, Duration::ZERO));
+        assert!(delay(2) <= FIRST_DELAY && delay(2) >= FIRST_DELAY / 2);
+        for attempts in 3..100 {
+            assert!(delay(attempts) <= MAX_DELAY);
+        }
+        assert!(delay(100) >= MAX_DELAY / 2);
+    }
+}

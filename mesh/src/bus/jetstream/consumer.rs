@@ -1,0 +1,91 @@
+//! Durable consumers of the stream.
+
+use std::time::Duration;
+
+use async_nats::jetstream::consumer::{AckPolicy, Consumer, DeliverPolicy, ReplayPolicy, pull::Config};
+
+use super::{layout, link::Link};
+use crate::bus::{BusError, ConsumerSpec, matches};
+
+/// Messages that all members of a consumer together may have and not have acknowledged: ten fetches of a consumer's hundred. More are
+/// not delivered before some of them are.
+const MAX_ACK_PENDING: i64 = 1_000;
+/// Fetches of all members that wait at once; one more is refused.
+const MAX_WAITING: i64 = 512;
+
+/// The consumer, made if it is not there and changed if it is to hear something else than last time.
+pub(super) async fn join(link: &Link, spec: &ConsumerSpec) -> Result<Consumer<Config>, BusError> {
+    if !layout::is_token(&spec.name) {
+        return Err(BusError::new("subscribe", "a consumer's name is of letters, digits, - and _"));
+    }
+    link.make_ready().await?;
+    let context = link.context();
+    let subject = layout::api("CONSUMER.CREATE", &format!("{}.{}", layout::STREAM, spec.name));
+    let make = async { Ok(context.create_consumer_on_stream(config(spec), layout::STREAM).await?) };
+    link.run("subscribe", subject, make).await
+}
+
+/// How many messages of the consumer are not acknowledged.
+pub(super) async fn pending(link: &Link, name: &str) -> Result<u64, BusError> {
+    link.make_ready().await?;
+    let subject = layout::api("CONSUMER.INFO", &format!("{}.{name}", layout::STREAM));
+    let look = async {
+        let consumer: Consumer<Config> = link.context().get_consumer_from_stream(name, layout::STREAM).await?;
+        let info = consumer.cached_info();
+        Ok(info.num_pending + info.num_ack_pending as u64)
+    };
+    link.run("pending", subject, look).await
+}
+
+fn config(spec: &ConsumerSpec) -> Config {
+    let mut filters = reduced(&spec.filters);
+    filters.push(layout::replay_subject(&spec.name, ">"));
+    Config {
+        durable_name: Some(spec.name.clone()),
+        filter_subjects: filters,
+        deliver_policy: DeliverPolicy::All,
+        replay_policy: ReplayPolicy::Instant,
+        ack_policy: AckPolicy::Explicit,
+        ack_wait: spec.ack_wait.max(Duration::from_millis(1)),
+        // What to give up is the consumer's to say, and it gives a reason.
+        max_deliver: -1,
+        max_ack_pending: MAX_ACK_PENDING,
+        max_waiting: MAX_WAITING,
+        ..Config::default()
+    }
+}
+
+/// Without filters that another one includes: NATS takes none that overlap.
+fn reduced(filters: &[String]) -> Vec<String> {
+    let included = |at: usize, filter: &String| {
+        filters.iter().enumerate().any(|(other, by)| {
+            let same = by == filter;
+            other != at && includes(by, filter) && (!same || other < at)
+        })
+    };
+    filters.iter().enumerate().filter(|(at, filter)| !included(*at, filter)).map(|(_, filter)| filter.clone()).collect()
+}
+
+/// Whether every route that `filter` matches is matched by `by`.
+fn includes(by: &str, filter: &str) -> bool {
+    (by.ends_with('>') || !filter.ends_with('>')) && matches(by, filter)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn filters_that_say_the_same_are_said_once() {
+        for (filters, expected) in [
+            (&["jumak.room.>", "jumak.>", "jumak.room.v1.room.created"][..], &["jumak.>"][..]),
+            (&["jumak.room.>", "jumak.room.>"], &["jumak.room.>"]),
+            (&["jumak.room.>", "jumak.payment.>"], &["jumak.room.>", "jumak.payment.>"]),
+            (&["jumak.*.v1.room.created", "jumak.room.v1.room.created"], &["jumak.*.v1.room.created"]),
+            (&["jumak.*", "jumak.>"], &["jumak.>"]),
+        ] {
+            let filters: Vec<String> = filters.iter().map(ToString::to_string).collect();
+            assert_eq!(reduced(&filters), expected);
+        }
+    }
+}

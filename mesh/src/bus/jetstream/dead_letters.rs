@@ -1,0 +1,136 @@
+//! What was put aside: a stream of its own, so that it is kept until somebody has looked at it.
+
+use std::collections::VecDeque;
+
+use async_nats::jetstream::{
+    message::StreamMessage,
+    stream::{RawMessageErrorKind, Stream},
+};
+
+use super::{Cause, envelope, layout, link::Link, publish::store};
+use crate::bus::{BusError, DeadLetter, Delivery};
+
+/// The most that are shown at once.
+const MAX_SHOWN: u64 = 1_000;
+
+/// Puts a message aside that was delivered to `consumer`. Twice is once, within the broker's memory: `id` tells.
+pub(super) async fn bury(
+    link: &Link,
+    consumer: &str,
+    delivery: &Delivery,
+    id: &str,
+    reason: &str,
+) -> Result<(), BusError> {
+    link.make_ready().await?;
+    let subject = layout::dead_subject(consumer, &delivery.route);
+    let ours = subject.clone();
+    let bury = async {
+        let mut pairs = delivery.headers.clone();
+        pairs.retain(|(name, _)| name != envelope::REASON && name != envelope::DELIVERIES);
+        pairs.push((envelope::REASON.to_owned(), envelope::one_line(reason)));
+        pairs.push((envelope::DELIVERIES.to_owned(), delivery.deliveries.to_string()));
+        let headers = envelope::headers(&pairs, id)?;
+        store(link, layout::DEAD_STREAM, subject, headers, delivery.data.clone().into()).await
+    };
+    link.run("dead letter", ours, bury).await.map(|_| ())
+}
+
+/// The newest `limit`, the newest first.
+pub(super) async fn newest(link: &Link, limit: u64) -> Result<Vec<DeadLetter>, BusError> {
+    let limit = limit.min(MAX_SHOWN);
+    let (stream, last) = stream(link).await?;
+    let state = &stream.cached_info().state;
+    // At least `limit` of those that are there are behind it, however many holes the replayed ones have left.
+    let holes = (last + 1).saturating_sub(state.first_sequence).saturating_sub(state.messages);
+    let mut from = (last + 1).saturating_sub(limit.saturating_add(holes)).max(1);
+    let mut letters = VecDeque::new();
+    while let Some(message) = next(link, &stream, ">", from, last).await? {
+        from = message.sequence + 1;
+        letters.push_front(letter(message));
+        letters.truncate(usize::try_from(limit).unwrap_or(usize::MAX));
+    }
+    Ok(letters.into_iter().flatten().collect())
+}
+
+/// Publishes the consumer's dead letters where only that consumer hears them, and tells how many there were.
+pub(super) async fn replay(link: &Link, consumer: &str) -> Result<u64, BusError> {
+    if !layout::is_token(consumer) {
+        // Nobody can have subscribed under it.
+        return Ok(0);
+    }
+    // Only those that are there now: one that fails again is not replayed for ever.
+    let (stream, last) = stream(link).await?;
+    let (mut replayed, mut from) = (0, 1);
+    while let Some(message) = next(link, &stream, &format!("{consumer}.>"), from, last).await? {
+        from = message.sequence + 1;
+        let sequence = message.sequence;
+        let Some((_, route)) = layout::of_dead_letter(&message.subject) else { continue };
+        let subject = layout::replay_subject(consumer, route);
+        let ours = subject.clone();
+        let publish = async {
+            let mut pairs = envelope::pairs(&message.headers);
+            pairs.retain(|(name, _)| name != envelope::REASON && name != envelope::DELIVERIES);
+            // If the letter is not removed, because we die here, it is replayed again under the same id.
+            let headers = envelope::headers(&pairs, &format!("{}-{sequence}", layout::DEAD_STREAM))?;
+            store(link, layout::STREAM, subject, headers, message.payload.clone()).await
+        };
+        link.run("replay", ours, publish).await?;
+        let removal = async { Ok(stream.delete_message(sequence).await?) };
+        link.run("replay", layout::api("STREAM.MSG.DELETE", layout::DEAD_STREAM), removal).await?;
+        replayed += 1;
+    }
+    Ok(replayed)
+}
+
+/// The stream of dead letters, and the last that is in it now.
+async fn stream(link: &Link) -> Result<(Stream, u64), BusError> {
+    link.make_ready().await?;
+    let look = async { Ok::<_, Cause>(link.context().get_stream(layout::DEAD_STREAM).await?) };
+    let stream = link.run("dead letters", layout::api("STREAM.INFO", layout::DEAD_STREAM), look).await?;
+    let last = stream.cached_info().state.last_sequence;
+    Ok((stream, last))
+}
+
+/// The next dead letter from `from` to `last` whose subject goes on with `subject`.
+async fn next(
+    link: &Link,
+    stream: &Stream,
+    subject: &str,
+    from: u64,
+    last: u64,
+) -> Result<Option<StreamMessage>, BusError> {
+    if from > last {
+        return Ok(None);
+    }
+    let look = async {
+        match stream.get_first_raw_message_by_subject(format!("{}.{subject}", layout::DEAD), from).await {
+            Ok(message) => Ok(Some(message)),
+            Err(error) if error.kind() == RawMessageErrorKind::NoMessageFound => Ok(None),
+            Err(error) => Err(error.into()),
+        }
+    };
+    let found = link.run("dead letters", layout::api("STREAM.MSG.GET", layout::DEAD_STREAM), look).await?;
+    Ok(found.filter(|message| message.sequence <= last))
+}
+
+fn letter(message: StreamMessage) -> Option<DeadLetter> {
+    let (consumer, route) = layout::of_dead_letter(&message.subject)?;
+    let mut headers = envelope::pairs(&message.headers);
+    let mut taken = |name: &str| {
+        let at = headers.iter().position(|(key, _)| key == name)?;
+        Some(headers.swap_remove(at).1)
+    };
+    let reason = taken(envelope::REASON).unwrap_or_default();
+    let deliveries = taken(envelope::DELIVERIES).and_then(|text| text.parse().ok()).unwrap_or_default();
+    Some(DeadLetter {
+        consumer: consumer.to_owned(),
+        delivery: Delivery {
+            handle: message.sequence,
+            route: route.to_owned(),
+            headers,
+            data: message.payload.to_vec(),
+            deliveries,
+        },
+        reason,
+    })
+}

@@ -1,0 +1,142 @@
+//! What stands where: streams and subjects. The names are part of the installation, like those of tables: permissions name them.
+
+use std::time::Duration;
+
+use async_nats::jetstream::{
+    Context,
+    stream::{Config, RetentionPolicy, StorageType},
+};
+
+use super::Cause;
+
+/// The stream of all events.
+pub(super) const STREAM: &str = "JUMAK";
+/// The stream of what was put aside.
+pub(super) const DEAD_STREAM: &str = "JUMAK_DEAD";
+/// What the subjects begin with under which a consumer, and no other, hears its replayed dead letters.
+pub(super) const REPLAY: &str = "jumak-replay";
+/// What the subjects of dead letters begin with.
+pub(super) const DEAD: &str = "jumak-dead";
+
+/// How long the broker remembers an event's id, and passes over the same event. It keeps those ids in memory; what is published again
+/// later than that is delivered again, and the inboxes know it.
+const DUPLICATE_WINDOW: Duration = Duration::from_secs(120);
+
+/// Whether a name can be one of the parts that dots separate in a subject.
+pub(super) fn is_token(name: &str) -> bool {
+    !name.is_empty() && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-' || byte == b'_')
+}
+
+/// The subject of a request to JetStream about something: what permissions are about.
+pub(super) fn api(operation: &str, about: &str) -> String {
+    format!("$JS.API.{operation}.{about}")
+}
+
+/// Where a dead letter of `consumer` is replayed that came by `route`.
+pub(super) fn replay_subject(consumer: &str, route: &str) -> String {
+    format!("{REPLAY}.{consumer}.{route}")
+}
+
+/// Where a message that came to `consumer` by `route` is put aside.
+pub(super) fn dead_subject(consumer: &str, route: &str) -> String {
+    format!("{DEAD}.{consumer}.{route}")
+}
+
+/// The route of a message in the stream, whether it was published or replayed.
+pub(super) fn route(subject: &str) -> &str {
+    split(REPLAY, subject).map_or(subject, |(_, route)| route)
+}
+
+/// The consumer and the route of a dead letter.
+pub(super) fn of_dead_letter(subject: &str) -> Option<(&str, &str)> {
+    split(DEAD, subject)
+}
+
+fn split<'a>(prefix: &str, subject: &'a str) -> Option<(&'a str, &'a str)> {
+    subject.strip_prefix(prefix)?.strip_prefix('.')?.split_once('.')
+}
+
+/// Makes the streams that are not there. One that is there is never changed: that is an operator's decision, and some changes lose
+/// events. What is different from what we would make is said in the log.
+pub(super) async fn make_streams(context: &Context, replicas: usize) -> Result<(), Cause> {
+    for wanted in [events(replicas), dead_letters(replicas)] {
+        let stream = context.get_or_create_stream(wanted.clone()).await?;
+        let there = &stream.cached_info().config;
+        let differs = differences(&wanted, there);
+        if !differs.is_empty() {
+            tracing::warn!(stream = %wanted.name, ?differs, "the stream is there, and is another one than configured");
+        }
+    }
+    Ok(())
+}
+
+fn events(replicas: usize) -> Config {
+    Config {
+        description: Some("What has happened in Jumak, for ever".to_owned()),
+        subjects: vec!["jumak.>".to_owned(), format!("{REPLAY}.>")],
+        // The relay relies on it: what is lost is the tail or everything, never something in the middle.
+        deny_delete: true,
+        deny_purge: true,
+        ..stream(STREAM, replicas)
+    }
+}
+
+fn dead_letters(replicas: usize) -> Config {
+    Config {
+        description: Some("What Jumak's consumers could not handle".to_owned()),
+        subjects: vec![format!("{DEAD}.>")],
+        ..stream(DEAD_STREAM, replicas)
+    }
+}
+
+/// Without limits of age, number or size: nothing is ever dropped to make room.
+fn stream(name: &str, replicas: usize) -> Config {
+    Config {
+        name: name.to_owned(),
+        retention: RetentionPolicy::Limits,
+        storage: StorageType::File,
+        num_replicas: replicas,
+        max_messages: -1,
+        max_bytes: -1,
+        max_messages_per_subject: -1,
+        duplicate_window: DUPLICATE_WINDOW,
+        ..Config::default()
+    }
+}
+
+fn differences(wanted: &Config, there: &Config) -> Vec<&'static str> {
+    let differs = [
+        ("subjects", wanted.subjects != there.subjects),
+        ("replicas", wanted.num_replicas != there.num_replicas),
+        ("storage", wanted.storage != there.storage),
+        ("retention", wanted.retention != there.retention),
+        ("max_age", wanted.max_age != there.max_age),
+        ("max_msgs", there.max_messages > 0),
+        ("max_bytes", there.max_bytes > 0),
+        ("max_msgs_per_subject", there.max_messages_per_subject > 0),
+        ("deny_delete", wanted.deny_delete && !there.deny_delete),
+        ("deny_purge", wanted.deny_purge && !there.deny_purge),
+    ];
+    differs.into_iter().filter(|(_, differs)| *differs).map(|(name, _)| name).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_replayed_message_has_the_route_that_it_was_published_on() {
+        let published = "jumak.room.v1.room.created";
+        assert_eq!(route(published), published);
+        assert_eq!(route(&replay_subject("mypage-1", published)), published);
+        assert_eq!(of_dead_letter(&dead_subject("mypage-1", published)), Some(("mypage-1", published)));
+    }
+
+    #[test]
+    fn what_would_change_a_subject_is_no_name() {
+        assert!(is_token("mypage-0192f0"));
+        for name in ["", "a.b", "*", ">", "a b", "é"] {
+            assert!(!is_token(name), "{name}");
+        }
+    }
+}

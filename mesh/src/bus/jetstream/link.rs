@@ -1,0 +1,149 @@
+//! The one connection of a process, and the rule that nobody waits on it for ever.
+
+use std::{
+    future::Future,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::Duration,
+};
+
+use async_nats::{Client, HeaderMap, Message, Request, connection::State, jetstream::Context};
+use bytes::Bytes;
+use tokio::{sync::broadcast, time::timeout};
+
+use super::{Cause, layout};
+use crate::bus::BusError;
+
+/// How long the broker is waited for.
+pub const WAIT: Duration = Duration::from_secs(5);
+
+/// What the broker did not permit.
+#[derive(Clone, Debug)]
+pub(super) struct Refusal {
+    /// The subject that we may not publish to or subscribe to.
+    pub subject: String,
+    /// Whether it was to be published to.
+    pub publishing: bool,
+}
+
+/// Why something could not be done that the broker was not even asked for, or did not do.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum Failure {
+    /// There is no connection.
+    #[error("there is no connection to the broker")]
+    NotConnected,
+    /// There was no answer.
+    #[error("the broker did not answer within {WAIT:?}")]
+    Silent,
+    /// This user may not.
+    #[error("the broker does not permit {0}")]
+    NotPermitted(String),
+}
+
+/// A connection, and what is known about the other side. Cheap to clone.
+#[derive(Clone, Debug)]
+pub(super) struct Link {
+    client: Client,
+    context: Context,
+    replicas: usize,
+    refusals: broadcast::Sender<Refusal>,
+    /// Whether the streams have been seen since the last failure.
+    ready: Arc<AtomicBool>,
+}
+
+impl Link {
+    pub(super) fn new(client: Client, replicas: usize, refusals: broadcast::Sender<Refusal>) -> Self {
+        let context = async_nats::jetstream::context::ContextBuilder::new().timeout(WAIT).build(client.clone());
+        Self { client, context, replicas, refusals, ready: Arc::default() }
+    }
+
+    pub(super) const fn client(&self) -> &Client {
+        &self.client
+    }
+
+    pub(super) const fn context(&self) -> &Context {
+        &self.context
+    }
+
+    /// Makes sure that the streams are there. Asks only after a failure: what was there may be gone.
+    pub(super) async fn make_ready(&self) -> Result<(), BusError> {
+        if self.ready.load(Ordering::Relaxed) {
+            return Ok(());
+        }
+        let make = layout::make_streams(&self.context, self.replicas);
+        self.run("make the streams", "$JS.API.STREAM.".to_owned(), make).await?;
+        self.ready.store(true, Ordering::Relaxed);
+        Ok(())
+    }
+
+    /// Does `work`, which publishes on subjects that begin with `subject`: at once if there is no connection, and for no longer than
+    /// [`WAIT`] or until the broker says that it is not permitted. The broker says so beside the answer that then never comes.
+    pub(super) async fn run<T>(
+        &self,
+        what: &'static str,
+        subject: String,
+        work: impl Future<Output = Result<T, Cause>>,
+    ) -> Result<T, BusError> {
+        self.run_on(what, |refused| refused.starts_with(&subject), work).await
+    }
+
+    /// As [`run`](Self::run), with any way to tell which subjects are published on.
+    pub(super) async fn run_on<T>(
+        &self,
+        what: &'static str,
+        is_ours: impl Fn(&str) -> bool,
+        work: impl Future<Output = Result<T, Cause>>,
+    ) -> Result<T, BusError> {
+        // Commands would queue up until the connection is back, and then all be carried out, long after we gave up on them.
+        if self.client.connection_state() != State::Connected {
+            self.failed();
+            return Err(BusError::new(what, Failure::NotConnected));
+        }
+        let refused = refused(self.refusals.subscribe(), is_ours);
+        let outcome = tokio::select! {
+            biased;
+            outcome = timeout(WAIT, work) => outcome.unwrap_or_else(|_| Err(Failure::Silent.into())),
+            subject = refused => Err(Failure::NotPermitted(subject).into()),
+        };
+        outcome.map_err(|cause| {
+            self.failed();
+            BusError::new(what, cause)
+        })
+    }
+
+    /// A request whose answer is the broker's own and not the word that nobody listens.
+    pub(super) async fn request(
+        &self,
+        subject: String,
+        headers: Option<HeaderMap>,
+        body: Bytes,
+    ) -> Result<Message, Cause> {
+        let request = Request { payload: Some(body), headers, timeout: Some(Some(WAIT)), inbox: None };
+        let answer = self.client.send_request(subject, request).await?;
+        match answer.status {
+            None => Ok(answer),
+            Some(status) => Err(format!("the broker answered with status {status}").into()),
+        }
+    }
+
+    /// What is on the other side is not known any more.
+    pub(super) fn failed(&self) {
+        self.ready.store(false, Ordering::Relaxed);
+    }
+}
+
+/// Resolves when the broker refuses something that is ours, or our inbox, without which no answer arrives.
+async fn refused(mut refusals: broadcast::Receiver<Refusal>, is_ours: impl Fn(&str) -> bool) -> String {
+    loop {
+        match refusals.recv().await {
+            Ok(refusal) if refusal.publishing && is_ours(&refusal.subject) => {
+                return format!("publishing on {}", refusal.subject);
+            }
+            Ok(refusal) if !refusal.publishing => return format!("subscribing to {}", refusal.subject),
+            Ok(_) | Err(broadcast::error::RecvError::Lagged(_)) => {}
+            Err(broadcast::error::RecvError::Closed) => std::future::pending().await,
+        }
+    }
+}

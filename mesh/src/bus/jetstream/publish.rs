@@ -1,0 +1,72 @@
+//! Publishing: many events under way at once, each with an acknowledgement of its own.
+
+use async_nats::{
+    HeaderMap,
+    jetstream::{publish::PublishAck, response::Response, stream::RawMessageErrorKind},
+};
+use bytes::Bytes;
+use futures::future::try_join_all;
+
+use super::{Cause, envelope, layout, link::Link};
+use crate::{
+    bus::{BusError, Position},
+    event::Event,
+};
+
+/// Messages under way at once. At one at a time the round trip and the disk's sync are the limit; from some hundred on nothing is
+/// gained.
+pub(super) const IN_FLIGHT: usize = 256;
+
+pub(super) async fn publish(link: &Link, events: &[Event]) -> Result<Vec<Position>, BusError> {
+    let mut positions = Vec::with_capacity(events.len());
+    for chunk in events.chunks(IN_FLIGHT) {
+        link.make_ready().await?;
+        // They are sent in their order, and one connection keeps it.
+        let all = try_join_all(chunk.iter().map(|event| publish_one(link, event)));
+        let is_ours = |refused: &str| chunk.iter().any(|event| event.route == refused);
+        positions.extend(link.run_on("publish", is_ours, all).await?);
+    }
+    Ok(positions)
+}
+
+async fn publish_one(link: &Link, event: &Event) -> Result<Position, Cause> {
+    let id = event.id.to_string();
+    let publish = async |message_id: &str| {
+        let headers = envelope::headers(&event.headers(), message_id)?;
+        store(link, layout::STREAM, event.route.clone(), headers, event.data.clone().into()).await
+    };
+    let ack = publish(&id).await?;
+    if !ack.duplicate || is_at(link, ack.sequence, &id).await? {
+        return Ok(i64::try_from(ack.sequence)?);
+    }
+    // A purge leaves the memory of ids behind: what it passes over is gone.
+    let again = publish(&format!("{id}-{}", ack.sequence)).await?;
+    Ok(i64::try_from(again.sequence)?)
+}
+
+/// Whether the event of that id is at that place of the stream.
+pub(super) async fn is_at(link: &Link, sequence: u64, id: &str) -> Result<bool, Cause> {
+    let stream = link.context().get_stream_no_info(layout::STREAM).await?;
+    // Not by a direct get: a replica that lags may answer that, and would deny what it has not heard of yet.
+    match stream.get_raw_message(sequence).await {
+        Ok(message) => Ok(envelope::event_id(&message.headers) == Some(id)),
+        Err(error) if error.kind() == RawMessageErrorKind::NoMessageFound => Ok(false),
+        Err(error) => Err(error.into()),
+    }
+}
+
+/// Stores one message in `stream`, and gives the broker's word for it.
+pub(super) async fn store(
+    link: &Link,
+    stream: &str,
+    subject: String,
+    headers: HeaderMap,
+    body: Bytes,
+) -> Result<PublishAck, Cause> {
+    let answer = link.request(subject, Some(headers), body).await?;
+    match serde_json::from_slice::<Response<PublishAck>>(&answer.payload)? {
+        Response::Ok(ack) if ack.stream == stream => Ok(ack),
+        Response::Ok(ack) => Err(format!("it was stored in the stream {} and not in {stream}", ack.stream).into()),
+        Response::Err { error } => Err(error.into()),
+    }
+}

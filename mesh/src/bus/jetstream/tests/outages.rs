@@ -1,0 +1,137 @@
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use super::support::{
+    PACE, assert_holds_exactly, assert_one_effect_each, chain, config, connect, eventually, has_settled, hears,
+    is_settled, server, unpublished,
+};
+use crate::{
+    bus::{
+        Bus, ConsumerSpec, SharedBus,
+        jetstream::{JetStreamBus, WAIT},
+        testbed::{Testbed, commit, event, events, wiring},
+    },
+    consumer, relay,
+};
+
+/// What else a call needs beside the wait for the broker.
+const SLACK: Duration = Duration::from_secs(2);
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_server_killed_again_and_again_costs_time_and_nothing_else() {
+    let mut nats = server().await;
+    let bus: SharedBus = Arc::new(connect(&nats, "tester").await);
+    let testbed = Testbed::new();
+    let (room, stay) = (testbed.database("room.db").await, testbed.database("stay.db").await);
+    let wiring = wiring(&bus);
+    relay::start("room", room.clone(), &wiring);
+    consumer::start_at(PACE, "stay", stay.clone(), hears(|_| false), &wiring).await.unwrap();
+
+    let sent = events("room", 600);
+    let committing = tokio::spawn({
+        let (room, sent) = (room.clone(), sent.clone());
+        async move {
+            for chunk in sent.chunks(5) {
+                commit(&room, chunk).await;
+                tokio::time::sleep(Duration::from_millis(20)).await;
+            }
+        }
+    });
+    for _ in 0..3 {
+        tokio::time::sleep(Duration::from_millis(500)).await;
+        nats.kill();
+        tokio::time::sleep(Duration::from_millis(100)).await;
+        nats.start_again().await.unwrap();
+    }
+    committing.await.unwrap();
+    eventually("everything is published", async || unpublished(&room).await == 0).await;
+    eventually("everything is handled", async || has_settled(&*bus, "stay", &stay, sent.len()).await).await;
+    assert_one_effect_each(&stay, &sent).await;
+    wiring.background.drain(SLACK).await;
+    assert_holds_exactly(&connect(&nats, "tester").await, &sent).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_server_that_hangs_is_waited_for_no_longer_than_promised() {
+    let nats = server().await;
+    let bus = connect(&nats, "tester").await;
+    let spec = |name: &str| ConsumerSpec {
+        name: name.to_owned(),
+        filters: vec!["jumak.>".to_owned()],
+        ack_wait: Duration::from_secs(60),
+    };
+    let mut member = bus.subscribe(spec("hearer")).await.unwrap();
+    let sent = events("room", 3);
+    let positions = bus.publish(&sent).await.unwrap();
+    let heard = member.fetch(1, Duration::from_secs(1)).await.unwrap();
+    nats.pause().unwrap();
+
+    let begun = Instant::now();
+    let late = event("room", 4);
+    let (publishing, held, joining, pending, fetching) = tokio::join!(
+        bus.publish(std::slice::from_ref(&late)),
+        bus.holds(positions[0], sent[0].id),
+        bus.subscribe(spec("other")),
+        bus.pending("hearer"),
+        member.fetch(10, Duration::from_millis(100)),
+    );
+    let errors = [publishing.err(), held.err(), joining.err(), pending.err(), fetching.err()];
+    for (at, error) in errors.into_iter().enumerate() {
+        let error = error.unwrap_or_else(|| panic!("call {at} was answered by a server that hangs"));
+        assert!(begun.elapsed() < 2 * WAIT + SLACK, "{} after {:?}", chain(&error), begun.elapsed());
+    }
+    let begun = Instant::now();
+    assert!(member.ack(&[heard[0].handle]).await.is_err());
+    assert!(begun.elapsed() < WAIT + SLACK, "an ack took {:?}", begun.elapsed());
+
+    nats.resume().unwrap();
+    eventually("it goes on", async || bus.publish(std::slice::from_ref(&late)).await.is_ok()).await;
+    let stored = [sent, vec![late]].concat();
+    assert_holds_exactly(&bus, &stored).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn without_a_server_calls_fail_at_once_and_with_one_they_work() {
+    let mut nats = server().await;
+    let config = config(&nats);
+    nats.kill();
+    let bus = JetStreamBus::connect(&config, "tester").await.unwrap();
+    let event = event("room", 1);
+    let begun = Instant::now();
+    let error = bus.publish(std::slice::from_ref(&event)).await.unwrap_err();
+    assert!(begun.elapsed() < Duration::from_secs(1), "it took {:?}", begun.elapsed());
+    assert_eq!(chain(&error), "the bus failed: make the streams: there is no connection to the broker");
+    nats.start_again().await.unwrap();
+    eventually("the event is published", async || bus.publish(std::slice::from_ref(&event)).await.is_ok()).await;
+    assert_holds_exactly(&bus, &[event]).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_member_that_dies_in_the_middle_of_a_batch_leaves_the_rest_of_it() {
+    let nats = server().await;
+    let (bus, other) = (connect(&nats, "tester").await, connect(&nats, "tester").await);
+    let spec =
+        ConsumerSpec { name: "team".to_owned(), filters: vec!["jumak.>".to_owned()], ack_wait: Duration::from_secs(1) };
+    let sent = events("room", 10);
+    bus.publish(&sent).await.unwrap();
+    let mut dies = bus.subscribe(spec.clone()).await.unwrap();
+    let taken = dies.fetch(10, SLACK).await.unwrap();
+    assert_eq!(taken.len(), 10);
+    dies.ack(&[taken[0].handle, taken[1].handle, taken[2].handle]).await.unwrap();
+    // With its connection, as if its process had died.
+    drop((dies, bus));
+
+    let mut lives = other.subscribe(spec).await.unwrap();
+    let mut heard = Vec::new();
+    while heard.len() < 7 {
+        let batch = lives.fetch(10, Duration::from_secs(5)).await.unwrap();
+        assert!(!batch.is_empty(), "only {} came", heard.len());
+        lives.ack(&batch.iter().map(|delivery| delivery.handle).collect::<Vec<_>>()).await.unwrap();
+        heard.extend(batch.into_iter().map(|delivery| delivery.data));
+    }
+    heard.sort();
+    assert_eq!(heard, sent[3..].iter().map(|event| event.data.clone()).collect::<Vec<_>>());
+    eventually("nothing is left", async || is_settled(&other, "team").await).await;
+}

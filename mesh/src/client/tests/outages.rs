@@ -1,0 +1,129 @@
+//! A callee that goes away as a whole and comes back, over real sockets.
+
+use tokio::net::TcpListener;
+
+use super::{replicas::Replica, *};
+
+/// As configured by default, but for the attempts.
+fn as_configured() -> Limits {
+    crate::config::ClientConfig::default().limits()
+}
+
+#[tokio::test]
+async fn an_outage_is_refused_at_once_and_ends_within_a_second_of_the_callees_return() {
+    let mut replica = Replica::that(Does::Answer);
+    let payment = upstream_at(replica.address, as_configured());
+    call(&payment).await.expect("it runs");
+    replica.kill();
+    while payment.breaker_state() == BreakerState::Closed {
+        call(&payment).await.ok();
+    }
+
+    // Longer than the circuit's first rests, so that they have grown.
+    let (mut prompt, mut all) = (0_u32, 0_u32);
+    let begun = Instant::now();
+    while begun.elapsed() < Duration::from_millis(2_500) {
+        let called = Instant::now();
+        let status = call(&payment).await.expect_err("nobody is there");
+        assert!(surely_not_sent(&status), "{status:?}");
+        all += 1;
+        prompt += u32::from(called.elapsed() < Duration::from_millis(10));
+        tokio::time::sleep(Duration::from_millis(2)).await;
+    }
+    assert!(prompt * 100 >= all * 95, "{prompt} of {all} were refused within 10 ms");
+
+    replica.restart();
+    let returned = Instant::now();
+    while call(&payment).await.is_err() {
+        assert!(returned.elapsed() < Duration::from_secs(1), "it has been back for a second");
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+    assert_eq!(payment.breaker_state(), BreakerState::Closed);
+}
+
+#[tokio::test]
+async fn a_restart_under_load_ends_for_every_caller() {
+    let mut replica = Replica::that(Does::Answer);
+    let payment = upstream_at(replica.address, as_configured());
+    call(&payment).await.expect("it runs");
+    for _ in 0..3 {
+        replica.restart();
+        let restarted = Instant::now();
+        let callers: Vec<_> = (0..32)
+            .map(|_| {
+                let payment = payment.clone();
+                tokio::spawn(async move {
+                    while make(&payment, request().idempotent()).await.is_err() {
+                        assert!(restarted.elapsed() < Duration::from_secs(2), "it has been back for long");
+                        tokio::time::sleep(Duration::from_millis(5)).await;
+                    }
+                })
+            })
+            .collect();
+        for caller in callers {
+            caller.await.expect("every caller gets through");
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_callee_that_closes_whatever_it_accepts_is_not_hammered() {
+    let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
+    let payment = upstream_at(listener.local_addr().expect("bound"), Limits { connections: 2, ..as_configured() });
+    let callers: Vec<_> = (0..16)
+        .map(|_| {
+            let payment = payment.clone();
+            tokio::spawn(async move {
+                loop {
+                    make(&payment, request().idempotent()).await.ok();
+                    tokio::time::sleep(Duration::from_millis(1)).await;
+                }
+            })
+        })
+        .collect();
+    let mut accepted = 0;
+    let window = async {
+        loop {
+            drop(listener.accept().await.expect("a connection"));
+            accepted += 1;
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(2), window).await.expect_err("it goes on for ever");
+    callers.iter().for_each(JoinHandle::abort);
+    // Each rests at least 25, 50, 100, 200, and then 250 ms each time.
+    assert!((2..=24).contains(&accepted), "{accepted} connections in two seconds");
+}
+
+#[tokio::test]
+async fn calls_beyond_the_limit_are_shed_and_the_rest_is_answered() {
+    let replica = Replica::that(Does::Hold);
+    let payment = upstream_at(replica.address, Limits { in_flight: 4, ..limits() });
+    let held: Vec<_> = (0..4).map(|_| spawn_call(&payment)).collect();
+    replica.callee.has_seen(4).await;
+    for _ in 0..20 {
+        let begun = Instant::now();
+        let status = call(&payment).await.expect_err("shed");
+        assert!(surely_not_sent(&status) && begun.elapsed() < Duration::from_millis(100));
+    }
+    replica.callee.let_go(4);
+    for call in held {
+        call.await.expect("no panic").expect("answered");
+    }
+    assert_eq!(replica.callee.calls(), 4);
+}
+
+#[tokio::test]
+async fn an_attempt_is_told_how_much_time_is_left_for_it() {
+    let unwell = Does::Fail(Status::unavailable("down"));
+    let replica = Replica::of(Callee::that_first([unwell], Does::Answer), SocketAddr::from(([127, 0, 0, 1], 0)));
+    let payment = upstream_at(replica.address, Limits { attempts: 2, ..limits() });
+    make(&payment, within(Duration::from_secs(2)).idempotent()).await.expect("the second attempt is answered");
+    let told: Vec<u64> = replica.callee.seen().iter().map(micros).collect();
+    // Between the two lies the wait before a retry.
+    assert!(told[0] <= 2_000_000 && told[1] + 10_000 < told[0] && told[1] > 1_000_000, "{told:?}");
+}
+
+fn micros(metadata: &MetadataMap) -> u64 {
+    let text = metadata.get("grpc-timeout").expect("a deadline").to_str().expect("ascii");
+    text.strip_suffix('u').expect("microseconds").parse().expect("a number")
+}

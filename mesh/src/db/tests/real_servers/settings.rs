@@ -1,0 +1,92 @@
+//! Settings of a connection that a server would set otherwise: these servers do.
+
+use super::{Real, code, on_both};
+use crate::db::tests::*;
+
+on_both!(shared:
+    a_transaction_is_read_committed,
+    a_value_that_does_not_fit_is_refused_and_not_cut,
+    waits_are_bounded,
+);
+
+/// The one text that the query finds.
+async fn text(connection: &impl ConnectionTrait, sql: &str) -> String {
+    #[derive(FromQueryResult)]
+    struct Row {
+        t: String,
+    }
+    let statement = Statement::from_string(connection.get_database_backend(), sql);
+    Row::find_by_statement(statement).one(connection).await.unwrap().unwrap().t
+}
+
+async fn a_transaction_is_read_committed(real: &Real) {
+    let (database, other) = (real.database("isolation").await, &real.pool("isolation").await);
+    database
+        .transact("look", |tx| async move {
+            count_up(&tx, 2).await?;
+            let level = match real {
+                Real::Postgres(_) => {
+                    text(&*tx, "SELECT current_setting('transaction_isolation') AS t").await.replace(' ', "-")
+                }
+                Real::MariaDb(_) => {
+                    let own = "SELECT trx_isolation_level AS t FROM information_schema.innodb_trx \
+                               WHERE trx_mysql_thread_id = connection_id()";
+                    text(&*tx, own).await.replace(' ', "-")
+                }
+            };
+            assert_eq!(level.to_lowercase(), "read-committed");
+            let look = "SELECT n FROM counter WHERE id = 1";
+            let before = number(&*tx, look).await;
+            other.for_migrations().execute_unprepared("UPDATE counter SET n = n + 1 WHERE id = 1").await?;
+            assert_eq!(number(&*tx, look).await, before + 1, "what another one commits is seen");
+            Ok(())
+        })
+        .await
+        .unwrap();
+}
+
+async fn a_value_that_does_not_fit_is_refused_and_not_cut(real: &Real) {
+    let database = real.database("strict").await;
+    database.for_migrations().execute_unprepared("CREATE TABLE word (t VARCHAR(3) NOT NULL)").await.unwrap();
+    let outcome = database
+        .transact("write", |tx| async move {
+            tx.execute_unprepared("INSERT INTO word (t) VALUES ('four')").await?;
+            Ok(())
+        })
+        .await;
+    let Err(Error::Store(error @ StoreError::Other(_))) = outcome else { panic!("{outcome:?}") };
+    let too_long = match real {
+        Real::Postgres(_) => "22001",
+        Real::MariaDb(_) => "1406",
+    };
+    assert_eq!(code(&error), too_long);
+}
+
+async fn waits_are_bounded(real: &Real) {
+    let database = real.database("bounds").await;
+    let (settings, bounds): (&[&str], &[&str]) = match real {
+        Real::Postgres(_) => (
+            &[
+                "current_setting('lock_timeout')",
+                "current_setting('statement_timeout')",
+                "current_setting('idle_in_transaction_session_timeout')",
+                "current_setting('default_transaction_isolation')",
+                "current_setting('TimeZone')",
+            ],
+            &["5s", "30s", "30s", "read committed", "UTC"],
+        ),
+        Real::MariaDb(_) => (
+            &[
+                "CAST(@@innodb_lock_wait_timeout AS CHAR)",
+                "CAST(@@lock_wait_timeout AS CHAR)",
+                "CAST(CAST(@@max_statement_time AS INT) AS CHAR)",
+                "CAST(@@idle_transaction_timeout AS CHAR)",
+                "@@time_zone",
+            ],
+            &["5", "5", "30", "30", "+00:00"],
+        ),
+    };
+    for (setting, bound) in settings.iter().zip(bounds) {
+        assert_eq!(text(database.read(), &format!("SELECT {setting} AS t")).await, *bound, "{setting}");
+    }
+}

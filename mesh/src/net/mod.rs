@@ -1,0 +1,9 @@
+//! Connections out of this process: an address, and a stream to whoever listens there, with TLS or without.
+//!
+//! What speaks over the stream (HTTP/2 to another context, HTTP/1.1 to an issuer of tokens) is its user's matter.
+
+mod address;
+mod dial;
+
+pub use address::{Address, AddressError};
+pub(crate) use dial::{Dialled, Stream, dial};

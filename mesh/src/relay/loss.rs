@@ -1,0 +1,123 @@
+//! What the stream has lost of what it had acknowledged, and making that unpublished again.
+//!
+//! A log loses what was stored last (a disk that had not synced, an older copy put back, a leader elected without it) or everything
+//! (deleted, made anew): never something in the middle, which JetStream is told not to delete. So one look at the newest event that we
+//! have published tells whether anything is missing, and if so a binary search over our own events finds the newest that is not. What
+//! other contexts have stored in the meantime is at the same positions under other ids.
+
+use sea_orm::{ColumnTrait, EntityTrait, QueryFilter, QueryOrder, QuerySelect, sea_query::Expr};
+use uuid::Uuid;
+
+use super::RelayError;
+use crate::{
+    bus::{Bus, Position},
+    db::Database,
+    error::Error,
+    store::entity::outbox::{Column, Entity},
+};
+
+/// Rows that are made unpublished in one commit.
+const CHUNK: u64 = 1_000;
+
+/// Whether the newest event that is marked as published is where it was, and with it all before it.
+pub(super) async fn is_intact(database: &Database, bus: &dyn Bus) -> Result<bool, RelayError> {
+    match newest(database, Position::MAX).await? {
+        Some((position, id)) => Ok(bus.holds(position, id).await?),
+        None => Ok(true),
+    }
+}
+
+/// Makes unpublished again what the stream does not hold any more, and tells how many events that are.
+pub(super) async fn recover(database: &Database, bus: &dyn Bus) -> Result<u64, RelayError> {
+    let Some((position, id)) = newest(database, Position::MAX).await? else { return Ok(0) };
+    if bus.holds(position, id).await? {
+        return Ok(0);
+    }
+    end_claims(database).await?;
+    let kept = last_kept(database, bus, position).await?;
+    Ok(unpublish_behind(database, kept).await?)
+}
+
+/// Makes every event unpublished again, and tells how many were not.
+pub(super) async fn unpublish_all(database: &Database) -> Result<u64, Error> {
+    end_claims(database).await?;
+    unpublish_behind(database, 0).await
+}
+
+/// The last position up to which everything of ours is held, given that at `lost` it is not.
+async fn last_kept(database: &Database, bus: &dyn Bus, mut lost: Position) -> Result<Position, RelayError> {
+    let mut kept = 0;
+    while lost - kept > 1 {
+        let middle = kept + (lost - kept) / 2;
+        match newest(database, middle).await? {
+            Some((position, id)) if position > kept && !bus.holds(position, id).await? => lost = position,
+            _ => kept = middle,
+        }
+    }
+    Ok(kept)
+}
+
+/// Our newest published event at or before `position`.
+async fn newest(database: &Database, position: Position) -> Result<Option<(Position, Uuid)>, Error> {
+    let row = Entity::find()
+        .select_only()
+        .columns([Column::StreamPosition, Column::Id])
+        .filter(Column::StreamPosition.lte(position))
+        .order_by_desc(Column::StreamPosition)
+        .limit(1)
+        .into_tuple()
+        .one(database.read())
+        .await?;
+    Ok(row)
+}
+
+/// Ends every claim: a relay that has just published to what is lost must not mark its batch any more.
+async fn end_claims(database: &Database) -> Result<(), Error> {
+    database
+        .transact("end claims", |tx| async move {
+            Entity::update_many()
+                .col_expr(Column::NextAttemptTime, Expr::value(0_i64))
+                .filter(Column::PublishTime.is_null())
+                .filter(Column::NextAttemptTime.ne(0))
+                .exec(&*tx)
+                .await?;
+            tx.note_appended();
+            Ok(())
+        })
+        .await
+}
+
+async fn unpublish_behind(database: &Database, kept: Position) -> Result<u64, Error> {
+    let mut unpublished = 0;
+    while let Some(last) = end_of_chunk(database, kept).await? {
+        unpublished += database
+            .transact("unpublish", |tx| async move {
+                let changed = Entity::update_many()
+                    .col_expr(Column::PublishTime, Expr::value(Option::<i64>::None))
+                    .col_expr(Column::StreamPosition, Expr::value(Option::<i64>::None))
+                    .col_expr(Column::NextAttemptTime, Expr::value(0_i64))
+                    .filter(Column::StreamPosition.gt(kept))
+                    .filter(Column::StreamPosition.lte(last))
+                    .exec(&*tx)
+                    .await?;
+                tx.note_appended();
+                Ok(changed.rows_affected)
+            })
+            .await?;
+    }
+    Ok(unpublished)
+}
+
+/// The position of the last of the next rows behind `kept`.
+async fn end_of_chunk(database: &Database, kept: Position) -> Result<Option<Position>, Error> {
+    let positions: Vec<Position> = Entity::find()
+        .select_only()
+        .column(Column::StreamPosition)
+        .filter(Column::StreamPosition.gt(kept))
+        .order_by_asc(Column::StreamPosition)
+        .limit(CHUNK)
+        .into_tuple()
+        .all(database.read())
+        .await?;
+    Ok(positions.last().copied())
+}

@@ -1,0 +1,36 @@
+//! Brings a database up to date, by one process at a time.
+
+use sea_orm_migration::MigratorTrait;
+
+use super::lease::{self, Pace};
+use crate::{
+    db::{Database, Engine},
+    error::Error,
+};
+
+/// Brings a context's database up to the migrator's last step, and tells the names of the steps that this took. Processes that do so
+/// at the same time wait for one another, for five minutes at most; the later ones find nothing left to do.
+pub async fn migrate<M: MigratorTrait>(database: &Database) -> Result<Vec<String>, Error> {
+    let pending = pending::<M>(database).await?;
+    if pending.is_empty() {
+        return Ok(pending);
+    }
+    if database.engine() == Engine::Sqlite {
+        // Its one transaction for writing is the lock, and all steps are done or none.
+        database
+            .transact("migrate", |tx| async move {
+                M::up(&*tx, None).await?;
+                Ok(())
+            })
+            .await?;
+    } else {
+        lease::hold(database, Pace::default(), async { Ok(M::up(database.for_migrations(), None).await?) }).await?;
+    }
+    Ok(pending)
+}
+
+/// The names of the steps that are still to be taken. Changes nothing.
+pub async fn pending<M: MigratorTrait>(database: &Database) -> Result<Vec<String>, Error> {
+    let steps = M::get_pending_migrations_read_only(database.read()).await?;
+    Ok(steps.iter().map(|step| step.name().to_owned()).collect())
+}

@@ -1,0 +1,39 @@
+//! A step of a migrator that adds tables.
+
+use sea_orm::{DbBackend, sea_query::TableCreateStatement};
+use sea_orm_migration::prelude::*;
+
+use super::TableIndex;
+
+/// Tables and their indices, added in one step. What is there already is left as it is: MySQL commits each statement by itself, so
+/// that a step that was cut off is found half done, and is then carried on with.
+#[derive(Clone, Copy, Debug)]
+pub struct Tables {
+    /// The step's name, which no other step of the context has.
+    pub name: &'static str,
+    /// The tables, as that engine writes them.
+    pub tables: fn(DbBackend) -> Vec<TableCreateStatement>,
+    /// One for each way in which rows are looked for.
+    pub indices: &'static [TableIndex],
+}
+
+impl MigrationName for Tables {
+    fn name(&self) -> &str {
+        self.name
+    }
+}
+
+#[async_trait::async_trait]
+impl MigrationTrait for Tables {
+    async fn up(&self, manager: &SchemaManager) -> Result<(), DbErr> {
+        for mut table in (self.tables)(manager.get_database_backend()) {
+            manager.create_table(table.if_not_exists().to_owned()).await?;
+        }
+        for index in self.indices {
+            if !manager.has_index(index.table, index.name).await? {
+                manager.create_index(index.statement()).await?;
+            }
+        }
+        Ok(())
+    }
+}

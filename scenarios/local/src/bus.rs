@@ -1,0 +1,76 @@
+//! The users of the bus: one for each context, which may speak in its own name only, and the operator's.
+
+use std::collections::BTreeMap;
+
+use jumak::house::{Hearing, Member};
+use mesh::bus::jetstream::{self, Permissions};
+use servers::{NatsOptions, NatsUser};
+use toml::{Table, Value};
+
+use crate::databases::password;
+
+/// Who may read and replay everything.
+const OPERATOR: &str = "operator";
+
+/// The users, with their passwords, and where the server is.
+#[derive(Debug)]
+pub(crate) struct Users {
+    url: String,
+    operator: String,
+    contexts: BTreeMap<Member, String>,
+}
+
+impl Users {
+    /// Users with new passwords, for a server that is not there yet.
+    pub fn new() -> Self {
+        let contexts = Member::ALL.into_iter().filter(|member| member.uses_bus());
+        Self {
+            url: String::new(),
+            operator: password(),
+            contexts: contexts.map(|member| (member, password())).collect(),
+        }
+    }
+
+    /// The same users, of the server at `url`.
+    pub fn at(self, url: String) -> Self {
+        Self { url, ..self }
+    }
+
+    /// The users as the server takes them.
+    pub fn options(&self) -> NatsOptions {
+        let user = |name: &str, password: &str, permissions| NatsUser {
+            name: name.to_owned(),
+            password: password.to_owned(),
+            permissions,
+        };
+        let operator = user(OPERATOR, &self.operator, None);
+        let contexts = self
+            .contexts
+            .iter()
+            .map(|(member, password)| user(member.name(), password, Some(permissions(*member).to_string())));
+        NatsOptions { users: std::iter::once(operator).chain(contexts).collect() }
+    }
+
+    /// The section `bus` of the operator's configuration.
+    pub fn operator(&self) -> Table {
+        self.section(OPERATOR, &self.operator)
+    }
+
+    /// The section `bus` of a context's configuration; none if the context uses no bus.
+    pub fn context(&self, member: Member) -> Option<Table> {
+        Some(self.section(member.name(), self.contexts.get(&member)?))
+    }
+
+    fn section(&self, user: &str, password: &str) -> Table {
+        let pairs = [("url", self.url.as_str()), ("user", user), ("password", password)];
+        pairs.into_iter().map(|(key, value)| (key.to_owned(), Value::String(value.to_owned()))).collect()
+    }
+}
+
+fn permissions(member: Member) -> Permissions {
+    let hearing = match member.hears() {
+        Some(Hearing::AsProjection) => jetstream::Hearing::AsProjection,
+        Some(Hearing::Once) | None => jetstream::Hearing::Once,
+    };
+    Permissions::of_context(member.name(), hearing, &Member::ALL.map(Member::name))
+}

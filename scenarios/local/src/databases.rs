@@ -1,0 +1,120 @@
+//! The databases: on two servers, and there a database and a user for each context that has one there.
+
+use std::{
+    collections::BTreeMap,
+    sync::atomic::{AtomicU32, Ordering},
+};
+
+use anyhow::Context as _;
+use jumak::house::{DataFolder, Member};
+use servers::{Durability, MariaDb, Postgres};
+use tokio::sync::OnceCell;
+use url::Url;
+use uuid::Uuid;
+
+use crate::Servers;
+
+/// What is on PostgreSQL; payment is on MariaDB, and the provider in a file.
+const ON_POSTGRES: [Member; 3] = [Member::Room, Member::Reservation, Member::Mypage];
+
+/// The servers, and where each context finds its database.
+#[derive(Debug)]
+pub(crate) struct Databases {
+    held: Held,
+    pub urls: BTreeMap<Member, String>,
+}
+
+#[derive(Debug)]
+enum Held {
+    Own(Box<(Postgres, MariaDb)>),
+    Shared(&'static (Postgres, MariaDb)),
+}
+
+impl Databases {
+    /// Makes what the contexts need, on servers that are started for it or that run already.
+    pub async fn start(provider: &DataFolder, servers: Servers) -> anyhow::Result<Self> {
+        static SHARED: OnceCell<(Postgres, MariaDb)> = OnceCell::const_new();
+        static MESHES: AtomicU32 = AtomicU32::new(0);
+        let start = async |durability| tokio::try_join!(Postgres::start(durability), MariaDb::start(durability));
+        let (held, suffix) = match servers {
+            Servers::Own => (Held::Own(Box::new(start(Durability::Full).await?)), String::new()),
+            Servers::Shared => {
+                let shared = SHARED.get_or_try_init(|| start(Durability::Off)).await?;
+                (Held::Shared(shared), format!("_{}", MESHES.fetch_add(1, Ordering::Relaxed)))
+            }
+        };
+        let (postgres, mariadb) = held.get();
+        let mut urls = BTreeMap::new();
+        for member in ON_POSTGRES {
+            urls.insert(member, in_postgres(postgres, &format!("{member}{suffix}")).await?);
+        }
+        urls.insert(Member::Payment, in_mariadb(mariadb, &format!("{}{suffix}", Member::Payment)).await?);
+        let file = provider.database_file(Member::Provider.name());
+        let mut url = Url::parse("sqlite:///")?;
+        url.set_path(&file.to_string_lossy());
+        urls.insert(Member::Provider, url.to_string());
+        Ok(Self { held, urls })
+    }
+
+    /// PostgreSQL and MariaDB, if they are this mesh's own.
+    pub fn own(&mut self) -> anyhow::Result<(&mut Postgres, &mut MariaDb)> {
+        match &mut self.held {
+            Held::Own(servers) => Ok((&mut servers.0, &mut servers.1)),
+            Held::Shared(_) => anyhow::bail!("the database servers are not this mesh's own: others use them"),
+        }
+    }
+
+    /// Puts an empty database in the place of a context's on PostgreSQL.
+    pub async fn empty(&self, member: Member) -> anyhow::Result<()> {
+        let url = self.urls.get(&member).filter(|_| ON_POSTGRES.contains(&member));
+        let url = Url::parse(url.with_context(|| format!("the database of {member} is not on PostgreSQL"))?)?;
+        let (name, (postgres, _)) = (url.path().trim_start_matches('/'), self.held.get());
+        postgres.drop_database(name).await?;
+        postgres.create_database(name).await?;
+        give(postgres, name).await
+    }
+}
+
+impl Held {
+    fn get(&self) -> &(Postgres, MariaDb) {
+        match self {
+            Self::Own(servers) => servers,
+            Self::Shared(servers) => servers,
+        }
+    }
+}
+
+/// A database that belongs to a role of its own and that nobody else may enter.
+async fn in_postgres(server: &Postgres, name: &str) -> anyhow::Result<String> {
+    let password = password();
+    server.create_database(name).await?;
+    server.execute(&format!("CREATE ROLE {name} LOGIN PASSWORD '{password}'")).await?;
+    give(server, name).await?;
+    as_user(&server.url(name), name, &password)
+}
+
+/// Gives a database to the role of its name.
+async fn give(server: &Postgres, name: &str) -> anyhow::Result<()> {
+    server.execute(&format!("ALTER DATABASE {name} OWNER TO {name}")).await?;
+    server.execute(&format!("REVOKE CONNECT ON DATABASE {name} FROM PUBLIC")).await
+}
+
+async fn in_mariadb(server: &MariaDb, name: &str) -> anyhow::Result<String> {
+    let password = password();
+    server.create_database(name).await?;
+    server.execute(&format!("CREATE USER '{name}'@'127.0.0.1' IDENTIFIED BY '{password}'")).await?;
+    server.execute(&format!("GRANT ALL ON {name}.* TO '{name}'@'127.0.0.1'")).await?;
+    as_user(&server.url(name), name, &password)
+}
+
+/// A password that nobody has to type. Of hexadecimal digits only, so that it can stand in SQL and in a URL as it is.
+pub(crate) fn password() -> String {
+    Uuid::new_v4().simple().to_string()
+}
+
+fn as_user(url: &str, user: &str, password: &str) -> anyhow::Result<String> {
+    let mut url = Url::parse(url)?;
+    let set = url.set_username(user).and_then(|()| url.set_password(Some(password)));
+    anyhow::ensure!(set.is_ok(), "the database's URL takes no user");
+    Ok(url.to_string())
+}

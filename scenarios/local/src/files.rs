@@ -1,0 +1,151 @@
+//! The files of a mesh: the operator's configuration, and one for each context.
+
+use std::{
+    collections::BTreeMap,
+    fs::OpenOptions,
+    io::Write,
+    os::unix::fs::OpenOptionsExt,
+    path::{Path, PathBuf},
+};
+
+use anyhow::Context as _;
+use jumak::house::{DataFolder, Member};
+use toml::{Table, Value};
+
+use crate::{bus::Users, identities::Identities, ports::Addresses};
+
+/// The operator's configuration.
+pub(crate) const OPERATORS: &str = "jumak.toml";
+
+/// All that configurations are made of.
+#[derive(Debug)]
+pub(crate) struct Facts<'a> {
+    pub addresses: &'a Addresses,
+    pub databases: &'a BTreeMap<Member, String>,
+    pub identities: &'a Identities,
+    pub users: &'a Users,
+    /// What goes over the configuration of every context.
+    pub over: &'a Table,
+}
+
+impl Facts<'_> {
+    /// Writes the operator's configuration into `folder`, with which every command finds every context.
+    pub fn write_operators(&self, folder: &DataFolder) -> anyhow::Result<PathBuf> {
+        let mut contexts = Table::new();
+        for member in Member::ALL {
+            let mut context = self.called(member);
+            context.insert("database_url".to_owned(), self.database(member)?);
+            context.insert("public_keys".to_owned(), key_of(&self.identities.public, member)?);
+            contexts.insert(member.name().to_owned(), Value::Table(context));
+        }
+        let mut auth = self.auth();
+        auth.insert("issuer_key_file".to_owned(), path(&self.identities.issuer));
+        let mut config = Table::new();
+        config.insert("auth".to_owned(), Value::Table(auth));
+        config.insert("bus".to_owned(), Value::Table(self.users.operator()));
+        config.insert("contexts".to_owned(), Value::Table(contexts));
+        merge(&mut config, self.over);
+        put(&folder.path().join(OPERATORS), &config)
+    }
+
+    /// Writes the configuration of one context into `folder`: its own secrets, and nobody else's.
+    pub fn write_context(&self, folder: &DataFolder, member: Member) -> anyhow::Result<PathBuf> {
+        let mut own = Table::new();
+        own.insert("key_file".to_owned(), key_of(&self.identities.private, member)?);
+        // The provider's is a file in its data folder, which is locked for one replica.
+        if member != Member::Provider {
+            own.insert("database_url".to_owned(), self.database(member)?);
+        }
+        let mut contexts = Table::new();
+        contexts.insert(member.name().to_owned(), Value::Table(own));
+        for callee in member.calls() {
+            contexts.insert(callee.name().to_owned(), Value::Table(self.called(*callee)));
+        }
+        for caller in member.callers() {
+            let public_keys = key_of(&self.identities.public, caller)?;
+            contexts.insert(
+                caller.name().to_owned(),
+                Value::Table(Table::from_iter([("public_keys".to_owned(), public_keys)])),
+            );
+        }
+        let mut config = Table::new();
+        config.insert("auth".to_owned(), Value::Table(self.auth()));
+        if let Some(bus) = self.users.context(member) {
+            config.insert("bus".to_owned(), Value::Table(bus));
+        }
+        config.insert("contexts".to_owned(), Value::Table(contexts));
+        merge(&mut config, self.over);
+        put(&folder.path().join(format!("{member}.toml")), &config)
+    }
+
+    fn called(&self, member: Member) -> Table {
+        let addresses =
+            self.addresses.get(&member).into_iter().flatten().map(|address| Value::String(format!("http://{address}")));
+        Table::from_iter([("addresses".to_owned(), list(addresses))])
+    }
+
+    fn auth(&self) -> Table {
+        Table::from_iter([("issuer_public_keys".to_owned(), list([path(&self.identities.issuer_public)]))])
+    }
+
+    fn database(&self, member: Member) -> anyhow::Result<Value> {
+        let url = self.databases.get(&member).with_context(|| format!("{member} has no database"))?;
+        Ok(Value::String(url.clone()))
+    }
+}
+
+fn path(path: &Path) -> Value {
+    Value::String(path.to_string_lossy().into_owned())
+}
+
+/// The path of a member's key. The configuration takes one where it takes a list.
+fn key_of(keys: &BTreeMap<Member, PathBuf>, member: Member) -> anyhow::Result<Value> {
+    Ok(path(keys.get(&member).with_context(|| format!("{member} has no key"))?))
+}
+
+fn list(values: impl IntoIterator<Item = Value>) -> Value {
+    Value::Array(values.into_iter().collect())
+}
+
+/// Puts what is in `over` in the place of what is in `config`, key by key.
+fn merge(config: &mut Table, over: &Table) {
+    for (key, value) in over {
+        match (config.get_mut(key), value) {
+            (Some(Value::Table(config)), Value::Table(over)) => merge(config, over),
+            _ => {
+                config.insert(key.clone(), value.clone());
+            }
+        }
+    }
+}
+
+fn put(path: &Path, config: &Table) -> anyhow::Result<PathBuf> {
+    write(path, &config.to_string())?;
+    Ok(path.to_owned())
+}
+
+/// Writes a file that only its owner can read.
+pub(crate) fn write(path: &Path, text: &str) -> anyhow::Result<()> {
+    let failed = || format!("the file {} cannot be written", path.display());
+    // A new one, because the permissions of an old one would stay.
+    match std::fs::remove_file(path) {
+        Err(error) if error.kind() != std::io::ErrorKind::NotFound => return Err(error).with_context(failed),
+        _ => {}
+    }
+    let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(path).with_context(failed)?;
+    file.write_all(text.as_bytes()).with_context(failed)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_goes_over_a_configuration_leaves_the_rest_of_it() {
+        let mut config: Table =
+            [("a".to_owned(), Value::Table(Table::from_iter([("b".to_owned(), 1.into())])))].into_iter().collect();
+        let over = Table::from_iter([("a".to_owned(), Value::Table(Table::from_iter([("c".to_owned(), 2.into())])))]);
+        merge(&mut config, &over);
+        assert_eq!(config.to_string().trim(), "[a]\nb = 1\nc = 2");
+    }
+}

@@ -1,0 +1,215 @@
+//! The mesh as a whole.
+
+use std::{
+    collections::BTreeMap,
+    fs, io,
+    net::SocketAddr,
+    path::{Path, PathBuf},
+    time::Duration,
+};
+
+use anyhow::Context as _;
+use jumak::house::{DataFolder, Member};
+use mesh::{Role, config::Config};
+use servers::{MariaDb, Nats, Postgres};
+use tempfile::TempDir;
+
+use crate::{
+    Options, Replica, Variables,
+    bus::Users,
+    databases::Databases,
+    files::{Facts, OPERATORS},
+    identities::Identities,
+    ports,
+    replica::Start,
+};
+
+/// A running mesh. Dropped, it is killed as it stands; [`stop`](Self::stop) lets it finish what is under way.
+#[derive(Debug)]
+pub struct LocalMesh {
+    // First what calls, then what is called, so that nothing complains of the order in which they go.
+    replicas: BTreeMap<Member, Vec<Replica>>,
+    nats: Nats,
+    databases: Databases,
+    config: Config,
+    folder: DataFolder,
+    _ephemeral: Option<TempDir>,
+}
+
+impl LocalMesh {
+    /// Starts everything, and returns when every process is ready.
+    pub async fn start(options: Options) -> anyhow::Result<Self> {
+        anyhow::ensure!((1..=9).contains(&options.replicas), "a mesh has 1 to 9 replicas of each context");
+        let program = &options.jumak;
+        anyhow::ensure!(program.is_file(), "there is no {}; `make build` makes it", program.display());
+        let addresses = ports::choose(&options)?;
+        let (folder, ephemeral) = match &options.folder {
+            Some(path) => (DataFolder::at(path), None),
+            None => {
+                let temporary = tempfile::Builder::new().prefix("jumak-mesh-").tempdir()?;
+                (DataFolder::at(temporary.path()), Some(temporary))
+            }
+        };
+        folder.create()?;
+        let (logs, provider) = (folder.path().join("logs"), DataFolder::at(folder.path().join("provider")));
+        // The other databases begin empty, and so have these: a charge that nobody knows of is a fault.
+        for leftover in [&logs, &provider.path().to_owned()] {
+            remove(leftover)?;
+        }
+        fs::create_dir(&logs)?;
+        provider.create()?;
+
+        let identities = Identities::make(&folder)?;
+        let users = Users::new();
+        let (nats, databases) =
+            tokio::try_join!(Nats::start(users.options()), Databases::start(&provider, options.servers))?;
+        let users = users.at(nats.url());
+        let facts = Facts {
+            addresses: &addresses,
+            databases: &databases.urls,
+            identities: &identities,
+            users: &users,
+            over: &options.config,
+        };
+        let operators = facts.write_operators(&folder)?;
+        let mut replicas = BTreeMap::new();
+        for (member, addresses) in &addresses {
+            let config = facts.write_context(&folder, *member)?;
+            let mut of_member = Vec::with_capacity(addresses.len());
+            for (number, address) in (0..).zip(addresses) {
+                of_member.push(Replica::start(Start {
+                    member: *member,
+                    number,
+                    address: *address,
+                    jumak: program,
+                    config: &config,
+                    data: (*member == Member::Provider).then(|| provider.path().to_owned()),
+                    log: logs.join(format!("{member}-{number}.log")),
+                    env: options.env.get(member).cloned().unwrap_or_default(),
+                })?);
+            }
+            replicas.insert(*member, of_member);
+        }
+        let config = Config::from_sources(Some(&operators), [])?;
+        let mut mesh = Self { replicas, nats, databases, config, folder, _ephemeral: ephemeral };
+        mesh.ready().await?;
+        Ok(mesh)
+    }
+
+    /// Waits until every process that runs is ready.
+    pub async fn ready(&mut self) -> anyhow::Result<()> {
+        for replica in self.replicas.values_mut().flatten() {
+            replica.ready().await?;
+        }
+        Ok(())
+    }
+
+    /// The folder with keys, configurations and logs.
+    pub fn folder(&self) -> &DataFolder {
+        &self.folder
+    }
+
+    /// The operator's configuration, which knows every address and every database.
+    pub fn config(&self) -> &Config {
+        &self.config
+    }
+
+    /// Its file.
+    pub fn config_file(&self) -> PathBuf {
+        self.folder.path().join(OPERATORS)
+    }
+
+    /// Where a replica takes calls; replicas are counted from 0.
+    pub fn address(&self, member: Member, replica: u16) -> anyhow::Result<SocketAddr> {
+        self.replicas
+            .get(&member)
+            .and_then(|replicas| replicas.get(usize::from(replica)))
+            .map(Replica::address)
+            .with_context(|| format!("there is no {member} {replica}"))
+    }
+
+    /// One process.
+    pub fn replica(&mut self, member: Member, replica: u16) -> anyhow::Result<&mut Replica> {
+        self.replicas
+            .get_mut(&member)
+            .and_then(|replicas| replicas.get_mut(usize::from(replica)))
+            .with_context(|| format!("there is no {member} {replica}"))
+    }
+
+    /// All processes, whoever is called before those that call it.
+    pub fn replicas(&self) -> impl Iterator<Item = &Replica> {
+        self.replicas.values().flatten()
+    }
+
+    /// The same, to do something with them.
+    pub fn replicas_mut(&mut self) -> impl Iterator<Item = &mut Replica> {
+        self.replicas.values_mut().flatten()
+    }
+
+    /// Kills a process, as a power cut would.
+    pub fn kill(&mut self, member: Member, replica: u16) -> anyhow::Result<()> {
+        self.replica(member, replica)?.kill();
+        Ok(())
+    }
+
+    /// Kills a process if it still runs, starts it again with these variables, and waits until it is ready.
+    pub async fn restart(&mut self, member: Member, replica: u16, env: Variables) -> anyhow::Result<()> {
+        let replica = self.replica(member, replica)?;
+        replica.kill();
+        replica.set_env(env);
+        replica.start_again()?;
+        replica.ready().await
+    }
+
+    /// The bus's server.
+    pub fn nats(&mut self) -> &mut Nats {
+        &mut self.nats
+    }
+
+    /// The server of room's, reservation's and my page's databases, if it is this mesh's own.
+    pub fn postgres(&mut self) -> anyhow::Result<&mut Postgres> {
+        self.databases.own().map(|(postgres, _)| postgres)
+    }
+
+    /// The server of payment's database, if it is this mesh's own.
+    pub fn mariadb(&mut self) -> anyhow::Result<&mut MariaDb> {
+        self.databases.own().map(|(_, mariadb)| mariadb)
+    }
+
+    /// Throws away all that a context on PostgreSQL knows, while it does not run.
+    pub async fn forget(&self, member: Member) -> anyhow::Result<()> {
+        self.databases.empty(member).await
+    }
+
+    /// A token for the person `subject`.
+    pub fn mint(&self, subject: &str, roles: &[Role], lifetime: Duration) -> anyhow::Result<String> {
+        jumak::embedded::Keyring::open(&self.folder, &self.config.auth, [])?.mint(subject, roles, lifetime)
+    }
+
+    /// Stops every process in order, callers before callees, and then the servers.
+    pub async fn stop(mut self) -> anyhow::Result<()> {
+        for (_, mut replicas) in std::mem::take(&mut self.replicas).into_iter().rev() {
+            for replica in replicas.iter().filter(|replica| replica.id().is_some()) {
+                replica.terminate()?;
+            }
+            for replica in &mut replicas {
+                if replica.id().is_some() {
+                    let status = replica.ends().await?;
+                    anyhow::ensure!(status.success(), "{replica} ended with {status}:\n{}", replica.said());
+                }
+            }
+        }
+        // It leads nowhere any more.
+        fs::remove_file(self.config_file())?;
+        Ok(())
+    }
+}
+
+fn remove(folder: &Path) -> anyhow::Result<()> {
+    match fs::remove_dir_all(folder) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => {
+            Err(error).with_context(|| format!("{} cannot be removed", folder.display()))
+        }
+        _ => Ok(()),
+    }
+}

@@ -1,0 +1,23 @@
+//! Real servers: nats-server, PostgreSQL and MariaDB, started on loopback ports of their own, with their data in a folder that is
+//! gone afterwards. For tests, and for the mesh that one tries out at home.
+//!
+//! Each can be killed as by a power cut, stopped for a while, and started again on the same port and data. `scripts/install-tools.sh`
+//! installs them; a server that is not there is an error that says so.
+
+mod database;
+pub mod engine;
+mod home;
+mod mariadb;
+mod nats;
+mod postgres;
+mod process;
+#[cfg(test)]
+mod tests;
+
+pub use self::{
+    database::Durability,
+    mariadb::MariaDb,
+    nats::{Nats, NatsOptions, NatsUser, SavedNats},
+    postgres::Postgres,
+    process::{Server, free_port, spawn},
+};

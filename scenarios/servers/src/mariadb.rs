@@ -1,0 +1,182 @@
+//! MariaDB.
+
+use std::time::{Duration, Instant};
+
+use anyhow::Context as _;
+use sea_orm::sqlx::{AssertSqlSafe, Connection, Executor, MySqlConnection, Row};
+
+use crate::{
+    database::{Durability, LOOK, PATIENCE, name_is_plain},
+    home::Home,
+    process::{self, Server, Start, free_port, is_root},
+};
+
+/// Who owns the databases, and what it runs as when we are root.
+const USER: &str = "jumak";
+const SYSTEM_USER: &str = "mysql";
+/// Not on everybody's PATH.
+const FOLDERS: [&str; 1] = ["/usr/sbin"];
+
+/// A MariaDB server of its own. Its settings are nobody's favourites: a time zone with odd minutes, a mode that cuts values to fit,
+/// and, as it comes, text in latin1 that takes capitals for small letters. What depends on a default is found out.
+#[derive(Debug)]
+pub struct MariaDb {
+    server: Server,
+    password: String,
+    home: Home,
+}
+
+impl MariaDb {
+    /// Makes a data folder, starts the server on it, and waits until it lets us in.
+    pub async fn start(durability: Durability) -> anyhow::Result<Self> {
+        let home = Home::new(SYSTEM_USER)?;
+        let data = home.join("data");
+        // Not the one that all servers share: each removes what it takes for leftovers of its own there when it starts.
+        let temporary = format!("--tmpdir={}", home.path().display());
+        let make = [
+            "--no-defaults".to_owned(),
+            format!("--datadir={}", data.display()),
+            temporary.clone(),
+            "--auth-root-authentication-method=socket".to_owned(),
+            "--skip-test-db".to_owned(),
+            "--skip-name-resolve".to_owned(),
+            "--innodb-flush-method=nosync".to_owned(),
+        ];
+        home.run(SYSTEM_USER, &process::program("mariadb-install-db", &FOLDERS)?, &make).await?;
+
+        let password = uuid::Uuid::new_v4().simple().to_string();
+        let user = format!(
+            "CREATE USER IF NOT EXISTS '{USER}'@'127.0.0.1' IDENTIFIED BY '{password}';\n\
+             GRANT ALL ON *.* TO '{USER}'@'127.0.0.1' WITH GRANT OPTION;\n"
+        );
+        let at_start = home.write("user.sql", SYSTEM_USER, &user)?;
+        let port = free_port()?;
+        let mut arguments = vec![
+            "--no-defaults".to_owned(),
+            format!("--datadir={}", data.display()),
+            temporary,
+            format!("--init-file={}", at_start.display()),
+            format!("--socket={}", home.join("socket").display()),
+            format!("--pid-file={}", home.join("pid").display()),
+            "--bind-address=127.0.0.1".to_owned(),
+            format!("--port={port}"),
+            "--skip-name-resolve".to_owned(),
+            "--max-connections=300".to_owned(),
+            "--innodb-buffer-pool-size=64M".to_owned(),
+            "--default-time-zone=+05:45".to_owned(),
+            "--sql-mode=".to_owned(),
+        ];
+        if durability == Durability::Off {
+            arguments.extend(
+                ["--innodb-flush-method=nosync", "--innodb-flush-log-at-trx-commit=0", "--skip-innodb-doublewrite"]
+                    .map(str::to_owned),
+            );
+        }
+        let server = Server::start(Start {
+            name: "MariaDB",
+            program: process::program("mariadbd", &FOLDERS)?,
+            arguments,
+            user: is_root().then_some(SYSTEM_USER),
+            log: home.join("log"),
+            address: ([127, 0, 0, 1], port).into(),
+            // It leaves nothing behind, and its data is thrown away: there is nothing to wait for.
+            stop_signal: "KILL",
+        })
+        .await?;
+        let mariadb = Self { server, password, home };
+        mariadb.lets_us_in().await?;
+        Ok(mariadb)
+    }
+
+    async fn lets_us_in(&self) -> anyhow::Result<()> {
+        let deadline = Instant::now() + PATIENCE;
+        loop {
+            match self.connect().await {
+                Ok(connection) => return Ok(connection.close().await?),
+                Err(error) if Instant::now() > deadline => {
+                    return Err(error).with_context(|| format!("MariaDB lets nobody in: {}", self.server.said()));
+                }
+                Err(_) => tokio::time::sleep(LOOK).await,
+            }
+        }
+    }
+
+    async fn connect(&self) -> anyhow::Result<MySqlConnection> {
+        let url = self.url("mysql");
+        // A server that was paused takes the connection and says nothing.
+        let connected = tokio::time::timeout(Duration::from_secs(10), MySqlConnection::connect(&url)).await;
+        Ok(connected.context("MariaDB does not answer")??)
+    }
+
+    /// Where its data and its log are.
+    pub fn folder(&self) -> &std::path::Path {
+        self.home.path()
+    }
+
+    /// Where one connects to, its password included.
+    pub fn url(&self, database: &str) -> String {
+        format!("mysql://{USER}:{}@{}/{database}", self.password, self.server.address())
+    }
+
+    /// Adds an empty database.
+    pub async fn create_database(&self, name: &str) -> anyhow::Result<()> {
+        self.execute(&format!("CREATE DATABASE {}", name_is_plain(name)?)).await
+    }
+
+    /// Removes a database. Fails if somebody still has a transaction open in it.
+    pub async fn drop_database(&self, name: &str) -> anyhow::Result<()> {
+        let mut connection = self.connect().await?;
+        connection.execute("SET SESSION lock_wait_timeout = 1").await?;
+        connection.execute(AssertSqlSafe(format!("DROP DATABASE {}", name_is_plain(name)?))).await?;
+        Ok(connection.close().await?)
+    }
+
+    /// Carries out a statement as the server's owner, in its own connection.
+    pub async fn execute(&self, sql: &str) -> anyhow::Result<()> {
+        let mut connection = self.connect().await?;
+        connection.execute(AssertSqlSafe(sql)).await?;
+        Ok(connection.close().await?)
+    }
+
+    /// Ends every connection but its own, as an operator would.
+    pub async fn kill_connections(&self) -> anyhow::Result<()> {
+        let mut connection = self.connect().await?;
+        let others = "SELECT id FROM information_schema.processlist WHERE user = 'jumak' AND id <> connection_id()";
+        for row in connection.fetch_all(others).await? {
+            let id: i64 = row.try_get(0)?;
+            match connection.execute(AssertSqlSafe(format!("KILL CONNECTION {id}"))).await {
+                Err(error) if !is_gone(&error) => return Err(error.into()),
+                _ => {}
+            }
+        }
+        Ok(connection.close().await?)
+    }
+
+    /// Kills it, as a power cut would.
+    pub fn kill(&mut self) {
+        self.server.kill();
+    }
+
+    /// Starts it again after [`kill`](Self::kill), on the same port and data.
+    pub async fn start_again(&mut self) -> anyhow::Result<()> {
+        self.server.start_again().await?;
+        self.lets_us_in().await
+    }
+
+    /// Stops it from answering, without its clients being told.
+    pub fn pause(&self) -> anyhow::Result<()> {
+        self.server.pause()
+    }
+
+    /// Ends [`pause`](Self::pause).
+    pub fn resume(&self) -> anyhow::Result<()> {
+        self.server.resume()
+    }
+}
+
+/// Whether whom one wanted to kill had left by himself.
+fn is_gone(error: &sea_orm::sqlx::Error) -> bool {
+    const NO_SUCH_THREAD: u16 = 1094;
+    let error = error.as_database_error().and_then(|error| error.try_downcast_ref::<sea_orm::SqlxMySqlError>());
+    error.is_some_and(|error| error.number() == NO_SUCH_THREAD)
+}

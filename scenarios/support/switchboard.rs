@@ -1,0 +1,55 @@
+//! Connections to all contexts, as one transport for the generated clients.
+
+use std::{
+    collections::BTreeMap,
+    sync::Arc,
+    task::{Context, Poll},
+};
+
+use futures::{TryFutureExt, future::BoxFuture};
+use mesh::client::Upstream;
+use tonic::{body::Body, transport::Channel};
+use tower::{BoxError, Service, ServiceExt};
+
+/// Sends each call to the context that it names, whether that has an address of its own or not.
+#[derive(Clone)]
+pub enum Switchboard {
+    /// All contexts are behind one address.
+    One(Channel),
+    /// Each has its own, by its name.
+    Each(Arc<BTreeMap<&'static str, Channel>>),
+    /// Each is called as the contexts call each other: over the client stack, with all replicas.
+    Stacks(Arc<BTreeMap<&'static str, Upstream>>),
+}
+
+impl From<Channel> for Switchboard {
+    fn from(channel: Channel) -> Self {
+        Self::One(channel)
+    }
+}
+
+/// What belongs to the context that is named in `path`, as in `/jumak.room.v1.RoomService/CreateRoom`.
+fn named<T: Clone>(each: &BTreeMap<&'static str, T>, path: &str) -> T {
+    let context = path.split('.').nth(1).unwrap_or_default();
+    // What nobody serves has to be refused by anybody.
+    each.get(context).or_else(|| each.values().next()).expect("contexts").clone()
+}
+
+impl Service<http::Request<Body>> for Switchboard {
+    type Response = http::Response<Body>;
+    type Error = BoxError;
+    type Future = BoxFuture<'static, Result<Self::Response, BoxError>>;
+
+    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), BoxError>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn call(&mut self, request: http::Request<Body>) -> Self::Future {
+        let path = request.uri().path().to_owned();
+        match self {
+            Self::One(channel) => Box::pin(channel.clone().oneshot(request).map_err(BoxError::from)),
+            Self::Each(channels) => Box::pin(named(channels, &path).oneshot(request).map_err(BoxError::from)),
+            Self::Stacks(stacks) => Box::pin(named(stacks, &path).oneshot(request).map_err(BoxError::from)),
+        }
+    }
+}

@@ -1,0 +1,91 @@
+//! What the audit reads of the bus: a file beside the databases, or a broker.
+
+use anyhow::{Context as _, bail};
+use mesh::{
+    Database,
+    bus::{
+        SharedBus,
+        embedded::backlog::{Backlog, backlogs},
+    },
+    config::Config,
+};
+
+use super::Told;
+use crate::{bus_tools, house::DataFolder};
+
+/// Dead letters that are read: one is a fault already.
+const MAX_DEAD_LETTERS: u64 = 1_000;
+
+/// Whether a system may be running on these books. Nobody can see that of a mesh, so it is taken for one that runs.
+pub(super) fn is_live(folder: &DataFolder, config: &Config) -> anyhow::Result<bool> {
+    if is_broker(config) { Ok(true) } else { folder.is_locked() }
+}
+
+/// The bus, to be read.
+pub(super) enum BusBooks {
+    /// In the data folder.
+    File(Database),
+    /// On a broker.
+    Broker(SharedBus),
+}
+
+impl BusBooks {
+    /// Opens the bus that is configured, or else the one in `folder`.
+    pub async fn open(folder: &DataFolder, config: &Config) -> anyhow::Result<Self> {
+        if is_broker(config) {
+            return Ok(Self::Broker(bus_tools::open(config, folder).await?));
+        }
+        if !folder.bus_file().exists() {
+            bail!("there is no data folder of jumak at {}; name one with --data", folder.path().display());
+        }
+        let database = Database::open_file_to_read(&folder.bus_file(), 1).await;
+        Ok(Self::File(database.context("the bus cannot be read")?))
+    }
+
+    /// How far behind each of `hearers` is; one that the bus does not know is left out.
+    pub async fn backlogs(&self, hearers: &[String], events: &[Told]) -> anyhow::Result<Vec<Backlog>> {
+        match self {
+            Self::File(database) => {
+                Ok(backlogs(database).await?.into_iter().filter(|one| hearers.contains(&one.consumer)).collect())
+            }
+            Self::Broker(bus) => of_broker(bus, hearers, events).await,
+        }
+    }
+
+    pub async fn close(self) {
+        match self {
+            Self::File(database) => database.close().await,
+            Self::Broker(_) => {}
+        }
+    }
+}
+
+fn is_broker(config: &Config) -> bool {
+    !config.bus.urls().is_empty()
+}
+
+async fn of_broker(bus: &SharedBus, hearers: &[String], events: &[Told]) -> anyhow::Result<Vec<Backlog>> {
+    let dead = bus.dead_letters(MAX_DEAD_LETTERS).await?;
+    let mut times: Vec<_> = events.iter().map(|told| told.occur_time).collect();
+    times.sort_unstable_by(|one, other| other.cmp(one));
+    let mut backlogs = Vec::with_capacity(hearers.len());
+    for consumer in hearers {
+        let waiting = match bus.pending(consumer).await {
+            Ok(waiting) => waiting,
+            Err(error) => {
+                // The broker has just answered, so it is this consumer that it does not know.
+                tracing::debug!(consumer, error = &error as &dyn std::error::Error, "the consumer cannot be read");
+                continue;
+            }
+        };
+        // A broker counts what waits, and does not say since when: no longer than the last so many events that there were.
+        let oldest = usize::try_from(waiting).ok().and_then(|waiting| times.get(waiting.checked_sub(1)?));
+        backlogs.push(Backlog {
+            consumer: consumer.clone(),
+            waiting,
+            oldest: oldest.or(times.last().filter(|_| waiting > 0)).copied(),
+            dead_letters: dead.iter().filter(|one| one.consumer == *consumer).map(|one| one.reason.clone()).collect(),
+        });
+    }
+    Ok(backlogs)
+}

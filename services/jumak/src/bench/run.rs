@@ -1,0 +1,120 @@
+//! One run, from its first room to its audit.
+
+use std::{sync::Arc, time::Duration};
+
+use tokio_util::sync::CancellationToken;
+
+use super::{
+    Args,
+    compare::{Comparisons, Pressure},
+    drive::{Load, Measured, drive},
+    progress::Progress,
+    report::Run,
+    schedule::Pace,
+    setup,
+    target::Target,
+    workload::{Client, Party},
+};
+use crate::cli::{
+    signals::{INTERRUPTED, Signals},
+    target::{MESH, local_mesh},
+};
+
+/// What a run takes at most besides what it is told to measure: its people's tokens live that much longer.
+const BESIDES: Duration = Duration::from_secs(10 * 60);
+
+/// A token that is cancelled by the first Ctrl-C. A second one exits at once.
+pub fn stop_on_interrupt() -> anyhow::Result<CancellationToken> {
+    let stop = CancellationToken::new();
+    let stopping = stop.clone();
+    // Bounded by the process: it waits for a person.
+    let mut signals = Signals::new()?;
+    tokio::spawn(async move {
+        signals.next().await;
+        stopping.cancel();
+        eprintln!("stopping; Ctrl-C again exits at once");
+        signals.next().await;
+        std::process::exit(INTERRUPTED);
+    });
+    Ok(stop)
+}
+
+/// Measures once; nothing if it was stopped before there was anything to measure.
+pub async fn once(args: &Args, stop: &CancellationToken) -> anyhow::Result<Option<Run>> {
+    let connections = usize::from(args.connections);
+    let target = match args.target.as_deref() {
+        None => Target::of_its_own(connections).await?,
+        Some(MESH) => Target::mesh(connections, local_mesh(&args.configured)?).await?,
+        Some(target) => Target::at(target, connections, args.place.folder()?, args.configured.load()?).await?,
+    };
+    let measured = on_target(args, &target, stop).await;
+    // Whatever it came to, nothing is left behind.
+    target.clear().await?;
+    measured
+}
+
+async fn on_target(args: &Args, target: &Target, stop: &CancellationToken) -> anyhow::Result<Option<Run>> {
+    let clients = usize::from(args.clients);
+    let parties = tokio::select! {
+        parties = arrive(args, target) => parties?,
+        // There is nothing to report yet.
+        () = stop.cancelled() => return Ok(None),
+    };
+    let mut comparisons = match (args.no_compare, parties.first()) {
+        (false, Some(party)) => {
+            let pressure = Pressure::new(clients, args.connections.into(), args.duration);
+            let sizes = party.sizes(args.workload).await?;
+            say(args, format_args!("measuring what it is compared with …"));
+            Some(Comparisons::of(args.workload, sizes, pressure, args.postgres.as_deref()).await)
+        }
+        _ => None,
+    };
+    if let Some(comparisons) = &mut comparisons {
+        comparisons.measure().await;
+    }
+    if stop.is_cancelled() {
+        if let Some(comparisons) = comparisons {
+            comparisons.finish(None).await;
+        }
+        return Ok(None);
+    }
+
+    let charged = target.charges().await?;
+    let load = Load { pace: args.pace(), warmup: args.warmup, duration: args.duration };
+    let clients = parties.into_iter().map(|party| Client { party, workload: args.workload }).collect();
+    let done = Arc::default();
+    let progress = Progress::show(args.json, args.warmup + args.duration, Arc::clone(&done), stop.clone());
+    let measured = drive(clients, load, done, stop).await;
+    drop(progress);
+    let interrupted = stop.is_cancelled();
+    say(args, format_args!("proving the books …"));
+    let books = target.books(args.settle).await;
+
+    // After the books: what follows by event has come to rest, and is in nobody's way any more.
+    let mut compared = Vec::new();
+    if let Some(mut comparisons) = comparisons {
+        if !interrupted {
+            comparisons.measure().await;
+        }
+        let per_second = measured.as_ref().ok().filter(|_| load.pace == Pace::Closed).map(Measured::per_second);
+        compared = comparisons.finish(per_second).await;
+    }
+    let mut run = Run::of(&measured?, interrupted, compared, books?);
+    run.charges = target.charges().await?.zip(charged).map(|(now, before)| now.saturating_sub(before));
+    Ok(Some(run))
+}
+
+async fn arrive(args: &Args, target: &Target) -> anyhow::Result<Vec<Party>> {
+    let lifetime = args.warmup + args.duration + BESIDES;
+    say(args, format_args!("registering {} rooms …", args.rooms));
+    let stock = setup::stock(target, args.rooms, lifetime).await?;
+    setup::parties(target, &stock, args.clients.into(), args.workload.reads(), lifetime).await
+}
+
+/// Says what is going on to whoever watches a terminal.
+fn say(args: &Args, what: std::fmt::Arguments<'_>) {
+    use std::io::IsTerminal;
+    if !args.json && std::io::stderr().is_terminal() {
+        eprintln!("{what}");
+    }
+}

@@ -1,0 +1,64 @@
+//! Which system a command is about: the one that is configured, or the local mesh.
+
+use std::time::Duration;
+
+use anyhow::Context as _;
+use mesh::config::Config;
+use tonic::transport::{Channel, Endpoint};
+
+use super::place::Configured;
+use crate::house::{DataFolder, Member};
+
+/// What stands for the local mesh where a URL could stand.
+pub const MESH: &str = "mesh";
+
+/// The configuration of a local mesh's operator, in the mesh's folder.
+const OPERATORS: &str = "jumak.toml";
+/// How long a replica is waited for.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// Which configuration, for commands that call nobody.
+#[derive(Clone, Debug, clap::Args)]
+pub struct Targeted {
+    /// The file.
+    #[command(flatten)]
+    pub configured: Configured,
+    /// `mesh` for the local mesh, as `make mesh` has started it; a URL changes nothing here
+    #[arg(long, value_name = "TARGET", env = "JUMAK_TARGET", hide_env_values = true)]
+    pub target: Option<String>,
+}
+
+impl Targeted {
+    /// The configuration.
+    pub fn load(&self) -> anyhow::Result<Config> {
+        match self.target.as_deref() {
+            Some(MESH) => local_mesh(&self.configured),
+            _ => self.configured.load(),
+        }
+    }
+}
+
+/// The configuration of the local mesh's operator; that of another mesh, if one is named.
+pub fn local_mesh(configured: &Configured) -> anyhow::Result<Config> {
+    if configured.config.is_some() {
+        return configured.load();
+    }
+    let file = DataFolder::local_mesh()?.path().join(OPERATORS);
+    anyhow::ensure!(file.exists(), "no mesh runs: there is no {}; `make mesh` starts one", file.display());
+    Configured { config: Some(file) }.load()
+}
+
+/// A connection to the context's replica that answers first.
+pub async fn connect(config: &Config, member: Member) -> anyhow::Result<Channel> {
+    let addresses = config.addresses(member.name());
+    let mut failed = None;
+    for address in addresses {
+        let endpoint = Endpoint::from_shared(address.clone())?.connect_timeout(CONNECT_TIMEOUT);
+        match endpoint.connect().await {
+            Ok(channel) => return Ok(channel),
+            Err(error) => failed = Some(error),
+        }
+    }
+    let Some(error) = failed else { anyhow::bail!("contexts.{member}.addresses is not set") };
+    Err(error).with_context(|| format!("{member} does not answer at {}", addresses.join(" or ")))
+}

@@ -1,0 +1,146 @@
+//! Contexts that run: each with its database, its server stack and its loops, behind one front.
+
+use std::{collections::BTreeMap, fmt, net::SocketAddr, sync::Arc, time::Duration};
+
+use anyhow::Context as _;
+use mesh::{
+    Clock, Context, Database, Deps,
+    auth::{
+        issuer::Issuers,
+        verify::{Trust, Verifier},
+    },
+    background::Background,
+    bus::SharedBus,
+    client::{InProcess, TokenSource},
+    config::Config,
+    consumer,
+    context::Wiring,
+    housekeeping, relay,
+    server::ContextService,
+};
+
+use super::{Front, Member, stop};
+
+/// A context that is to run here, with what is its own.
+pub struct Tenant {
+    /// Which.
+    pub member: Member,
+    /// Its database, up to date.
+    pub database: Database,
+    /// As whom it calls the others.
+    pub tokens: Arc<dyn TokenSource>,
+    /// Whom it believes.
+    pub trust: Trust,
+}
+
+impl fmt::Debug for Tenant {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Tenant").field("member", &self.member).finish_non_exhaustive()
+    }
+}
+
+/// Contexts that run in this process, to be ended with [`stop`](Self::stop): their loops would outlive it otherwise.
+#[derive(Debug)]
+pub struct House {
+    pub(super) front: Front,
+    pub(super) databases: BTreeMap<Member, Database>,
+    pub(super) services: BTreeMap<Member, ContextService>,
+    pub(super) registry: InProcess,
+    pub(super) background: Background,
+    pub(super) drain_deadline: Duration,
+}
+
+impl House {
+    /// Starts the contexts behind `front`, and returns when they take calls. `bus` may be left out if none of them uses it.
+    pub async fn start(
+        front: Front,
+        tenants: Vec<Tenant>,
+        bus: Option<SharedBus>,
+        clock: Clock,
+        config: &Config,
+    ) -> anyhow::Result<Self> {
+        let neighbours: Vec<Member> = tenants.iter().map(|tenant| tenant.member).collect();
+        let (background, registry) = (Background::new(), InProcess::new());
+        front.tls().start(&background);
+        let issuers = Issuers::new(&config.auth)?;
+        issuers.start(&background);
+        let (mut databases, mut services, mut contexts) = (BTreeMap::new(), BTreeMap::new(), Vec::new());
+        for Tenant { member, database, tokens, trust } in tenants {
+            let deps = Deps {
+                database: database.clone(),
+                upstreams: member.upstreams(&registry, &neighbours, tokens, front.tls(), config)?,
+                clock: clock.clone(),
+                background: background.clone(),
+            };
+            let context =
+                member.assemble(deps, config).await.with_context(|| format!("the context {member} cannot start"))?;
+            let verifier = Verifier::new(trust).with_issuers(&issuers);
+            // One stack in front of the context, whichever way a call comes: what the listener serves is what its neighbours reach.
+            let service = ContextService::new(&context, verifier, &config.limits)?;
+            registry.register(member.name(), service.in_process());
+            databases.insert(member, database);
+            services.insert(member, service);
+            contexts.push((member, context));
+        }
+        front.contexts().open(services.values().cloned());
+        for (member, context) in contexts {
+            start_loops(member, context, bus.as_ref(), &background, &clock).await?;
+        }
+        front.ready().await;
+        Ok(Self { front, databases, services, registry, background, drain_deadline: config.drain_deadline() })
+    }
+
+    /// Where they take calls.
+    pub fn address(&self) -> SocketAddr {
+        self.front.address()
+    }
+
+    /// The database of a context, if the context runs here.
+    pub fn database(&self, context: &str) -> Option<&Database> {
+        self.databases.get(&Member::named(context)?)
+    }
+
+    /// From now on the calls to `context` of others in this process find nobody, as if it ran in another one that has stopped.
+    pub fn cut_off(&self, context: &str) {
+        self.registry.remove(context);
+    }
+
+    /// Ends [`cut_off`](Self::cut_off).
+    pub fn reconnect(&self, context: &str) {
+        if let Some(service) = Member::named(context).and_then(|member| self.services.get(&member)) {
+            self.registry.register(context, service.in_process());
+        }
+    }
+
+    /// Resolves if the listener ends by itself, which it does only when it fails.
+    pub async fn ended(&self) {
+        self.front.ended().await;
+    }
+
+    /// Stops in an order in which nothing is cut short that could be finished, within the configured drain deadline.
+    pub async fn stop(self) -> anyhow::Result<()> {
+        stop::stop(self).await
+    }
+}
+
+async fn start_loops(
+    member: Member,
+    context: Context,
+    bus: Option<&SharedBus>,
+    background: &Background,
+    clock: &Clock,
+) -> anyhow::Result<()> {
+    housekeeping::start(context.name, context.database.clone(), background, clock.clone());
+    match bus {
+        Some(bus) => {
+            let wiring = Wiring { bus: bus.clone(), background: background.clone(), clock: clock.clone() };
+            relay::start(context.name, context.database.clone(), &wiring);
+            if let Some(hears) = context.hears {
+                consumer::start(context.name, context.database, hears, &wiring).await?;
+            }
+        }
+        None => anyhow::ensure!(!member.uses_bus(), "the context {member} has no bus"),
+    }
+    (context.start)(background);
+    Ok(())
+}

@@ -1,0 +1,99 @@
+//! Starting: the front first, then what has to be waited for, then the contexts.
+
+use std::sync::Arc;
+
+use mesh::{Database, config::Config, db::StoreError};
+use sea_orm::{DbErr, RuntimeErr};
+use tokio::time::{Instant, timeout_at};
+
+use super::{
+    Options, Server, bus,
+    plan::{Planned, plan},
+    wait::{Trouble, until_there},
+};
+use crate::house::{self, DataFolder, Front, House, Member, Tenant};
+
+pub(super) async fn start(options: Options) -> anyhow::Result<Server> {
+    let planned = plan(&options)?;
+    let Options { members, config, data, migrate, clock } = options;
+    // Nothing is locked that is not used.
+    let in_folder = members.iter().any(|member| config.database_url(member.name()).is_none());
+    let folder = data.filter(|_| in_folder).map(DataFolder::at);
+    let lock = folder.as_ref().map(DataFolder::lock).transpose()?;
+    let front = Front::open(&config, &members).await?;
+    let deadline = Instant::now() + config.start_deadline();
+    let opened = async {
+        let mut tenants = Vec::with_capacity(planned.len());
+        for Planned { member, tokens, trust } in planned {
+            let database = database(member, folder.as_ref(), &config, migrate, deadline).await?;
+            tenants.push(Tenant { member, database, tokens: Arc::new(tokens), trust });
+        }
+        anyhow::Ok(tenants)
+    };
+    let uses_bus = members.iter().any(|member| member.uses_bus());
+    let connected =
+        async { if uses_bus { bus::connect(&members, &config, deadline).await.map(Some) } else { Ok(None) } };
+    // Both at once, so that whoever reads the log learns of both.
+    let (tenants, bus) = tokio::try_join!(opened, connected)?;
+    let house = House::start(front, tenants, bus, clock, &config).await?;
+    Ok(Server { house, lock })
+}
+
+async fn database(
+    member: Member,
+    folder: Option<&DataFolder>,
+    config: &Config,
+    migrate: bool,
+    deadline: Instant,
+) -> anyhow::Result<Database> {
+    let what = format!("the database of {member}");
+    until_there(&what, deadline, || open(member, folder, config, migrate, deadline)).await
+}
+
+async fn open(
+    member: Member,
+    folder: Option<&DataFolder>,
+    config: &Config,
+    migrate: bool,
+    deadline: Instant,
+) -> Result<Database, Trouble> {
+    // Only this is cut short: a migration that takes its time is not to be begun again for ever.
+    let opened = timeout_at(deadline, house::open(member, folder, config)).await;
+    let database = opened.map_err(|_| Trouble::NotYet(anyhow::anyhow!("it does not answer")))?.map_err(trouble)?;
+    let ready = if migrate { up_to_date(member, &database).await } else { is_up_to_date(member, &database).await };
+    match ready {
+        Ok(()) => Ok(database),
+        Err(trouble) => {
+            database.close().await;
+            Err(trouble)
+        }
+    }
+}
+
+async fn up_to_date(member: Member, database: &Database) -> Result<(), Trouble> {
+    let steps = house::migrate(member, database).await.map_err(trouble)?;
+    if !steps.is_empty() {
+        tracing::info!(context = member.name(), steps = steps.join(", "), "the database was brought up to date");
+    }
+    Ok(())
+}
+
+async fn is_up_to_date(member: Member, database: &Database) -> Result<(), Trouble> {
+    let missing = member.pending(database).await.map_err(|error| trouble(error.into()))?;
+    if missing.is_empty() {
+        return Ok(());
+    }
+    let missing = missing.join(", ");
+    Err(Trouble::NotYet(anyhow::anyhow!("it lacks {missing}; `jumak migrate {member}` brings it up to date")))
+}
+
+/// A server that refuses to let us in may be one that is being set up; what is wrong with a URL or a statement stays wrong.
+fn trouble(error: anyhow::Error) -> Trouble {
+    let is_never = error.chain().any(|cause| match cause.downcast_ref::<StoreError>() {
+        Some(StoreError::Other(DbErr::Conn(RuntimeErr::Internal(_)))) => true,
+        Some(StoreError::Other(DbErr::Conn(_))) => false,
+        Some(StoreError::Other(_)) => true,
+        _ => false,
+    });
+    if is_never { Trouble::Never(error) } else { Trouble::NotYet(error) }
+}

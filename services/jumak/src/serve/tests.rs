@@ -1,0 +1,202 @@
+//! Processes of the mesh, from what they are told at first to what they wait for.
+
+use std::{
+    fs,
+    net::{SocketAddr, TcpListener},
+    path::Path,
+    time::{Duration, Instant},
+};
+
+use mesh::{
+    Database, Reason, Refusal,
+    auth::keys::SigningKey,
+    config::{Config, ContextConfig},
+};
+use tempfile::TempDir;
+use tonic::{Code, transport::Endpoint};
+use tonic_health::pb::{HealthCheckRequest, health_check_response::ServingStatus, health_client::HealthClient};
+
+use super::{
+    Options, Server,
+    plan::{Missing, plan},
+};
+use crate::house::{self, Member};
+
+/// How long anything may take that a test waits for.
+const PATIENCE: Duration = Duration::from_secs(20);
+
+fn missing(members: &[Member], config: Config) -> String {
+    let error: Missing = plan(&Options::new(members.to_vec(), config)).unwrap_err();
+    error.to_string()
+}
+
+/// A new key: its file, and its public half as PEM.
+fn key(folder: &Path, name: &str) -> (std::path::PathBuf, String) {
+    let file = folder.join(format!("{name}.pem"));
+    let key = SigningKey::load_or_create(&file).unwrap();
+    (file, key.public().to_pem().unwrap())
+}
+
+/// All that payment needs, at addresses where nobody is.
+fn complete(folder: &Path) -> Config {
+    let mut config = Config { start_deadline_ms: 1_500, ..Config::default() };
+    config.listen = SocketAddr::from(([127, 0, 0, 1], free_port()));
+    config.auth.issuer_public_keys = vec![key(folder, "issuer").1];
+    config.bus.url = Some(format!("nats://127.0.0.1:{}", free_port()));
+    let own = ContextConfig {
+        database_url: Some(format!("postgres://u:p@127.0.0.1:{}/payment", free_port())),
+        key_file: Some(key(folder, "payment").0),
+        public_keys: vec![key(folder, "payment").1],
+        ..ContextConfig::default()
+    };
+    let provider = ContextConfig { addresses: vec!["http://127.0.0.1:1".to_owned()], ..ContextConfig::default() };
+    let reservation = ContextConfig { public_keys: vec![key(folder, "reservation").1], ..ContextConfig::default() };
+    let contexts = [("payment", own), ("provider", provider), ("reservation", reservation)];
+    config.contexts = contexts.into_iter().map(|(name, context)| (name.to_owned(), context)).collect();
+    config
+}
+
+fn free_port() -> u16 {
+    TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
+}
+
+/// The provider on a file, which needs nobody.
+fn provider(folder: &TempDir) -> Options {
+    let config = Config { start_deadline_ms: 20_000, ..complete(folder.path()) };
+    Options { data: Some(folder.path().join("data")), ..Options::new(vec![Member::Provider], config) }
+}
+
+async fn health(address: SocketAddr) -> Option<ServingStatus> {
+    let channel = Endpoint::from_shared(format!("http://{address}")).unwrap().connect().await.ok()?;
+    let answer = HealthClient::new(channel).check(HealthCheckRequest::default()).await.ok()?;
+    Some(answer.get_ref().status())
+}
+
+/// Waits until health checks at `address` are told so.
+async fn says(address: SocketAddr, status: ServingStatus) {
+    let deadline = Instant::now() + PATIENCE;
+    loop {
+        let said = health(address).await;
+        if said == Some(status) {
+            return;
+        }
+        assert!(Instant::now() < deadline, "{address} says {said:?}");
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+}
+
+#[test]
+fn all_that_is_missing_is_said_at_once_with_an_example() {
+    let said = missing(&[Member::Payment], Config::default());
+    for key in [
+        "contexts.payment.database_url is not set; as in \"postgres://",
+        "--data DIR",
+        "contexts.payment.key_file is not set",
+        "contexts.provider.addresses is not set; as in [\"http://provider:8088\"]",
+        "contexts.reservation.public_keys is not set",
+        "auth.issuer_public_keys is not set",
+        "bus.url is not set; as in \"nats://127.0.0.1:4222\"",
+    ] {
+        assert!(said.contains(key), "{key}\n{said}");
+    }
+    assert_eq!(said.lines().count(), 8, "{said}");
+}
+
+#[test]
+fn contexts_in_one_process_need_no_address_of_each_other() {
+    let said = missing(&[Member::Provider, Member::Payment], Config::default());
+    assert!(!said.contains("contexts.provider.addresses"), "{said}");
+    assert!(!said.contains("contexts.payment.public_keys"), "{said}");
+    assert!(said.contains("contexts.payment.key_file"), "{said}");
+}
+
+#[test]
+fn a_key_that_cannot_be_read_is_named_with_its_file() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut config = complete(folder.path());
+    fs::write(folder.path().join("broken.pem"), "half a key").unwrap();
+    let broken = folder.path().join("broken.pem").to_string_lossy().into_owned();
+    config.contexts.get_mut("reservation").unwrap().public_keys.push(broken);
+    config.contexts.get_mut("payment").unwrap().key_file = Some("/nowhere/payment.pem".into());
+    let said = missing(&[Member::Payment], config);
+    assert!(said.contains("contexts.reservation.public_keys cannot be used: the file /"), "{said}");
+    assert!(said.contains("contexts.payment.key_file cannot be used: the key file /nowhere/payment.pem"), "{said}");
+}
+
+#[test]
+fn a_context_believes_its_callers_by_each_of_their_keys_and_nobody_else() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut config = complete(folder.path());
+    let file = folder.path().join("new.pub.pem");
+    fs::write(&file, key(folder.path(), "new").1).unwrap();
+    config.contexts.get_mut("reservation").unwrap().public_keys.push(file.to_string_lossy().into_owned());
+    let planned = plan(&Options::new(vec![Member::Payment], config)).unwrap();
+    let trust = &planned[0].trust;
+    assert_eq!(trust.contexts.keys().collect::<Vec<_>>(), ["reservation"]);
+    assert_eq!(trust.contexts["reservation"].len(), 2, "one is being replaced");
+    assert_eq!(trust.issuers[0].keys.len(), 1);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_not_there_is_waited_for_and_then_given_up_by_name() {
+    let folder = tempfile::tempdir().unwrap();
+    let config = complete(folder.path());
+    let address = config.listen;
+    let starting = tokio::spawn(Server::start(Options::new(vec![Member::Payment], config)));
+    says(address, ServingStatus::NotServing).await;
+    // Whoever calls is told to go elsewhere.
+    let channel = Endpoint::from_shared(format!("http://{address}")).unwrap().connect().await.unwrap();
+    let mut client = contracts::payment::v1::payment_service_client::PaymentServiceClient::new(channel);
+    let refused = client.get_payment(contracts::payment::v1::GetPaymentRequest::default()).await.unwrap_err();
+    assert_eq!(refused.code(), Code::Unavailable);
+    assert_eq!(Refusal::from_status(&refused).unwrap().reason, Reason::Starting);
+
+    let error = format!("{:#}", starting.await.unwrap().unwrap_err());
+    assert!(error.contains("was not there within") && error.contains("start_deadline_ms"), "{error}");
+    assert!(error.contains("the database of payment") || error.contains("the bus"), "{error}");
+    assert!(health(address).await.is_none(), "it is gone");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_url_that_cannot_be_read_is_not_waited_for() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut config = Config { start_deadline_ms: 600_000, ..complete(folder.path()) };
+    config.contexts.get_mut("payment").unwrap().database_url = Some("postgres://u:s3cret@127.0.0.1:port/x".to_owned());
+    let starting = Server::start(Options::new(vec![Member::Payment], config));
+    let error = tokio::time::timeout(PATIENCE, starting).await.expect("it ends at once").unwrap_err();
+    let said = format!("{error:#}");
+    assert!(said.contains("the database of payment") && !said.contains("s3cret"), "{said}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_context_that_needs_nobody_starts_alone_and_stops_in_order() {
+    let folder = tempfile::tempdir().unwrap();
+    let options = provider(&folder);
+    let server = Server::start(options.clone()).await.unwrap();
+    let address = server.address();
+    says(address, ServingStatus::Serving).await;
+    let error = Server::start(Options {
+        config: Config { listen: "127.0.0.1:0".parse().unwrap(), ..options.config.clone() },
+        ..options.clone()
+    });
+    let said = error.await.unwrap_err().to_string();
+    assert!(said.contains("is in use by another jumak"), "a file is for one process: {said}");
+    server.stop().await.unwrap();
+    assert!(health(address).await.is_none());
+    Server::start(options).await.unwrap().stop().await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_database_that_somebody_else_brings_up_to_date_is_waited_for() {
+    let folder = tempfile::tempdir().unwrap();
+    let options = Options { migrate: false, ..provider(&folder) };
+    let (address, file) = (options.config.listen, options.data.clone().unwrap().join("provider.db"));
+    let starting = tokio::spawn(Server::start(options));
+    says(address, ServingStatus::NotServing).await;
+    let database = Database::open_file(&file, 2).await.unwrap();
+    house::migrate(Member::Provider, &database).await.unwrap();
+    database.close().await;
+    let server = starting.await.unwrap().unwrap();
+    says(address, ServingStatus::Serving).await;
+    server.stop().await.unwrap();
+}
