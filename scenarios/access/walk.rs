@@ -64,6 +64,8 @@ async fn z8_each_rpc_is_for_those_it_names_and_nobody_else() {
                 // In the embedded shape there is a command for it; elsewhere it is the issuer's to give.
                 let how = if Shape::chosen() == Shape::Embedded { "jumak token" } else { "get one of the issuer" };
                 assert!(refusal.message.contains(how), "it does not say how to get one: {at}");
+            } else if who.strip_prefix("contexts/").is_some_and(|context| !rpc.knows(context)) {
+                assert_eq!(refusal(&status).reason.as_str(), "TOKEN_INVALID", "{at}");
             } else if rpc.admits(who) {
                 assert!(!matches!(status.code(), Code::PermissionDenied | Code::Unauthenticated), "{at}");
             } else {

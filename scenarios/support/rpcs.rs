@@ -3,6 +3,10 @@
 //! It is written by hand from what the contracts say in words, so that it does not follow the code when the code is wrong. An RPC that
 //! has no line here fails the tests that walk it.
 
+use jumak::house::Member;
+
+use super::setup::Shape;
+
 /// One RPC.
 #[derive(Clone, Copy, Debug)]
 pub struct Rpc {
@@ -27,6 +31,16 @@ impl Rpc {
     /// The name without its service.
     pub fn bare(&self) -> &'static str {
         self.name.rsplit('/').next().expect("a method")
+    }
+
+    /// Whether the context that serves it knows the keys of the context `caller`: in one process everybody's, in the mesh those of
+    /// the contexts that call it.
+    pub fn knows(&self, caller: &str) -> bool {
+        let calls_it = || {
+            Member::named(caller)
+                .is_some_and(|caller| caller.calls().iter().any(|callee| callee.name() == self.context()))
+        };
+        Shape::chosen() == Shape::Embedded || calls_it()
     }
 
     /// Whether `who`, a role or `contexts/…`, may call it.

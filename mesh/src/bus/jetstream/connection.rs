@@ -10,7 +10,7 @@ use std::{
 
 use async_nats::{ConnectOptions, Event, ServerError};
 use opentelemetry::KeyValue;
-use tokio::sync::broadcast;
+use tokio::sync::{broadcast, watch};
 
 use super::link::{Link, Refusal, WAIT};
 use crate::{bus::BusError, config::BusConfig, telemetry::metrics};
@@ -36,8 +36,13 @@ pub(super) async fn connect(config: &BusConfig, client: &str) -> Result<Link, Bu
         return Err(failed("bus.url is not set".into()));
     }
     let (refusals, _) = broadcast::channel(REFUSALS);
-    let observer =
-        Arc::new(Observer { client: client.to_owned(), away: AtomicBool::new(false), refusals: refusals.clone() });
+    let disconnects = watch::Sender::new(0);
+    let observer = Arc::new(Observer {
+        client: client.to_owned(),
+        away: AtomicBool::new(false),
+        refusals: refusals.clone(),
+        disconnects: disconnects.clone(),
+    });
     let mut options = ConnectOptions::new()
         .name(format!("jumak {client}"))
         .custom_inbox_prefix(inbox_prefix(client))
@@ -60,7 +65,7 @@ pub(super) async fn connect(config: &BusConfig, client: &str) -> Result<Link, Bu
         options = options.add_root_certificates(authority.clone()).require_tls(true);
     }
     let client = options.connect(urls).await.map_err(|error| failed(error.into()))?;
-    Ok(Link::new(client, config.replicas, refusals))
+    Ok(Link::new(client, config.replicas, refusals, disconnects))
 }
 
 /// Doubles, with jitter: a cluster that comes back is not met by all its clients at once.
@@ -76,6 +81,8 @@ struct Observer {
     /// Whether it has been said that the broker cannot be reached.
     away: AtomicBool,
     refusals: broadcast::Sender<Refusal>,
+    /// How often the connection was lost: whoever waits for something on it waits in vain.
+    disconnects: watch::Sender<u64>,
 }
 
 impl Observer {
@@ -101,6 +108,9 @@ impl Observer {
                 tracing::debug!(client = %self.client, "bus: {event}");
             }
             _ => tracing::warn!(client = %self.client, "bus: {event}"),
+        }
+        if matches!(event, Event::Disconnected) {
+            self.disconnects.send_modify(|count| *count += 1);
         }
         if matches!(event, Event::Connected) {
             self.away.store(false, Ordering::Relaxed);

@@ -11,7 +11,10 @@ use std::{
 
 use async_nats::{Client, HeaderMap, Message, Request, connection::State, jetstream::Context};
 use bytes::Bytes;
-use tokio::{sync::broadcast, time::timeout};
+use tokio::{
+    sync::{broadcast, watch},
+    time::timeout,
+};
 
 use super::{Cause, layout};
 use crate::bus::BusError;
@@ -49,14 +52,20 @@ pub(super) struct Link {
     context: Context,
     replicas: usize,
     refusals: broadcast::Sender<Refusal>,
+    disconnects: watch::Sender<u64>,
     /// Whether the streams have been seen since the last failure.
     ready: Arc<AtomicBool>,
 }
 
 impl Link {
-    pub(super) fn new(client: Client, replicas: usize, refusals: broadcast::Sender<Refusal>) -> Self {
+    pub(super) fn new(
+        client: Client,
+        replicas: usize,
+        refusals: broadcast::Sender<Refusal>,
+        disconnects: watch::Sender<u64>,
+    ) -> Self {
         let context = async_nats::jetstream::context::ContextBuilder::new().timeout(WAIT).build(client.clone());
-        Self { client, context, replicas, refusals, ready: Arc::default() }
+        Self { client, context, replicas, refusals, disconnects, ready: Arc::default() }
     }
 
     pub(super) const fn client(&self) -> &Client {
@@ -65,6 +74,11 @@ impl Link {
 
     pub(super) const fn context(&self) -> &Context {
         &self.context
+    }
+
+    /// Changes when the connection is lost from now on.
+    pub(super) fn disconnects(&self) -> watch::Receiver<u64> {
+        self.disconnects.subscribe()
     }
 
     /// Makes sure that the streams are there. Asks only after a failure: what was there may be gone.

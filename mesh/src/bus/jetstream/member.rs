@@ -89,16 +89,23 @@ impl Member {
     async fn pull(&mut self, max: usize, wait: Duration) -> Result<Vec<Delivery>, BusError> {
         let heartbeat = if wait >= 2 * HEARTBEAT { HEARTBEAT } else { Duration::ZERO };
         let silence = if heartbeat.is_zero() { wait + GRACE } else { 2 * HEARTBEAT + GRACE };
+        // Looked at from before the question: a broker that is gone says nothing any more, and its silence takes long to notice.
+        let mut lost = self.link.disconnects();
         let mut messages = self.ask(max, wait, heartbeat).await?;
         let mut fetched = Vec::new();
         while fetched.len() < max {
-            let pulled = match timeout(silence, messages.next()).await {
-                Ok(Some(message)) => self.read(message),
-                Ok(None) => Err("the connection was closed".into()),
-                Err(_) => {
-                    metrics().bus_stalls.add(1, &[KeyValue::new("consumer", self.spec.name.clone())]);
-                    Err(format!("the broker has been silent for {silence:?}").into())
-                }
+            let pulled = tokio::select! {
+                // What has come is taken first.
+                biased;
+                next = timeout(silence, messages.next()) => match next {
+                    Ok(Some(message)) => self.read(message),
+                    Ok(None) => Err("the connection was closed".into()),
+                    Err(_) => {
+                        metrics().bus_stalls.add(1, &[KeyValue::new("consumer", self.spec.name.clone())]);
+                        Err(format!("the broker has been silent for {silence:?}").into())
+                    }
+                },
+                _ = lost.changed() => Err("the connection was lost".into()),
             };
             match pulled {
                 Ok(Pulled::Heartbeat) => {}

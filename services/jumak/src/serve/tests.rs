@@ -154,7 +154,11 @@ async fn what_is_not_there_is_waited_for_and_then_given_up_by_name() {
     let error = format!("{:#}", starting.await.unwrap().unwrap_err());
     assert!(error.contains("was not there within") && error.contains("start_deadline_ms"), "{error}");
     assert!(error.contains("the database of payment") || error.contains("the bus"), "{error}");
-    assert!(health(address).await.is_none(), "it is gone");
+    let deadline = Instant::now() + PATIENCE;
+    while health(address).await.is_some() {
+        assert!(Instant::now() < deadline, "it is still there");
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]

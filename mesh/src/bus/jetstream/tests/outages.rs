@@ -3,6 +3,8 @@ use std::{
     time::{Duration, Instant},
 };
 
+use async_nats::jetstream::consumer::PullConsumer;
+
 use super::support::{
     PACE, assert_holds_exactly, assert_one_effect_each, chain, config, connect, eventually, has_settled, hears,
     is_settled, server, unpublished,
@@ -10,7 +12,7 @@ use super::support::{
 use crate::{
     bus::{
         Bus, ConsumerSpec, SharedBus,
-        jetstream::{JetStreamBus, WAIT},
+        jetstream::{JetStreamBus, WAIT, layout},
         testbed::{Testbed, commit, event, events, wiring},
     },
     consumer, relay,
@@ -51,6 +53,39 @@ async fn a_server_killed_again_and_again_costs_time_and_nothing_else() {
     assert_one_effect_each(&stay, &sent).await;
     wiring.background.drain(SLACK).await;
     assert_holds_exactly(&connect(&nats, "tester").await, &sent).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_fetch_that_waits_is_told_at_once_when_the_connection_is_lost() {
+    const FETCH: Duration = Duration::from_secs(30);
+    let mut nats = server().await;
+    let bus = connect(&nats, "tester").await;
+    let spec = ConsumerSpec {
+        name: "stay".to_owned(),
+        filters: vec!["jumak.>".to_owned()],
+        ack_wait: Duration::from_secs(60),
+    };
+    let mut member = bus.subscribe(spec).await.unwrap();
+    let fetching = tokio::spawn(async move { (member.fetch(10, FETCH).await.is_err(), member) });
+    let pulls = async || {
+        let consumer: PullConsumer = bus.0.context().get_consumer_from_stream("stay", layout::STREAM).await.unwrap();
+        consumer.cached_info().num_waiting == 1
+    };
+    eventually("it waits", pulls).await;
+    nats.kill();
+    let killed = Instant::now();
+    let (failed, mut member) = fetching.await.unwrap();
+    assert!(failed);
+    assert!(killed.elapsed() < SLACK, "it was told after {:?}", killed.elapsed());
+
+    nats.start_again().await.unwrap();
+    let sent = event("room", 1);
+    eventually("it is published", async || bus.publish(std::slice::from_ref(&sent)).await.is_ok()).await;
+    let mut heard = Vec::new();
+    while heard.is_empty() {
+        heard = member.fetch(10, SLACK).await.unwrap_or_default();
+    }
+    assert_eq!(heard[0].data, sent.data, "and goes on when it is back");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
