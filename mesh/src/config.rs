@@ -23,7 +23,7 @@ use serde::Deserialize;
 
 pub use bus::BusConfig;
 pub use context::{ContextConfig, is_pem};
-pub(crate) use issuer::is_trustworthy;
+pub(crate) use issuer::may_publish_at;
 pub use issuer::{IssuerConfig, SigningAlgorithm};
 pub use load::{ConfigError, Problem};
 pub use metrics::MetricsConfig;

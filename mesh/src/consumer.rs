@@ -5,11 +5,14 @@
 //! - the database's or the network's: the consumer pauses and tries the same events again, and none of them is blamed;
 //! - an event's: each is handled alone, and the one that fails alone waits its turn, longer each time, until it is put aside.
 
+mod place;
+
 use std::{error::Error as _, panic::AssertUnwindSafe, slice, sync::Arc, time::Duration};
 
 use futures::FutureExt;
 use opentelemetry::{KeyValue, trace::FutureExt as _};
 use sea_orm::DbErr;
+use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use tracing::Instrument;
 
@@ -18,7 +21,7 @@ use crate::{
     bus::{BusError, ConsumerSpec, Delivery, SharedBus, Subscription},
     clock::Clock,
     context::{Handled, Hears, Policies, Wiring},
-    db::{Database, StoreError, Tx},
+    db::{Database, Tx},
     error::Error,
     event::Event,
     inbox,
@@ -31,6 +34,8 @@ use crate::{
 const BATCH: usize = 100;
 /// How long a fetch waits when there is nothing.
 const FETCH_WAIT: Duration = Duration::from_secs(30);
+/// How often a consumer looks whether the stream has lost what it has handled.
+const LOOK: Duration = Duration::from_secs(30);
 /// How often an event may fail alone before it is put aside.
 const MAX_FAILURES: u32 = 5;
 /// How often a transaction in which another transition was faster is run again.
@@ -129,9 +134,24 @@ enum Verdict {
 
 impl Consumer {
     async fn run(self, stop: CancellationToken) {
-        let Some(mut member) = self.subscribe(&stop).await else { return };
         let mut outage = self.pace.outage.clone();
+        // Absent before the first subscription, and when the place that the bus keeps may be wrong.
+        let mut joined: Option<Box<dyn Subscription>> = None;
+        let mut looked = Instant::now();
         while !stop.is_cancelled() {
+            if looked.elapsed() > LOOK {
+                looked = Instant::now();
+                if !self.is_in_place().await.unwrap_or(false) {
+                    joined = None;
+                }
+            }
+            let member = match &mut joined {
+                Some(member) => member,
+                None => match self.subscribe(&stop).await {
+                    Some(member) => joined.insert(member),
+                    None => return,
+                },
+            };
             let fetched = tokio::select! {
                 // What a fetch that is dropped has taken is delivered again: nothing was acknowledged.
                 () = stop.cancelled() => return,
@@ -143,7 +163,10 @@ impl Consumer {
             };
             match settled {
                 Ok(()) => outage.succeeded(),
-                Err(error) => self.pause(&error, &mut outage, &stop).await,
+                Err(error) => {
+                    joined = None;
+                    self.pause(&error, &mut outage, &stop).await;
+                }
             }
         }
     }
@@ -152,14 +175,18 @@ impl Consumer {
     async fn subscribe(&self, stop: &CancellationToken) -> Option<Box<dyn Subscription>> {
         let mut outage = self.pace.outage.clone();
         while !stop.is_cancelled() {
-            let spec =
-                ConsumerSpec { name: self.name.clone(), filters: self.filters.clone(), ack_wait: self.pace.ack_wait };
-            match self.bus.subscribe(spec).await {
+            match self.join().await {
                 Ok(member) => return Some(member),
                 Err(error) => self.pause(&error, &mut outage, stop).await,
             }
         }
         None
+    }
+
+    async fn join(&self) -> Result<Box<dyn Subscription>, BusError> {
+        self.find_place().await?;
+        let (name, filters) = (self.name.clone(), self.filters.clone());
+        self.bus.subscribe(ConsumerSpec { name, filters, ack_wait: self.pace.ack_wait }).await
     }
 
     /// Handles what was fetched, one way or another, and tells the bus.
@@ -170,12 +197,11 @@ impl Consumer {
         stop: &CancellationToken,
     ) -> Result<(), BusError> {
         let mut heard = Vec::with_capacity(deliveries.len());
+        let mut undecodable = Vec::new();
         for delivery in deliveries {
             match Event::from_parts(&delivery.route, &delivery.headers, delivery.data) {
                 Ok(event) => heard.push(Heard { handle: delivery.handle, deliveries: delivery.deliveries, event }),
-                Err(error) => {
-                    self.put_aside(member, delivery.handle, &format!("undecodable: {error}")).await?;
-                }
+                Err(error) => undecodable.push((delivery.handle, format!("undecodable: {error}"))),
             }
         }
         // What has come before may be what spoiled a batch then; it does not get to spoil another one.
@@ -194,6 +220,10 @@ impl Consumer {
                 Some(Verdict::Handled) => self.acknowledge(member, slice::from_ref(&heard)).await?,
                 Some(Verdict::Failed { failures, error }) => self.blame(member, &heard, failures, &error).await?,
             }
+        }
+        // Last: one that cannot be put aside takes nothing from the others.
+        for (handle, reason) in undecodable {
+            self.put_aside(member, handle, &reason).await?;
         }
         Ok(())
     }
@@ -238,6 +268,7 @@ impl Consumer {
                     for heard in heard {
                         self.apply(&tx, heard, &mut tally).await?;
                     }
+                    self.note_place(&tx, heard).await?;
                     Ok(tally)
                 })
                 .await;
@@ -304,7 +335,9 @@ impl Consumer {
             tracing::warn!(consumer = %self.name, id = %heard.event.id, failures, ?delay, reason, "an event failed");
             return member.nak(heard.handle, delay).await;
         }
-        self.put_aside(member, heard.handle, &format!("failed {failures} times: {reason}")).await?;
+        if !self.put_aside(member, heard.handle, &format!("failed {failures} times: {reason}")).await? {
+            return Ok(());
+        }
         let id = heard.event.id;
         let settled = self.database.transact("settled", |tx| async move { inbox::settled(&tx, &self.name, id).await });
         if let Err(error) = settled.await {
@@ -314,12 +347,18 @@ impl Consumer {
         Ok(())
     }
 
-    async fn put_aside(&self, member: &mut dyn Subscription, handle: u64, reason: &str) -> Result<(), BusError> {
+    /// Puts an event aside, and tells whether that was possible. If it was not, the event comes again later.
+    async fn put_aside(&self, member: &mut dyn Subscription, handle: u64, reason: &str) -> Result<bool, BusError> {
         let reason: String = reason.chars().take(MAX_REASON).collect();
-        member.dead_letter(handle, &reason).await?;
+        if let Err(error) = member.dead_letter(handle, &reason).await {
+            let delay = self.pace.retry.saturating_mul(1 << MAX_FAILURES);
+            tracing::warn!(consumer = %self.name, reason, ?delay, %error, "an event could not be put aside");
+            member.nak(handle, delay).await?;
+            return Ok(false);
+        }
         tracing::error!(consumer = %self.name, reason, "an event was put aside");
         metrics().consumer_dead_letters.add(1, &self.labels);
-        Ok(())
+        Ok(true)
     }
 
     async fn count_failure(&self, event: &Event) -> Result<u32, Error> {
@@ -337,10 +376,10 @@ impl Consumer {
     }
 }
 
-/// Whether the database could not be reached at all: a statement that the database refuses
-/// may be the fault of what the event made a policy write.
+/// Whether the database could not be used at all: a statement that it refuses, is too slow with, or that loses however often it is
+/// run may be the fault of what the event made a policy write.
 fn is_outage(error: &Error) -> bool {
-    matches!(error, Error::Store(StoreError::Unavailable(_) | StoreError::Conflict(_)))
+    matches!(error, Error::Store(error) if error.is_outage())
 }
 
 /// The chain of causes down to the driver's own text, which is left out: MySQL's quotes the values of the row.

@@ -27,7 +27,7 @@ use sea_orm::{
 };
 use tokio::sync::{Notify, watch};
 
-use self::connect::{connect_options, connection, to_read, to_write};
+use self::connect::{Address, Demotion, connect_options, connection, migration_options, to_read, to_write};
 pub use self::failure::StoreError;
 use crate::error::Error;
 
@@ -75,6 +75,9 @@ pub struct Database {
     write: DatabaseConnection,
     read: DatabaseConnection,
     engine: Engine,
+    /// A server's; a file is known to its connections only.
+    address: Option<Address>,
+    demotion: Demotion,
     appended: Arc<Notify>,
     commits: Arc<watch::Sender<u64>>,
 }
@@ -88,11 +91,14 @@ impl Database {
             options.map_sqlx_sqlite_opts(to_write);
             return Self::open_sqlite(options).await;
         }
-        // A migrator works on one and says on another that it is there.
+        // A migrator has to say that it is there, even while somebody reads.
         options.max_connections(max_connections.max(2));
+        let demotion = Demotion::default();
+        demotion.watch(&mut options);
         let write = connection(options).await?;
         let engine = write.get_database_backend().into();
-        Ok(Self { read: write.clone(), write, engine, appended: Arc::default(), commits: Arc::default() })
+        let address = Some(Address(url.into()));
+        Ok(Self { address, demotion, ..Self::of(write.clone(), write, engine) })
     }
 
     /// Opens the SQLite database in the file at `path`.
@@ -109,7 +115,27 @@ impl Database {
         writing.max_connections(1).min_connections(1);
         let write = connection(writing).await?;
         let read = connection(options).await?;
-        Ok(Self { write, read, engine: Engine::Sqlite, appended: Arc::default(), commits: Arc::default() })
+        Ok(Self::of(write, read, Engine::Sqlite))
+    }
+
+    fn of(write: DatabaseConnection, read: DatabaseConnection, engine: Engine) -> Self {
+        Self {
+            write,
+            read,
+            engine,
+            address: None,
+            demotion: Demotion::default(),
+            appended: Arc::default(),
+            commits: Arc::default(),
+        }
+    }
+
+    /// Opens the database at `url` for reading, with one connection and never another, so that a transaction which is begun on it holds for
+    /// every query. A SQLite file must be there.
+    pub async fn connect_to_read(url: &str) -> Result<Self, StoreError> {
+        let mut options = connect_options(url, 1);
+        options.map_sqlx_sqlite_opts(to_read);
+        Self::open_to_read(options).await
     }
 
     /// Opens the SQLite database in the file at `path` for reading only, beside whoever writes it. It must be there.
@@ -117,14 +143,13 @@ impl Database {
         let path = path.to_owned();
         let mut options = connect_options("sqlite:", max_connections);
         options.map_sqlx_sqlite_opts(move |sqlite| to_read(sqlite.filename(&path)));
+        Self::open_to_read(options).await
+    }
+
+    async fn open_to_read(options: ConnectOptions) -> Result<Self, StoreError> {
         let read = connection(options).await?;
-        Ok(Self {
-            write: read.clone(),
-            read,
-            engine: Engine::Sqlite,
-            appended: Arc::default(),
-            commits: Arc::default(),
-        })
+        let engine = read.get_database_backend().into();
+        Ok(Self::of(read.clone(), read, engine))
     }
 
     /// Which engine it is.
@@ -140,6 +165,14 @@ impl Database {
     /// For migrations only; everything else writes through [`transact`](Self::transact).
     pub fn for_migrations(&self) -> &DatabaseConnection {
         &self.write
+    }
+
+    /// A connection to the server for a migration, which may take its time. A SQLite file is migrated in a transaction.
+    pub(crate) async fn connect_to_migrate(&self) -> Result<DatabaseConnection, StoreError> {
+        match &self.address {
+            Some(address) => connection(migration_options(&address.0)).await,
+            None => Err(StoreError::Other(DbErr::Custom("a file has only one writer".to_owned()))),
+        }
     }
 
     /// Runs `work` in one transaction, READ COMMITTED (SQLite: serial), and commits if it succeeds. When the transaction loses to
@@ -158,7 +191,12 @@ impl Database {
                     tokio::time::sleep(Duration::from_millis(pause_ms)).await;
                     run += 1;
                 }
-                outcome => return outcome,
+                outcome => {
+                    if matches!(&outcome, Err(Error::Store(error)) if error.is_demotion()) {
+                        self.demotion.notice();
+                    }
+                    return outcome;
+                }
             }
         }
     }
@@ -204,15 +242,13 @@ impl Database {
     }
 
     /// Begins a transaction on a connection that is alive. After a server was started again the idle ones are all dead, and each would
-    /// fail one caller of whom nothing has been done yet.
+    /// fail one caller of whom nothing has been done yet. A server that has answered is not asked again: it may be full.
     async fn begin(&self, options: TransactionOptions) -> Result<DatabaseTransaction, StoreError> {
         let mut begun = self.write.begin_with_options(options).await.map_err(StoreError::from);
         for _ in 1..MAX_RUNS {
             match begun {
-                // None was to be had, and that took as long as it may.
-                Err(StoreError::Unavailable(DbErr::ConnectionAcquire(_))) => break,
-                Err(StoreError::Unavailable(_)) => {
-                    begun = self.write.begin_with_options(options).await.map_err(Into::into)
+                Err(ref error) if error.is_dead_connection() => {
+                    begun = self.write.begin_with_options(options).await.map_err(Into::into);
                 }
                 _ => break,
             }

@@ -14,6 +14,9 @@ use crate::db::StoreError;
 /// The domain of every `ErrorInfo`.
 pub const DOMAIN: &str = "jumak";
 
+/// The longest wait that we let somebody else ask for. What comes over the wire may be any number, up to those that no clock holds.
+const MAX_RETRY_AFTER: Duration = Duration::from_secs(60);
+
 macro_rules! reasons {
     ($($(#[$doc:meta])* $name:ident = $text:literal, $code:ident;)*) => {
         /// Why a call was refused. Stable: programs decide by it.
@@ -169,7 +172,7 @@ impl Refusal {
         self
     }
 
-    /// The refusal that a status off the wire carries, if it is one of ours.
+    /// The refusal that a status off the wire carries, if it is one of ours; it asks to wait for a minute at most.
     pub fn from_status(status: &Status) -> Option<Self> {
         let details = status.check_error_details().ok()?;
         let info = details.error_info()?;
@@ -185,7 +188,10 @@ impl Refusal {
                 .bad_request()
                 .map(|bad| bad.field_violations.iter().map(|v| (v.field.clone(), v.description.clone())).collect())
                 .unwrap_or_default(),
-            retry_after: details.retry_info().and_then(|retry| retry.retry_delay),
+            retry_after: details
+                .retry_info()
+                .and_then(|retry| retry.retry_delay)
+                .map(|delay| delay.min(MAX_RETRY_AFTER)),
         })
     }
 }
@@ -295,6 +301,13 @@ mod tests {
         let status = Status::from(refusal.clone());
         assert_eq!(status.code(), Code::FailedPrecondition);
         assert_eq!(Refusal::from_status(&status), Some(refusal));
+    }
+
+    #[test]
+    fn nobody_is_made_to_wait_for_longer_than_a_minute() {
+        let refusal = Refusal::new(Reason::Draining, "payment is stopping").retry_after(Duration::MAX);
+        let read = Refusal::from_status(&refusal.into()).unwrap();
+        assert_eq!(read.retry_after, Some(Duration::from_secs(60)));
     }
 
     #[test]

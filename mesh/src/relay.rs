@@ -35,8 +35,10 @@ use crate::{
 
 /// Events that are published at once.
 const BATCH: u64 = 256;
-/// How long a claim keeps other relays away. Short, because it is also how long a relay that died keeps its batch back.
-const CLAIM: Duration = Duration::from_secs(5);
+/// How long a claim keeps other relays away. Longer than a slow bus may take for a batch: claims that lapse before the mark would have
+/// relays publish the same events in turn and never mark them. Not longer, because a relay that died keeps its batch back as long,
+/// unless one starts.
+const CLAIM: Duration = Duration::from_secs(22);
 /// How often a relay looks without being woken: for claims that have lapsed and for what another process committed.
 const POLL: Duration = Duration::from_secs(1);
 /// How often an idle relay looks whether the stream has lost anything.
@@ -55,6 +57,8 @@ enum RelayError {
     Bus(#[from] BusError),
     #[error("the stream has lost what it had acknowledged")]
     Lost,
+    #[error("of {published} published events {unmarked} are not marked: the claim had ended")]
+    Late { published: usize, unmarked: u64 },
 }
 
 /// Starts the relay of `context`'s outbox in `database`.
@@ -64,13 +68,14 @@ pub fn start(context: &str, database: Database, wiring: &Wiring) {
         bus: wiring.bus.clone(),
         clock: wiring.clock.clone(),
         labels: [KeyValue::new("context", context.to_owned())],
+        has_begun: false,
         looked: None,
     };
     wiring.background.run(Phase::Relays, format!("{context}-relay"), |stop| relay.run(stop));
 }
 
-/// Makes every event of the outbox unpublished again, and tells how many were not: all of them are published once more. For a stream
-/// or a consumer that has to be fed from the beginning.
+/// Makes every event of the outbox unpublished again, and tells how many were not: all that are published now are published once more,
+/// also while relays are running. For a stream or a consumer that has to be fed from the beginning.
 pub async fn republish(database: &Database) -> Result<u64, Error> {
     loss::unpublish_all(database).await
 }
@@ -80,6 +85,8 @@ struct Relay {
     bus: SharedBus,
     clock: Clock,
     labels: [KeyValue; 1],
+    /// Whether what an earlier relay had claimed is free again.
+    has_begun: bool,
     /// When the stream was last seen to hold what is marked as published; absent after a failure.
     looked: Option<Instant>,
 }
@@ -140,6 +147,11 @@ impl Relay {
 
     /// Claims, publishes and marks one batch, and tells how many events it had.
     async fn publish_batch(&mut self) -> Result<usize, RelayError> {
+        if !self.has_begun {
+            // Most probably ours, of an earlier life. If another replica was at it, both publish, which is harmless.
+            loss::end_claims(&self.database).await?;
+            self.has_begun = true;
+        }
         if self.looked.is_none_or(|looked| looked.elapsed() > LOOK) {
             self.recover().await?;
         }
@@ -160,9 +172,12 @@ impl Relay {
             }
         };
         KillPoint::AfterPublish.reached();
-        self.mark(&ids, &positions, claim.until).await?;
-        metrics().relay_published.add(events.len() as u64, &self.labels);
-        Ok(events.len())
+        let marked = self.mark(&ids, &positions, claim.until).await?;
+        metrics().relay_published.add(marked, &self.labels);
+        match (events.len() as u64).saturating_sub(marked) {
+            0 => Ok(events.len()),
+            unmarked => Err(RelayError::Late { published: events.len(), unmarked }),
+        }
     }
 
     async fn publish(&mut self, events: &[Event]) -> Result<Vec<Position>, RelayError> {
@@ -236,8 +251,9 @@ impl Relay {
         Ok(Claim { rows, until })
     }
 
-    /// Marks the claimed rows as published, each at its position. A row whose claim is no longer this one is left alone.
-    async fn mark(&self, ids: &[Uuid], positions: &[Position], until: i64) -> Result<(), Error> {
+    /// Marks the claimed rows as published, each at its position, and tells how many. A row whose claim is no longer this one is left
+    /// alone.
+    async fn mark(&self, ids: &[Uuid], positions: &[Position], until: i64) -> Result<u64, Error> {
         let publish_time = self.clock.now().as_microsecond();
         self.database
             .transact("mark", |tx| async move {
@@ -245,7 +261,7 @@ impl Relay {
                 let position = ids.iter().zip(positions).fold(CaseStatement::new(), |case, (id, position)| {
                     case.case(Column::Id.eq(*id), Expr::value(*position))
                 });
-                Entity::update_many()
+                let marked = Entity::update_many()
                     .col_expr(Column::StreamPosition, position.into())
                     .col_expr(Column::PublishTime, Expr::value(publish_time))
                     .col_expr(Column::NextAttemptTime, Expr::value(0_i64))
@@ -253,7 +269,7 @@ impl Relay {
                     .filter(Column::NextAttemptTime.eq(until))
                     .exec(&*tx)
                     .await?;
-                Ok(())
+                Ok(marked.rows_affected)
             })
             .await
     }

@@ -4,6 +4,7 @@
 //! was written down with the key. What the token says of its own algorithm, or of where its key could be fetched, is never asked.
 //! The keys of an OpenID Connect provider are those that it publishes, at the place that is configured.
 
+mod doubt;
 mod memory;
 mod name;
 #[cfg(test)]
@@ -21,8 +22,11 @@ use serde::{Deserialize, de::DeserializeOwned};
 use serde_json::Value;
 use sha2::{Digest, Sha256};
 
-use self::memory::{Fetched, Memory};
 pub use self::name::user_name;
+use self::{
+    doubt::Doubt,
+    memory::{Fetched, Memory},
+};
 use super::{
     issuer::{Issuer, Issuers},
     keys::PublicKey,
@@ -38,9 +42,6 @@ const LEEWAY_SECONDS: u64 = 5;
 
 /// A longer token is not even parsed.
 const MAX_TOKEN_BYTES: usize = 8 * 1024;
-
-/// When a token is shown again whose issuer cannot be asked.
-const ASK_AGAIN: Duration = Duration::from_secs(2);
 
 const UNKNOWN_KEY: &str = "the token is signed with a key that is not known here";
 const NO_SUBJECT: &str = "the token has an empty `sub`";
@@ -96,19 +97,6 @@ struct Inner {
     issuers: Issuers,
     hint: String,
     verified: Memory,
-}
-
-/// Why a token is not believed.
-enum Doubt {
-    Refused(Refusal),
-    /// Its issuer may have this key by now.
-    UnknownKey(Arc<Issuer>),
-}
-
-impl From<Refusal> for Doubt {
-    fn from(refusal: Refusal) -> Self {
-        Self::Refused(refusal)
-    }
 }
 
 /// One issuer, ready for use.
@@ -189,8 +177,8 @@ impl Verifier {
             match first {
                 Ok(outcome) => outcome,
                 Err((issuer, token)) => {
-                    issuer.look_again().await;
-                    self.verify(&token)
+                    let asked = issuer.look_again().await;
+                    self.look(&token).map_err(|doubt| doubt.refusal(asked, || self.invalid(UNKNOWN_KEY)))
                 }
             }
         }
@@ -214,16 +202,7 @@ impl Verifier {
 
     /// Whose `token` it is, as far as is known without asking anybody.
     pub fn verify(&self, token: &str) -> Result<Identity, Refusal> {
-        self.look(token).map_err(|doubt| match doubt {
-            Doubt::Refused(refusal) => refusal,
-            Doubt::UnknownKey(issuer) if issuer.is_unsure() => Refusal::new(
-                Reason::IssuerUnavailable,
-                "the token's issuer cannot be asked for its keys right now, so the token can be neither believed nor refused",
-            )
-            .hint("try again shortly, with the same token")
-            .retry_after(ASK_AGAIN),
-            Doubt::UnknownKey(_) => self.invalid(UNKNOWN_KEY),
-        })
+        self.look(token).map_err(|doubt| doubt.refusal(true, || self.invalid(UNKNOWN_KEY)))
     }
 
     fn look(&self, token: &str) -> Result<Identity, Doubt> {

@@ -54,6 +54,7 @@ pub(crate) async fn run<H: Harness>(make: impl Fn() -> H) {
         a_nak_is_redelivered_after_its_delay_not_before(make()),
         a_dead_letter_keeps_its_reason_and_can_be_replayed(make()),
         an_event_is_held_where_its_publisher_was_told(make()),
+        a_consumer_that_was_forgotten_hears_everything_again(make()),
     );
 }
 
@@ -342,6 +343,15 @@ async fn an_event_is_held_where_its_publisher_was_told(harness: impl Harness) {
     assert!(!bus.holds(positions[0], sent[1].id).await.unwrap(), "another event is there");
     assert!(!bus.holds(again[1] + 1, late.id).await.unwrap(), "nothing is there");
     assert!(!bus.holds(again[1] + 1_000_000, late.id).await.unwrap(), "nothing is there");
+}
+
+async fn a_consumer_that_was_forgotten_hears_everything_again(harness: impl Harness) {
+    let (bus, sent) = (harness.open().await, events("room", 3));
+    bus.publish(&sent).await.unwrap();
+    for _ in 0..2 {
+        bus.forget("hearer").await.unwrap();
+        hear(subscribe(&bus, "hearer", &["jumak.>"], LONG).await.as_mut(), &sent).await;
+    }
 }
 
 async fn subscribe(bus: &SharedBus, name: &str, filters: &[&str], ack_wait: Duration) -> Box<dyn Subscription> {

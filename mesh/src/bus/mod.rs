@@ -96,6 +96,10 @@ pub trait Bus: Send + Sync + 'static {
     /// Makes the consumer, or finds its place again.
     async fn subscribe(&self, spec: ConsumerSpec) -> Result<Box<dyn Subscription>, BusError>;
 
+    /// Forgets the consumer's place, if there is one: made anew it hears everything from the beginning. Members that it has must
+    /// subscribe again. What it has put aside stays there.
+    async fn forget(&self, consumer: &str) -> Result<(), BusError>;
+
     /// How many events the consumer of that name has not acknowledged yet, delivered or not. A name that never subscribed is an
     /// error: it waits for everything or for nothing, and the bus cannot know.
     async fn pending(&self, consumer: &str) -> Result<u64, BusError>;

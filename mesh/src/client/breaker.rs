@@ -4,14 +4,20 @@
 //! back-off is over **one** call goes through as a probe, which closes the circuit or doubles the back-off. A success in between
 //! starts the row anew, so a callee that answers now and then is merely slow, and the limits below deal with that.
 //!
-//! A row also grows when a call begins while too many others are in flight. A callee that has stopped answering is then noticed
-//! before the first timeout, and a busy one that keeps answering is not.
+//! A row also grows when a call begins while too many others are in flight and none of them was answered for a while. A callee that
+//! has stopped answering is then noticed before the first timeout. One that is merely asked much at once is not: a crowd that
+//! comes together within the time that an answer takes has waited for nothing yet.
 
 use std::time::Duration;
 
 use tokio::time::Instant;
 
 use super::Limits;
+
+/// For which part of the time that an attempt gets a crowd may wait without an answer.
+const PATIENCE: u32 = 10;
+/// And how long at least: so long an answer may take that nobody would call slow.
+const MIN_PATIENCE: Duration = Duration::from_millis(100);
 
 /// What a circuit is doing.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -66,12 +72,15 @@ enum State {
 pub(super) struct Breaker {
     max_failures: u32,
     crowd: usize,
+    patience: Duration,
     first_backoff: Duration,
     max_backoff: Duration,
     state: State,
     /// Counts the changes of state: a call that began before the last one says nothing about now.
     period: u64,
     in_flight: usize,
+    /// When calls in flight last became a crowd, or were last answered if that is later.
+    silent_since: Option<Instant>,
 }
 
 impl Breaker {
@@ -80,11 +89,13 @@ impl Breaker {
         Self {
             max_failures: limits.breaker_failures.max(1),
             crowd: limits.breaker_in_flight.max(1),
+            patience: (limits.timeout / PATIENCE).max(MIN_PATIENCE),
             first_backoff: limits.breaker_backoff,
             max_backoff: limits.breaker_max_backoff.max(limits.breaker_backoff),
             state: State::Closed { failures: 0 },
             period: 0,
             in_flight: 0,
+            silent_since: None,
         }
     }
 
@@ -108,27 +119,34 @@ impl Breaker {
 
     /// Lets a call begin, or says for how long none may. `chance` is in `0.0..1.0`.
     pub fn begin(&mut self, now: Instant, chance: f64) -> Result<Pass, Duration> {
-        let crowded = self.in_flight >= self.crowd;
         let mut counted = false;
         match self.state {
-            State::Closed { .. } if crowded => {
+            State::Closed { .. } if self.crowd_waits_in_vain(now) => {
                 self.fail(now, chance);
                 counted = true;
             }
             State::Open { until, backoff } if until <= now => {
                 self.enter(State::Probing { backoff });
-                return Ok(self.pass(counted));
+                return Ok(self.pass(now, counted));
             }
             State::Closed { .. } | State::Open { .. } | State::Probing { .. } => {}
         }
         match self.refuses(now) {
             Some(wait) => Err(wait),
-            None => Ok(self.pass(counted)),
+            None => Ok(self.pass(now, counted)),
         }
     }
 
-    fn pass(&mut self, counted: bool) -> Pass {
+    fn crowd_waits_in_vain(&self, now: Instant) -> bool {
+        let silent = self.silent_since.map(|since| now.saturating_duration_since(since));
+        self.in_flight >= self.crowd && silent.is_some_and(|silent| silent >= self.patience)
+    }
+
+    fn pass(&mut self, now: Instant, counted: bool) -> Pass {
         self.in_flight += 1;
+        if self.in_flight == self.crowd {
+            self.silent_since = Some(now);
+        }
         Pass { period: self.period, counted }
     }
 
@@ -144,6 +162,9 @@ impl Breaker {
         self.in_flight -= 1;
         if pass.period != self.period {
             return;
+        }
+        if verdict == Verdict::Healthy {
+            self.silent_since = Some(now);
         }
         match (self.state, verdict) {
             (State::Closed { .. }, Verdict::Healthy) => self.state = State::Closed { failures: 0 },
@@ -184,6 +205,8 @@ mod tests {
 
     const BACKOFF: Duration = Duration::from_secs(1);
     const MAX_BACKOFF: Duration = Duration::from_secs(8);
+    /// How long a crowd may wait, with the timeout of [`breaker`].
+    const A_WHILE: Duration = Duration::from_millis(500);
     /// The chance with which a back-off lasts its full length.
     const FULL: f64 = 1.0;
 
@@ -193,6 +216,7 @@ mod tests {
             breaker_in_flight: in_flight,
             breaker_backoff: BACKOFF,
             breaker_max_backoff: MAX_BACKOFF,
+            timeout: A_WHILE * PATIENCE,
             ..Limits::default()
         })
     }
@@ -265,24 +289,41 @@ mod tests {
     }
 
     #[test]
-    fn a_crowd_opens_it_only_while_nobody_is_answered() {
-        let (mut breaker, now) = (breaker(3, 2), Instant::now());
+    fn a_crowd_that_came_within_one_answers_time_does_not_open_it() {
+        let (mut breaker, mut now) = (breaker(3, 2), Instant::now());
+        run(&mut breaker, Verdict::Healthy, now);
+        for _ in 0..10 {
+            // However long nobody called, and so nobody was answered.
+            now += Duration::from_secs(3600);
+            let crowd: Vec<_> = (0..50).map(|_| breaker.begin(now, FULL).expect("nothing has failed")).collect();
+            now += A_WHILE;
+            crowd.into_iter().for_each(|pass| breaker.end(pass, Verdict::Healthy, now, FULL));
+        }
+        assert_eq!(breaker.state(), BreakerState::Closed);
+    }
+
+    #[test]
+    fn a_crowd_opens_it_once_nobody_was_answered_for_a_while() {
+        let (mut breaker, mut now) = (breaker(3, 2), Instant::now());
         let mut passes: Vec<_> = (0..4).map(|_| breaker.begin(now, FULL).expect("closed")).collect();
         // A fast callee: one leaves answered for each that comes into the crowd.
         for _ in 0..100 {
+            now += A_WHILE / 2;
             breaker.end(passes.remove(0), Verdict::Healthy, now, FULL);
             passes.push(breaker.begin(now, FULL).expect("closed"));
         }
-        // It stops answering: the third in a row to come into the crowd is refused.
-        passes.push(breaker.begin(now, FULL).expect("closed"));
+        // It stops answering: after a while the third in a row to come into the crowd is refused.
+        now += A_WHILE;
+        passes.extend((0..2).map(|_| breaker.begin(now, FULL).expect("closed")));
         assert_eq!(breaker.begin(now, FULL).err(), Some(BACKOFF));
         assert_eq!(breaker.state(), BreakerState::Open);
     }
 
     #[test]
     fn a_call_counts_as_one_failure_at_most() {
-        let (mut breaker, now) = (breaker(3, 1), Instant::now());
+        let (mut breaker, mut now) = (breaker(3, 1), Instant::now());
         let _first = breaker.begin(now, FULL).expect("closed");
+        now += A_WHILE;
         let crowded = breaker.begin(now, FULL).expect("closed");
         breaker.end(crowded, Verdict::Failing, now, FULL);
         let _crowded = breaker.begin(now, FULL).expect("two of three");

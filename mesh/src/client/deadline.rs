@@ -1,7 +1,8 @@
 //! The caller's deadline, around all attempts and the waits between them.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
+use http::{HeaderMap, HeaderValue, header::HeaderName};
 use tokio::time::{Instant, timeout_at};
 use tower::ServiceExt;
 
@@ -10,6 +11,23 @@ use super::{
     failure::Failure,
     layer::{Around, Outcome, Rest},
 };
+
+const GRPC_TIMEOUT: HeaderName = HeaderName::from_static("grpc-timeout");
+
+/// Tells the callee how much time it has if nobody waits for it after `until`. To be said when the request leaves, and not before.
+pub(super) fn tell_what_is_left(headers: &mut HeaderMap, until: Instant) {
+    headers.insert(GRPC_TIMEOUT, grpc_timeout(until.saturating_duration_since(Instant::now())));
+}
+
+/// A duration as gRPC writes it: at most eight digits, and a unit.
+fn grpc_timeout(left: Duration) -> HeaderValue {
+    const MAX: u128 = 99_999_999;
+    let text = match left.as_micros() {
+        micros @ 0..=MAX => format!("{micros}u"),
+        _ => format!("{}m", left.as_millis().min(MAX)),
+    };
+    HeaderValue::try_from(text).unwrap_or(HeaderValue::from_static("0u"))
+}
 
 /// Ends a call when its caller stops listening.
 #[derive(Clone)]

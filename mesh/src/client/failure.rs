@@ -207,9 +207,18 @@ impl Failure {
     }
 
     /// Whether the callee said what became of the call. That it cannot serve, or could not this time, says nothing about an attempt
-    /// before: "payment unavailable" after a connection that broke does not mean that nothing is charged.
+    /// before: "payment unavailable" after a connection that broke does not mean that nothing is charged. Nor does a refusal at the
+    /// door of another replica, whose keys or version may be others. What knows our requests by their content says so in one of a
+    /// few codes, and with a reason of ours.
     pub fn is_an_answer(&self) -> bool {
+        let decides = |reason: Reason| {
+            matches!(
+                reason.code(),
+                Code::NotFound | Code::AlreadyExists | Code::FailedPrecondition | Code::Aborted | Code::OutOfRange
+            )
+        };
         self.cause == Cause::Answered
+            && Refusal::from_status(&self.status).is_some_and(|refusal| decides(refusal.reason))
     }
 
     /// Whether another attempt may fare better. Not after our own refusal, which is there to keep load away; not after a timeout,

@@ -12,10 +12,7 @@ use std::{
 
 use bytes::Bytes;
 use futures::{FutureExt, future::BoxFuture};
-use http::{
-    Extensions, HeaderValue,
-    header::{HeaderName, USER_AGENT},
-};
+use http::{Extensions, HeaderValue, header::USER_AGENT};
 use http_body_util::Full;
 use tokio::time::Instant;
 use tonic::body::Body;
@@ -23,13 +20,12 @@ use tower::{Service, ServiceExt};
 
 use super::{
     call::{Call, Reply},
+    deadline::tell_what_is_left,
     failure::Failure,
     in_process::InProcess,
     layer::Outcome,
     pool::Pool,
 };
-
-const GRPC_TIMEOUT: HeaderName = HeaderName::from_static("grpc-timeout");
 
 /// Who calls, for the logs of proxies on the way.
 const AGENT: HeaderValue = HeaderValue::from_static(concat!("jumak/", env!("CARGO_PKG_VERSION")));
@@ -60,10 +56,12 @@ impl Leaf {
     }
 
     async fn make(self, call: Call) -> Outcome {
-        let request = forward(call, self.timeout);
+        let until = call.deadline.min(Instant::now() + self.timeout);
+        let mut request = forward(call);
         match &self.to {
-            To::Network(pool) => pool.make(request).await,
+            To::Network(pool) => pool.make(request, until).await,
             To::InProcess(registry) => {
+                tell_what_is_left(request.headers_mut(), until);
                 let service = registry.find(&self.callee).ok_or_else(|| Failure::absent(&self.callee))?;
                 match AssertUnwindSafe(service.oneshot(request.map(Body::new))).catch_unwind().await {
                     Ok(Ok(response)) => Reply::read(&self.callee, response).await,
@@ -75,24 +73,12 @@ impl Leaf {
     }
 }
 
-/// The request as this attempt sends it: with the time that is left for it, and without what concerns only ourselves.
-fn forward(call: Call, timeout: Duration) -> http::Request<Full<Bytes>> {
-    let left = call.deadline.saturating_duration_since(Instant::now()).min(timeout);
+/// The request as this attempt sends it, but for the time that is left for it: without what concerns only ourselves.
+fn forward(call: Call) -> http::Request<Full<Bytes>> {
     let mut request = call.request.map(Full::new);
     *request.extensions_mut() = Extensions::new();
-    request.headers_mut().insert(GRPC_TIMEOUT, grpc_timeout(left));
     request.headers_mut().insert(USER_AGENT, AGENT);
     request
-}
-
-/// A duration as gRPC writes it: at most eight digits, and a unit.
-fn grpc_timeout(left: Duration) -> HeaderValue {
-    const MAX: u128 = 99_999_999;
-    let text = match left.as_micros() {
-        micros @ 0..=MAX => format!("{micros}u"),
-        _ => format!("{}m", left.as_millis().min(MAX)),
-    };
-    HeaderValue::try_from(text).unwrap_or(HeaderValue::from_static("0u"))
 }
 
 impl Service<Call> for Leaf {

@@ -71,7 +71,8 @@ pub struct Limits {
     pub in_flight: usize,
     /// After how many failures in a row the circuit opens.
     pub breaker_failures: u32,
-    /// A call that begins with this many in flight counts as a failure in that row, before it has had the time to fail.
+    /// A call that begins with this many in flight counts as a failure in that row, before it has had the time to fail: if none of
+    /// them was answered for a tenth of `timeout`, or 100 ms if that is longer.
     pub breaker_in_flight: usize,
     /// How long the circuit stays open at first; doubles with each probe that fails.
     pub breaker_backoff: Duration,

@@ -7,14 +7,16 @@ use serde::Deserialize;
 use super::check::Findings;
 
 /// What a broker's URL may begin with.
-const SCHEMES: [&str; 2] = ["nats://", "tls://"];
+const SCHEMES: [&str; 2] = ["nats://", TLS];
+/// The one of them that wants encryption.
+const TLS: &str = "tls://";
 
 /// The bus that events go through: NATS JetStream, or a file beside the databases.
 #[derive(Clone, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct BusConfig {
-    /// The NATS servers: `nats://host:4222` or `tls://host:4222`, several with commas between them. Unset: the embedded bus. No
-    /// credentials in it.
+    /// The NATS servers: `nats://host:4222` or `tls://host:4222`, several of one kind with commas between them. Unset: the embedded
+    /// bus. No credentials in it.
     pub url: Option<String>,
     /// The user.
     pub user: Option<String>,
@@ -41,6 +43,11 @@ impl BusConfig {
     pub fn urls(&self) -> Vec<String> {
         let urls = self.url.iter().flat_map(|urls| urls.split(','));
         urls.map(|url| url.trim().to_owned()).filter(|url| !url.is_empty()).collect()
+    }
+
+    /// Whether every connection has to be encrypted, also to servers that are only heard of from others.
+    pub fn requires_tls(&self) -> bool {
+        self.ca_file.is_some() || self.urls().iter().any(|url| url.starts_with(TLS))
     }
 
     /// The user's password, from wherever it is.
@@ -77,6 +84,9 @@ pub(super) fn check(found: &mut Findings, bus: &BusConfig) {
         let problem = "has what is no nats://host:port or tls://host:port; user and password are keys of their own";
         found.unless(server.is_some_and(is_host_and_port), "bus.url", problem);
     }
+    let encrypted = bus.urls().iter().filter(|url| url.starts_with(TLS)).count();
+    let of_one_kind = encrypted == 0 || encrypted == bus.urls().len();
+    found.unless(of_one_kind, "bus.url", "has both nats:// and tls://; all servers have to be of one kind");
     let empty = bus.url.is_some() && bus.urls().is_empty();
     found.unless(!empty, "bus.url", "is empty; leave it out for the embedded bus");
     let both = bus.password.is_some() && bus.password_file.is_some();
@@ -112,8 +122,8 @@ mod tests {
 
     #[test]
     fn several_servers_are_separated_by_commas() {
-        let config = read(&[("URL", "nats://a:4222, tls://b.example, nats://[::1]:4222")]).unwrap();
-        assert_eq!(config.bus.urls(), ["nats://a:4222", "tls://b.example", "nats://[::1]:4222"]);
+        let config = read(&[("URL", "nats://a:4222, nats://b.example, nats://[::1]:4222")]).unwrap();
+        assert_eq!(config.bus.urls(), ["nats://a:4222", "nats://b.example", "nats://[::1]:4222"]);
         assert!(Config::from_sources(None, []).unwrap().bus.urls().is_empty());
     }
 
@@ -123,6 +133,7 @@ mod tests {
             (&[("URL", "http://a:4222")][..], "bus.url"),
             (&[("URL", "nats://a:port")], "bus.url"),
             (&[("URL", "")], "bus.url"),
+            (&[("URL", "tls://a:4222, nats://b:4222")], "bus.url"),
             (&[("URL", "nats://alice:s3cret@a:4222")], "bus.url"),
             (&[("REPLICAS", "0")], "bus.replicas"),
             (&[("REPLICAS", "6")], "bus.replicas"),

@@ -2,11 +2,13 @@
 
 use std::{fmt, path::PathBuf};
 
-use http::Uri;
 use serde::{Deserialize, Deserializer};
 
 use super::check::Findings;
-use crate::auth::keys::{PublicKey, SigningKey};
+use crate::{
+    auth::keys::{PublicKey, SigningKey},
+    net::{Address, printable},
+};
 
 /// Addresses of one context: a service mesh gives it one, and nobody lists hundreds.
 const MAX_ADDRESSES: usize = 64;
@@ -35,12 +37,12 @@ pub struct ContextConfig {
     pub public_keys: Vec<String>,
 }
 
-/// A database's URL holds its password, and a key is one: neither is printed.
+/// A database's URL holds its password, and a key is one: neither is printed, nor what somebody may have put into an address.
 impl fmt::Debug for ContextConfig {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("ContextConfig")
             .field("database_url", &self.database_url.as_ref().map(|_| "…"))
-            .field("addresses", &self.addresses)
+            .field("addresses", &self.addresses.iter().map(|address| printable(address)).collect::<Vec<_>>())
             .field("key_file", &self.key_file)
             .field("key", &self.key.as_ref().map(|_| "…"))
             .field("public_keys", &self.public_keys)
@@ -74,7 +76,7 @@ pub(super) fn check(found: &mut Findings, name: &str, context: &ContextConfig) {
     let few = context.addresses.len() <= MAX_ADDRESSES;
     found.unless(few, key("addresses"), format!("has more than {MAX_ADDRESSES}"));
     for address in &context.addresses {
-        let problem = format!("has `{address}`, which is no address as in http://{name}:8088");
+        let problem = format!("has `{}`, which is no address as in http://{name}:8088", printable(address));
         found.unless(is_address(address), key("addresses"), problem);
     }
     let both = context.key.is_some() && context.key_file.is_some();
@@ -94,11 +96,8 @@ pub(super) fn check_public_keys(found: &mut Findings, key: &str, public_keys: &[
 
 /// A scheme that is spoken here, a host and a port, and nothing behind them.
 fn is_address(address: &str) -> bool {
-    let Ok(uri) = address.parse::<Uri>() else { return false };
-    matches!(uri.scheme_str(), Some("http" | "https"))
-        && uri.host().is_some_and(|host| !host.is_empty())
-        && uri.port().is_some()
-        && uri.path_and_query().is_none_or(|rest| rest.as_str() == "/")
+    let is_whole = |address: Address| !address.host().is_empty() && address.authority().port().is_some();
+    Address::parse(address).is_ok_and(is_whole)
 }
 
 /// A list, or the one thing that would stand in it: the environment has no handy way to write a list.
@@ -152,12 +151,27 @@ mod tests {
             ("JUMAK_CONTEXTS__ROOM__ADDRESSES", "http://room:8088/v1", "contexts.room.addresses"),
             ("JUMAK_CONTEXTS__ROOM__ADDRESSES", "ftp://room:8088", "contexts.room.addresses"),
             ("JUMAK_CONTEXTS__ROOM__ADDRESSES", "7", "contexts.room.addresses"),
+            ("JUMAK_CONTEXTS__ROOM__ADDRESSES", "http://:8088", "contexts.room.addresses"),
+            ("JUMAK_CONTEXTS__ROOM__ADDRESSES", "http://u:p@room:8088", "contexts.room.addresses"),
             ("JUMAK_CONTEXTS__ROOM__KEY", "s3cret", "contexts.room.key"),
             ("JUMAK_CONTEXTS__ROOM__PUBLIC_KEYS", "-----BEGIN PUBLIC KEY-----", "contexts.room.public_keys"),
             ("JUMAK_CONTEXTS__ROOM__PUBLIC_KEYS", "", "contexts.room.public_keys"),
             ("JUMAK_AUTH__ISSUER_PUBLIC_KEYS", "-----BEGIN PUBLIC KEY-----", "auth.issuer_public_keys"),
         ] {
             assert_eq!(keys_of(&[(name, value)]), [key], "{name}={value}");
+        }
+    }
+
+    #[test]
+    fn what_is_secret_in_an_address_is_printed_nowhere() {
+        for address in
+            ["http://u:s3cret@room", "http://u:s3cret@room:8088", "ftp://u:s3cret@room:1", "http://room?t=s3cret"]
+        {
+            let variables = [("JUMAK_CONTEXTS__ROOM__ADDRESSES".to_owned(), address.to_owned())];
+            let error = Config::from_sources(None, variables).unwrap_err();
+            assert!(!error.to_string().contains("s3cret"), "{error}");
+            let context = ContextConfig { addresses: vec![address.to_owned()], ..ContextConfig::default() };
+            assert!(!format!("{context:?}").contains("s3cret"));
         }
     }
 

@@ -5,7 +5,7 @@ use std::{collections::BTreeSet, path::PathBuf, time::Duration};
 use serde::Deserialize;
 
 use super::{AuthConfig, check::Findings};
-use crate::net::{Address, AddressError};
+use crate::net::{Address, AddressError, printable};
 
 /// Issuers: a company has one or two.
 const MAX_ISSUERS: usize = 16;
@@ -73,16 +73,30 @@ impl IssuerConfig {
 }
 
 /// Whether keys may come from there: over TLS, or from this machine. Keys that somebody on the way can change believe anybody.
-pub(crate) fn is_trustworthy(url: &str) -> Result<(), String> {
-    let uri = url.parse().map_err(|_| format!("is `{url}`, which is no URL"))?;
-    let address = Address::of(&uri).map_err(|error| match error {
-        AddressError::Secret => "must hold no user or password".to_owned(),
-        _ => format!("is `{url}`, which is no https:// URL"),
-    })?;
+fn is_trustworthy(url: &str) -> Result<(), String> {
+    let address = address_of(url)?;
     if address.is_tls() || address.is_loopback() {
         return Ok(());
     }
-    Err(format!("is `{url}`; it must begin with https://, unless it is on this machine"))
+    Err(format!("is `{}`; it must begin with https://, unless it is on this machine", printable(url)))
+}
+
+/// Whether `issuer` may say that its keys are at `url`: over TLS, or on this machine if it is here itself. One that is elsewhere has no
+/// business on this machine, where anybody who may listen on a port would choose whose keys are believed.
+pub(crate) fn may_publish_at(issuer: &str, url: &str) -> Result<(), String> {
+    let address = address_of(url)?;
+    if address.is_tls() || (address.is_loopback() && address_of(issuer)?.is_loopback()) {
+        return Ok(());
+    }
+    Err(format!("is `{}`; it must begin with https://, unless the issuer is on this machine too", printable(url)))
+}
+
+fn address_of(url: &str) -> Result<Address, String> {
+    let uri = url.parse().map_err(|_| format!("is `{}`, which is no URL", printable(url)))?;
+    Address::of(&uri).map_err(|error| match error {
+        AddressError::Secret => "must hold no user or password".to_owned(),
+        _ => format!("is `{}`, which is no https:// URL", printable(url)),
+    })
 }
 
 pub(super) fn check(found: &mut Findings, auth: &AuthConfig) {
@@ -95,7 +109,7 @@ pub(super) fn check(found: &mut Findings, auth: &AuthConfig) {
     }
     for issuer in &auth.issuers {
         let mut unless = |good: bool, problem: &str| {
-            found.unless(good, "auth.issuers", format!("has `{}`, {problem}", issuer.issuer));
+            found.unless(good, "auth.issuers", format!("has `{}`, {problem}", printable(&issuer.issuer)));
         };
         if let Err(problem) = is_trustworthy(&issuer.issuer) {
             unless(false, &format!("whose `issuer` {problem}"));
@@ -152,6 +166,34 @@ mod tests {
         ] {
             let error = load(&format!("[{issuer}]")).unwrap_err();
             assert!(error.contains(problem), "{issuer}: {error}");
+        }
+    }
+
+    #[test]
+    fn what_is_secret_in_a_url_is_not_repeated() {
+        for issuers in [
+            r#"[{issuer="https://u:s3cret@id.example", audience="jumak"}]"#,
+            r#"[{issuer="https://u:s3cret@id example"}]"#,
+            r#"[{issuer="ftp://u:s3cret@id.example", audience="jumak"}]"#,
+            r#"[{issuer="https://id.example", audience="a", jwks_url="https://u:s3cret@id.example/k"}]"#,
+            r#"[{issuer="https://id.example", audience="a", jwks_url="http://id.example/k?token=s3cret"}]"#,
+            "https://u:s3cret@id.example",
+        ] {
+            let error = load(issuers).unwrap_err();
+            assert!(error.contains("auth.issuers") && !error.contains("s3cret"), "{error}");
+        }
+    }
+
+    #[test]
+    fn an_issuer_elsewhere_cannot_say_that_its_keys_are_on_this_machine_in_clear() {
+        for (issuer, url, may) in [
+            ("https://id.example", "https://keys.example/k", true),
+            ("https://id.example", "http://127.0.0.1:80/k", false),
+            ("https://id.example", "http://localhost/k", false),
+            ("http://127.0.0.1:8080", "http://127.0.0.1:8080/k", true),
+            ("http://localhost:8080", "http://id.example/k", false),
+        ] {
+            assert_eq!(may_publish_at(issuer, url).is_ok(), may, "{issuer} {url}");
         }
     }
 

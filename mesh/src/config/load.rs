@@ -139,7 +139,7 @@ fn problem_of(kind: &Kind, path: &[String]) -> String {
 }
 
 fn may_hold_a_password(path: &[String]) -> bool {
-    path.first().is_some_and(|first| matches!(first.as_str(), "bus" | "contexts" | "database"))
+    path.first().is_some_and(|first| matches!(first.as_str(), "auth" | "bus" | "contexts" | "database"))
 }
 
 /// Takes the value at `path` out; tells whether it was there.

@@ -1,11 +1,14 @@
+mod losses;
+
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 
 use async_trait::async_trait;
-use sea_orm::{ColumnTrait, ConnectionTrait, EntityTrait, PaginatorTrait, QueryFilter};
+use sea_orm::{ColumnTrait, ConnectionTrait, EntityTrait, PaginatorTrait, QueryFilter, RuntimeErr, sqlx};
 
 use super::*;
 use crate::{
     bus::testbed::{Testbed, event, events, eventually, wiring},
+    db::StoreError,
     outbox,
     store::entity::{failure, outbox as effect},
 };
@@ -201,6 +204,30 @@ async fn an_outage_of_the_database_counts_against_no_event() {
     assert!(bus.dead_letters(10).await.unwrap().is_empty());
     assert_one_effect_each(&database, &sent).await;
     assert_eq!(failures(&database).await, 0);
+    wiring.background.drain(PACE.ack_wait).await;
+}
+
+#[tokio::test]
+async fn an_event_with_which_the_database_is_always_too_slow_or_loses_is_put_aside() {
+    let testbed = Testbed::new();
+    let (database, bus) = (testbed.database("stay.db").await, testbed.bus("bus.db").await);
+    let (wiring, sent) = (wiring(&bus), events("room", 4));
+    bus.publish(&sent).await.unwrap();
+    let policy = {
+        let (cut_off, loses) = (sent[1].id, sent[2].id);
+        move |event: &Event| {
+            let cause = || DbErr::Query(RuntimeErr::SqlxError(Arc::new(sqlx::Error::Protocol("cut off".to_owned()))));
+            match event.id {
+                id if id == cut_off => Err(Error::Store(StoreError::Unavailable(cause()))),
+                id if id == loses => Err(Error::Store(StoreError::Conflict(cause()))),
+                _ => Ok(Handled::Done),
+            }
+        }
+    };
+    start_at(PACE, "stay", database.clone(), hears(policy), &wiring).await.unwrap();
+    eventually("everything is settled", async || is_settled(&bus, "stay").await).await;
+    assert_eq!(bus.dead_letters(10).await.unwrap().len(), 2);
+    assert_one_effect_each(&database, &[sent[0].clone(), sent[3].clone()]).await;
     wiring.background.drain(PACE.ack_wait).await;
 }
 

@@ -19,35 +19,72 @@ pub enum StoreError {
     Other(#[source] DbErr),
 }
 
+impl StoreError {
+    /// Whether the database could not be used, whatever it was asked for. A statement that was too slow, or that no answer came to which
+    /// the driver understands, may be to blame for that itself.
+    pub fn is_outage(&self) -> bool {
+        let Self::Unavailable(error) = self else { return false };
+        match driver(error) {
+            Some(sqlx::Error::Database(database)) => !is_broken_off(database.as_ref()),
+            Some(sqlx::Error::Protocol(_)) => false,
+            _ => true,
+        }
+    }
+
+    /// Whether the server is there and takes no writes, as one does that another has taken over from: PostgreSQL 25006; MySQL 1290
+    /// and 1836, and Galera's 1047.
+    pub(super) fn is_demotion(&self) -> bool {
+        self.has_code(&["25006"], &[1290, 1836, 1047])
+    }
+
+    /// Whether it was the connection that was gone: nothing came over it, or that it is ended (PostgreSQL 57P01 and 57P02, MariaDB
+    /// 1927).
+    pub(super) fn is_dead_connection(&self) -> bool {
+        let Self::Unavailable(error) = self else { return false };
+        matches!(driver(error), Some(sqlx::Error::Io(_))) || self.has_code(&["57P01", "57P02"], &[1927])
+    }
+
+    fn has_code(&self, postgres: &[&str], mysql: &[u16]) -> bool {
+        let Self::Unavailable(error) = self else { return false };
+        let Some(error) = driver(error).and_then(sqlx::Error::as_database_error) else { return false };
+        match error.try_downcast_ref::<sea_orm::SqlxMySqlError>() {
+            Some(error) => mysql.contains(&error.number()),
+            None => error.code().is_some_and(|code| postgres.contains(&&*code)),
+        }
+    }
+}
+
+/// What the driver said.
+fn driver(error: &DbErr) -> Option<&sqlx::Error> {
+    match error {
+        DbErr::Conn(RuntimeErr::SqlxError(source))
+        | DbErr::Exec(RuntimeErr::SqlxError(source))
+        | DbErr::Query(RuntimeErr::SqlxError(source)) => Some(source),
+        _ => None,
+    }
+}
+
 impl From<DbErr> for StoreError {
     fn from(error: DbErr) -> Self {
         if matches!(error.sql_err(), Some(SqlErr::UniqueConstraintViolation(_))) {
             return Self::Duplicate(error);
         }
-        match &error {
-            DbErr::ConnectionAcquire(_) => return Self::Unavailable(error),
-            DbErr::Conn(RuntimeErr::SqlxError(source))
-            | DbErr::Exec(RuntimeErr::SqlxError(source))
-            | DbErr::Query(RuntimeErr::SqlxError(source)) => match source.as_ref() {
-                sqlx::Error::Database(database) => {
-                    if is_conflict(database.as_ref()) {
-                        return Self::Conflict(error);
-                    }
-                    if is_outage(database.as_ref()) {
-                        return Self::Unavailable(error);
-                    }
-                }
+        if matches!(error, DbErr::ConnectionAcquire(_)) {
+            return Self::Unavailable(error);
+        }
+        match driver(&error) {
+            Some(sqlx::Error::Database(database)) if is_conflict(database.as_ref()) => Self::Conflict(error),
+            Some(sqlx::Error::Database(database)) if is_unavailable(database.as_ref()) => Self::Unavailable(error),
+            Some(
                 sqlx::Error::Io(_)
                 | sqlx::Error::Tls(_)
                 | sqlx::Error::PoolTimedOut
                 | sqlx::Error::PoolClosed
                 | sqlx::Error::WorkerCrashed
-                | sqlx::Error::Protocol(_) => return Self::Unavailable(error),
-                _ => {}
-            },
-            _ => {}
+                | sqlx::Error::Protocol(_),
+            ) => Self::Unavailable(error),
+            _ => Self::Other(error),
         }
-        Self::Other(error)
     }
 }
 
@@ -66,17 +103,28 @@ fn is_conflict(error: &dyn sqlx::error::DatabaseError) -> bool {
     }
 }
 
-/// A server that stops, starts, is full, too slow or takes no writes: PostgreSQL 08xxx, 53xxx, 57P0x, 57014, 25P03 and 25006;
-/// MySQL 1040, 1203 and 1226 (full), 1053, 1317 and 1927 (an operator ended it), 1290 and 1836 (read-only), 1969 and 3024 (too slow),
-/// and Galera's 1047 (not in its cluster); SQLite READONLY (8), IOERR (10), FULL (13) and CANTOPEN (14).
-fn is_outage(error: &dyn sqlx::error::DatabaseError) -> bool {
+/// A statement that was broken off, most often because it took too long: PostgreSQL 57014 and 25P03; MySQL 1317, 1969 and 3024.
+fn is_broken_off(error: &dyn sqlx::error::DatabaseError) -> bool {
+    match error.try_downcast_ref::<sea_orm::SqlxMySqlError>() {
+        Some(error) => matches!(error.number(), 1317 | 1969 | 3024),
+        None => matches!(error.code().as_deref(), Some("57014" | "25P03")),
+    }
+}
+
+/// A server that stops, starts, is full, too slow or takes no writes: PostgreSQL 08xxx, 53xxx, 57P0x and 25006; MySQL 1040, 1203 and
+/// 1226 (full), 1053 and 1927 (an operator ended it), 1290 and 1836 (read-only), and Galera's 1047 (not in its cluster); SQLite
+/// READONLY (8), IOERR (10), FULL (13) and CANTOPEN (14).
+fn is_unavailable(error: &dyn sqlx::error::DatabaseError) -> bool {
+    if is_broken_off(error) {
+        return true;
+    }
     if let Some(mysql) = error.try_downcast_ref::<sea_orm::SqlxMySqlError>() {
-        return matches!(mysql.number(), 1040 | 1203 | 1226 | 1053 | 1317 | 1927 | 1290 | 1836 | 1969 | 3024 | 1047);
+        return matches!(mysql.number(), 1040 | 1203 | 1226 | 1053 | 1927 | 1290 | 1836 | 1047);
     }
     let code = error.code();
     let Some(code) = code.as_deref() else { return false };
     if error.try_downcast_ref::<sea_orm::SqlxSqliteError>().is_some() {
         return code.parse::<u32>().is_ok_and(|code| matches!(code & 0xff, 8 | 10 | 13 | 14));
     }
-    ["08", "53", "57P0"].iter().any(|class| code.starts_with(class)) || matches!(code, "57014" | "25P03" | "25006")
+    ["08", "53", "57P0"].iter().any(|class| code.starts_with(class)) || code == "25006"
 }

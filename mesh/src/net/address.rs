@@ -15,7 +15,20 @@ pub struct Address {
     tls: bool,
 }
 
-/// Why a text is no address.
+/// A URL as it may be printed: without its query, and nothing but its scheme if a user or a password may stand in it. Where in a text that
+/// is no good URL they end, nobody can tell.
+pub fn printable(url: &str) -> String {
+    if url.contains('@') {
+        let scheme = url.split_once("://").map(|(scheme, _)| scheme).filter(|scheme| !scheme.contains('@'));
+        return scheme.map_or_else(|| "…".to_owned(), |scheme| format!("{scheme}://…"));
+    }
+    match url.find(['?', '#']) {
+        Some(end) => format!("{}?…", &url[..end]),
+        None => url.to_owned(),
+    }
+}
+
+/// Why a text is no address. The texts in it are [`printable`].
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum AddressError {
     /// It is no URL.
@@ -35,25 +48,30 @@ pub enum AddressError {
 impl Address {
     /// The address that `url` begins with, whatever path follows.
     pub fn of(url: &Uri) -> Result<Self, AddressError> {
+        // Before anything else is complained about.
+        if url.authority().is_some_and(|authority| authority.as_str().contains('@')) {
+            return Err(AddressError::Secret);
+        }
+        let shown = || printable(&url.to_string());
         let tls = match url.scheme() {
             Some(scheme) if *scheme == Scheme::HTTP => false,
             Some(scheme) if *scheme == Scheme::HTTPS => true,
-            _ => return Err(AddressError::Scheme(url.to_string())),
+            _ => return Err(AddressError::Scheme(shown())),
         };
-        let authority = url.authority().ok_or_else(|| AddressError::Unreadable(url.to_string()))?;
-        if authority.as_str().contains('@') {
-            return Err(AddressError::Secret);
-        }
+        let authority = url.authority().ok_or_else(|| AddressError::Unreadable(shown()))?;
         let port = authority.port_u16().unwrap_or(if tls { 443 } else { 80 });
         Ok(Self { authority: authority.clone(), port, tls })
     }
 
     /// Reads an address: `http://payment:8088`, `https://10.0.0.7:8088`.
     pub fn parse(text: &str) -> Result<Self, AddressError> {
-        let url: Uri = text.parse().map_err(|_| AddressError::Unreadable(text.to_owned()))?;
+        if text.contains('@') {
+            return Err(AddressError::Secret);
+        }
+        let url: Uri = text.parse().map_err(|_| AddressError::Unreadable(printable(text)))?;
         let address = Self::of(&url)?;
         if url.path_and_query().is_some_and(|rest| rest.as_str() != "/") {
-            return Err(AddressError::Path(text.to_owned()));
+            return Err(AddressError::Path(printable(text)));
         }
         Ok(address)
     }
@@ -117,8 +135,37 @@ mod tests {
         for text in ["payment:8088", "payment", "ftp://payment", "", "http://", "http://a:1/v1", "http://a:1?x"] {
             Address::parse(text).unwrap_err();
         }
-        let error = Address::parse("http://u:s3cret@payment:8088").unwrap_err();
-        assert!(!error.to_string().contains("s3cret"), "{error}");
+        for text in [
+            "http://u:s3cret@payment:8088",
+            "ftp://u:s3cret@payment",
+            "u:s3cret@payment",
+            "http://u:s3 cret@payment",
+            "http://u:s3cret@payment:port",
+            "http://u:s3/cret@payment",
+            "http://u:s3cret@payment/v1",
+            "http://payment:1?token=s3cret",
+            "http://pay ment?token=s3cret",
+            "ftp://payment?token=s3cret",
+        ] {
+            let error = Address::parse(text).unwrap_err().to_string();
+            assert!(!error.contains("s3") && !error.contains("cret"), "{error}");
+            let Ok(url) = text.parse() else { continue };
+            let error = Address::of(&url).map_or_else(|error| error.to_string(), |address| address.to_string());
+            assert!(!error.contains("s3cret"), "{error}");
+        }
+    }
+
+    #[test]
+    fn a_url_is_printed_without_what_may_be_secret() {
+        for (url, shown) in [
+            ("https://id.example/keys", "https://id.example/keys"),
+            ("https://id.example/keys?token=s3cret", "https://id.example/keys?…"),
+            ("https://u:s3cret@id.example/keys", "https://…"),
+            ("https://id.example?user=u://s3cret@x", "https://…"),
+            ("u:s3cret@id://x", "…"),
+        ] {
+            assert_eq!(printable(url), shown);
+        }
     }
 
     #[test]

@@ -5,5 +5,5 @@
 mod address;
 mod dial;
 
-pub use address::{Address, AddressError};
+pub use address::{Address, AddressError, printable};
 pub(crate) use dial::{Dialled, Stream, dial};

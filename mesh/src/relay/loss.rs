@@ -35,13 +35,17 @@ pub(super) async fn recover(database: &Database, bus: &dyn Bus) -> Result<u64, R
     }
     end_claims(database).await?;
     let kept = last_kept(database, bus, position).await?;
-    Ok(unpublish_behind(database, kept).await?)
+    Ok(unpublish(database, kept, position).await?)
 }
 
-/// Makes every event unpublished again, and tells how many were not.
+/// Makes every event that is published now unpublished again, and tells how many that are.
 pub(super) async fn unpublish_all(database: &Database) -> Result<u64, Error> {
+    let last = newest(database, Position::MAX).await?;
     end_claims(database).await?;
-    unpublish_behind(database, 0).await
+    match last {
+        Some((last, _)) => unpublish(database, 0, last).await,
+        None => Ok(0),
+    }
 }
 
 /// The last position up to which everything of ours is held, given that at `lost` it is not.
@@ -71,8 +75,9 @@ async fn newest(database: &Database, position: Position) -> Result<Option<(Posit
     Ok(row)
 }
 
-/// Ends every claim: a relay that has just published to what is lost must not mark its batch any more.
-async fn end_claims(database: &Database) -> Result<(), Error> {
+/// Ends every claim: a relay that has just published to what is lost must not mark its batch any more, and one that died keeps nothing
+/// back.
+pub(super) async fn end_claims(database: &Database) -> Result<(), Error> {
     database
         .transact("end claims", |tx| async move {
             Entity::update_many()
@@ -87,9 +92,11 @@ async fn end_claims(database: &Database) -> Result<(), Error> {
         .await
 }
 
-async fn unpublish_behind(database: &Database, kept: Position) -> Result<u64, Error> {
+/// Makes unpublished what is behind `kept`, up to `last`. Passes over each position once: relays mark again what they have published
+/// in the meantime, at new positions or, as long as the bus remembers the events, at the same ones.
+async fn unpublish(database: &Database, mut kept: Position, last: Position) -> Result<u64, Error> {
     let mut unpublished = 0;
-    while let Some(last) = end_of_chunk(database, kept).await? {
+    while let Some(end) = end_of_chunk(database, kept, last).await? {
         unpublished += database
             .transact("unpublish", |tx| async move {
                 let changed = Entity::update_many()
@@ -97,23 +104,25 @@ async fn unpublish_behind(database: &Database, kept: Position) -> Result<u64, Er
                     .col_expr(Column::StreamPosition, Expr::value(Option::<i64>::None))
                     .col_expr(Column::NextAttemptTime, Expr::value(0_i64))
                     .filter(Column::StreamPosition.gt(kept))
-                    .filter(Column::StreamPosition.lte(last))
+                    .filter(Column::StreamPosition.lte(end))
                     .exec(&*tx)
                     .await?;
                 tx.note_appended();
                 Ok(changed.rows_affected)
             })
             .await?;
+        kept = end;
     }
     Ok(unpublished)
 }
 
-/// The position of the last of the next rows behind `kept`.
-async fn end_of_chunk(database: &Database, kept: Position) -> Result<Option<Position>, Error> {
+/// The position of the last of the next rows behind `kept`, up to `last`.
+async fn end_of_chunk(database: &Database, kept: Position, last: Position) -> Result<Option<Position>, Error> {
     let positions: Vec<Position> = Entity::find()
         .select_only()
         .column(Column::StreamPosition)
         .filter(Column::StreamPosition.gt(kept))
+        .filter(Column::StreamPosition.lte(last))
         .order_by_asc(Column::StreamPosition)
         .limit(CHUNK)
         .into_tuple()

@@ -13,12 +13,14 @@ use crate::bus::{
     testbed::{Testbed, commit, event, events, eventually, wiring},
 };
 
+/// A relay that has been running for a while.
 fn relay(database: &Database, bus: &SharedBus, clock: &Clock) -> Relay {
     Relay {
         database: database.clone(),
         bus: bus.clone(),
         clock: clock.clone(),
         labels: [KeyValue::new("context", "room")],
+        has_begun: true,
         looked: None,
     }
 }
@@ -61,9 +63,23 @@ async fn what_is_committed_is_published_even_if_the_relay_dies_between_publish_a
 
     let mut lives = relay(&database, &bus, &clock);
     assert_eq!(lives.publish_batch().await.unwrap(), 0, "the claim keeps others away");
-    clock.advance(SignedDuration::from_secs(6));
+    clock.advance(SignedDuration::try_from(CLAIM).unwrap() + SignedDuration::from_secs(1));
     assert_eq!(lives.publish_batch().await.unwrap(), 5, "until it lapses");
     assert_eq!(unpublished(&database).await, 0);
+    assert_eq!(hear(&bus).await, [1, 2, 3, 4, 5]);
+}
+
+#[tokio::test]
+async fn a_relay_that_starts_goes_on_at_once_where_one_has_died() {
+    let testbed = Testbed::new();
+    let (database, bus) = (testbed.database("room.db").await, testbed.bus("bus.db").await);
+    let clock = Clock::manual(Clock::system().now());
+    commit(&database, &events("room", 5)).await;
+    let claimed = relay(&database, &bus, &clock).claim().await.unwrap();
+    assert_eq!(claimed.rows.len(), 5, "it dies with them");
+
+    let mut starts = Relay { has_begun: false, ..relay(&database, &bus, &clock) };
+    assert_eq!(starts.publish_batch().await.unwrap(), 5);
     assert_eq!(hear(&bus).await, [1, 2, 3, 4, 5]);
 }
 
@@ -76,8 +92,49 @@ async fn a_batch_that_went_to_a_lost_stream_is_not_marked() {
     let claim = late.claim().await.unwrap();
     // Another relay notices that the stream is gone while this one waits for its answer from it.
     assert_eq!(republish(&database).await.unwrap(), 0, "none was marked");
-    late.mark(&claim.ids(), &[1, 2, 3, 4, 5], claim.until).await.unwrap();
+    assert_eq!(late.mark(&claim.ids(), &[1, 2, 3, 4, 5], claim.until).await.unwrap(), 0);
     assert_eq!(unpublished(&database).await, 5);
+}
+
+#[tokio::test]
+async fn a_bus_that_takes_as_long_as_it_may_has_its_batch_marked_nevertheless() {
+    let testbed = Testbed::new();
+    let (database, bus) = (testbed.database("room.db").await, testbed.bus("bus.db").await);
+    let clock = Clock::manual(Clock::system().now());
+    // To make ready and to publish, to make ready and to look: each up to its bound.
+    let longest = SignedDuration::try_from(4 * crate::bus::jetstream::WAIT).unwrap();
+    let slow = Switch::beside_another(&database, &bus, &clock, longest);
+    commit(&database, &events("room", 5)).await;
+    assert_eq!(relay(&database, &slow, &clock).publish_batch().await.unwrap(), 5);
+    assert_eq!(unpublished(&database).await, 0);
+}
+
+#[tokio::test]
+async fn a_batch_whose_claim_has_ended_is_not_counted_as_published() {
+    let testbed = Testbed::new();
+    let (database, bus) = (testbed.database("room.db").await, testbed.bus("bus.db").await);
+    let clock = Clock::manual(Clock::system().now());
+    let longer = SignedDuration::try_from(2 * CLAIM).unwrap();
+    let late = Switch::beside_another(&database, &bus, &clock, longer);
+    commit(&database, &events("room", 5)).await;
+    // While it publishes its claim lapses, and another relay publishes and marks the same events.
+    let outcome = relay(&database, &late, &clock).publish_batch().await;
+    assert!(matches!(outcome, Err(RelayError::Late { published: 5, unmarked: 5 })), "{outcome:?}");
+    assert_eq!(unpublished(&database).await, 0);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_republish_does_not_chase_a_relay_that_is_running() {
+    let testbed = Testbed::new();
+    let (database, bus) = (testbed.database("room.db").await, testbed.bus("bus.db").await);
+    let wiring = wiring(&bus);
+    start("room", database.clone(), &wiring);
+    commit(&database, &events("room", 3_000)).await;
+    eventually("everything is marked", async || unpublished(&database).await == 0).await;
+    // The bus knows the events: the relay marks them again where they were.
+    assert_eq!(republish(&database).await.unwrap(), 3_000);
+    eventually("everything is marked again", async || unpublished(&database).await == 0).await;
+    wiring.background.drain(POLL).await;
 }
 
 #[tokio::test]
@@ -194,11 +251,20 @@ async fn a_drain_publishes_what_was_committed_before() {
 struct Switch {
     bus: Mutex<Option<SharedBus>>,
     failures: AtomicU32,
+    /// What is published takes that long, by that clock, and another relay looks what there is for it in the meantime.
+    slow: Option<(Database, Clock, SignedDuration)>,
 }
 
 impl Switch {
     fn to(&self, bus: Option<&SharedBus>) {
         *self.bus.lock().unwrap() = bus.cloned();
+    }
+
+    fn beside_another(database: &Database, bus: &SharedBus, clock: &Clock, takes: SignedDuration) -> SharedBus {
+        let slow = Some((database.clone(), clock.clone(), takes));
+        let switch = Self { slow, ..Self::default() };
+        switch.to(Some(bus));
+        Arc::new(switch)
     }
 
     fn bus(&self) -> Result<SharedBus, BusError> {
@@ -217,6 +283,10 @@ impl Bus for Switch {
     }
 
     async fn publish(&self, events: &[Event]) -> Result<Vec<Position>, BusError> {
+        if let Some((database, clock, takes)) = &self.slow {
+            clock.advance(*takes);
+            relay(database, &self.bus()?, clock).publish_batch().await.unwrap();
+        }
         self.bus()?.publish(events).await
     }
 
@@ -226,6 +296,10 @@ impl Bus for Switch {
 
     async fn subscribe(&self, spec: ConsumerSpec) -> Result<Box<dyn Subscription>, BusError> {
         self.bus()?.subscribe(spec).await
+    }
+
+    async fn forget(&self, consumer: &str) -> Result<(), BusError> {
+        self.bus()?.forget(consumer).await
     }
 
     async fn pending(&self, consumer: &str) -> Result<u64, BusError> {

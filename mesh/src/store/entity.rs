@@ -72,6 +72,30 @@ pub mod inbox {
     impl ActiveModelBehavior for ActiveModel {}
 }
 
+/// How far each consumer has come.
+pub mod place {
+    use sea_orm::entity::prelude::*;
+
+    /// The newest event that one consumer has handled.
+    #[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel)]
+    #[sea_orm(table_name = "place")]
+    pub struct Model {
+        /// The consumer.
+        #[sea_orm(primary_key, auto_increment = false)]
+        pub consumer: String,
+        /// Where the event is in the broker's stream.
+        pub position: i64,
+        /// The event.
+        pub event_id: Uuid,
+    }
+
+    /// No relations.
+    #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]
+    pub enum Relation {}
+
+    impl ActiveModelBehavior for ActiveModel {}
+}
+
 /// Events that a consumer has failed at, and has neither handled nor put aside since.
 pub mod failure {
     use sea_orm::entity::prelude::*;

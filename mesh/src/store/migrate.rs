@@ -24,9 +24,19 @@ pub async fn migrate<M: MigratorTrait>(database: &Database) -> Result<Vec<String
             })
             .await?;
     } else {
-        lease::hold(database, Pace::default(), async { Ok(M::up(database.for_migrations(), None).await?) }).await?;
+        lease::hold(database, Pace::default(), take_steps::<M>(database)).await?;
     }
     Ok(pending)
+}
+
+/// Takes the steps on a connection whose statements may take as long as there are rows.
+async fn take_steps<M: MigratorTrait>(database: &Database) -> Result<(), Error> {
+    let connection = database.connect_to_migrate().await?;
+    let taken = M::up(&connection, None).await;
+    if let Err(error) = connection.close().await {
+        tracing::debug!(error = &error as &dyn std::error::Error, "a migration's connection did not close cleanly");
+    }
+    Ok(taken?)
 }
 
 /// The names of the steps that are still to be taken. Changes nothing.

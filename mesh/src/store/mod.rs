@@ -8,6 +8,7 @@ pub mod entity;
 mod lease;
 mod migrate;
 mod migration;
+mod place;
 mod stream_position;
 mod tables;
 #[cfg(test)]
@@ -26,5 +27,5 @@ pub use self::{
 
 /// The migrations of `mesh`'s own tables: a context's migrator lists them first.
 pub fn migrations() -> Vec<Box<dyn MigrationTrait>> {
-    vec![Box::new(migration::TABLES), Box::new(stream_position::StreamPosition)]
+    vec![Box::new(migration::TABLES), Box::new(stream_position::StreamPosition), Box::new(place::TABLES)]
 }

@@ -5,7 +5,8 @@
 //! however many such tokens come. The last good keys stay in use for as long as the issuer cannot be asked.
 //!
 //! Until an issuer has answered for the first time, its tokens are neither good nor bad. Their bearers are told so
-//! (`ISSUER_UNAVAILABLE`, try again), and not that their tokens were invalid, after which a client would log its user out.
+//! (`ISSUER_UNAVAILABLE`, try again), and not that their tokens were invalid, after which a client would log its user out. The same
+//! goes for a token whose key is missed while the issuer cannot be asked, because it rests or because too many wait already.
 
 mod fetch;
 mod keys;
@@ -77,7 +78,7 @@ impl Pace {
     const TIMEOUT: Duration = Duration::from_secs(3);
 }
 
-/// Calls that wait for a key at once. More of them are refused as if the key were not there: nobody has shown who they are yet.
+/// Calls that wait for a key at once. More of them are told to try again: nobody has shown who they are yet.
 const WAITING: usize = 64;
 
 /// The issuers of a process. Cheap to clone; clones share the keys.
@@ -172,14 +173,18 @@ impl Issuer {
         state.failing || state.keys.is_none()
     }
 
-    /// Waits for a fetch, if one may be made now: a key is not known. Not longer than a fetch takes.
-    pub async fn look_again(&self) {
-        let Ok(_waiting) = self.waiting.try_acquire() else { return };
+    /// Waits for a fetch, if one may be made now: a key is not known. Not longer than a fetch takes. Tells whether all of the issuer's
+    /// keys have been seen since: otherwise the key may be one of them for all that is known.
+    pub async fn look_again(&self) -> bool {
+        if self.source.is_none() {
+            return true;
+        }
+        let Ok(_waiting) = self.waiting.try_acquire() else { return false };
         let mut state = self.state.subscribe();
         let (fetching, fetches) = {
             let now = state.borrow_and_update();
-            if self.source.is_none() || (!now.fetching && Instant::now() < now.rested) {
-                return;
+            if !now.fetching && Instant::now() < now.rested {
+                return false;
             }
             (now.fetching, now.fetches)
         };
@@ -187,7 +192,8 @@ impl Issuer {
             self.wanted.notify_one();
         }
         // The fetch that is under way may have begun before the key was there; the one after it is for the next caller to ask for.
-        timeout(self.pace.timeout, state.wait_for(|now| now.fetches > fetches)).await.ok();
+        let ended = timeout(self.pace.timeout, state.wait_for(|now| now.fetches > fetches)).await;
+        !fetching && matches!(ended, Ok(Ok(_)))
     }
 }
 

@@ -139,6 +139,16 @@ impl EmbeddedBus {
             .await
     }
 
+    async fn leave(&self, name: &str) -> Result<(), Error> {
+        self.database
+            .transact("forget", |tx| async move {
+                consumer::Entity::delete_by_id(name.to_owned()).exec(&*tx).await?;
+                pending::Entity::delete_many().filter(pending::Column::Consumer.eq(name)).exec(&*tx).await?;
+                Ok(())
+            })
+            .await
+    }
+
     async fn count_pending(&self, name: &str) -> Result<u64, Error> {
         let read = self.database.read();
         let known = consumer::Entity::find_by_id(name.to_owned()).one(read).await?;
@@ -238,6 +248,11 @@ impl Bus for EmbeddedBus {
         assert_no_transaction("subscribe");
         self.join(&spec).await.map_err(|error| BusError::new("subscribe", error))?;
         Ok(Box::new(Member::new(self.database.clone(), self.hub.clone(), spec)))
+    }
+
+    async fn forget(&self, consumer: &str) -> Result<(), BusError> {
+        assert_no_transaction("forget");
+        self.leave(consumer).await.map_err(|error| BusError::new("forget", error))
     }
 
     async fn pending(&self, consumer: &str) -> Result<u64, BusError> {

@@ -61,11 +61,17 @@ pub(super) async fn connect(config: &BusConfig, client: &str) -> Result<Link, Bu
         let password = config.password().map_err(|error| failed(error.into()))?.unwrap_or_default();
         options = options.user_and_password(user.clone(), password);
     }
-    if let Some(authority) = &config.ca_file {
-        options = options.add_root_certificates(authority.clone()).require_tls(true);
-    }
-    let client = options.connect(urls).await.map_err(|error| failed(error.into()))?;
+    let client = secured(options, config).connect(urls).await.map_err(|error| failed(error.into()))?;
     Ok(Link::new(client, config.replicas, refusals, disconnects))
+}
+
+/// Encrypted, where the configuration wants it so, with every server: those that a server tells of come without a scheme, and would be
+/// spoken to in clear.
+fn secured(mut options: ConnectOptions, config: &BusConfig) -> ConnectOptions {
+    if let Some(authority) = &config.ca_file {
+        options = options.add_root_certificates(authority.clone());
+    }
+    options.require_tls(config.requires_tls())
 }
 
 /// Doubles, with jitter: a cluster that comes back is not met by all its clients at once.
@@ -147,6 +153,20 @@ mod tests {
         let inbox = refusal("'Permissions Violation for Subscription to \"_INBOX.>\" using queue \"q\"'").unwrap();
         assert_eq!((inbox.subject.as_str(), inbox.publishing), ("_INBOX.>", false));
         assert!(refusal("Maximum Connections Exceeded").is_none());
+    }
+
+    #[test]
+    fn servers_that_are_discovered_are_spoken_to_in_clear_only_if_all_may_be() {
+        for (url, ca_file, encrypted) in [
+            ("nats://a:4222", None, false),
+            ("nats://a:4222", Some("ca.pem".into()), true),
+            ("tls://a:4222,tls://b:4222", None, true),
+        ] {
+            let config = BusConfig { url: Some(url.to_owned()), ca_file, ..BusConfig::default() };
+            // The only way to look into the options.
+            let options = format!("{:?}", secured(ConnectOptions::new(), &config));
+            assert!(options.contains(&format!("\"tls_required\": {encrypted}")), "{url}: {options}");
+        }
     }
 
     #[test]

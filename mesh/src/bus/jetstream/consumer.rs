@@ -2,7 +2,11 @@
 
 use std::time::Duration;
 
-use async_nats::jetstream::consumer::{AckPolicy, Consumer, DeliverPolicy, ReplayPolicy, pull::Config};
+use async_nats::jetstream::{
+    ErrorCode,
+    consumer::{AckPolicy, Consumer, DeliverPolicy, ReplayPolicy, pull::Config},
+    stream::ConsumerErrorKind,
+};
 
 use super::{layout, link::Link};
 use crate::bus::{BusError, ConsumerSpec, matches};
@@ -23,6 +27,22 @@ pub(super) async fn join(link: &Link, spec: &ConsumerSpec) -> Result<Consumer<Co
     let subject = layout::api("CONSUMER.CREATE", &format!("{}.{}", layout::STREAM, spec.name));
     let make = async { Ok(context.create_consumer_on_stream(config(spec), layout::STREAM).await?) };
     link.run("subscribe", subject, make).await
+}
+
+/// Takes the consumer and its place from the stream, if it is there.
+pub(super) async fn forget(link: &Link, name: &str) -> Result<(), BusError> {
+    link.make_ready().await?;
+    let subject = layout::api("CONSUMER.DELETE", &format!("{}.{name}", layout::STREAM));
+    let delete = async {
+        match link.context().delete_consumer_from_stream(name, layout::STREAM).await {
+            Ok(_) => Ok(()),
+            Err(error) => match error.kind() {
+                ConsumerErrorKind::JetStream(why) if why.error_code() == ErrorCode::CONSUMER_NOT_FOUND => Ok(()),
+                _ => Err(error.into()),
+            },
+        }
+    };
+    link.run("forget", subject, delete).await
 }
 
 /// How many messages of the consumer are not acknowledged.

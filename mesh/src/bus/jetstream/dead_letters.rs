@@ -6,6 +6,8 @@ use async_nats::jetstream::{
     message::StreamMessage,
     stream::{RawMessageErrorKind, Stream},
 };
+use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
+use sha2::{Digest, Sha256};
 
 use super::{Cause, envelope, layout, link::Link, publish::store};
 use crate::bus::{BusError, DeadLetter, Delivery};
@@ -13,14 +15,8 @@ use crate::bus::{BusError, DeadLetter, Delivery};
 /// The most that are shown at once.
 const MAX_SHOWN: u64 = 1_000;
 
-/// Puts a message aside that was delivered to `consumer`. Twice is once, within the broker's memory: `id` tells.
-pub(super) async fn bury(
-    link: &Link,
-    consumer: &str,
-    delivery: &Delivery,
-    id: &str,
-    reason: &str,
-) -> Result<(), BusError> {
+/// Puts a message aside that was delivered to `consumer`. Twice is once, within the broker's memory.
+pub(super) async fn bury(link: &Link, consumer: &str, delivery: &Delivery, reason: &str) -> Result<(), BusError> {
     link.make_ready().await?;
     let subject = layout::dead_subject(consumer, &delivery.route);
     let ours = subject.clone();
@@ -29,10 +25,22 @@ pub(super) async fn bury(
         pairs.retain(|(name, _)| name != envelope::REASON && name != envelope::DELIVERIES);
         pairs.push((envelope::REASON.to_owned(), envelope::one_line(reason)));
         pairs.push((envelope::DELIVERIES.to_owned(), delivery.deliveries.to_string()));
-        let headers = envelope::headers(&pairs, id)?;
+        let headers = envelope::headers(&pairs, &letter_id(consumer, delivery))?;
         store(link, layout::DEAD_STREAM, subject, headers, delivery.data.clone().into()).await
     };
     link.run("dead letter", ours, bury).await.map(|_| ())
+}
+
+/// By what the broker knows the dead letter again. The position alone does not tell: after a loss another event is there.
+fn letter_id(consumer: &str, delivery: &Delivery) -> String {
+    let event_id = delivery.headers.iter().find(|(name, _)| name == envelope::EVENT_ID).map(|(_, id)| id.as_str());
+    // Hashed, because what cannot be read may have no id, or any.
+    let mut hash = Sha256::new();
+    hash.update(event_id.unwrap_or_default());
+    hash.update([0]);
+    hash.update(&delivery.data);
+    let hash = URL_SAFE_NO_PAD.encode(hash.finalize());
+    format!("{consumer}-{}-{hash}", delivery.handle)
 }
 
 /// The newest `limit`, the newest first.

@@ -7,6 +7,8 @@ use async_nats::{
 
 use super::Cause;
 
+/// The id of the event.
+pub(super) const EVENT_ID: &str = "ce-id";
 /// Why a dead letter was put aside.
 pub(super) const REASON: &str = "jumak-reason";
 /// How often a dead letter had been delivered.
@@ -31,7 +33,7 @@ pub(super) fn pairs(headers: &HeaderMap) -> Vec<(String, String)> {
 
 /// The id of the event. Not the one by which the broker knows the message again, which differs for what was published anew.
 pub(super) fn event_id(headers: &HeaderMap) -> Option<&str> {
-    headers.get("ce-id").map(HeaderValue::as_str)
+    headers.get(EVENT_ID).map(HeaderValue::as_str)
 }
 
 /// A text as it may stand in a header: on one line.

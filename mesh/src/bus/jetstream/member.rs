@@ -218,8 +218,7 @@ impl Subscription for Member {
         assert_no_transaction("dead letter");
         let Some(held) = self.held.get(&handle) else { return Ok(()) };
         // First there, then not here: between the two it is in both, and a second attempt finds it there.
-        let id = format!("{}-{handle}", self.spec.name);
-        dead_letters::bury(&self.link, &self.spec.name, &held.delivery, &id, reason).await?;
+        dead_letters::bury(&self.link, &self.spec.name, &held.delivery, reason).await?;
         self.settle("dead letter", &[handle], AckKind::Term).await
     }
 }

@@ -70,14 +70,18 @@ impl Bus for JetStreamBus {
         assert_no_transaction("holds");
         let Ok(sequence) = u64::try_from(position) else { return Ok(false) };
         self.0.make_ready().await?;
-        let id = id.to_string();
-        let look = publish::is_at(&self.0, sequence, &id);
+        let look = publish::is_at(&self.0, sequence, id);
         self.0.run("holds", layout::api("STREAM.MSG.GET", layout::STREAM), look).await
     }
 
     async fn subscribe(&self, spec: ConsumerSpec) -> Result<Box<dyn Subscription>, BusError> {
         assert_no_transaction("subscribe");
         Ok(Box::new(Member::join(self.0.clone(), spec).await?))
+    }
+
+    async fn forget(&self, consumer: &str) -> Result<(), BusError> {
+        assert_no_transaction("forget");
+        consumer::forget(&self.0, consumer).await
     }
 
     async fn pending(&self, consumer: &str) -> Result<u64, BusError> {

@@ -65,7 +65,7 @@ impl Permissions {
 
 /// What is published by whoever hears as `consumer`.
 fn of_consumer(consumer: &str) -> Vec<String> {
-    let mut subjects: Vec<String> = ["CONSUMER.CREATE", "CONSUMER.INFO", "CONSUMER.MSG.NEXT"]
+    let mut subjects: Vec<String> = ["CONSUMER.CREATE", "CONSUMER.DELETE", "CONSUMER.INFO", "CONSUMER.MSG.NEXT"]
         .map(|operation| api(operation, &format!("{STREAM}.{consumer}")))
         .into();
     subjects.push(format!("$JS.ACK.{STREAM}.{consumer}.>"));

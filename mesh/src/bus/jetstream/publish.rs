@@ -6,6 +6,7 @@ use async_nats::{
 };
 use bytes::Bytes;
 use futures::future::try_join_all;
+use uuid::Uuid;
 
 use super::{Cause, envelope, layout, link::Link};
 use crate::{
@@ -29,27 +30,34 @@ pub(super) async fn publish(link: &Link, events: &[Event]) -> Result<Vec<Positio
     Ok(positions)
 }
 
+/// How often an event is published that the broker takes for a duplicate of what is gone.
+const MAX_COPIES: usize = 4;
+
 async fn publish_one(link: &Link, event: &Event) -> Result<Position, Cause> {
     let id = event.id.to_string();
     let publish = async |message_id: &str| {
         let headers = envelope::headers(&event.headers(), message_id)?;
         store(link, layout::STREAM, event.route.clone(), headers, event.data.clone().into()).await
     };
-    let ack = publish(&id).await?;
-    if !ack.duplicate || is_at(link, ack.sequence, &id).await? {
-        return Ok(i64::try_from(ack.sequence)?);
+    let mut message_id = id.clone();
+    for _ in 0..MAX_COPIES {
+        let ack = publish(&message_id).await?;
+        if !ack.duplicate || is_at(link, ack.sequence, event.id).await? {
+            return Ok(i64::try_from(ack.sequence)?);
+        }
+        // A purge leaves the memory of ids behind: what it passes over is gone. So may be the copy that was published then.
+        message_id = format!("{message_id}-{}", ack.sequence);
     }
-    // A purge leaves the memory of ids behind: what it passes over is gone.
-    let again = publish(&format!("{id}-{}", ack.sequence)).await?;
-    Ok(i64::try_from(again.sequence)?)
+    Err(format!("the broker takes {id} for a duplicate of what is gone").into())
 }
 
 /// Whether the event of that id is at that place of the stream.
-pub(super) async fn is_at(link: &Link, sequence: u64, id: &str) -> Result<bool, Cause> {
+pub(super) async fn is_at(link: &Link, sequence: u64, id: Uuid) -> Result<bool, Cause> {
     let stream = link.context().get_stream_no_info(layout::STREAM).await?;
     // Not by a direct get: a replica that lags may answer that, and would deny what it has not heard of yet.
     match stream.get_raw_message(sequence).await {
-        Ok(message) => Ok(envelope::event_id(&message.headers) == Some(id)),
+        // As an id and not as a text: others may write theirs in another way.
+        Ok(message) => Ok(envelope::event_id(&message.headers).and_then(|text| text.parse().ok()) == Some(id)),
         Err(error) if error.kind() == RawMessageErrorKind::NoMessageFound => Ok(false),
         Err(error) => Err(error.into()),
     }

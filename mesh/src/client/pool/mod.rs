@@ -18,7 +18,7 @@ use std::{
     net::SocketAddr,
     sync::{
         Arc, Once,
-        atomic::{AtomicUsize, Ordering},
+        atomic::{AtomicBool, AtomicUsize, Ordering},
     },
     time::Duration,
 };
@@ -33,7 +33,9 @@ use tokio::{
 
 pub(super) use self::connecting::Dialer;
 use self::connection::{Connection, Lease, Unsent};
-use super::{call::Reply, circuit::Circuit, failure::Failure, layer::Outcome};
+use super::{
+    breaker::BreakerState, call::Reply, circuit::Circuit, deadline::tell_what_is_left, failure::Failure, layer::Outcome,
+};
 use crate::net::Address;
 
 /// How long a peer that says it is stopping or starting is passed over, if it does not say.
@@ -49,6 +51,8 @@ pub(super) struct Pool {
     changed: Notify,
     /// How many are up.
     up: AtomicUsize,
+    /// Whether one has answered since the end of an outage last cut the rest of the circuit short.
+    proven: AtomicBool,
     /// The first call starts the connections, because that takes a runtime.
     started: Once,
 }
@@ -86,12 +90,14 @@ impl Pool {
             circuit,
             changed: Notify::new(),
             up: AtomicUsize::new(0),
+            // A callee that was never there may come up as well.
+            proven: AtomicBool::new(true),
             started: Once::new(),
         })
     }
 
-    /// Makes the call on one of the connections.
-    pub async fn make(self: &Arc<Self>, mut request: http::Request<Full<Bytes>>) -> Outcome {
+    /// Makes the call on one of the connections. Nobody waits for its reply after `until`.
+    pub async fn make(self: &Arc<Self>, mut request: http::Request<Full<Bytes>>, until: Instant) -> Outcome {
         self.start();
         // A request that comes back unsent goes to the next connection; each of them can give it back once, as it goes down.
         for _ in 0..=self.connections.len() {
@@ -104,8 +110,11 @@ impl Pool {
                 }
             };
             let peer = lease.peer();
+            // Only now: connecting may have taken a while.
+            tell_what_is_left(request.headers_mut(), until);
             match lease.send(request).await {
                 Ok(response) => {
+                    self.proven.store(true, Ordering::Relaxed);
                     let outcome = Reply::read(&self.callee, response).await;
                     return outcome.map_err(|failure| self.judge(failure, peer));
                 }
@@ -186,8 +195,10 @@ impl Pool {
 
     /// A connection has come up.
     fn came_up(&self) {
-        // The first one after an outage: if that had opened the circuit, its rest has lost its reason.
-        if self.up.fetch_add(1, Ordering::Relaxed) == 0 {
+        // The first one after an outage: if that had opened the circuit, its rest has lost its reason. Once only, until somebody
+        // answers: a callee that closes whatever it accepts is to have its longer and longer rests.
+        let first = self.up.fetch_add(1, Ordering::Relaxed) == 0;
+        if first && self.circuit.state() == BreakerState::Open && self.proven.swap(false, Ordering::Relaxed) {
             self.circuit.try_soon();
         }
         self.changed.notify_waiters();

@@ -174,13 +174,32 @@ async fn calls_above_the_limit_are_shed_and_count_as_failures() {
 #[tokio::test]
 async fn a_callee_that_stops_answering_opens_the_circuit_before_the_first_timeout() {
     let callee = Callee::that(Does::Hang);
-    let payment = callee.in_process(Limits { breaker_in_flight: 4, ..opens_after(3) });
-    let hanging: Vec<_> = (0..6).map(|_| spawn_call(&payment)).collect();
+    let timeout = Duration::from_secs(2);
+    let payment = callee.in_process(Limits { breaker_in_flight: 4, timeout, ..opens_after(3) });
+    let mut hanging: Vec<_> = (0..4).map(|_| spawn_call(&payment)).collect();
+    callee.has_seen(4).await;
+    // For so long a crowd may go without an answer.
+    tokio::time::sleep(timeout / 10).await;
+    hanging.extend((0..2).map(|_| spawn_call(&payment)));
     callee.has_seen(6).await;
     assert_eq!(payment.breaker_state(), BreakerState::Closed);
     assert!(surely_not_sent(&call(&payment).await.expect_err("the third that came into a crowd")));
     assert_eq!(payment.breaker_state(), BreakerState::Open);
     hanging.iter().for_each(JoinHandle::abort);
+}
+
+#[tokio::test]
+async fn a_burst_to_a_callee_that_answers_all_of_it_does_not_open_the_circuit() {
+    let callee = Callee::that(Does::Hold);
+    let timeout = Duration::from_secs(60);
+    let payment = callee.in_process(Limits { breaker_in_flight: 4, timeout, ..opens_after(3) });
+    let burst: Vec<_> = (0..20).map(|_| spawn_call(&payment)).collect();
+    tokio::time::timeout(timeout / 20, callee.has_seen(20)).await.expect("none is refused");
+    assert_eq!(payment.breaker_state(), BreakerState::Closed, "nothing has failed");
+    callee.let_go(20);
+    for call in burst {
+        call.await.expect("no panic").expect("answered");
+    }
 }
 
 #[tokio::test]

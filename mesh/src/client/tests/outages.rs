@@ -1,8 +1,10 @@
 //! A callee that goes away as a whole and comes back, over real sockets.
 
-use tokio::net::TcpListener;
+use tokio::net::{TcpListener, TcpStream};
+use tokio_rustls::TlsAcceptor;
 
 use super::{replicas::Replica, *};
+use crate::tls::{Tls, testbed::Authority};
 
 /// As configured by default, but for the attempts.
 fn as_configured() -> Limits {
@@ -95,6 +97,29 @@ async fn a_callee_that_closes_whatever_it_accepts_is_not_hammered() {
 }
 
 #[tokio::test]
+async fn a_callee_that_closes_whatever_it_accepts_does_not_end_the_circuits_rest_each_time() {
+    let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
+    let rest = Duration::from_secs(60);
+    let limits = Limits { breaker_failures: 1, breaker_backoff: rest, breaker_max_backoff: rest, ..limits() };
+    let payment = upstream_at(listener.local_addr().expect("bound"), Limits { connections: 1, ..limits });
+    let accepting = tokio::spawn(async move {
+        for _ in 0..6 {
+            drop(listener.accept().await.expect("a connection"));
+        }
+        // Until the last one has come up and gone down as well, it connects once more.
+        listener.accept().await.expect("a connection")
+    });
+    let mut let_through = 0;
+    while !accepting.is_finished() {
+        let_through += usize::from(payment.refuses_now().is_none());
+        call(&payment).await.expect_err("nobody answers");
+        tokio::time::sleep(Duration::from_millis(1)).await;
+    }
+    assert_eq!(payment.breaker_state(), BreakerState::Open);
+    assert!(let_through <= 2, "{let_through} calls: beside the one that opened it and one probe, none was due");
+}
+
+#[tokio::test]
 async fn calls_beyond_the_limit_are_shed_and_the_rest_is_answered() {
     let replica = Replica::that(Does::Hold);
     let payment = upstream_at(replica.address, Limits { in_flight: 4, ..limits() });
@@ -121,6 +146,31 @@ async fn an_attempt_is_told_how_much_time_is_left_for_it() {
     let told: Vec<u64> = replica.callee.seen().iter().map(micros).collect();
     // Between the two lies the wait before a retry.
     assert!(told[0] <= 2_000_000 && told[1] + 10_000 < told[0] && told[1] > 1_000_000, "{told:?}");
+}
+
+#[tokio::test]
+async fn the_time_that_connecting_took_is_not_promised_to_the_callee() {
+    const HANDSHAKE: Duration = Duration::from_millis(100);
+    let replica = Replica::that(Does::Answer);
+    let tls = Tls::load(&Authority::new().member()).expect("good files");
+    let acceptor = TlsAcceptor::from(tls.server().expect("a certificate"));
+    let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
+    let address = listener.local_addr().expect("bound");
+    let mut callee = TcpStream::connect(replica.address).await.expect("it runs");
+    tokio::spawn(async move {
+        let (caller, _) = listener.accept().await.expect("a connection");
+        tokio::time::sleep(HANDSHAKE).await;
+        let mut caller = acceptor.accept(caller).await.expect("a handshake");
+        tokio::io::copy_bidirectional(&mut caller, &mut callee).await
+    });
+
+    let limits = Limits { connections: 1, connect_timeout: Duration::from_secs(5), ..limits() };
+    let upstreams = Upstreams::builder("reservation", Arc::new(Named), limits).tls(tls);
+    let upstreams = upstreams.address("payment", &format!("https://{address}")).expect("a good address").build();
+    let payment = upstreams.get("payment").expect("an address");
+    make(&payment, within(Duration::from_secs(5))).await.expect("answered");
+    let told = Duration::from_micros(micros(&replica.callee.seen()[0]));
+    assert!(told + HANDSHAKE <= Duration::from_secs(5), "{told:?}");
 }
 
 fn micros(metadata: &MetadataMap) -> u64 {

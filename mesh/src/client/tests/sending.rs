@@ -119,6 +119,25 @@ async fn that_payment_is_unavailable_says_nothing_about_an_attempt_before() {
 }
 
 #[tokio::test]
+async fn a_refusal_at_the_door_of_another_replica_says_nothing_about_an_attempt_before() {
+    let at_the_door = [
+        Reason::CardNumberRefused,
+        Reason::TokenInvalid,
+        Reason::IssuerUnavailable,
+        Reason::RoleRequired,
+        Reason::Internal,
+    ];
+    let nobodys = [Code::Unimplemented, Code::FailedPrecondition].map(|code| Does::Fail(Status::new(code, "no")));
+    for second in at_the_door.map(Does::refuse).into_iter().chain(nobodys) {
+        let callee = Callee::that_first([unknown()], second);
+        let status = make(&callee.in_process(attempts(3)), request().idempotent()).await.expect_err("refused");
+        assert_eq!(callee.calls(), 2);
+        assert_eq!(status.code(), Code::Unavailable, "the first attempt may have been charged: {status:?}");
+        assert!(!surely_not_sent(&status));
+    }
+}
+
+#[tokio::test]
 async fn an_answer_after_an_unknown_attempt_is_the_answer() {
     let callee = Callee::that_first([unknown()], Does::refuse(Reason::PaymentDeclined));
     let status = make(&callee.in_process(attempts(3)), request().idempotent()).await.expect_err("declined");

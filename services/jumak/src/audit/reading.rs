@@ -1,6 +1,6 @@
 //! All the books at one moment.
 
-use std::{collections::HashSet, str::FromStr};
+use std::collections::HashSet;
 
 use anyhow::{Context as _, bail};
 use jiff::{SignedDuration, Timestamp};
@@ -9,7 +9,7 @@ use mesh::{
     bus::embedded::backlog::Backlog,
     clock::from_micros,
     config::Config,
-    db::{Engine, StoreError},
+    db::Engine,
     store::entity::{incarnation, outbox, request},
 };
 use mypage::audit::BookingRow;
@@ -20,10 +20,7 @@ use payment::{
 use provider::audit::AuditedCharge;
 use reservation::audit::{Entry, NightRow, RoomRow as KnownRoom};
 use room::audit::{BlockedRow, RoomRow, StayRow};
-use sea_orm::{
-    ColumnTrait, ConnectionTrait, DbErr, EntityTrait, QueryFilter, QueryOrder, QuerySelect, RuntimeErr,
-    sqlx::sqlite::SqliteConnectOptions,
-};
+use sea_orm::{ColumnTrait, ConnectionTrait, EntityTrait, QueryFilter, QueryOrder, QuerySelect};
 use uuid::Uuid;
 
 use super::bus::{BusBooks, is_live};
@@ -150,7 +147,7 @@ impl Books {
         for member in Member::ALL {
             let file = folder.database_file(member.name());
             let database = match config.database_url(member.name()) {
-                Some(url) => open_to_read(url).await,
+                Some(url) => Database::connect_to_read(url).await,
                 None if member.is_optional() && !file.exists() => continue,
                 None => Database::open_file_to_read(&file, 1).await,
             };
@@ -265,16 +262,6 @@ impl Reading {
     }
 }
 
-/// Opens the database at `url` for reading. An SQLite file must be there: an audit makes none.
-async fn open_to_read(url: &str) -> Result<Database, StoreError> {
-    if !url.starts_with("sqlite:") {
-        return Database::connect(url, 1).await;
-    }
-    let options =
-        SqliteConnectOptions::from_str(url).map_err(|error| DbErr::Conn(RuntimeErr::SqlxError(error.into())))?;
-    Database::open_file_to_read(options.get_filename(), 1).await
-}
-
 /// Lets a database that has one connection see from here on what it sees now: its transaction is never ended.
 async fn hold_still(database: &Database) -> anyhow::Result<()> {
     let (begin, look) = match database.engine() {
@@ -321,4 +308,53 @@ async fn unanswered(context: &'static str, database: &Database) -> anyhow::Resul
         attempt: row.attempt.unsigned_abs(),
     });
     Ok(open.collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use sea_orm::{FromQueryResult, Statement};
+    use servers::{Durability, MariaDb, Postgres};
+
+    use super::*;
+
+    #[derive(FromQueryResult)]
+    struct Row {
+        n: i64,
+    }
+
+    async fn rows(database: &Database) -> i64 {
+        let backend = database.read().get_database_backend();
+        let count = Statement::from_string(backend, "SELECT COUNT(*) AS n FROM outbox");
+        Row::find_by_statement(count).one(database.read()).await.unwrap().unwrap().n
+    }
+
+    async fn commits_are_not_seen(url: &str) {
+        let writer = Database::connect(url, 2).await.unwrap();
+        let write = async |sql| writer.for_migrations().execute_unprepared(sql).await.unwrap();
+        write("CREATE TABLE outbox (id INTEGER NOT NULL PRIMARY KEY)").await;
+        write("INSERT INTO outbox (id) VALUES (1)").await;
+        let held = Database::connect_to_read(url).await.unwrap();
+        hold_still(&held).await.unwrap();
+        assert_eq!(rows(&held).await, 1);
+        write("INSERT INTO outbox (id) VALUES (2)").await;
+        // At once, so that each would have a connection of its own if there were more than one.
+        let seen = futures::future::join_all((0..4).map(|_| rows(&held))).await;
+        assert_eq!((seen, rows(&writer).await), (vec![1; 4], 2));
+        held.close().await;
+        writer.close().await;
+    }
+
+    #[tokio::test]
+    async fn what_is_committed_on_postgres_during_an_audit_is_not_seen_by_it() {
+        let server = Postgres::start(Durability::Off).await.unwrap();
+        server.create_database("held").await.unwrap();
+        commits_are_not_seen(&server.url("held")).await;
+    }
+
+    #[tokio::test]
+    async fn what_is_committed_on_mariadb_during_an_audit_is_not_seen_by_it() {
+        let server = MariaDb::start(Durability::Off).await.unwrap();
+        server.create_database("held").await.unwrap();
+        commits_are_not_seen(&server.url("held")).await;
+    }
 }

@@ -11,6 +11,7 @@ pub mod signals;
 pub mod target;
 pub mod token;
 pub mod up;
+pub mod watchdog;
 
 use clap::{Parser, Subcommand};
 

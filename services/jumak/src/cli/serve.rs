@@ -8,6 +8,7 @@ use super::{
     output,
     place::{Configured, address},
     signals::{INTERRUPTED, Signals},
+    watchdog,
 };
 use crate::{
     house::Member,
@@ -52,6 +53,7 @@ pub async fn run(args: &Args) -> anyhow::Result<()> {
 
 async fn serve(args: &Args, config: Config, members: Vec<Member>) -> anyhow::Result<()> {
     let mut signals = Signals::new()?;
+    let drain_deadline = config.drain_deadline();
     let names: Vec<_> = members.iter().map(|member| member.name()).collect();
     let options = Options { data: args.data.clone(), migrate: !args.no_migrate, ..Options::new(members, config) };
     let server = tokio::select! {
@@ -66,6 +68,7 @@ async fn serve(args: &Args, config: Config, members: Vec<Member>) -> anyhow::Res
         () = server.ended() => {}
     }
     eprintln!("stopping; a second signal exits at once");
+    watchdog::start(drain_deadline)?;
     tokio::select! {
         stopped = server.stop() => stopped,
         () = signals.next() => std::process::exit(INTERRUPTED),

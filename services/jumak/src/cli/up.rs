@@ -14,6 +14,7 @@ use super::{
     output,
     place::{Configured, Place, address},
     signals::{INTERRUPTED, Signals},
+    watchdog,
 };
 use crate::embedded::{Data, Optional, Options, System};
 
@@ -54,6 +55,7 @@ pub async fn run(args: &Args) -> anyhow::Result<()> {
 async fn up(args: &Args, config: Config, metrics: Option<SocketAddr>, begun: Instant) -> anyhow::Result<()> {
     let data = if args.ephemeral { Data::Ephemeral } else { Data::Folder(args.place.folder()?.path().to_owned()) };
     let mut signals = Signals::new()?;
+    let drain_deadline = config.drain_deadline();
     let config_file = args.configured.config.clone();
     let without = args.without.iter().copied().collect();
     let options = Options { without, config_file: config_file.clone(), ..Options::new(config, data) };
@@ -69,6 +71,7 @@ async fn up(args: &Args, config: Config, metrics: Option<SocketAddr>, begun: Ins
         () = system.ended() => {}
     }
     eprintln!("stopping; Ctrl-C again exits at once");
+    watchdog::start(drain_deadline)?;
     tokio::select! {
         stopped = system.stop() => stopped,
         () = signals.next() => std::process::exit(INTERRUPTED),

@@ -128,10 +128,6 @@ impl Found<'_> {
         if !auth.built_in {
             return Vec::new();
         }
-        if !auth.built_in {
-            self.need(!auth.issuers.is_empty(), "auth.issuers", "[{ issuer = \"https://…\", audience = \"jumak\" }]");
-            return Vec::new();
-        }
         let key = "auth.issuer_public_keys";
         self.need(!auth.issuer_public_keys.is_empty(), key, "[\"/etc/jumak/issuer.pub.pem\"]");
         let keys = self.readable(key, keys::public(&auth.issuer_public_keys));
@@ -139,7 +135,10 @@ impl Found<'_> {
     }
 
     fn hint(&self) -> String {
-        format!("get one of the issuer {} and send it as `authorization: Bearer …`", self.config().auth.issuer)
+        let auth = &self.config().auth;
+        let built_in = auth.built_in.then_some(auth.issuer.as_str());
+        let names: Vec<_> = built_in.into_iter().chain(auth.issuers.iter().map(|issuer| &*issuer.issuer)).collect();
+        format!("get one of the issuer {} and send it as `authorization: Bearer …`", names.join(" or "))
     }
 
     fn bus(&mut self) {

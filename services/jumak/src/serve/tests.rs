@@ -10,7 +10,7 @@ use std::{
 use mesh::{
     Database, Reason, Refusal,
     auth::keys::SigningKey,
-    config::{Config, ContextConfig},
+    config::{Config, ContextConfig, IssuerConfig},
 };
 use tempfile::TempDir;
 use tonic::{Code, transport::Endpoint};
@@ -135,6 +135,24 @@ fn a_context_believes_its_callers_by_each_of_their_keys_and_nobody_else() {
     assert_eq!(trust.contexts.keys().collect::<Vec<_>>(), ["reservation"]);
     assert_eq!(trust.contexts["reservation"].len(), 2, "one is being replaced");
     assert_eq!(trust.issuers[0].keys.len(), 1);
+}
+
+#[test]
+fn whoever_has_no_token_is_sent_to_an_issuer_that_is_believed() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut config = complete(folder.path());
+    let provider = IssuerConfig { issuer: "https://id.example".to_owned(), ..IssuerConfig::default() };
+    for (built_in, issuers, hint, believed) in [
+        (true, vec![], "of the issuer jumak and", 1),
+        (true, vec![provider.clone()], "of the issuer jumak or https://id.example and", 1),
+        (false, vec![provider], "of the issuer https://id.example and", 0),
+    ] {
+        (config.auth.built_in, config.auth.issuers) = (built_in, issuers);
+        let planned = plan(&Options::new(vec![Member::Payment], config.clone())).unwrap();
+        let trust = &planned[0].trust;
+        assert!(trust.hint.contains(hint), "{}", trust.hint);
+        assert_eq!(trust.issuers.len(), believed);
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]

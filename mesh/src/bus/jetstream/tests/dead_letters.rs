@@ -10,6 +10,7 @@ use super::support::{PACE, assert_one_effect_each, connect, eventually, has_sett
 use crate::{
     bus::{
         Bus, ConsumerSpec, SharedBus,
+        jetstream::layout,
         testbed::{Testbed, events, wiring},
     },
     consumer,
@@ -76,4 +77,24 @@ async fn only_the_newest_are_shown_and_only_the_consumers_own_are_replayed() {
     // The holes that the replay has left hide nothing.
     assert_eq!(bus.dead_letters(6).await.unwrap().len(), 6);
     assert_eq!(bus.replay_dead_letters("one").await.unwrap(), 0);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn another_event_at_the_same_position_is_another_dead_letter() {
+    let nats = server().await;
+    let bus = connect(&nats, "tester").await;
+    let filters = vec!["jumak.>".to_owned()];
+    let spec = ConsumerSpec { name: "stay".to_owned(), filters, ack_wait: Duration::from_secs(60) };
+    let sent = events("room", 2);
+    for lost in &sent {
+        assert_eq!(bus.publish(std::slice::from_ref(lost)).await.unwrap(), [1]);
+        let mut member = bus.subscribe(spec.clone()).await.unwrap();
+        let heard = member.fetch(1, Duration::from_secs(5)).await.unwrap();
+        member.dead_letter(heard[0].handle, "it cannot be").await.unwrap();
+        bus.0.context().delete_stream(layout::STREAM).await.unwrap();
+        bus.0.failed();
+    }
+    let letters = bus.dead_letters(10).await.unwrap();
+    let data: Vec<&[u8]> = letters.iter().map(|letter| letter.delivery.data.as_slice()).collect();
+    assert_eq!(data, [sent[1].data.as_slice(), &sent[0].data]);
 }

@@ -6,7 +6,7 @@ use servers::Nats;
 use super::support::{assert_holds_exactly, config, connect, eventually, server, unpublished};
 use crate::{
     bus::{
-        SharedBus,
+        Bus, SharedBus,
         jetstream::{JetStreamBus, layout},
         testbed::{Testbed, commit, event, events, wiring},
     },
@@ -84,7 +84,7 @@ async fn of_a_stream_that_was_put_back_as_it_was_before_exactly_the_tail_is_publ
     // Somebody else is faster: what was ours has other events in its place.
     let other = connect(&nats, "payment").await;
     let theirs = events("payment", 400);
-    eventually("others have published", async || crate::bus::Bus::publish(&other, &theirs).await.is_ok()).await;
+    eventually("others have published", async || other.publish(&theirs).await.is_ok()).await;
     room.say(1).await;
     room.sent.extend(theirs);
     room.stop().await;
@@ -107,6 +107,22 @@ async fn a_stream_can_be_purged_only_if_somebody_else_made_it_and_is_filled_agai
     purge().await.unwrap();
     room.say(1).await;
     room.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_event_whose_copies_were_purged_again_and_again_is_stored_once_more() {
+    let nats = server().await;
+    let bus = connect(&nats, "room").await;
+    let context = bus.0.context();
+    context.delete_stream(layout::STREAM).await.unwrap();
+    let by_hand = Config { name: layout::STREAM.to_owned(), subjects: vec!["jumak.>".to_owned()], ..Config::default() };
+    let stream = context.create_stream(by_hand).await.unwrap();
+    let sent = event("room", 1);
+    for _ in 0..3 {
+        let positions = bus.publish(std::slice::from_ref(&sent)).await.unwrap();
+        assert!(bus.holds(positions[0], sent.id).await.unwrap(), "it is not at {positions:?}");
+        stream.purge().await.unwrap();
+    }
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -57,6 +57,8 @@ async fn a_contexts_user_can_do_all_that_a_context_does() {
         member.nak(heard[1].handle, Duration::from_secs(60)).await.unwrap();
         member.dead_letter(heard[2].handle, "it is too late").await.unwrap();
         assert_eq!(bus.pending(consumer).await.unwrap(), 1);
+        bus.forget(consumer).await.unwrap();
+        drop(bus.subscribe(spec(consumer)).await.unwrap());
     }
     let operator = connect(&nats, "operator").await;
     assert_eq!(operator.dead_letters(10).await.unwrap().len(), 2);

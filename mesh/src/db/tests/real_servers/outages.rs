@@ -14,6 +14,7 @@ on_both!(own:
     a_connection_that_is_killed_in_a_transaction_leaves_nothing_half_done,
     connections_that_were_killed_while_idle_fail_no_call,
     a_server_that_was_killed_and_is_back_has_what_was_committed_and_is_used_again,
+    connections_to_a_server_that_has_stepped_down_are_not_used_again,
 );
 
 fn is_unavailable<T>(outcome: &Result<T, Error>) -> bool {
@@ -64,6 +65,39 @@ async fn a_server_that_was_killed_and_is_back_has_what_was_committed_and_is_used
     tokio::time::sleep(connect::ASK_AFTER).await;
     use_all_connections(&database).await;
     assert_eq!(counters(&database).await, [8, 0]);
+}
+
+async fn connections_to_a_server_that_has_stepped_down_are_not_used_again(real: Real) {
+    let database = real.database("stepped_down").await;
+    let (own_id, refuse, refused) = match real {
+        Real::Postgres(_) => (
+            "SELECT pg_backend_pid() AS n",
+            "DO $$ BEGIN RAISE EXCEPTION 'read-only' USING ERRCODE = '25006'; END $$",
+            "25006",
+        ),
+        Real::MariaDb(_) => (
+            "SELECT CAST(connection_id() AS INT) AS n",
+            "SIGNAL SQLSTATE 'HY000' SET MYSQL_ERRNO = 1290, MESSAGE_TEXT = 'read-only'",
+            "1290",
+        ),
+    };
+    let connection =
+        async || database.transact("look", |tx| async move { Ok(number(&*tx, own_id).await) }).await.unwrap();
+    let mut before = HashSet::new();
+    for _ in 0..8 {
+        before.insert(connection().await);
+    }
+    let outcome = database
+        .transact("write", |tx| async move {
+            tx.execute_unprepared(refuse).await?;
+            Ok(())
+        })
+        .await;
+    let Err(Error::Store(error)) = outcome else { panic!("{outcome:?}") };
+    assert_eq!(super::code(&error), refused);
+    for _ in 0..8 {
+        assert!(!before.contains(&connection().await), "it still leads to the server that stepped down");
+    }
 }
 
 /// Four transactions that are open at once, each of which counts up: the pool has four connections.

@@ -1,5 +1,7 @@
 //! Settings of a connection that a server would set otherwise: these servers do.
 
+use sea_orm_migration::{MigratorTrait, prelude::*};
+
 use super::{Real, code, on_both};
 use crate::db::tests::*;
 
@@ -7,6 +9,8 @@ on_both!(shared:
     a_transaction_is_read_committed,
     a_value_that_does_not_fit_is_refused_and_not_cut,
     waits_are_bounded,
+    a_migration_may_take_as_long_as_there_are_rows,
+    a_statement_that_takes_too_long_is_no_outage,
 );
 
 /// The one text that the query finds.
@@ -89,4 +93,66 @@ async fn waits_are_bounded(real: &Real) {
     for (setting, bound) in settings.iter().zip(bounds) {
         assert_eq!(text(database.read(), &format!("SELECT {setting} AS t")).await, *bound, "{setting}");
     }
+}
+
+/// Writes down under what bounds it is taken.
+struct Bounds;
+
+impl MigrationName for Bounds {
+    fn name(&self) -> &'static str {
+        "m9999_bounds"
+    }
+}
+
+#[async_trait::async_trait]
+impl MigrationTrait for Bounds {
+    async fn up(&self, manager: &SchemaManager) -> Result<(), DbErr> {
+        let sql = match manager.get_database_backend() {
+            DbBackend::Postgres => {
+                "CREATE TABLE bounds AS SELECT concat_ws(' ', current_setting('statement_timeout'), \
+                 current_setting('idle_in_transaction_session_timeout'), current_setting('lock_timeout')) AS t"
+            }
+            _ => {
+                "CREATE TABLE bounds AS SELECT concat_ws(' ', CAST(@@max_statement_time AS INT), \
+                 @@idle_transaction_timeout, CONCAT(@@lock_wait_timeout, 's')) AS t"
+            }
+        };
+        manager.get_connection().execute_unprepared(sql).await.map(|_| ())
+    }
+}
+
+struct Bounded;
+
+impl MigratorTrait for Bounded {
+    fn migrations() -> Vec<Box<dyn MigrationTrait>> {
+        vec![Box::new(Bounds)]
+    }
+}
+
+async fn a_migration_may_take_as_long_as_there_are_rows(real: &Real) {
+    let database = real.database("unhurried").await;
+    crate::store::migrate::<Bounded>(&database).await.unwrap();
+    assert_eq!(text(database.read(), "SELECT t FROM bounds").await, "0 0 5s");
+}
+
+async fn a_statement_that_takes_too_long_is_no_outage(real: &Real) {
+    let database = real.database("too_slow").await;
+    let (hurry, slow, too_slow) = match real {
+        Real::Postgres(_) => ("SET LOCAL statement_timeout = '20ms'", "SELECT pg_sleep(20)", "57014"),
+        Real::MariaDb(_) => (
+            "SET SESSION max_statement_time = 0.02",
+            "SELECT COUNT(*) FROM seq_1_to_1000000 a, seq_1_to_1000000 b",
+            "1969",
+        ),
+    };
+    let outcome = database
+        .transact("slow", |tx| async move {
+            tx.execute_unprepared(hurry).await?;
+            tx.execute_unprepared(slow).await?;
+            Ok(())
+        })
+        .await;
+    let Err(Error::Store(error @ StoreError::Unavailable(_))) = outcome else { panic!("{outcome:?}") };
+    assert_eq!(code(&error), too_slow);
+    assert!(!error.is_outage());
 }

@@ -1,0 +1,129 @@
+//! What a bus does that has lost something, or cannot store something.
+
+use super::*;
+use crate::bus::{Bus, DeadLetter, Position};
+
+#[tokio::test]
+async fn a_consumer_whose_stream_has_lost_its_tail_hears_what_came_there_instead() {
+    let testbed = Testbed::new();
+    let database = testbed.database("stay.db").await;
+    let (first, second) = (testbed.bus("first.db").await, testbed.bus("second.db").await);
+    let sent = events("room", 5);
+    first.publish(&sent).await.unwrap();
+    let before = wiring(&first);
+    start_at(PACE, "stay", database.clone(), hears(|_| Ok(Handled::Done)), &before).await.unwrap();
+    eventually("everything is settled", async || is_settled(&first, "stay").await).await;
+    before.background.drain(PACE.ack_wait).await;
+
+    // The consumer is known to have had five; three of the five that are there are others.
+    let others: Vec<Event> = (6..=8).map(|sequence| event("room", sequence)).collect();
+    second.publish(&[&sent[..2], &others].concat()).await.unwrap();
+    let filters = vec!["jumak.room.>".to_owned()];
+    let spec = ConsumerSpec { name: "stay".to_owned(), filters, ack_wait: PACE.ack_wait };
+    let mut survivor = second.subscribe(spec).await.unwrap();
+    let handles: Vec<u64> = survivor.fetch(10, FETCH_WAIT).await.unwrap().iter().map(|had| had.handle).collect();
+    survivor.ack(&handles).await.unwrap();
+    drop(survivor);
+    assert!(is_settled(&second, "stay").await, "the bus has nothing more for it");
+
+    let after = wiring(&second);
+    start_at(PACE, "stay", database.clone(), hears(|_| Ok(Handled::Done)), &after).await.unwrap();
+    let all = [sent, others].concat();
+    eventually("the others are heard", async || effects(&database, &all[7]).await > 0).await;
+    eventually("everything is settled", async || is_settled(&second, "stay").await).await;
+    assert_one_effect_each(&database, &all).await;
+    after.background.drain(PACE.ack_wait).await;
+}
+
+#[tokio::test]
+async fn a_dead_letter_that_cannot_be_stored_keeps_nothing_else_back() {
+    let testbed = Testbed::new();
+    let (database, bus) = (testbed.database("stay.db").await, testbed.bus("bus.db").await);
+    let full = Arc::new(AtomicBool::new(true));
+    let refusing: SharedBus = Arc::new(Refusing { bus: bus.clone(), full: full.clone() });
+    let wiring = wiring(&refusing);
+    let mut sent = events("room", 4);
+    sent[1].source = "payment".to_owned();
+    let poison = sent[2].id;
+    bus.publish(&sent).await.unwrap();
+    let policy = move |event: &Event| {
+        if event.id == poison { Err(Error::Internal("it cannot be".to_owned())) } else { Ok(Handled::Done) }
+    };
+    start_at(PACE, "stay", database.clone(), hears(policy), &wiring).await.unwrap();
+    eventually("the others are settled", async || bus.pending("stay").await.is_ok_and(|pending| pending == 2)).await;
+    assert_one_effect_each(&database, &[sent[0].clone(), sent[3].clone()]).await;
+    assert!(bus.dead_letters(10).await.unwrap().is_empty());
+
+    full.store(false, Ordering::SeqCst);
+    eventually("they are put aside", async || is_settled(&bus, "stay").await).await;
+    assert_eq!(bus.dead_letters(10).await.unwrap().len(), 2);
+    wiring.background.drain(PACE.ack_wait).await;
+}
+
+/// A bus that stores no dead letter as long as it is full.
+struct Refusing {
+    bus: SharedBus,
+    full: Arc<AtomicBool>,
+}
+
+struct RefusingMember {
+    member: Box<dyn Subscription>,
+    full: Arc<AtomicBool>,
+}
+
+#[async_trait]
+impl Bus for Refusing {
+    fn system(&self) -> &'static str {
+        self.bus.system()
+    }
+
+    async fn publish(&self, events: &[Event]) -> Result<Vec<Position>, BusError> {
+        self.bus.publish(events).await
+    }
+
+    async fn holds(&self, position: Position, id: uuid::Uuid) -> Result<bool, BusError> {
+        self.bus.holds(position, id).await
+    }
+
+    async fn subscribe(&self, spec: ConsumerSpec) -> Result<Box<dyn Subscription>, BusError> {
+        Ok(Box::new(RefusingMember { member: self.bus.subscribe(spec).await?, full: self.full.clone() }))
+    }
+
+    async fn forget(&self, consumer: &str) -> Result<(), BusError> {
+        self.bus.forget(consumer).await
+    }
+
+    async fn pending(&self, consumer: &str) -> Result<u64, BusError> {
+        self.bus.pending(consumer).await
+    }
+
+    async fn dead_letters(&self, limit: u64) -> Result<Vec<DeadLetter>, BusError> {
+        self.bus.dead_letters(limit).await
+    }
+
+    async fn replay_dead_letters(&self, consumer: &str) -> Result<u64, BusError> {
+        self.bus.replay_dead_letters(consumer).await
+    }
+}
+
+#[async_trait]
+impl Subscription for RefusingMember {
+    async fn fetch(&mut self, max: usize, wait: Duration) -> Result<Vec<Delivery>, BusError> {
+        self.member.fetch(max, wait).await
+    }
+
+    async fn ack(&mut self, handles: &[u64]) -> Result<(), BusError> {
+        self.member.ack(handles).await
+    }
+
+    async fn nak(&mut self, handle: u64, delay: Duration) -> Result<(), BusError> {
+        self.member.nak(handle, delay).await
+    }
+
+    async fn dead_letter(&mut self, handle: u64, reason: &str) -> Result<(), BusError> {
+        if self.full.load(Ordering::SeqCst) {
+            return Err(BusError::new("dead letter", "it is full"));
+        }
+        self.member.dead_letter(handle, reason).await
+    }
+}
