@@ -1,17 +1,19 @@
 //! One booking, one trace.
 
-use std::collections::BTreeSet;
+use std::{collections::BTreeSet, path::Path};
 
 use contracts::reservation::v1::{
     CreateReservationRequest, Reservation,
     reservation::{GuestDetails, State},
 };
+use jumak::house::Member;
+use local_mesh::{Options, Servers, Variables};
 use mesh::Role;
 use opentelemetry_proto::tonic::trace::v1::{Span, span::SpanKind};
 use tonic::Request;
 
 use super::collector::{Collector, hex, number, text};
-use crate::support::{eventually, nights::two_nights, process::Process};
+use crate::support::{Inn, eventually, nights::two_nights, process::Process};
 
 /// The provider takes it for a token that asks to be paid after 31 milliseconds.
 const PAYMENT_TOKEN: &str = "tok_slow_00000000000000000000000031";
@@ -67,6 +69,59 @@ impl Booking {
     }
 }
 
+impl Booking {
+    fn hangs_together(&self) {
+        let Self { create, ask_payment, pay, ask_provider, charge, send, show } = self;
+        for (child, parent) in [
+            (ask_payment, create),
+            (pay, ask_payment),
+            (ask_provider, pay),
+            (charge, ask_provider),
+            (send, create),
+            (show, create),
+        ] {
+            assert_eq!(child.parent_span_id, parent.span_id, "{} is not below {}", child.name, parent.name);
+        }
+        let linked: Vec<_> = show.links.iter().map(|link| &link.span_id).collect();
+        assert_eq!(linked, [&create.span_id], "an event that is handled names the span in which it was made");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn x_one_booking_is_one_trace_through_five_processes_and_the_broker() {
+    let collector = Collector::listen().await;
+    let variables = [
+        ("OTEL_EXPORTER_OTLP_ENDPOINT", collector.endpoint.as_str()),
+        ("OTEL_BSP_SCHEDULE_DELAY", "100"),
+        ("OTEL_TRACES_SAMPLER", "always_on"),
+    ];
+    let variables: Variables = variables.map(|(name, value)| (name.to_owned(), value.to_owned())).into();
+    let options = Options {
+        servers: Servers::Shared,
+        env: Member::ALL.into_iter().map(|member| (member, variables.clone())).collect(),
+        ..Options::new(Path::new(env!("CARGO_BIN_EXE_jumak")))
+    };
+    let inn = Inn::in_mesh(options).await;
+    let (guest, host) = (inn.guest("alice"), inn.host("hanok"));
+    let room = host.registers_a_room(1).await;
+    let mut request = Request::new(two_nights(&room, Some("tok_approve")));
+    let sent = format!("00-{TRACE}-{GUESTS_SPAN}-01");
+    request.metadata_mut().insert("traceparent", sent.parse().expect("a header"));
+    let booked = guest.reservations().create_reservation(request).await.expect("a stay").into_inner();
+    guest.booking(&booked).await.expect("the guest's page");
+
+    let booking =
+        eventually("the whole trace is collected", || async { Booking::in_trace(&collector.trace(TRACE)) }).await;
+    booking.hangs_together();
+    for span in [&booking.send, &booking.show] {
+        assert_eq!(text(&span.attributes, "messaging.system").as_deref(), Some("nats"), "{span:#?}");
+    }
+    let services: BTreeSet<String> = collector.services().into_iter().collect();
+    let each = ["mypage", "payment", "provider", "reservation", "room"].map(|context| format!("jumak-{context}"));
+    assert_eq!(services, BTreeSet::from(each));
+    inn.close().await;
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn x_one_booking_is_one_trace_through_every_context_and_tells_nothing_of_its_guest() {
     let collector = Collector::listen().await;
@@ -100,18 +155,7 @@ async fn x_one_booking_is_one_trace_through_every_context_and_tells_nothing_of_i
         eventually("the whole trace is collected", || async { Booking::in_trace(&collector.trace(TRACE)) }).await;
     let Booking { create, ask_payment, pay, ask_provider, charge, send, show } = &booking;
     assert_eq!(hex(&create.parent_span_id), GUESTS_SPAN, "the guest's trace goes on");
-    for (child, parent) in [
-        (ask_payment, create),
-        (pay, ask_payment),
-        (ask_provider, pay),
-        (charge, ask_provider),
-        (send, create),
-        (show, create),
-    ] {
-        assert_eq!(child.parent_span_id, parent.span_id, "{} is not below {}", child.name, parent.name);
-    }
-    let linked: Vec<_> = show.links.iter().map(|link| &link.span_id).collect();
-    assert_eq!(linked, [&create.span_id], "an event that is handled names the span in which it was made");
+    booking.hangs_together();
 
     for span in collector.trace(TRACE) {
         assert_eq!(text(&span.attributes, "jumak.correlation_id").as_deref(), Some(CASE), "{span:#?}");

@@ -1,6 +1,7 @@
 //! An issuer on this machine that does what a sentence needs, and a verifier that is to believe it.
 
 mod floods;
+mod rsa;
 
 use std::{
     net::SocketAddr,
