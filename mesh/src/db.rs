@@ -184,7 +184,8 @@ impl Database {
     {
         let mut run = 1;
         loop {
-            match IN_TRANSACTION.scope(label, self.run_once(&work)).await {
+            // On the heap: a transaction's future is large, and would be part of that of everybody who has one.
+            match IN_TRANSACTION.scope(label, Box::pin(self.run_once(&work))).await {
                 Err(error) if error.is_conflict() && run < MAX_RUNS => {
                     tracing::debug!(label, run, "the transaction is run again");
                     let pause_ms = rand::random_range(1..=5_u64) << run.min(5);
