@@ -73,7 +73,7 @@ bench: ## measures bookings, reads and events, beside what the machine can do; t
 	$(CARGO) build --release -p jumak
 	$(call MEASURE,)
 
-bench-mesh: ## the same on the mesh that `make mesh` has started
+bench-mesh: ## the same on the mesh that `make mesh` has started; to compare with PostgreSQL: ENGINES=postgres make mesh
 	$(call MEASURE,--target mesh)
 
 clean: ## removes what was built, and the tools

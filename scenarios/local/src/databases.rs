@@ -12,9 +12,9 @@ use tokio::sync::OnceCell;
 use url::Url;
 use uuid::Uuid;
 
-use crate::Servers;
+use crate::{Engines, Servers};
 
-/// What is on PostgreSQL; payment is on MariaDB, and the provider in a file.
+/// What is always on PostgreSQL; payment is on either, and the provider in a file.
 const ON_POSTGRES: [Member; 3] = [Member::Room, Member::Reservation, Member::Mypage];
 
 /// The servers, and where each context finds its database.
@@ -26,29 +26,56 @@ pub(crate) struct Databases {
 
 #[derive(Debug)]
 enum Held {
-    Own(Box<(Postgres, MariaDb)>),
-    Shared(&'static (Postgres, MariaDb)),
+    Own(Box<DatabaseServers>),
+    Shared(&'static DatabaseServers),
+}
+
+#[derive(Debug)]
+pub(crate) struct DatabaseServers {
+    pub postgres: Postgres,
+    /// None if no context is on it.
+    pub mariadb: Option<MariaDb>,
+}
+
+impl DatabaseServers {
+    async fn start(engines: Engines, durability: Durability) -> anyhow::Result<Self> {
+        let mariadb = async {
+            match engines {
+                Engines::Polyglot => Ok(Some(MariaDb::start(durability).await?)),
+                Engines::Postgres => Ok(None),
+            }
+        };
+        let (postgres, mariadb) = tokio::try_join!(Postgres::start(durability), mariadb)?;
+        Ok(Self { postgres, mariadb })
+    }
 }
 
 impl Databases {
     /// Makes what the contexts need, on servers that are started for it or that run already.
-    pub async fn start(provider: &DataFolder, servers: Servers) -> anyhow::Result<Self> {
-        static SHARED: OnceCell<(Postgres, MariaDb)> = OnceCell::const_new();
+    pub async fn start(provider: &DataFolder, servers: Servers, engines: Engines) -> anyhow::Result<Self> {
+        static SHARED: OnceCell<DatabaseServers> = OnceCell::const_new();
         static MESHES: AtomicU32 = AtomicU32::new(0);
-        let start = async |durability| tokio::try_join!(Postgres::start(durability), MariaDb::start(durability));
         let (held, suffix) = match servers {
-            Servers::Own => (Held::Own(Box::new(start(Durability::Full).await?)), String::new()),
+            Servers::Own => {
+                (Held::Own(Box::new(DatabaseServers::start(engines, Durability::Full).await?)), String::new())
+            }
             Servers::Shared => {
-                let shared = SHARED.get_or_try_init(|| start(Durability::Off)).await?;
+                let all = || DatabaseServers::start(Engines::Polyglot, Durability::Off);
+                let shared = SHARED.get_or_try_init(all).await?;
                 (Held::Shared(shared), format!("_{}", MESHES.fetch_add(1, Ordering::Relaxed)))
             }
         };
-        let (postgres, mariadb) = held.get();
+        let DatabaseServers { postgres, mariadb } = held.get();
         let mut urls = BTreeMap::new();
         for member in ON_POSTGRES {
             urls.insert(member, in_postgres(postgres, &format!("{member}{suffix}")).await?);
         }
-        urls.insert(Member::Payment, in_mariadb(mariadb, &format!("{}{suffix}", Member::Payment)).await?);
+        let payment = format!("{}{suffix}", Member::Payment);
+        let url = match mariadb.as_ref().filter(|_| engines == Engines::Polyglot) {
+            Some(mariadb) => in_mariadb(mariadb, &payment).await?,
+            None => in_postgres(postgres, &payment).await?,
+        };
+        urls.insert(Member::Payment, url);
         let file = provider.database_file(Member::Provider.name());
         let mut url = Url::parse("sqlite:///")?;
         url.set_path(&file.to_string_lossy());
@@ -56,19 +83,24 @@ impl Databases {
         Ok(Self { held, urls })
     }
 
-    /// PostgreSQL and MariaDB, if they are this mesh's own.
-    pub fn own(&mut self) -> anyhow::Result<(&mut Postgres, &mut MariaDb)> {
+    /// The server that every mesh has, and under which URL its owner connects to it.
+    pub fn postgres_url(&self) -> String {
+        self.held.get().postgres.url("postgres")
+    }
+
+    /// The servers, if they are this mesh's own.
+    pub fn own(&mut self) -> anyhow::Result<&mut DatabaseServers> {
         match &mut self.held {
-            Held::Own(servers) => Ok((&mut servers.0, &mut servers.1)),
+            Held::Own(servers) => Ok(servers),
             Held::Shared(_) => anyhow::bail!("the database servers are not this mesh's own: others use them"),
         }
     }
 
     /// Puts an empty database in the place of a context's on PostgreSQL.
     pub async fn empty(&self, member: Member) -> anyhow::Result<()> {
-        let url = self.urls.get(&member).filter(|_| ON_POSTGRES.contains(&member));
+        let url = self.urls.get(&member).filter(|url| url.starts_with("postgres:"));
         let url = Url::parse(url.with_context(|| format!("the database of {member} is not on PostgreSQL"))?)?;
-        let (name, (postgres, _)) = (url.path().trim_start_matches('/'), self.held.get());
+        let (name, postgres) = (url.path().trim_start_matches('/'), &self.held.get().postgres);
         postgres.drop_database(name).await?;
         postgres.create_database(name).await?;
         give(postgres, name).await
@@ -76,7 +108,7 @@ impl Databases {
 }
 
 impl Held {
-    fn get(&self) -> &(Postgres, MariaDb) {
+    fn get(&self) -> &DatabaseServers {
         match self {
             Self::Own(servers) => servers,
             Self::Shared(servers) => servers,

@@ -9,13 +9,13 @@ use std::{
 };
 
 use anyhow::Context as _;
-use jumak::house::{DataFolder, Member};
+use jumak::{
+    cli::target::OPERATORS,
+    house::{DataFolder, Member},
+};
 use toml::{Table, Value};
 
 use crate::{bus::Users, identities::Identities, ports::Addresses};
-
-/// The operator's configuration.
-pub(crate) const OPERATORS: &str = "jumak.toml";
 
 /// All that configurations are made of.
 #[derive(Debug)]

@@ -3,7 +3,7 @@
 //! | context | its database |
 //! |---|---|
 //! | room, reservation, mypage | PostgreSQL, a database and a role for each |
-//! | payment | MariaDB |
+//! | payment | MariaDB, or PostgreSQL as well |
 //! | provider | SQLite, hence one replica |
 //!
 //! The bus is nats-server with JetStream, and each context is a user of its own there. Every process gets a configuration with its own
@@ -24,6 +24,6 @@ pub mod trial;
 
 pub use self::{
     local::LocalMesh,
-    options::{Options, Ports, Servers, Variables},
+    options::{Engines, Options, Ports, Servers, Variables},
     replica::Replica,
 };

@@ -9,7 +9,10 @@ use std::{
 };
 
 use anyhow::Context as _;
-use jumak::house::{DataFolder, Member};
+use jumak::{
+    cli::target::{LOCAL_MESH_POSTGRES, OPERATORS},
+    house::{DataFolder, Member},
+};
 use mesh::{Role, config::Config};
 use servers::{MariaDb, Nats, Postgres};
 use tempfile::TempDir;
@@ -18,7 +21,7 @@ use crate::{
     Options, Replica, Variables,
     bus::Users,
     databases::Databases,
-    files::{Facts, OPERATORS},
+    files::{self, Facts},
     identities::Identities,
     ports,
     replica::Start,
@@ -61,8 +64,10 @@ impl LocalMesh {
 
         let identities = Identities::make(&folder)?;
         let users = Users::new();
-        let (nats, databases) =
-            tokio::try_join!(Nats::start(users.options()), Databases::start(&provider, options.servers))?;
+        let (nats, databases) = tokio::try_join!(
+            Nats::start(users.options()),
+            Databases::start(&provider, options.servers, options.engines)
+        )?;
         let users = users.at(nats.url());
         let facts = Facts {
             addresses: &addresses,
@@ -72,6 +77,7 @@ impl LocalMesh {
             over: &options.config,
         };
         let operators = facts.write_operators(&folder)?;
+        files::write(&folder.path().join(LOCAL_MESH_POSTGRES), &databases.postgres_url())?;
         let mut replicas = BTreeMap::new();
         for (member, addresses) in &addresses {
             let config = facts.write_context(&folder, *member)?;
@@ -117,6 +123,11 @@ impl LocalMesh {
     /// Its file.
     pub fn config_file(&self) -> PathBuf {
         self.folder.path().join(OPERATORS)
+    }
+
+    /// Where a context's database is, its password included.
+    pub fn database_url(&self, member: Member) -> Option<&str> {
+        self.databases.urls.get(&member).map(String::as_str)
     }
 
     /// Where a replica takes calls; replicas are counted from 0.
@@ -166,14 +177,14 @@ impl LocalMesh {
         &mut self.nats
     }
 
-    /// The server of room's, reservation's and my page's databases, if it is this mesh's own.
+    /// The server of room's, reservation's and my page's databases at least, if it is this mesh's own.
     pub fn postgres(&mut self) -> anyhow::Result<&mut Postgres> {
-        self.databases.own().map(|(postgres, _)| postgres)
+        Ok(&mut self.databases.own()?.postgres)
     }
 
     /// The server of payment's database, if it is this mesh's own.
     pub fn mariadb(&mut self) -> anyhow::Result<&mut MariaDb> {
-        self.databases.own().map(|(_, mariadb)| mariadb)
+        self.databases.own()?.mariadb.as_mut().context("no context of this mesh is on MariaDB")
     }
 
     /// Throws away all that a context on PostgreSQL knows, while it does not run.
@@ -199,8 +210,9 @@ impl LocalMesh {
                 }
             }
         }
-        // It leads nowhere any more.
+        // They lead nowhere any more.
         fs::remove_file(self.config_file())?;
+        fs::remove_file(self.folder.path().join(LOCAL_MESH_POSTGRES))?;
         Ok(())
     }
 }

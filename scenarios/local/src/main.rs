@@ -7,7 +7,7 @@ use jumak::{
     cli::{failure, output},
     house::DataFolder,
 };
-use local_mesh::trial::Trial;
+use local_mesh::{Engines, trial::Trial};
 
 /// Jumak's mesh on this machine: a process per context, on real servers.
 #[derive(Debug, Parser)]
@@ -18,6 +18,9 @@ struct Cli {
     /// How many processes each context has, from 1 to 9; the provider has one
     #[arg(long, global = true, env = "REPLICAS", default_value_t = 1, value_parser = clap::value_parser!(u16).range(1..=9))]
     replicas: u16,
+    /// Which engines the contexts' databases are on
+    #[arg(long, global = true, env = "ENGINES", value_enum, default_value_t)]
+    engines: Engines,
     /// The first port
     #[arg(long, global = true, default_value_t = 8090)]
     port: u16,
@@ -54,7 +57,7 @@ async fn run(cli: Cli) -> anyhow::Result<()> {
         None => std::env::current_exe()?.with_file_name("jumak"),
     };
     let folder = cli.folder.map_or_else(DataFolder::local_mesh, |path| Ok(DataFolder::at(path)))?;
-    let trial = Trial { jumak, replicas: cli.replicas, folder, port: cli.port };
+    let trial = Trial { jumak, replicas: cli.replicas, engines: cli.engines, folder, port: cli.port };
     match cli.command {
         Command::Up => output::line(trial.up().await?)?,
         Command::Down => output::line(trial.down().await?)?,

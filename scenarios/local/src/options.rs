@@ -26,6 +26,16 @@ pub enum Servers {
     Shared,
 }
 
+/// Which engines the contexts' databases are on. The provider's is a SQLite file either way.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum)]
+pub enum Engines {
+    /// Payment is on MariaDB, the others on PostgreSQL
+    #[default]
+    Polyglot,
+    /// All are on PostgreSQL, as for a comparison with it
+    Postgres,
+}
+
 /// How a mesh is started.
 #[derive(Clone, Debug)]
 pub struct Options {
@@ -39,6 +49,8 @@ pub struct Options {
     pub ports: Ports,
     /// Which database servers it is on.
     pub servers: Servers,
+    /// Which engines its contexts are on.
+    pub engines: Engines,
     /// What goes over the configuration of every context, as in a file of `jumak serve`.
     pub config: toml::Table,
     /// Variables for the processes of a context, as in `JUMAK_KILL_POINT`.
@@ -54,6 +66,7 @@ impl Options {
             folder: None,
             ports: Ports::Free,
             servers: Servers::Own,
+            engines: Engines::default(),
             config: toml::Table::new(),
             env: BTreeMap::new(),
         }

@@ -14,13 +14,14 @@ use std::{
 };
 
 use anyhow::Context as _;
+use clap::ValueEnum;
 use jumak::house::DataFolder;
 use tokio::{
     signal::unix::{SignalKind, signal},
     time::sleep,
 };
 
-use crate::{LocalMesh, Options, Ports, ports, replica::last_of};
+use crate::{Engines, LocalMesh, Options, Ports, ports, replica::last_of};
 
 /// How long everything may take to be ready: servers, databases, processes.
 const START: Duration = Duration::from_secs(180);
@@ -42,6 +43,8 @@ pub struct Trial {
     pub jumak: PathBuf,
     /// How many processes each context has.
     pub replicas: u16,
+    /// Which engines the contexts are on.
+    pub engines: Engines,
     /// The folder for keys, configurations and logs.
     pub folder: DataFolder,
     /// The first of the ports.
@@ -115,6 +118,7 @@ impl Trial {
     fn options(&self) -> Options {
         Options {
             replicas: self.replicas,
+            engines: self.engines,
             folder: Some(self.folder.path().to_owned()),
             ports: Ports::From(self.port),
             ..Options::new(&self.jumak)
@@ -127,6 +131,9 @@ impl Trial {
         let mut command = Command::new(std::env::current_exe()?);
         command.arg("keep").arg("--folder").arg(self.folder.path()).arg("--jumak").arg(&self.jumak);
         command.args(["--replicas", &self.replicas.to_string(), "--port", &self.port.to_string()]);
+        if let Some(engines) = self.engines.to_possible_value() {
+            command.args(["--engines", engines.get_name()]);
+        }
         command.stdin(Stdio::null()).stdout(log.try_clone()?).stderr(log).process_group(0);
         command.spawn().context("the process that keeps the mesh cannot be started")
     }
@@ -178,7 +185,13 @@ mod tests {
     use super::*;
 
     fn trial(folder: &Path, port: u16) -> Trial {
-        Trial { jumak: PathBuf::from("/nowhere/jumak"), replicas: 1, folder: DataFolder::at(folder), port }
+        Trial {
+            jumak: PathBuf::from("/nowhere/jumak"),
+            replicas: 1,
+            engines: Engines::Polyglot,
+            folder: DataFolder::at(folder),
+            port,
+        }
     }
 
     #[tokio::test]

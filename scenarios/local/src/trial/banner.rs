@@ -13,7 +13,7 @@ pub(super) fn banner(mesh: &LocalMesh, took: Duration) -> anyhow::Result<String>
     for member in Member::ALL {
         let of_member = mesh.replicas().filter(|replica| replica.member() == member);
         let addresses: Vec<_> = of_member.map(|replica| replica.address().to_string()).collect();
-        writeln!(text, "  {:<12} {:<34} {}", member.name(), addresses.join(", "), database_of(member))?;
+        writeln!(text, "  {:<12} {:<34} {}", member.name(), addresses.join(", "), database_of(mesh, member))?;
     }
     writeln!(text, "  {:<12} {}", "bus", mesh.config().bus.url.as_deref().unwrap_or_default())?;
     writeln!(text, "  {:<12} {}", "folder", mesh.folder().path().display())?;
@@ -34,10 +34,12 @@ A first booking, from this folder:
     Ok(text.trim_end().to_owned())
 }
 
-const fn database_of(member: Member) -> &'static str {
-    match member {
-        Member::Provider => "SQLite",
-        Member::Payment => "MariaDB",
-        Member::Room | Member::Reservation | Member::Mypage => "PostgreSQL",
+fn database_of(mesh: &LocalMesh, member: Member) -> &'static str {
+    let scheme = mesh.database_url(member).and_then(|url| url.split_once(':')).map(|(scheme, _)| scheme);
+    match scheme {
+        Some("postgres") => "PostgreSQL",
+        Some("mysql") => "MariaDB",
+        Some("sqlite") => "SQLite",
+        _ => "",
     }
 }

@@ -73,7 +73,7 @@ pub struct Args {
     /// Leave the echo server and the replayed SQL out
     #[arg(long)]
     no_compare: bool,
-    /// A PostgreSQL to replay a booking's SQL on; its role must be allowed to make a database, which is dropped afterwards
+    /// A PostgreSQL to replay a booking's SQL on; its role must be allowed to make a database, which is dropped afterwards [default: with --target mesh, the mesh's]
     #[arg(long, value_name = "URL", env = "JUMAK_BENCH_POSTGRES", hide_env_values = true)]
     postgres: Option<String>,
     /// Operations that may fail or be refused in a run
@@ -134,7 +134,7 @@ pub async fn run(args: &Args) -> anyhow::Result<bool> {
         let report = Report { workload: args.workload, target, load: args.described(), runs, summary, passed };
         output::line(serde_json::to_string_pretty(&report)?)?;
     } else if let Some(summary) = summary.filter(|_| runs.len() > 1) {
-        output::line(report::overall_text(&summary, runs.len())?)?;
+        output::line(report::overall_text(&summary)?)?;
     }
     Ok(passed)
 }

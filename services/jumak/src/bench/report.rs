@@ -170,6 +170,8 @@ impl Run {
 /// Several runs: the median of each figure, and how far apart they are.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Overall {
+    /// How many runs count.
+    pub runs: usize,
     /// Operations that succeeded, per second.
     pub per_second: Spread,
     /// Half of the latencies, in milliseconds.
@@ -183,9 +185,15 @@ pub struct Overall {
 }
 
 impl Overall {
-    /// Of these runs; none of none.
+    /// Of these runs; none of none. One that was stopped early, perhaps before anything was measured, counts only if no other does.
     pub fn of(runs: &[Run]) -> Option<Self> {
-        let figure = |of: fn(&Run) -> f64| Spread::of(runs.iter().map(of));
+        let whole = || runs.iter().filter(|run| !run.interrupted);
+        let counted = if whole().next().is_some() { whole().collect() } else { runs.iter().collect::<Vec<_>>() };
+        Self::of_these(&counted)
+    }
+
+    fn of_these(runs: &[&Run]) -> Option<Self> {
+        let figure = |of: fn(&Run) -> f64| Spread::of(runs.iter().map(|run| of(run)));
         let (mut comparisons, mut ratios) = (BTreeMap::<_, Vec<f64>>::new(), BTreeMap::<_, Vec<f64>>::new());
         for comparison in runs.iter().flat_map(|run| &run.comparisons) {
             if let CameTo::Measured { median, ratio, .. } = comparison.came_to {
@@ -197,6 +205,7 @@ impl Overall {
             figures.into_iter().filter_map(|(name, figures)| Some((name, Spread::of(figures)?))).collect()
         };
         Some(Self {
+            runs: runs.len(),
             per_second: figure(|run| run.per_second)?,
             p50_ms: figure(|run| run.latency.p50_ms)?,
             p99_ms: figure(|run| run.latency.p99_ms)?,
@@ -264,9 +273,9 @@ pub fn run_text(run: &Run, max_errors: u64) -> Result<String, fmt::Error> {
 }
 
 /// The table of all runs together.
-pub fn overall_text(overall: &Overall, runs: usize) -> Result<String, fmt::Error> {
+pub fn overall_text(overall: &Overall) -> Result<String, fmt::Error> {
     let mut text = String::new();
-    writeln!(text, "median of {runs} runs (smallest to largest)")?;
+    writeln!(text, "median of {} runs (smallest to largest)", overall.runs)?;
     let mut line = |name: &str, Spread { median, min, max }: Spread, digits: usize| {
         writeln!(text, "  {name:<24} {median:.digits$} ({min:.digits$} to {max:.digits$})")
     };
@@ -333,8 +342,16 @@ mod tests {
         let overall = Overall::of(&runs).unwrap();
         assert_eq!(overall.per_second, Spread { median: 10.0, min: 5.0, max: 15.0 });
         assert_eq!(overall.ratios["echo"], Spread { median: 0.01, min: 0.005, max: 0.02 });
-        let text = overall_text(&overall, 3).unwrap();
+        let text = overall_text(&overall).unwrap();
         assert!(text.contains("per second               10.0 (5.0 to 15.0)"), "{text}");
         assert!(text.contains("ratio to echo            0.010 (0.005 to 0.020)"), "{text}");
+    }
+
+    #[test]
+    fn a_run_that_was_stopped_early_is_in_no_median_unless_it_is_all_there_is() {
+        let cut = Run { interrupted: true, ..run(0, None) };
+        let overall = Overall::of(&[run(10, None), run(20, None), cut.clone()]).unwrap();
+        assert_eq!((overall.runs, overall.per_second.min), (2, 5.0));
+        assert_eq!(Overall::of(&[cut]).unwrap().runs, 1);
     }
 }

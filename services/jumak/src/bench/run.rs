@@ -17,7 +17,7 @@ use super::{
 };
 use crate::cli::{
     signals::{INTERRUPTED, Signals},
-    target::{MESH, local_mesh},
+    target::{MESH, local_mesh, local_mesh_postgres},
 };
 
 /// What a run takes at most besides what it is told to measure: its people's tokens live that much longer.
@@ -65,7 +65,8 @@ async fn on_target(args: &Args, target: &Target, stop: &CancellationToken) -> an
             let pressure = Pressure::new(clients, args.connections.into(), args.duration);
             let sizes = party.sizes(args.workload).await?;
             say(args, format_args!("measuring what it is compared with …"));
-            Some(Comparisons::of(args.workload, sizes, pressure, args.postgres.as_deref()).await)
+            let postgres = args.postgres.clone().or_else(|| mesh_postgres(args));
+            Some(Comparisons::of(args.workload, sizes, pressure, postgres.as_deref()).await)
         }
         _ => None,
     };
@@ -102,6 +103,11 @@ async fn on_target(args: &Args, target: &Target, stop: &CancellationToken) -> an
     let mut run = Run::of(&measured?, interrupted, compared, books?);
     run.charges = target.charges().await?.zip(charged).map(|(now, before)| now.saturating_sub(before));
     Ok(Some(run))
+}
+
+/// The local mesh's own PostgreSQL, if that mesh is measured: the same server, with the same settings.
+fn mesh_postgres(args: &Args) -> Option<String> {
+    if args.target.as_deref() == Some(MESH) && args.configured.config.is_none() { local_mesh_postgres() } else { None }
 }
 
 async fn arrive(args: &Args, target: &Target) -> anyhow::Result<Vec<Party>> {

@@ -13,7 +13,9 @@ use crate::house::{DataFolder, Member};
 pub const MESH: &str = "mesh";
 
 /// The configuration of a local mesh's operator, in the mesh's folder.
-const OPERATORS: &str = "jumak.toml";
+pub const OPERATORS: &str = "jumak.toml";
+/// The URL of a local mesh's PostgreSQL as its owner connects to it, in the mesh's folder.
+pub const LOCAL_MESH_POSTGRES: &str = "postgres.url";
 /// How long a replica is waited for.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 
@@ -46,6 +48,11 @@ pub fn local_mesh(configured: &Configured) -> anyhow::Result<Config> {
     let file = DataFolder::local_mesh()?.path().join(OPERATORS);
     anyhow::ensure!(file.exists(), "no mesh runs: there is no {}; `make mesh` starts one", file.display());
     Configured { config: Some(file) }.load()
+}
+
+/// Where the local mesh's PostgreSQL is, if such a mesh runs.
+pub fn local_mesh_postgres() -> Option<String> {
+    std::fs::read_to_string(DataFolder::local_mesh().ok()?.path().join(LOCAL_MESH_POSTGRES)).ok()
 }
 
 /// A connection to the context's replica that answers first.

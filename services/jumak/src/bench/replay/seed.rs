@@ -19,6 +19,10 @@ pub fn seed(
             statements.push(format!("INSERT INTO {} ({columns}) VALUES {}", table(into), rows.join(", ")));
         }
     };
+    if context != "payment" {
+        let places = (0..ROOMS).map(|host| format!("('users/host-{host}', 0, {})", id(0)));
+        insert("place", "consumer, \"position\", event_id", places.collect());
+    }
     match context {
         "reservation" => {
             let offers =

@@ -164,9 +164,11 @@ pub const BOOKING: &[Part] = &[
     ),
     reads("reservation", "the relay looks", &[UNPUBLISHED]),
     commits("reservation", "the relay claims", &[run("both events", CLAIM_OF_TWO)]),
+    reads("reservation", "the relay looks", &[BEFORE]),
     commits("reservation", "the relay has published", &[run("both events", PUBLISHED_TWO)]),
     reads("payment", "the relay looks", &[UNPUBLISHED]),
     commits("payment", "the relay claims", &[run("its event", CLAIM_OF_ONE)]),
+    reads("payment", "the relay looks", &[BEFORE]),
     commits("payment", "the relay has published", &[run("its event", PUBLISHED_ONE)]),
     commits(
         "reservation",
@@ -177,6 +179,7 @@ pub const BOOKING: &[Part] = &[
                 "INSERT INTO @inbox (consumer, event_id, handle_time) VALUES ('reservation', {approved}, {now}) ON CONFLICT DO NOTHING",
             ),
             run("the reservation", "SELECT * FROM @reservation WHERE id = {case} LIMIT 1"),
+            HEARD,
         ],
     ),
     commits(
@@ -198,6 +201,7 @@ pub const BOOKING: &[Part] = &[
                 "UPDATE @stay SET reservation = {case}, room = {room}, check_in = {check_in}, check_out = {check_out}, units = 1, \
                  occupancy = 'CHARGED', version = 2 WHERE reservation = {case} AND version < 2",
             ),
+            HEARD,
         ],
     ),
     commits("mypage", "the guest's and the host's pages", PAGES),
@@ -210,8 +214,20 @@ const UNPUBLISHED: Statement = run(
 );
 const CLAIM_OF_TWO: &str = "UPDATE @outbox SET next_attempt_time = {now} WHERE id IN ({held}, {confirmed}) AND publish_time IS NULL AND next_attempt_time <= {now}";
 const CLAIM_OF_ONE: &str = "UPDATE @outbox SET next_attempt_time = {now} WHERE id IN ({approved}) AND publish_time IS NULL AND next_attempt_time <= {now}";
-const PUBLISHED_TWO: &str = "UPDATE @outbox SET publish_time = {now}, next_attempt_time = 0 WHERE id IN ({held}, {confirmed}) AND next_attempt_time = {now}";
-const PUBLISHED_ONE: &str = "UPDATE @outbox SET publish_time = {now}, next_attempt_time = 0 WHERE id IN ({approved}) AND next_attempt_time = {now}";
+/// Where the stream put what was published before.
+const BEFORE: Statement = run(
+    "what was published last before these",
+    "SELECT stream_position, id FROM @outbox WHERE stream_position <= {now} ORDER BY stream_position DESC LIMIT 1",
+);
+const PUBLISHED_TWO: &str = "UPDATE @outbox SET stream_position = (CASE WHEN id = {held} THEN {now} WHEN id = {confirmed} THEN {now} + 1 END), publish_time = {now}, next_attempt_time = 0 WHERE id IN ({held}, {confirmed}) AND next_attempt_time = {now}";
+const PUBLISHED_ONE: &str = "UPDATE @outbox SET stream_position = (CASE WHEN id = {approved} THEN {now} END), publish_time = {now}, next_attempt_time = 0 WHERE id IN ({approved}) AND next_attempt_time = {now}";
+
+/// What a consumer does at the end of every batch. It has one row for that, and is alone; here each room has a row of its own, because
+/// bookings that wait for one another's row would be a slowness that there is not.
+const HEARD: Statement = run(
+    "how far it has heard",
+    "UPDATE @place SET \"position\" = {now}, event_id = {confirmed} WHERE consumer = {host} AND \"position\" <> {now}",
+);
 
 const STAY_IS_HELD: &str = "INSERT INTO @stay (reservation, room, check_in, check_out, units, occupancy, version) \
      VALUES ({case}, {room}, {check_in}, {check_out}, 1, 'HELD', 1) ON CONFLICT DO NOTHING";
@@ -294,4 +310,5 @@ const PAGES: &[Statement] = &[
     ),
     NUMBER_CHANGE,
     PLACE_CHANGE,
+    HEARD,
 ];
