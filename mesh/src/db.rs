@@ -7,6 +7,7 @@
 //!   writes fails at once when somebody else has written in between.
 
 mod connect;
+mod effects;
 mod failure;
 
 use std::{
@@ -27,8 +28,11 @@ use sea_orm::{
 };
 use tokio::sync::{Notify, watch};
 
-use self::connect::{Address, Demotion, connect_options, connection, migration_options, to_read, to_write};
 pub use self::failure::StoreError;
+use self::{
+    connect::{Address, Demotion, connect_options, connection, migration_options, to_read, to_write},
+    effects::Effects,
+};
 use crate::error::Error;
 
 /// How long connections may take to close.
@@ -217,13 +221,21 @@ impl Database {
         };
         let transaction = Arc::new(self.begin(options).await?);
         let appended = Arc::new(AtomicBool::new(false));
-        let outcome =
-            work(Tx { transaction: transaction.clone(), engine: self.engine, appended: appended.clone() }).await;
+        let effects = Effects::default();
+        let outcome = work(Tx {
+            transaction: transaction.clone(),
+            engine: self.engine,
+            appended: appended.clone(),
+            effects: effects.clone(),
+        })
+        .await;
         let transaction = Arc::try_unwrap(transaction)
             .map_err(|_| Error::Internal("a transaction's handle outlived its work".to_owned()))?;
         match outcome {
             Ok(value) => {
                 transaction.commit().await?;
+                // Before anybody is woken, who then finds it done.
+                effects.perform();
                 self.commits.send_modify(|count| *count += 1);
                 if appended.load(Ordering::Relaxed) {
                     self.appended.notify_one();
@@ -293,6 +305,7 @@ pub struct Tx {
     transaction: Arc<DatabaseTransaction>,
     engine: Engine,
     appended: Arc<AtomicBool>,
+    effects: Effects,
 }
 
 impl Deref for Tx {
@@ -307,6 +320,13 @@ impl Tx {
     /// Which engine it is on.
     pub fn engine(&self) -> Engine {
         self.engine
+    }
+
+    /// Does `effect` once this transaction has committed, and before `transact` returns: for what no rollback takes back, like counting
+    /// or waking somebody. Not at all if it does not commit; a run that lost leaves nothing to the next. May be skipped after a commit
+    /// whose caller is gone, so nothing that must happen may hang on it.
+    pub fn on_commit(&self, effect: impl FnOnce() + Send + 'static) {
+        self.effects.add(Box::new(effect));
     }
 
     /// Remembers that this transaction put an event into the outbox, so that its commit wakes the relay.

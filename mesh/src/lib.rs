@@ -11,7 +11,8 @@
 //! | [`event`], [`outbox`], [`relay`], [`bus`], [`consumer`], [`inbox`] | committed with the state, published at least once, handled once in effect |
 //! | [`requests`] | the same request id replays the first answer |
 //! | [`checkout`] | hold, pay, confirm; or let go |
-//! | [`watch`] | a resource followed over a stream, from a position |
+//! | [`watch`] | a resource followed over a stream, from a position; a change waited for |
+//! | [`single_flight`] | callers who want the same thing at the same time share one piece of work |
 //! | [`call`], [`fields`], [`money`], [`page`], [`error`] | who calls, a request's faults, amounts, pages; from a refusal to a status |
 //! | [`clock`], [`housekeeping`], [`killpoint`] | the time, what is forgotten after a while, where a test may kill a process |
 //! | [`config`], [`telemetry`], [`trace`], [`background`], [`context`] | how a process is put together, watched and stopped |
@@ -40,6 +41,7 @@ pub mod page;
 pub mod relay;
 pub mod requests;
 pub mod server;
+pub mod single_flight;
 pub mod store;
 pub mod telemetry;
 pub mod tls;

@@ -2,11 +2,15 @@
 //! up from again.
 //!
 //! A watch reads the database; a commit of this process wakes it, and for those of other processes it looks twice a second.
+//! Whoever waits for one change ([`until`]) does likewise, and looks more often in the beginning.
 
 use std::{panic::AssertUnwindSafe, time::Duration};
 
 use futures::FutureExt;
-use tokio::{sync::mpsc, time::sleep};
+use tokio::{
+    sync::mpsc,
+    time::{Instant, sleep, sleep_until},
+};
 use tokio_stream::wrappers::ReceiverStream;
 use tonic::Status;
 
@@ -91,6 +95,35 @@ where
             () = sender.closed() => return Ok(()),
             _ = commits.changed() => {}
             () = sleep(poll) => {}
+        }
+    }
+}
+
+/// Calls `look` at once and then after commits, until `is_enough` of what it finds or until `give_up`, and returns what it found last.
+///
+/// Of another process' commit it learns by looking: after as long again as it has waited so far, twice a second at least.
+pub async fn until<T, Fut>(
+    database: &Database,
+    give_up: Instant,
+    look: impl Fn() -> Fut,
+    is_enough: impl Fn(&T) -> bool,
+) -> Result<T, Error>
+where
+    Fut: Future<Output = Result<T, Error>>,
+{
+    let begun = Instant::now();
+    let mut commits = database.commits();
+    loop {
+        commits.mark_unchanged();
+        let found = look().await?;
+        let now = Instant::now();
+        if is_enough(&found) || now >= give_up {
+            return Ok(found);
+        }
+        sleep_until(give_up.min(now + REST)).await;
+        tokio::select! {
+            _ = commits.changed() => {}
+            () = sleep_until(give_up.min(now + (now - begun).min(POLL))) => {}
         }
     }
 }

@@ -2,12 +2,15 @@
 
 use std::time::Duration;
 
+use jiff::Timestamp;
+
 use super::{
     Checkout,
     machine::{self, Mode, Outcome, State},
     payments::Seen,
     record::{Case, Cases, Scope, payment_name},
     settle::payment_unavailable,
+    waiting::is_pending,
 };
 use crate::{
     call::{Actor, Caller},
@@ -19,7 +22,7 @@ use crate::{
 };
 
 /// What is kept of the caller's time for settling and answering.
-const ANSWER_MARGIN: Duration = Duration::from_millis(200);
+pub(super) const ANSWER_MARGIN: Duration = Duration::from_millis(200);
 
 /// What T1 led to.
 enum Begun<K> {
@@ -27,8 +30,8 @@ enum Begun<K> {
     Replay(Answer),
     /// A hold without a payment: its answer is final.
     Held(K),
-    /// This attempt is to be paid: the call is counted.
-    Pays(K, u32),
+    /// The newest attempt is to be paid: the call is counted. `others` is when somebody else last called for it, if anybody did.
+    Pays { case: K, others: Option<Timestamp> },
     /// This attempt needs no call any more, or must have none: what stands is the answer.
     Stands(K, u32),
 }
@@ -48,11 +51,12 @@ impl<C: Cases> Checkout<C> {
             Claim::Answered(answer) => Ok(Some(answer)),
             Claim::Open { case, attempt } => {
                 let (this, caller, token) = (self.clone(), caller.clone(), token.map(str::to_owned));
+                let request = request.clone();
                 self.detached(async move {
                     let (this, case) = (&this, case.as_str());
                     let join = |tx| async move { this.join(&tx, case, attempt).await };
                     let begun = this.0.database.transact("join", join).await?;
-                    this.go_on(begun, token.as_deref(), &caller).await
+                    this.go_on(begun, token.as_deref(), Some(&request), &caller).await
                 })
                 .await
                 .map(Some)
@@ -78,7 +82,7 @@ impl<C: Cases> Checkout<C> {
         self.detached(async move {
             let begun = this.take_hold(&case, token.is_some(), request.as_ref(), &caller).await?;
             KillPoint::AfterHold.reached();
-            this.go_on(begun, token.as_deref(), &caller).await
+            this.go_on(begun, token.as_deref(), request.as_ref(), &caller).await
         })
         .await
     }
@@ -99,7 +103,7 @@ impl<C: Cases> Checkout<C> {
         let (this, caller, name) = (self.clone(), caller.clone(), name.to_owned());
         self.detached(async move {
             let begun = this.open_attempt(&name, &scope, request.as_ref()).await?;
-            this.go_on(begun, Some(&token), &caller).await
+            this.go_on(begun, Some(&token), request.as_ref(), &caller).await
         })
         .await
     }
@@ -155,7 +159,7 @@ impl<C: Cases> Checkout<C> {
                 self.0.cases.insert(&tx, case).await?;
                 outbox::append(&tx, self.0.cases.event(case, machine::Fact::Held, actor)).await?;
                 if pays {
-                    return Ok(Begun::Pays(case.clone(), record.standing.attempt));
+                    return Ok(Begun::Pays { case: case.clone(), others: None });
                 }
                 if let Some(request) = request {
                     requests::answer(&tx, request, &Answer::Ok(self.0.cases.answer(case))).await?;
@@ -185,15 +189,16 @@ impl<C: Cases> Checkout<C> {
         let case = self.must_find(tx, name).await?;
         match machine::join(&case.record().standing, attempt) {
             None => Ok(Begun::Stands(case, attempt)),
-            Some(standing) => Ok(Begun::Pays(self.call(tx, case, standing).await?, attempt)),
+            Some(standing) => self.call(tx, case, standing).await,
         }
     }
 
     /// Commits that payment is about to be called, and when the sweeper asks what came of it.
-    async fn call(&self, tx: &Tx, mut case: C::Case, standing: machine::Standing) -> Result<C::Case, Error> {
+    async fn call(&self, tx: &Tx, mut case: C::Case, standing: machine::Standing) -> Result<Begun<C::Case>, Error> {
         let now = self.0.clock.now();
         let record = case.record_mut();
         let from = (record.version, record.state());
+        let others = (standing.calls > 1).then_some(record.update_time);
         if standing.attempt != record.standing.attempt {
             record.reject_reason = None;
         }
@@ -203,7 +208,7 @@ impl<C: Cases> Checkout<C> {
         record.next_attempt_time = Some(now + self.0.settings.settle_after);
         record.sweeps = 0;
         self.0.cases.update(tx, from, &case).await?;
-        Ok(case)
+        Ok(Begun::Pays { case, others })
     }
 
     async fn check_open_holds(&self, tx: &Tx, payer: &str) -> Result<(), Error> {
@@ -239,11 +244,11 @@ impl<C: Cases> Checkout<C> {
                 let standing = machine::pay(&record.standing, record.past_expiry(self.0.clock.now()))
                     .filter(|standing| standing.attempt <= self.0.settings.max_attempts)
                     .ok_or_else(|| self.not_payable(&case))?;
-                let case = self.call(&tx, case, standing).await?;
+                let begun = self.call(&tx, case, standing).await?;
                 if let Some(request) = request {
                     requests::move_to_attempt(&tx, request, standing.attempt).await?;
                 }
-                Ok(Begun::Pays(case, standing.attempt))
+                Ok(begun)
             })
             .await
     }
@@ -265,20 +270,38 @@ impl<C: Cases> Checkout<C> {
             .with(C::WORD, &record.name)
     }
 
-    async fn go_on(&self, begun: Begun<C::Case>, token: Option<&str>, caller: &Caller) -> Result<Answer, Error> {
+    async fn go_on(
+        &self,
+        begun: Begun<C::Case>,
+        token: Option<&str>,
+        request: Option<&Request>,
+        caller: &Caller,
+    ) -> Result<Answer, Error> {
         match (begun, token) {
             (Begun::Replay(answer), _) => Ok(answer),
             (Begun::Held(case), _) => Ok(Answer::Ok(self.0.cases.answer(&case))),
-            (Begun::Pays(case, attempt), Some(token)) => self.pay_and_settle(case, attempt, token, caller).await,
+            (Begun::Pays { case, others }, Some(token)) => {
+                let answer = self.pay_and_settle(&case, token, caller).await;
+                match others {
+                    Some(since) if is_pending(&answer) => {
+                        let outcome = self.outcome_of_others(case.record(), since, request, caller).await;
+                        Ok(outcome.unwrap_or(answer))
+                    }
+                    _ => Ok(answer),
+                }
+            }
             // The fingerprint covers the payment method, so a request that waits for a payment has one.
-            (Begun::Stands(case, attempt), _) | (Begun::Pays(case, attempt), None) => {
+            (Begun::Pays { case, .. }, None) => {
+                let attempt = case.record().standing.attempt;
                 Ok(self.answer(&case, attempt, &Seen::bare(Outcome::Unknown)))
             }
+            (Begun::Stands(case, attempt), _) => Ok(self.answer(&case, attempt, &Seen::bare(Outcome::Unknown))),
         }
     }
 
-    async fn pay_and_settle(&self, case: C::Case, attempt: u32, token: &str, caller: &Caller) -> Result<Answer, Error> {
+    async fn pay_and_settle(&self, case: &C::Case, token: &str, caller: &Caller) -> Answer {
         let record = case.record();
+        let attempt = record.standing.attempt;
         let within = caller.remaining().saturating_sub(ANSWER_MARGIN).min(self.0.settings.payment_timeout);
         KillPoint::BeforePay.reached();
         let seen = if within.is_zero() {
@@ -298,10 +321,10 @@ impl<C: Cases> Checkout<C> {
                     error = &error as &dyn std::error::Error,
                     "an outcome was not written down"
                 );
-                return Ok(self.answer(&case, attempt, &Seen::bare(Outcome::Unknown)));
+                return self.answer(case, attempt, &Seen::bare(Outcome::Unknown));
             }
         };
         KillPoint::AfterSettle.reached();
-        Ok(self.answer(&settled, attempt, &seen))
+        self.answer(&settled, attempt, &seen)
     }
 }

@@ -12,7 +12,7 @@
 //! | rule | where | what it says |
 //! |---|---|---|
 //! | **T** transitions | [`settle`] | each is one conditional update on (name, version, state); units, outbox and stored answer change only with it |
-//! | **R** request record | [`begin`], [`requests`](crate::requests) | the hold's first insert; the same id replays a final answer, or joins the payment under way |
+//! | **R** request record | [`begin`], [`requests`](crate::requests) | the hold's first insert; the same id replays a final answer, or joins the payment under way and waits for its outcome ([`waiting`]) |
 //! | **N** not sent | [`payments`] | an open attempt's units go without asking payment only if its one call was surely not sent |
 //! | **D** detached | [`begin`] | a caller who hangs up changes nothing |
 //! | **A** attempts | [`machine::pay`] | only a declined attempt makes room for the next; a voided one ends the case |
@@ -33,6 +33,7 @@ mod policy;
 pub mod record;
 mod settle;
 mod sweeper;
+mod waiting;
 
 use std::{sync::Arc, time::Duration};
 

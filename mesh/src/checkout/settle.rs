@@ -62,9 +62,14 @@ impl<C: Cases> Checkout<C> {
         let record = case.record();
         match machine::settle(&record.standing, attempt, seen.outcome, record.past_expiry(now)) {
             Settle::Step(step) => {
-                let labels = [KeyValue::new("context", C::CONTEXT), KeyValue::new("state", step.after.state.name())];
-                metrics().checkout_settled.add(1, &labels);
-                self.take_step(tx, case, step, Some((attempt, seen)), actor).await
+                let case = self.take_step(tx, case, step, Some((attempt, seen)), actor).await?;
+                let state = case.record().state().name();
+                // This transaction may lose and be run again, or be rolled back with all that was heard together.
+                tx.on_commit(move || {
+                    let labels = [KeyValue::new("context", C::CONTEXT), KeyValue::new("state", state)];
+                    metrics().checkout_settled.add(1, &labels);
+                });
+                Ok(case)
             }
             Settle::GiveBack => self.give_money_back(tx, case, attempt, actor).await,
             Settle::Nothing if self.learns_action(record, attempt, seen) => self.note_action(tx, case, seen).await,

@@ -7,9 +7,9 @@ use mesh::{
     Clock, Database, Error, Reason, Refusal,
     background::Background,
     page::PageTokens,
-    watch::{Following, follow},
+    watch::{Following, follow, until},
 };
-use tokio::time::{Instant, sleep, sleep_until};
+use tokio::time::Instant;
 use uuid::Uuid;
 
 use crate::{
@@ -19,10 +19,6 @@ use crate::{
 
 /// The most changes that one look finds; the next look finds the rest.
 const MAX_FOUND: u64 = 500;
-/// How often a waiting reader looks without being woken.
-const POLL: Duration = Duration::from_millis(500);
-/// How soon after one look the next may follow.
-const REST: Duration = Duration::from_millis(25);
 
 /// Tells positions from numbers. A position is good for one user, and for this incarnation of the database: another one has counted
 /// the changes in another order.
@@ -109,19 +105,9 @@ pub async fn booking_at(
     min_version: i64,
     patience: Duration,
 ) -> Result<Option<Row>, Error> {
-    let give_up = Instant::now() + patience;
-    let mut commits = database.commits();
-    loop {
-        commits.mark_unchanged();
-        let found = read::booking(database, user, case_id).await?;
-        let version = found.as_ref().map_or(0, |(_, case)| case.version);
-        if version >= min_version || Instant::now() >= give_up {
-            return Ok(found);
-        }
-        sleep(REST).await;
-        tokio::select! {
-            _ = commits.changed() => {}
-            () = sleep_until(give_up.min(Instant::now() + POLL)) => {}
-        }
-    }
+    let look = || read::booking(database, user, case_id);
+    until(database, Instant::now() + patience, look, |found| {
+        found.as_ref().map_or(0, |(_, case)| case.version) >= min_version
+    })
+    .await
 }

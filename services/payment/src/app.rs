@@ -5,20 +5,14 @@ mod recover;
 mod refund;
 mod void;
 
-use std::{
-    sync::{
-        Arc,
-        atomic::{AtomicBool, Ordering},
-    },
-    time::Duration,
-};
+use std::{sync::Arc, time::Duration};
 
 use jiff::Timestamp;
 use mesh::{
     Actor, Caller, Clock, Database, Error, Reason, Refusal, Tx, background::Background, outbox, telemetry::metrics,
 };
 use opentelemetry::KeyValue;
-use tokio::task::JoinHandle;
+use tokio::{sync::Notify, task::JoinHandle};
 
 use crate::{
     domain::{
@@ -44,9 +38,8 @@ pub struct App {
     clock: Clock,
     background: Background,
     settings: Settings,
-    /// Whether a refund was begun since the recovery loop last looked: then it looks again with the next commit, and does not wait
-    /// for its interval.
-    refund_begun: AtomicBool,
+    /// A refund was begun, and is committed: the recovery loop looks again, and does not wait for its interval.
+    refund_begun: Arc<Notify>,
 }
 
 impl App {
@@ -65,7 +58,7 @@ impl App {
                     .to_owned(),
             ));
         }
-        Ok(Arc::new(Self { database, provider, clock, background, settings, refund_begun: AtomicBool::new(false) }))
+        Ok(Arc::new(Self { database, provider, clock, background, settings, refund_begun: Arc::default() }))
     }
 
     /// The database, for lists.
@@ -89,7 +82,8 @@ impl App {
         }
         if let Some(refund) = &change.refund {
             store::insert_refund(tx, refund).await?;
-            self.refund_begun.store(true, Ordering::Relaxed);
+            let begun = self.refund_begun.clone();
+            tx.on_commit(move || begun.notify_one());
         }
         if let Some(fact) = &change.fact {
             outbox::append(tx, events::event(payment, fact, actor)).await?;

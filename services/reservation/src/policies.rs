@@ -1,12 +1,6 @@
 //! Whenever a room changes, what can be sold of it changes; whenever a payment is decided, its reservation is settled.
 
-use std::{
-    sync::{
-        Arc,
-        atomic::{AtomicBool, Ordering},
-    },
-    time::Duration,
-};
+use std::{sync::Arc, time::Duration};
 
 use async_trait::async_trait;
 use contracts::room::v1::{NightsBlocked, Room, RoomCreated, RoomDeleted, RoomUpdated, room};
@@ -19,7 +13,7 @@ use mesh::{
     fields,
 };
 use prost::{Message, Name};
-use tokio::sync::watch;
+use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
@@ -43,8 +37,8 @@ pub struct Policies {
     rooms: Rooms,
     database: mesh::Database,
     clock: Clock,
-    /// A policy has just asked for stays to be cancelled; true to others once its transaction commits.
-    asked: Arc<AtomicBool>,
+    /// A policy that asks for stays to be cancelled has committed.
+    asked: Arc<Notify>,
 }
 
 #[async_trait]
@@ -78,7 +72,9 @@ impl Policies {
     async fn when_a_room_changes(&self, tx: &Tx, room: &Room, cancel_stays: bool) -> Result<Handled, Error> {
         self.rooms.learn(tx, room, cancel_stays).await?;
         if cancel_stays {
-            self.asked.store(true, Ordering::Release);
+            let asked = self.asked.clone();
+            // What it wrote cannot be seen before.
+            tx.on_commit(move || asked.notify_one());
         }
         Ok(Handled::Done)
     }
@@ -102,7 +98,6 @@ impl Policies {
 
     async fn cancel_until(self, stop: CancellationToken) {
         let mut backoff = Backoff::new(LOOK, MAX_PAUSE);
-        let mut commits = self.database.commits();
         loop {
             let pause = match self.cancel_stays_of_removed_rooms().await {
                 Ok(()) => {
@@ -116,20 +111,8 @@ impl Policies {
             };
             tokio::select! {
                 () = stop.cancelled() => return,
-                () = self.asked(&mut commits) => {}
+                () = self.asked.notified() => {}
                 () = tokio::time::sleep(pause) => {}
-            }
-        }
-    }
-
-    /// Resolves after a commit that a policy asked in. Not when it asks: what it wrote cannot be seen before it is committed.
-    async fn asked(&self, commits: &mut watch::Receiver<u64>) {
-        loop {
-            if commits.changed().await.is_err() {
-                return std::future::pending().await;
-            }
-            if self.asked.swap(false, Ordering::AcqRel) {
-                return;
             }
         }
     }

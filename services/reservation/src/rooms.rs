@@ -1,12 +1,17 @@
 //! What this context knows of rooms: what it heard, and for a room that it has not heard of yet, what it asks once.
 
+use std::{sync::Arc, time::Duration};
+
 use contracts::room::v1::{GetRoomRequest, Room, room_service_client::RoomServiceClient};
 use jiff::{Span, civil::Date, tz::TimeZone};
 use mesh::{
     Caller, Clock, Database, Error, Reason, Refusal, Tx,
-    client::{Upstream, outgoing},
+    client::{DEFAULT_DEADLINE, Upstream, outgoing},
     fields,
+    single_flight::SingleFlight,
 };
+use tokio::time::{Instant, timeout_at};
+use tonic::Status;
 use uuid::Uuid;
 
 use crate::{
@@ -20,12 +25,14 @@ pub struct Rooms {
     database: Database,
     room_context: Upstream,
     clock: Clock,
+    /// The rooms that are being asked about.
+    asking: Arc<SingleFlight<Uuid, Result<RoomOffer, Status>>>,
 }
 
 impl Rooms {
     /// The rooms heard of in `database`; others are asked of `room_context`.
     pub fn new(database: Database, room_context: Upstream, clock: Clock) -> Self {
-        Self { database, room_context, clock }
+        Self { database, room_context, clock, asking: Arc::default() }
     }
 
     /// A room that can be booked.
@@ -103,9 +110,29 @@ impl Rooms {
         self.clock.now().to_zoned(TimeZone::UTC).date().saturating_sub(Span::new().days(1))
     }
 
+    /// A room that was not heard of: asked about once, however many want to know. A new room that many have waited for would else
+    /// use up all the calls that its context is sent at a time.
     async fn ask(&self, id: Uuid, caller: &Caller) -> Result<RoomOffer, Error> {
+        let answer = self.asking.join(id, || {
+            let (this, correlation_id) = (self.clone(), caller.correlation_id.clone());
+            // As a status, because a failure is everybody's, and logged once.
+            async move { this.find_out(id, correlation_id).await.map_err(Status::from) }
+        });
+        match timeout_at(caller.deadline, answer).await {
+            Ok(answer) => answer
+                .map_err(|status| Refusal::from_status(&status).map_or_else(|| status.clone().into(), Error::from)),
+            Err(_) => Err(no_answer().into()),
+        }
+    }
+
+    /// Asks with a deadline of its own, because whoever began may be in more of a hurry than those who join.
+    async fn find_out(&self, id: Uuid, correlation_id: String) -> Result<RoomOffer, Error> {
+        // Others may have asked, and had their answer, since this was looked for.
+        if let Some(room) = store::read_room(self.database.read(), id).await? {
+            return Ok(room);
+        }
         let request = GetRoomRequest { name: fields::name("rooms", id) };
-        let request = outgoing(request, &caller.correlation_id, caller.deadline);
+        let request = outgoing(request, correlation_id, Instant::now() + DEFAULT_DEADLINE);
         let resource = match RoomServiceClient::new(self.room_context.clone()).get_room(request).await {
             Ok(room) => room.into_inner(),
             Err(status) => return Err(unknown_room(&status, id)),
@@ -116,18 +143,21 @@ impl Rooms {
     }
 }
 
-fn unknown_room(status: &tonic::Status, id: Uuid) -> Error {
+fn unknown_room(status: &Status, id: Uuid) -> Error {
     match Refusal::from_status(status) {
         Some(refusal) if refusal.reason == Reason::RoomNotFound => not_found(id),
         _ => {
             tracing::warn!(code = ?status.code(), "a room that is new here cannot be asked about");
-            Refusal::new(Reason::UpstreamUnavailable, "this room is new here, and the room context cannot be asked")
-                .with("context", "room")
-                .hint("try again shortly")
-                .retry_after(std::time::Duration::from_secs(1))
-                .into()
+            no_answer().into()
         }
     }
+}
+
+fn no_answer() -> Refusal {
+    Refusal::new(Reason::UpstreamUnavailable, "this room is new here, and the room context cannot be asked")
+        .with("context", "room")
+        .hint("try again shortly")
+        .retry_after(Duration::from_secs(1))
 }
 
 fn not_found(id: Uuid) -> Error {

@@ -1,6 +1,7 @@
 //! Databases as one connects to them, and what their engines differ in. What needs a server of its own is in [`real_servers`], and
 //! runs on both whatever engine is chosen.
 
+mod effects;
 mod failures;
 mod race;
 mod real_servers;

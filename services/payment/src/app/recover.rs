@@ -15,7 +15,6 @@ use mesh::{
     background::{Background, Backoff, Phase},
     fields,
 };
-use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
@@ -44,7 +43,6 @@ impl App {
     }
 
     async fn recover_until(&self, stop: CancellationToken) {
-        let mut commits = self.database.commits();
         let mut backoff = Backoff::new(self.settings.recovery_interval, MAX_PAUSE);
         loop {
             let pause = match self.recover_once().await {
@@ -61,20 +59,10 @@ impl App {
             };
             tokio::select! {
                 () = stop.cancelled() => return,
-                () = tokio::time::sleep(pause) => self.refund_begun.store(false, Ordering::Relaxed),
-                () = self.refund_committed(&mut commits) => {}
+                () = tokio::time::sleep(pause) => {}
+                () = self.refund_begun.notified() => {}
             }
         }
-    }
-
-    /// Resolves with a commit that may hold a refund that was begun.
-    async fn refund_committed(&self, commits: &mut watch::Receiver<u64>) {
-        while commits.changed().await.is_ok() {
-            if self.refund_begun.load(Ordering::Relaxed) {
-                return;
-            }
-        }
-        std::future::pending().await
     }
 
     /// Takes up what is due, and tells how much of it this was. What could not be claimed is no work done: a database that takes no

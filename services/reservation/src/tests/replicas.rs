@@ -1,5 +1,6 @@
 //! Several replicas of the context on one database: each has its own connections, and nothing else tells them of one another.
 
+use contracts::reservation::v1::GetReservationRequest;
 use futures::future::join_all;
 
 use super::*;
@@ -80,4 +81,29 @@ async fn stays_that_overlap_in_every_way_are_sold_or_refused_and_none_waits_for_
     nights.retain(|night| night.taken > 0);
     let taken = nights.into_iter().map(|night| (night.night, night.taken)).collect();
     assert_eq!(sold, taken, "what is taken is what was sold");
+}
+
+#[tokio::test]
+async fn rule_r_a_request_sent_to_two_replicas_at_once_has_one_answer_however_long_payment_takes() {
+    let house = House::with_units(1).await;
+    let (replicas, caller) = (house.replicas().await, guest());
+    let request = Request::new(&caller, "CreateReservation", "once", &GetReservationRequest::default());
+    let wish = house.wish(house.usual(), &caller).await;
+    let first = replicas[0].create(wish, Some("gate".to_owned()), request.clone(), &caller);
+    let second = async {
+        while house.till.asked() == 0 {
+            tokio::task::yield_now().await;
+        }
+        let mut again = Box::pin(replicas[1].replay(request.as_ref(), Some("open"), &caller));
+        // Time enough to hear that the till is at work on it.
+        let early = tokio::time::timeout(Duration::from_millis(300), &mut again).await;
+        assert!(early.is_err(), "it is not waited for: {early:?}");
+        house.till.open_gate();
+        again.await
+    };
+    let (first, second) = tokio::join!(first, second);
+    let first = resource(first.expect("an answer"));
+    assert_eq!(first.state().as_str_name(), "CONFIRMED");
+    assert_eq!(resource(second.expect("an answer").expect("it was seen before")), first);
+    assert_eq!((house.count().await, house.till.charges()), (1, 1));
 }

@@ -1,6 +1,6 @@
 //! Rule R: the same request id replays the first answer; another request is refused.
 
-use std::sync::atomic::Ordering;
+use std::{sync::atomic::Ordering, time::Duration};
 
 use contracts::reservation::v1::GetReservationRequest;
 use mesh::{
@@ -8,6 +8,7 @@ use mesh::{
     checkout::{State, machine::Outcome},
     requests::{Answer, Request},
 };
+use tokio::time::Instant;
 
 use super::{House, guest, guest_named, reason, resource};
 
@@ -105,6 +106,33 @@ async fn rule_r_while_the_case_is_pending_the_same_request_joins_its_payment() {
 }
 
 #[tokio::test]
+async fn rule_r_nobody_waits_for_a_call_that_is_long_over() {
+    let house = House::with_units(1).await;
+    assert_eq!(reason(send(&house, &guest(), "id-1", "a", Some("lost")).await), "PAYMENT_PENDING");
+    house.wait(6);
+    let begun = Instant::now();
+    assert_eq!(reason(send(&house, &guest(), "id-1", "a", Some("lost")).await), "PAYMENT_PENDING");
+    assert!(begun.elapsed() < Duration::from_secs(2), "{:?}", begun.elapsed());
+}
+
+#[tokio::test]
+async fn rule_r_a_stop_waits_for_nobody_who_only_waits_for_others() {
+    let house = House::with_units(1).await;
+    assert_eq!(reason(send(&house, &guest(), "id-1", "a", Some("lost")).await), "PAYMENT_PENDING");
+    let begun = Instant::now();
+    let caller = guest();
+    let stop = async {
+        while house.till.asked() < 2 {
+            tokio::task::yield_now().await;
+        }
+        house.background.drain(Duration::from_secs(10)).await;
+    };
+    let (answer, ()) = tokio::join!(send(&house, &caller, "id-1", "a", Some("lost")), stop);
+    assert_eq!(reason(answer), "PAYMENT_PENDING");
+    assert!(begun.elapsed() < Duration::from_secs(2), "{:?}", begun.elapsed());
+}
+
+#[tokio::test]
 async fn rule_r_whoever_settles_stores_the_answer() {
     let house = House::with_units(1).await;
     assert_eq!(reason(send(&house, &guest(), "id-1", "a", Some("lost")).await), "PAYMENT_PENDING");
@@ -136,7 +164,9 @@ async fn rule_n_a_retry_that_was_not_sent_does_not_end_the_payment_under_way() {
         while house.till.asked() == 0 {
             tokio::task::yield_now().await;
         }
-        let retry = send(&house, &caller, "id-1", "a", Some("not_sent")).await;
+        // In too much of a hurry to wait for what comes of the first call.
+        let hurried = Caller { deadline: Instant::now() + Duration::from_millis(500), ..caller.clone() };
+        let retry = send(&house, &hurried, "id-1", "a", Some("not_sent")).await;
         let stood = (house.only().await.record.state(), house.taken().await);
         house.till.open_gate();
         (retry, stood)

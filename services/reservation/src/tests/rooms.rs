@@ -5,25 +5,12 @@ use contracts::room::v1::{
     nights_blocked::Night,
     room::{OnReserved, State},
 };
-use mesh::{
-    Actor, Event,
-    client::{InProcess, TokenSource, Upstreams},
-    context::Policies as _,
-};
+use mesh::{Actor, Event, context::Policies as _};
 use proptest::prelude::*;
 use prost::{Message, Name};
-use std::sync::Arc;
 
-use super::{House, now, reason, room};
+use super::{House, front_desk::FrontDesk, now, reason, room};
 use crate::{policies::Policies, rooms::Rooms, store};
-
-struct NoTokens;
-
-impl TokenSource for NoTokens {
-    fn token(&self, _callee: &str) -> Result<String, mesh::Error> {
-        Ok(String::new())
-    }
-}
 
 fn event<M: Message + Name>(version: i64, message: &M) -> Event {
     let actor = Actor::context("room", "case");
@@ -51,9 +38,8 @@ async fn left_to_do(house: &House) -> Vec<uuid::Uuid> {
 }
 
 fn policies(house: &House) -> Policies {
-    let upstreams =
-        Upstreams::in_process("reservation", InProcess::new(), Arc::new(NoTokens), mesh::client::Limits::default());
-    let rooms = Rooms::new(house.database.clone(), upstreams.get("room").expect("upstream"), house.clock.clone());
+    let desk = FrontDesk::closed(Ok(room(1, 1)));
+    let rooms = Rooms::new(house.database.clone(), desk.upstream(), house.clock.clone());
     Policies::new(house.checkout.clone(), rooms, house.database.clone(), house.clock.clone())
 }
 

@@ -1,0 +1,143 @@
+//! Callers who want the same thing at the same time wait for one piece of work, and all of them get what comes of it.
+
+use std::{
+    collections::HashMap,
+    fmt,
+    hash::Hash,
+    sync::{Mutex, PoisonError},
+};
+
+use futures::{
+    FutureExt,
+    future::{BoxFuture, Shared, WeakShared},
+};
+use opentelemetry::trace::FutureExt as _;
+use tracing::Instrument;
+
+/// Work that is waited for. It is carried on by whoever polls it.
+pub type Flight<T> = Shared<BoxFuture<'static, T>>;
+
+/// The work under way, by what it is for.
+///
+/// Work lasts as long as anybody waits for it: who gives up changes nothing for the others, and with the last one it ends. So no
+/// more of it is kept than there are callers, of whom a server bounds the number. It has no deadline of its own: whoever begins it
+/// gives it one, and each caller a deadline to the wait.
+pub struct SingleFlight<K, T>(Mutex<HashMap<K, WeakShared<BoxFuture<'static, T>>>>);
+
+impl<K: Eq + Hash, T: Clone> SingleFlight<K, T> {
+    /// No work yet.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// The work for `key` that is under way, or else what `begin` makes. Its log lines and its spans are those of whoever began it.
+    pub fn join<F>(&self, key: K, begin: impl FnOnce() -> F) -> Flight<T>
+    where
+        F: Future<Output = T> + Send + 'static,
+    {
+        let mut flights = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(flight) = flights.get(&key).and_then(WeakShared::upgrade) {
+            return flight;
+        }
+        // Nobody waits for these any more.
+        flights.retain(|_, flight| flight.upgrade().is_some());
+        let flight = begin().with_current_context().in_current_span().boxed().shared();
+        if let Some(begun) = flight.downgrade() {
+            flights.insert(key, begun);
+        }
+        flight
+    }
+}
+
+impl<K, T> Default for SingleFlight<K, T> {
+    fn default() -> Self {
+        Self(Mutex::default())
+    }
+}
+
+impl<K, T> fmt::Debug for SingleFlight<K, T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("SingleFlight").finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::{
+        Arc,
+        atomic::{AtomicU32, Ordering},
+    };
+
+    use futures::future::join_all;
+    use tokio::sync::Semaphore;
+
+    use super::*;
+
+    /// Work that is numbered, and done when it is let go.
+    struct Work {
+        flights: SingleFlight<&'static str, u32>,
+        begun: Arc<AtomicU32>,
+        held: Arc<Semaphore>,
+    }
+
+    impl Work {
+        fn new() -> Self {
+            Self { flights: SingleFlight::new(), begun: Arc::default(), held: Arc::new(Semaphore::new(0)) }
+        }
+
+        fn join(&self, key: &'static str) -> Flight<u32> {
+            let (begun, held) = (self.begun.clone(), self.held.clone());
+            self.flights.join(key, || async move {
+                let number = begun.fetch_add(1, Ordering::SeqCst) + 1;
+                held.acquire().await.expect("never closed").forget();
+                number
+            })
+        }
+
+        fn let_go(&self, works: usize) {
+            self.held.add_permits(works);
+        }
+    }
+
+    #[tokio::test]
+    async fn who_asks_for_the_same_at_the_same_time_gets_one_answer() {
+        let work = Work::new();
+        let flights: Vec<_> = (0..100).map(|_| work.join("a")).collect();
+        work.let_go(1);
+        assert_eq!(join_all(flights).await, vec![1; 100]);
+        work.let_go(1);
+        assert_eq!(work.join("a").await, 2, "what is over is not kept");
+    }
+
+    #[tokio::test]
+    async fn different_things_do_not_wait_for_each_other() {
+        let work = Work::new();
+        let (first, second) = (work.join("a"), work.join("b"));
+        work.let_go(2);
+        let (first, second) = tokio::join!(first, second);
+        assert_ne!(first, second);
+    }
+
+    #[tokio::test]
+    async fn whoever_began_may_leave_and_the_work_goes_on() {
+        let work = Work::new();
+        let (mut first, second) = (work.join("a"), work.join("a"));
+        assert!((&mut first).now_or_never().is_none(), "it is under way");
+        drop(first);
+        work.let_go(1);
+        assert_eq!(second.await, 1);
+        assert_eq!(work.begun.load(Ordering::SeqCst), 1);
+    }
+
+    #[tokio::test]
+    async fn nothing_is_kept_of_work_that_nobody_waits_for() {
+        let work = Work::new();
+        for key in ["a", "b", "c"] {
+            assert!(work.join(key).now_or_never().is_none(), "it is under way");
+        }
+        assert_eq!(Arc::strong_count(&work.held), 1, "it ended with the last who waited");
+        let waiting = work.join("d");
+        assert_eq!(work.flights.0.lock().unwrap().len(), 1);
+        drop(waiting);
+    }
+}
