@@ -24,7 +24,7 @@ use sha2::{Digest, Sha256};
 
 pub use self::name::user_name;
 use self::{
-    doubt::Doubt,
+    doubt::{Doubt, UnknownKey},
     memory::{Fetched, Memory},
 };
 use super::{
@@ -38,11 +38,13 @@ use crate::{
 };
 
 /// How far two machines' clocks may be apart, in seconds.
-const LEEWAY_SECONDS: u64 = 5;
+pub(super) const LEEWAY_SECONDS: u64 = 5;
 
 /// A longer token is not even parsed.
 const MAX_TOKEN_BYTES: usize = 8 * 1024;
 
+const UNREADABLE: &str = "the token cannot be read";
+const UNREADABLE_HEADER: &str = "the token's header cannot be read, or names an algorithm that is not known here";
 const UNKNOWN_KEY: &str = "the token is signed with a key that is not known here";
 const NO_SUBJECT: &str = "the token has an empty `sub`";
 
@@ -169,7 +171,7 @@ impl Verifier {
         // Looked at before anything is waited for: headers are lent by a request that cannot be lent across a wait.
         let first = self.bearer(authorization).map(|token| (self.look(token), token));
         let first = match first {
-            Ok((Err(Doubt::UnknownKey(issuer)), token)) => Err((issuer, token.to_owned())),
+            Ok((Err(Doubt::UnknownKey(key)), token)) => Err((key.issuer, token.to_owned())),
             Ok((Err(Doubt::Refused(refusal)), _)) | Err(refusal) => Ok(Err(refusal)),
             Ok((Ok(identity), _)) => Ok(Ok(identity)),
         };
@@ -223,15 +225,21 @@ impl Verifier {
         #[derive(Deserialize)]
         struct Issued {
             iss: Option<String>,
+            #[serde(default)]
+            iat: Value,
         }
-        let unreadable = |_| self.invalid("the token cannot be read");
-        let header = jsonwebtoken::decode_header(token).map_err(unreadable)?;
+        // What providers give out when they are asked for no audience is often no JWT: whoever sees this has to ask for one.
+        if token.split('.').count() != 3 {
+            return Err(self.invalid("the token is no signed JWT").into());
+        }
+        let header = jsonwebtoken::decode_header(token).map_err(|_| self.invalid(UNREADABLE_HEADER))?;
         // RFC 7515: an extension that must be understood, and is not, makes the token invalid.
         if header.crit.is_some() {
             return Err(self.invalid("the token needs an extension that is not known here").into());
         }
         // Not believed yet: it only says which keys to try it with.
-        let issued: Issued = jsonwebtoken::dangerous::insecure_decode_claims(token).map_err(unreadable)?;
+        let issued: Issued =
+            jsonwebtoken::dangerous::insecure_decode_claims(token).map_err(|_| self.invalid(UNREADABLE))?;
         let Some(issuer) = issued.iss else {
             return Err(self.invalid("the token lacks the claim `iss`").into());
         };
@@ -245,7 +253,8 @@ impl Verifier {
         let Some(issuer) = self.0.issuers.find(&issuer) else {
             return Err(self.invalid("the token is from an issuer that is not trusted here").into());
         };
-        let unknown = || Doubt::UnknownKey(issuer.clone());
+        let issued = issued.iat.as_f64().map(|at| at as u64);
+        let unknown = || Doubt::UnknownKey(UnknownKey { issuer: issuer.clone(), issued });
         let keys = issuer.keys().ok_or_else(unknown)?;
         let (key, validation) = keys.find(&kid).ok_or_else(unknown)?;
         let identity = self.fetched(issuer, &self.claims(token, key, validation)?)?;
@@ -270,7 +279,7 @@ impl Verifier {
                 ErrorKind::InvalidAudience => "the token is for another audience".to_owned(),
                 ErrorKind::ImmatureSignature => "the token's time has not come yet".to_owned(),
                 ErrorKind::MissingRequiredClaim(claim) => format!("the token lacks the claim `{claim}`"),
-                _ => "the token cannot be read".to_owned(),
+                _ => UNREADABLE.to_owned(),
             },
         };
         Err(self.invalid(problem))

@@ -1,6 +1,6 @@
 //! Who may speak for people beside the built-in issuer: OpenID Connect providers.
 
-use std::{collections::BTreeSet, path::PathBuf, time::Duration};
+use std::{collections::BTreeSet, fmt, path::PathBuf, time::Duration};
 
 use serde::Deserialize;
 
@@ -13,7 +13,7 @@ const MAX_ISSUERS: usize = 16;
 const MAX_KEY_FILES: usize = 8;
 
 /// One OpenID Connect issuer whose tokens are believed.
-#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[derive(Clone, PartialEq, Eq, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct IssuerConfig {
     /// The `iss` of its tokens, letter by letter; `https://…`, or `http://…` on this machine. Part of every user's id.
@@ -32,6 +32,23 @@ pub struct IssuerConfig {
     pub ca_file: Option<PathBuf>,
     /// How often its keys are fetched again, in milliseconds; 1,000 to 86,400,000. A key that is not known is asked for at once.
     pub refresh_ms: u64,
+}
+
+impl fmt::Debug for IssuerConfig {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { issuer, audience, jwks_url, key_files, roles_claim, algorithms, ca_file, refresh_ms } = self;
+        f.debug_struct("IssuerConfig")
+            // What lets somebody in may stand in a URL.
+            .field("issuer", &printable(issuer))
+            .field("audience", audience)
+            .field("jwks_url", &jwks_url.as_deref().map(printable))
+            .field("key_files", key_files)
+            .field("roles_claim", roles_claim)
+            .field("algorithms", algorithms)
+            .field("ca_file", ca_file)
+            .field("refresh_ms", refresh_ms)
+            .finish()
+    }
 }
 
 /// How a token may be signed: the ones that providers use by default and that nobody has to be warned of.
@@ -182,6 +199,17 @@ mod tests {
             let error = load(issuers).unwrap_err();
             assert!(error.contains("auth.issuers") && !error.contains("s3cret"), "{error}");
         }
+    }
+
+    #[test]
+    fn a_configuration_that_is_printed_shows_where_keys_are_and_not_what_opens_the_door() {
+        let issuers =
+            r#"[{issuer="https://id.example", audience="jumak", jwks_url="https://id.example/k?token=s3cret"}]"#;
+        let printed = format!("{:?}", load(issuers).unwrap());
+        assert!(printed.contains("https://id.example/k") && !printed.contains("s3cret"), "{printed}");
+        let hidden =
+            IssuerConfig { jwks_url: Some("https://u:s3cret@id.example/k".to_owned()), ..IssuerConfig::default() };
+        assert!(!format!("{hidden:?}").contains("s3cret"), "{hidden:?}");
     }
 
     #[test]

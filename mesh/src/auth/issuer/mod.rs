@@ -6,7 +6,8 @@
 //!
 //! Until an issuer has answered for the first time, its tokens are neither good nor bad. Their bearers are told so
 //! (`ISSUER_UNAVAILABLE`, try again), and not that their tokens were invalid, after which a client would log its user out. The same
-//! goes for a token whose key is missed while the issuer cannot be asked, because it rests or because too many wait already.
+//! goes for a token whose key is missed while the issuer cannot be asked, because it rests or because too many wait already; unless
+//! the token was issued before the issuer last answered: then its key has been withdrawn, and no waiting brings it back.
 
 mod fetch;
 mod keys;
@@ -24,6 +25,7 @@ use tokio::{
 
 pub(super) use self::keys::KeySet;
 use self::source::Source;
+use super::verify::LEEWAY_SECONDS;
 use crate::{
     background::Background,
     config::{AuthConfig, IssuerConfig},
@@ -139,6 +141,8 @@ struct State {
     failing: bool,
     /// When the next one may begin.
     rested: Instant,
+    /// When the last one began that succeeded, in seconds since 1970.
+    answered: Option<u64>,
 }
 
 impl Issuer {
@@ -150,7 +154,7 @@ impl Issuer {
                 Some(Source::new(config).map_err(|source| IssuerError::Ca { issuer: config.issuer.clone(), source })?)
             }
         };
-        let state = State { keys, fetches: 0, fetching: false, failing: false, rested: Instant::now() };
+        let state = State { keys, fetches: 0, fetching: false, failing: false, rested: Instant::now(), answered: None };
         Ok(Self {
             name: config.issuer.clone(),
             roles_claim: config.roles_claim.clone(),
@@ -171,6 +175,12 @@ impl Issuer {
     pub fn is_unsure(&self) -> bool {
         let state = self.state.borrow();
         state.failing || state.keys.is_none()
+    }
+
+    /// Whether the issuer has shown its keys since `issued`, in seconds since 1970 by its clock: a token of then whose key was not
+    /// among them is signed with none that it still has.
+    pub fn has_answered_since(&self, issued: u64) -> bool {
+        self.state.borrow().answered.is_some_and(|answered| issued.saturating_add(LEEWAY_SECONDS) < answered)
     }
 
     /// Waits for a fetch, if one may be made now: a key is not known. Not longer than a fetch takes. Tells whether all of the issuer's

@@ -2,6 +2,7 @@
 
 use std::{error::Error as StdError, sync::Arc, time::Duration};
 
+use jsonwebtoken::get_current_timestamp;
 use opentelemetry::KeyValue;
 use tokio::time::{Instant, sleep_until, timeout};
 use tokio_util::sync::CancellationToken;
@@ -28,6 +29,7 @@ async fn run(issuer: Arc<Issuer>, stop: CancellationToken) {
     let mut waits = Backoff::new(FIRST_WAIT, MAX_WAIT);
     loop {
         let begun = Instant::now();
+        let asked = get_current_timestamp();
         issuer.state.send_modify(|state| state.fetching = true);
         let fetched = tokio::select! {
             () = stop.cancelled() => return,
@@ -41,6 +43,9 @@ async fn run(issuer: Arc<Issuer>, stop: CancellationToken) {
             state.fetching = false;
             state.failing = !good;
             state.rested = rested;
+            if good {
+                state.answered = Some(asked);
+            }
         });
         let next = if good {
             waits.succeeded();

@@ -2,6 +2,7 @@
 
 mod floods;
 mod rsa;
+mod withdrawn;
 
 use std::{
     net::SocketAddr,

@@ -310,6 +310,17 @@ fn what_is_no_token_is_refused() {
     }
 }
 
+#[test]
+fn what_providers_give_out_for_no_audience_is_told_from_a_token_of_a_strange_algorithm() {
+    let world = world();
+    world.refuses("BSB0sfptTGFsnj_aqj0-bhTcKQJAJUxtZBd11AwY7a0", Reason::TokenInvalid, "no signed JWT");
+    // Five parts: an encrypted one.
+    world.refuses("e30.e30.e30.e30.e30", Reason::TokenInvalid, "no signed JWT");
+    let header = json!({ "alg": "Ed25519", "typ": "at+jwt", "kid": world.issuer.kid() });
+    let [header, claims] = [header, user_claims()].map(|part| URL_SAFE_NO_PAD.encode(part.to_string()));
+    world.refuses(&format!("{header}.{claims}.e30"), Reason::TokenInvalid, "an algorithm that is not known here");
+}
+
 #[tokio::test]
 async fn the_header_is_a_bearer_token() {
     let world = world();

@@ -5,7 +5,7 @@ use std::time::Duration;
 use mesh::Role;
 
 use super::{duration, output, place::Place, target::Targeted};
-use crate::embedded::Keyring;
+use crate::{embedded::Keyring, house::ask_issuers};
 
 /// A longer one is a password that nobody can change.
 const MAX_LIFETIME: Duration = Duration::from_secs(30 * 24 * 60 * 60);
@@ -35,6 +35,11 @@ pub struct Args {
 /// Prints the token.
 pub fn run(args: &Args) -> anyhow::Result<()> {
     let config = args.targeted.load()?;
+    anyhow::ensure!(
+        config.auth.built_in,
+        "auth.built_in is false, so a token of the built-in issuer would be refused; {}",
+        ask_issuers(&config.auth)
+    );
     let folder = args.place.folder()?;
     if config.auth.issuer_key_file.is_none() {
         folder.create()?;
@@ -65,6 +70,10 @@ fn lifetime(text: &str) -> Result<Duration, String> {
 
 #[cfg(test)]
 mod tests {
+    use std::fs;
+
+    use clap::Parser as _;
+
     use super::*;
 
     #[test]
@@ -73,6 +82,24 @@ mod tests {
         assert_eq!(lifetime("1s"), Ok(Duration::from_secs(1)));
         assert!(lifetime("31d").unwrap_err().contains("30d at most"));
         assert!(lifetime("0m").is_err());
+    }
+
+    #[test]
+    fn no_token_is_made_that_nobody_would_believe() {
+        #[derive(clap::Parser)]
+        struct Line {
+            #[command(flatten)]
+            args: Args,
+        }
+        let parent = tempfile::tempdir().unwrap();
+        let (config, data) = (parent.path().join("jumak.toml"), parent.path().join("data"));
+        let issuer = "[[auth.issuers]]\nissuer = \"https://id.example\"\naudience = \"jumak\"";
+        fs::write(&config, format!("[auth]\nbuilt_in = false\n{issuer}")).unwrap();
+        let (config, data_option) = (config.to_string_lossy(), data.to_string_lossy());
+        let line = Line::parse_from(["token", "--user", "alice", "--config", &config, "--data", &data_option]);
+        let error = run(&line.args).unwrap_err().to_string();
+        assert!(error.contains("auth.built_in") && error.contains("https://id.example"), "{error}");
+        assert!(!data.exists(), "nor is a key");
     }
 
     #[test]

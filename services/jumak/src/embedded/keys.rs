@@ -12,7 +12,7 @@ use mesh::{
     config::AuthConfig,
 };
 
-use crate::house::DataFolder;
+use crate::house::{DataFolder, ask_issuers};
 
 /// Whose key signs people's tokens.
 const ISSUER: &str = "issuer";
@@ -35,7 +35,7 @@ impl Keyring {
     ) -> anyhow::Result<Self> {
         let key = |owner: &str| SigningKey::load_or_create(&folder.key_file(owner));
         let contexts = contexts.into_iter().map(|name| Ok((name, key(name)?))).collect::<anyhow::Result<_>>()?;
-        let hint = hint(&data_option(folder)?);
+        let hint = hint(auth, &data_option(folder)?);
         let issuer = match &auth.issuer_key_file {
             // Never made: a new one would be believed by nobody who has the public half of the old one.
             Some(file) => SigningKey::load(file)?,
@@ -46,7 +46,8 @@ impl Keyring {
 
     /// The same keys, whose hints name the configuration file as well: it may name the issuer.
     pub fn configured_by(self, folder: &DataFolder, config_file: Option<&Path>) -> anyhow::Result<Self> {
-        Ok(Self { hint: hint(&(data_option(folder)? + &config_option(config_file)?)), ..self })
+        let hint = hint(&self.auth, &(data_option(folder)? + &config_option(config_file)?));
+        Ok(Self { hint, ..self })
     }
 
     /// The tokens with which `context` calls others.
@@ -89,7 +90,10 @@ impl Keyring {
 }
 
 /// What is said to whoever comes without a token that holds.
-fn hint(options: &str) -> String {
+fn hint(auth: &AuthConfig, options: &str) -> String {
+    if !auth.built_in {
+        return ask_issuers(auth);
+    }
     format!(
         "get one with `jumak token --user alice --roles guest,host{options}` and send it as `authorization: Bearer …`"
     )
@@ -114,6 +118,8 @@ pub fn data_option(folder: &DataFolder) -> anyhow::Result<String> {
 
 #[cfg(test)]
 mod tests {
+    use mesh::config::IssuerConfig;
+
     use super::*;
 
     #[test]
@@ -124,5 +130,16 @@ mod tests {
         let keys = keys.configured_by(&folder, Some(Path::new("/etc/the jumak.toml"))).unwrap();
         let hint = keys.trust_of("room").hint;
         assert!(hint.contains("--data /") && hint.contains("--config '/etc/the jumak.toml'"), "{hint}");
+    }
+
+    #[test]
+    fn nobody_is_sent_to_an_issuer_that_is_not_believed() {
+        let parent = tempfile::tempdir().unwrap();
+        let folder = DataFolder::at(parent.path());
+        let provider = IssuerConfig { issuer: "https://id.example".to_owned(), ..IssuerConfig::default() };
+        let auth = AuthConfig { built_in: false, issuers: vec![provider], ..AuthConfig::default() };
+        let keys = Keyring::open(&folder, &auth, ["room"]).unwrap().configured_by(&folder, None).unwrap();
+        let hint = keys.trust_of("room").hint;
+        assert!(hint.contains("https://id.example") && !hint.contains("jumak token"), "{hint}");
     }
 }

@@ -7,6 +7,7 @@
 mod database;
 mod folder;
 mod front;
+mod issuers;
 mod member;
 mod run;
 mod settings;
@@ -16,6 +17,7 @@ pub use self::{
     database::{migrate, open},
     folder::{DataFolder, LOCK_FILE, Lock},
     front::Front,
+    issuers::ask_issuers,
     member::{Hearing, Member},
     run::{House, Tenant},
 };

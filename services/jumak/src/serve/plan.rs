@@ -12,7 +12,7 @@ use mesh::{
 };
 
 use super::{Options, keys};
-use crate::house::Member;
+use crate::house::{Member, ask_issuers};
 
 /// A context with its identity.
 #[derive(Debug)]
@@ -135,10 +135,7 @@ impl Found<'_> {
     }
 
     fn hint(&self) -> String {
-        let auth = &self.config().auth;
-        let built_in = auth.built_in.then_some(auth.issuer.as_str());
-        let names: Vec<_> = built_in.into_iter().chain(auth.issuers.iter().map(|issuer| &*issuer.issuer)).collect();
-        format!("get one of the issuer {} and send it as `authorization: Bearer …`", names.join(" or "))
+        ask_issuers(&self.config().auth)
     }
 
     fn bus(&mut self) {

@@ -41,7 +41,13 @@ pub fn banner(
     writeln!(text)?;
     writeln!(text, "A first booking, from {terminal}:")?;
     writeln!(text)?;
-    writeln!(text, "  export TOKEN=$({jumak} token --user alice --roles guest,host --ttl 12h{options})")?;
+    let auth = &system.config().auth;
+    if auth.built_in {
+        writeln!(text, "  export TOKEN=$({jumak} token --user alice --roles guest,host --ttl 12h{options})")?;
+    } else {
+        let issuers: Vec<_> = auth.issuer_names().collect();
+        writeln!(text, "  export TOKEN=…  # of {}, with the roles guest and host", issuers.join(" or "))?;
+    }
     writeln!(
         text,
         r#"  ROOM=$({jumak} call{target} CreateRoom '{{"room": {{"display_name": "Sea view", "nightly_rate": {{"currency_code": "KRW", "units": 80000}}}}}}' --only name)"#
