@@ -33,7 +33,16 @@ impl Phase {
 pub struct Background(Arc<Phases>);
 
 #[derive(Debug, Default)]
-struct Phases([(CancellationToken, TaskTracker); 4]);
+struct Phases([Stage; 4]);
+
+/// The loops and tasks of one phase.
+#[derive(Debug, Default)]
+struct Stage {
+    stop: CancellationToken,
+    /// Its time is over: a loop that is still there ends where it is.
+    over: CancellationToken,
+    tracker: TaskTracker,
+}
 
 impl Background {
     /// None yet.
@@ -41,22 +50,23 @@ impl Background {
         Self::default()
     }
 
-    fn phase(&self, phase: Phase) -> &(CancellationToken, TaskTracker) {
+    fn stage(&self, phase: Phase) -> &Stage {
         &self.0.0[phase as usize]
     }
 
-    /// Starts a loop. It is given a token, and has to end soon after that token is cancelled.
+    /// Starts a loop. It is given a token, and has to end soon after that token is cancelled: when the patience of a drain is over, it
+    /// is dropped where it is.
     pub fn run<F, Fut>(&self, phase: Phase, name: impl Into<String>, body: F)
     where
         F: FnOnce(CancellationToken) -> Fut,
         Fut: Future<Output = ()> + Send + 'static,
     {
         let name = name.into();
-        let (token, tracker) = self.phase(phase);
-        let body = AssertUnwindSafe(body(token.clone())).catch_unwind();
+        let Stage { stop, over, tracker } = self.stage(phase);
+        let body = over.clone().run_until_cancelled_owned(AssertUnwindSafe(body(stop.clone())).catch_unwind());
         tracker.spawn(async move {
             metrics().background_loops.add(1, &[opentelemetry::KeyValue::new("loop", name.clone())]);
-            if body.await.is_err() {
+            if matches!(body.await, Some(Err(_))) {
                 tracing::error!(background = %name, "a background loop panicked: the process ends");
                 eprintln!("background loop {name} panicked: the process ends");
                 std::process::abort();
@@ -68,24 +78,25 @@ impl Background {
     /// Starts a task of its own that a drain awaits: whoever asked for it may hang up, it goes on. Its log lines and its spans are
     /// those of whoever asked.
     pub fn detach<T: Send + 'static>(&self, task: impl Future<Output = T> + Send + 'static) -> JoinHandle<T> {
-        self.phase(Phase::Checkouts).1.spawn(task.with_current_context().in_current_span())
+        self.stage(Phase::Checkouts).tracker.spawn(task.with_current_context().in_current_span())
     }
 
     /// Whether the process is stopping.
     pub fn is_draining(&self) -> bool {
-        self.phase(Phase::Checkouts).0.is_cancelled()
+        self.stage(Phase::Checkouts).stop.is_cancelled()
     }
 
-    /// Tells detached tasks and loops to stop, phase by phase, each within `patience`. What has not stopped by then is left: all of
-    /// it is safe to lose at any moment.
+    /// Tells detached tasks and loops to stop, phase by phase, each within `patience`. Loops that have not stopped by then are dropped,
+    /// because the next phase counts on their being gone; tasks are left. All of it is safe to lose at any moment.
     pub async fn drain(&self, patience: Duration) {
         for phase in Phase::ALL {
-            let (token, tracker) = self.phase(phase);
-            token.cancel();
+            let Stage { stop, over, tracker } = self.stage(phase);
+            stop.cancel();
             tracker.close();
             if tokio::time::timeout(patience, tracker.wait()).await.is_err() {
                 tracing::warn!(?phase, left = tracker.len(), "not everything stopped in time");
             }
+            over.cancel();
         }
     }
 }
@@ -122,5 +133,37 @@ impl Backoff {
     /// It worked: starts over.
     pub fn succeeded(&mut self) {
         self.failures = 0;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use tokio::{sync::oneshot, time::timeout};
+
+    use super::*;
+
+    #[tokio::test]
+    async fn a_loop_that_does_not_stop_goes_with_its_phase() {
+        let background = Background::new();
+        let (held, gone) = oneshot::channel::<()>();
+        background.run(Phase::Relays, "deaf", |_| async move {
+            let _held = held;
+            std::future::pending().await
+        });
+        background.drain(Duration::from_millis(10)).await;
+        timeout(Duration::from_secs(10), gone).await.expect("it is dropped").expect_err("it never said anything");
+    }
+
+    #[tokio::test]
+    async fn a_detached_task_outlasts_the_patience_of_a_drain() {
+        let background = Background::new();
+        let (go_on, told) = oneshot::channel();
+        let task = background.detach(async move { told.await.is_ok() });
+        background.drain(Duration::from_millis(10)).await;
+        go_on.send(()).expect("it still listens");
+        assert!(
+            task.await.expect("it ends"),
+            "what a guest was charged for is not left half-done while there is a process"
+        );
     }
 }

@@ -185,6 +185,14 @@ impl Default for AuthConfig {
     }
 }
 
+impl AuthConfig {
+    /// The names of all who may speak for people, the built-in issuer first.
+    pub fn issuer_names(&self) -> impl Iterator<Item = &str> {
+        let built_in = self.built_in.then_some(self.issuer.as_str());
+        built_in.into_iter().chain(self.issuers.iter().map(|issuer| &*issuer.issuer))
+    }
+}
+
 /// What one context takes before it turns calls away. Per context and never per process: bookings must not hold the permits that
 /// payment needs.
 #[derive(Clone, Debug, Deserialize)]

@@ -32,8 +32,8 @@ use crate::{
 
 /// Events that are handled in one transaction.
 const BATCH: usize = 100;
-/// How long a fetch waits when there is nothing.
-const FETCH_WAIT: Duration = Duration::from_secs(30);
+/// How long a fetch waits when there is nothing. For so long a broker may go on delivering to one who asked and was killed.
+const FETCH_WAIT: Duration = Duration::from_secs(10);
 /// How often a consumer looks whether the stream has lost what it has handled.
 const LOOK: Duration = Duration::from_secs(30);
 /// How often an event may fail alone before it is put aside.

@@ -4,9 +4,10 @@
 //! anywhere in between, the claim lapses and the batch is published again: the bus passes over what it has, the inbox over the
 //! rest. The database is the truth and not the broker: what the stream has [lost](loss) is published again. A relay looks for that when
 //! it starts, after every failure of the bus, from time to time, and before it marks anything, so that marks are never about two
-//! streams at once.
+//! streams at once. An event that the bus [refuses](refused) waits by itself, and the others go on without it.
 
 mod loss;
+mod refused;
 
 use std::time::Duration;
 
@@ -43,7 +44,7 @@ const CLAIM: Duration = Duration::from_secs(22);
 const POLL: Duration = Duration::from_secs(1);
 /// How often an idle relay looks whether the stream has lost anything.
 const LOOK: Duration = Duration::from_secs(30);
-/// How long the last flush may take when the process stops.
+/// How long the batch under way and the last flush may take together when the process stops; what stops it may be less patient.
 const FLUSH: Duration = Duration::from_secs(5);
 /// The waits after failures.
 const BACKOFF: Backoff = Backoff::new(Duration::from_millis(100), Duration::from_secs(5));
@@ -55,6 +56,8 @@ enum RelayError {
     Outbox(#[from] Error),
     #[error("the bus cannot be used")]
     Bus(#[from] BusError),
+    #[error("the bus refused {0} of the events")]
+    Refused(u64),
     #[error("the stream has lost what it had acknowledged")]
     Lost,
     #[error("of {published} published events {unmarked} are not marked: the claim had ended")]
@@ -68,6 +71,7 @@ pub fn start(context: &str, database: Database, wiring: &Wiring) {
         bus: wiring.bus.clone(),
         clock: wiring.clock.clone(),
         labels: [KeyValue::new("context", context.to_owned())],
+        flush: FLUSH,
         has_begun: false,
         looked: None,
     };
@@ -85,6 +89,8 @@ struct Relay {
     bus: SharedBus,
     clock: Clock,
     labels: [KeyValue; 1],
+    /// How long it goes on when it is told to stop.
+    flush: Duration,
     /// Whether what an earlier relay had claimed is free again.
     has_begun: bool,
     /// When the stream was last seen to hold what is marked as published; absent after a failure.
@@ -106,6 +112,19 @@ impl Claim {
 
 impl Relay {
     async fn run(mut self, stop: CancellationToken) {
+        let flush = self.flush;
+        let too_late = async {
+            stop.cancelled().await;
+            tokio::time::sleep(flush).await;
+        };
+        tokio::select! {
+            () = self.publish_all(&stop) => {}
+            // What does not go out is published by whoever starts next.
+            () = too_late => tracing::warn!("the outbox was not empty when the process stopped"),
+        }
+    }
+
+    async fn publish_all(&mut self, stop: &CancellationToken) {
         let mut backoff = BACKOFF;
         while !stop.is_cancelled() {
             match self.publish_batch().await {
@@ -119,24 +138,24 @@ impl Relay {
                         }
                     }
                 }
+                // Each is put off, so that this does not go on for ever.
+                Err(RelayError::Refused(_)) => {}
                 Err(error) => {
                     metrics().relay_failures.add(1, &self.labels);
                     tracing::warn!(error = &error as &dyn std::error::Error, "a batch was not published; trying again");
-                    pause(backoff.failed(), &stop).await;
+                    pause(backoff.failed(), stop).await;
                 }
             }
         }
-        // What the last calls committed still goes out; what does not is published by whoever starts next.
-        if tokio::time::timeout(FLUSH, self.flush()).await.is_err() {
-            tracing::warn!("the outbox was not empty when the process stopped");
-        }
+        // What the last calls committed still goes out.
+        self.flush().await;
     }
 
     async fn flush(&mut self) {
         loop {
             match self.publish_batch().await {
                 Ok(0) => return,
-                Ok(_) => {}
+                Ok(_) | Err(RelayError::Refused(_)) => {}
                 Err(error) => {
                     tracing::warn!(error = &error as &dyn std::error::Error, "the last events were not published");
                     return;
@@ -164,6 +183,12 @@ impl Relay {
         let events: Vec<Event> = claim.rows.drain(..).map(Event::from).collect();
         let positions = match self.publish(&events).await {
             Ok(positions) => positions,
+            Err(RelayError::Bus(error)) if events.iter().any(|event| error.refused.contains(&event.id)) => {
+                let refused = self.put_off(&events, &error, claim.until).await?;
+                // The others are the next batch, and what the bus has of them already is where it is.
+                self.free(&ids, claim.until).await?;
+                return Err(RelayError::Refused(refused));
+            }
             Err(error) => {
                 // Whatever failed, the stream may be another one when the bus comes back.
                 self.looked = None;

@@ -179,6 +179,8 @@ pub struct Metrics {
     pub relay_failures: Counter<u64>,
     /// Events that the stream had acknowledged and lost, so that they were published again, by `context`.
     pub relay_lost: Counter<u64>,
+    /// Events that the bus did not take while it took others, each time that they were tried, by `context`.
+    pub relay_refused: Counter<u64>,
     /// What became of the connection to the broker, by `client` and `event`: connected, disconnected, error, and so on.
     pub bus_connection: Counter<u64>,
     /// What the broker did not permit, by `client`.
@@ -248,6 +250,11 @@ impl Metrics {
             relay_published: counter("jumak.relay.published", "{event}", "Events that the broker has stored"),
             relay_failures: counter("jumak.relay.failures", "{batch}", "Batches that could not be published"),
             relay_lost: counter("jumak.relay.lost", "{event}", "Events that the stream had acknowledged and lost"),
+            relay_refused: counter(
+                "jumak.relay.refused",
+                "{event}",
+                "Events that the bus refused while it took others",
+            ),
             bus_connection: counter("jumak.bus.connection", "{event}", "What became of the connection to the broker"),
             bus_refusals: counter("jumak.bus.refusals", "{refusal}", "What the broker did not permit"),
             bus_stalls: counter("jumak.bus.stalls", "{stall}", "Times that the broker fell silent"),

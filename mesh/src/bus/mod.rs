@@ -20,7 +20,7 @@ use crate::event::Event;
 /// A bus, shared by all who use it.
 pub type SharedBus = Arc<dyn Bus>;
 
-/// What the bus cannot do right now. Never the fault of one event.
+/// What the bus cannot do right now; unless it names events, never the fault of one.
 #[derive(Debug, thiserror::Error)]
 #[error("the bus failed: {what}")]
 pub struct BusError {
@@ -29,12 +29,21 @@ pub struct BusError {
     /// Why it failed.
     #[source]
     pub source: Box<dyn std::error::Error + Send + Sync>,
+    /// The events that it does not take, however often they are published: too large for it, or where it does not let us publish.
+    /// Without them it may take the others. Empty if it failed as a whole.
+    pub refused: Vec<Uuid>,
 }
 
 impl BusError {
     /// `what` failed because of `source`.
     pub fn new(what: &'static str, source: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> Self {
-        Self { what, source: source.into() }
+        Self { what, source: source.into(), refused: Vec::new() }
+    }
+
+    /// The same, because of the events of these ids.
+    #[must_use]
+    pub fn refusing(self, refused: Vec<Uuid>) -> Self {
+        Self { refused, ..self }
     }
 }
 
@@ -86,7 +95,8 @@ pub trait Bus: Send + Sync + 'static {
     fn system(&self) -> &'static str;
 
     /// Stores `events` durably and tells where each of them is. One that was stored some moments ago is passed over and is where it
-    /// was; how long ago that may be is the adapter's to say. On an error nothing is known: publish the same events again.
+    /// was; how long ago that may be is the adapter's to say. On an error nothing is known: publish the same events again, without
+    /// those that the error names.
     async fn publish(&self, events: &[Event]) -> Result<Vec<Position>, BusError>;
 
     /// Whether the event of that id is (still) at that position. A stream can lose what was stored last, or all of it, when a disk

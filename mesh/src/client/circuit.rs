@@ -11,9 +11,9 @@ use tower::ServiceExt;
 
 use super::{
     Limits,
-    breaker::{Breaker, BreakerState, Pass, Verdict},
+    breaker::{Breaker, BreakerState, Pass, Verdict, patience},
     call::Call,
-    failure::Failure,
+    failure::{Failure, Share},
     layer::{Around, Outcome, Rest},
 };
 use crate::telemetry::metrics;
@@ -24,6 +24,8 @@ pub(super) struct Circuit(Arc<Inner>);
 
 struct Inner {
     callee: Arc<str>,
+    /// Callers who leave their callee less than that are in a hurry.
+    patience: Duration,
     /// After how long a call that its caller gives up on counts against the callee.
     fair_share: Duration,
     breaker: Mutex<Breaker>,
@@ -32,7 +34,12 @@ struct Inner {
 impl Circuit {
     /// A closed circuit.
     pub fn new(callee: Arc<str>, limits: &Limits) -> Self {
-        Self(Arc::new(Inner { callee, fair_share: limits.timeout / 2, breaker: Mutex::new(Breaker::new(limits)) }))
+        Self(Arc::new(Inner {
+            callee,
+            patience: patience(limits),
+            fair_share: limits.timeout / 2,
+            breaker: Mutex::new(Breaker::new(limits)),
+        }))
     }
 
     /// What it is doing.
@@ -50,10 +57,10 @@ impl Circuit {
         self.breaker().rested(Instant::now());
     }
 
-    fn begin(&self) -> Result<UnderWay, Failure> {
+    fn begin(&self, deadline: Instant) -> Result<UnderWay, Failure> {
         let now = Instant::now();
         match self.change(|breaker| breaker.begin(now, rand::random())) {
-            Ok(pass) => Ok(UnderWay { circuit: self.clone(), pass: Some(pass), begun: now }),
+            Ok(pass) => Ok(UnderWay { circuit: self.clone(), pass: Some(pass), begun: now, deadline }),
             Err(wait) => Err(Failure::circuit_open(&self.0.callee, wait)),
         }
     }
@@ -90,7 +97,7 @@ impl Circuit {
 
 impl Around for Circuit {
     async fn around(&self, call: Call, rest: impl Rest) -> Outcome {
-        let under_way = self.begin()?;
+        let under_way = self.begin(call.deadline)?;
         let outcome = rest.oneshot(call).await;
         under_way.ended(&outcome);
         outcome
@@ -102,19 +109,28 @@ struct UnderWay {
     circuit: Circuit,
     pass: Option<Pass>,
     begun: Instant,
+    /// When its caller stops listening.
+    deadline: Instant,
 }
 
 impl UnderWay {
     fn ended(mut self, outcome: &Outcome) {
         let verdict = match outcome {
             Ok(_) => Verdict::Healthy,
-            Err(failure) => failure.verdict(self.had_a_fair_share()),
+            Err(failure) => failure.verdict(self.share()),
         };
         self.settle(verdict);
     }
 
-    fn had_a_fair_share(&self) -> bool {
-        self.begun.elapsed() >= self.circuit.0.fair_share
+    fn share(&self) -> Share {
+        let Inner { patience, fair_share, .. } = &*self.circuit.0;
+        if self.begun.elapsed() >= *fair_share {
+            Share::Fair
+        } else if self.deadline.saturating_duration_since(self.begun) < *patience {
+            Share::Hurried
+        } else {
+            Share::Short
+        }
     }
 
     fn settle(&mut self, verdict: Verdict) {
@@ -126,7 +142,7 @@ impl UnderWay {
 
 impl Drop for UnderWay {
     fn drop(&mut self) {
-        let verdict = if self.had_a_fair_share() { Verdict::Failing } else { Verdict::Inconclusive };
+        let verdict = if self.share() == Share::Fair { Verdict::Failing } else { Verdict::Inconclusive };
         self.settle(verdict);
     }
 }

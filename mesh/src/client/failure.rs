@@ -55,6 +55,18 @@ enum Cause {
     Answered,
 }
 
+/// How much time a call has had, as its circuit sees it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Share {
+    /// Its caller left it less than an answer may take. A context behind the callee may have got nothing of that: payment says that it
+    /// cannot serve when no time is left in which it could ask the provider.
+    Hurried,
+    /// It did not take long.
+    Short,
+    /// Enough to blame the callee for what did not come of it.
+    Fair,
+}
+
 /// Marks a status of a call that surely was not sent. It cannot travel: whoever receives the status over the wire finds no mark.
 #[derive(Debug, thiserror::Error)]
 #[error("the call was not sent")]
@@ -238,12 +250,14 @@ impl Failure {
     }
 
     /// What it says about the callee. An answer that the caller does not like is an answer. A callee that ran out of the time it was
-    /// given is to blame only if that was a `fair_share`: otherwise impatient callers could open the circuit for everybody.
-    pub fn verdict(&self, fair_share: bool) -> Verdict {
+    /// given is to blame only if that was a fair share, and one that could not do its work unless it had next to no time for it:
+    /// otherwise impatient callers could open the circuit for everybody.
+    pub fn verdict(&self, share: Share) -> Verdict {
         match self.cause {
             _ if self.elsewhere => Verdict::Inconclusive,
+            Cause::Unwell if share == Share::Hurried => Verdict::Inconclusive,
             Cause::Shed | Cause::NoConnection | Cause::Broken | Cause::TimedOut | Cause::Unwell => Verdict::Failing,
-            Cause::OutOfTime if fair_share => Verdict::Failing,
+            Cause::OutOfTime if share == Share::Fair => Verdict::Failing,
             Cause::OutOfTime => Verdict::Inconclusive,
             // Whose turn it is, is a matter between the callee and this one caller.
             Cause::TurnedAway(Reason::RateLimited) => Verdict::Healthy,

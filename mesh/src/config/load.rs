@@ -15,8 +15,8 @@ use super::{Config, check::check};
 /// What the names of our environment variables begin with.
 const PREFIX: &str = "JUMAK_";
 
-/// Variables of ours that are no configuration: where things are, and what a test wants.
-const NO_CONFIGURATION: [&str; 7] = ["config", "data", "kill_point", "target", "token", "tools", "url"];
+/// Variables of ours that are no configuration: where things are, what a client calls, and what a test wants.
+const NO_CONFIGURATION: [&str; 4] = ["config", "data", "kill_point", "target"];
 
 /// A configuration that cannot be used, with everything that is wrong with it.
 #[derive(Debug)]
@@ -365,10 +365,20 @@ mod tests {
     }
 
     #[test]
+    fn a_variable_of_ours_that_nothing_reads_is_named() {
+        for name in ["JUMAK_TOKEN", "JUMAK_URL", "JUMAK_TOOLS"] {
+            let error = Config::from_sources(None, variables(&[(name, "x")])).unwrap_err();
+            assert!(error.to_string().contains(name), "{error}");
+        }
+    }
+
+    #[test]
     fn variables_that_are_no_configuration_are_passed_over() {
         let environment = variables(&[
+            ("JUMAK_CONFIG", "/tmp/jumak.toml"),
             ("JUMAK_DATA", "/tmp"),
             ("JUMAK_KILL_POINT", "after_hold"),
+            ("JUMAK_TARGET", "mesh"),
             ("JUMAK_PORT", "tcp://10.0.0.1:8088"),
             ("JUMAK_PAYMENT_SERVICE_HOST", "10.0.0.1"),
             ("JUMAK_PAYMENT_PORT_8088_TCP_ADDR", "10.0.0.1"),

@@ -20,6 +20,7 @@ fn relay(database: &Database, bus: &SharedBus, clock: &Clock) -> Relay {
         bus: bus.clone(),
         clock: clock.clone(),
         labels: [KeyValue::new("context", "room")],
+        flush: FLUSH,
         has_begun: true,
         looked: None,
     }
@@ -246,11 +247,75 @@ async fn a_drain_publishes_what_was_committed_before() {
     assert_eq!(hear(&bus).await.len(), 700);
 }
 
+#[tokio::test]
+async fn an_event_that_the_bus_refuses_waits_longer_each_time_and_the_others_get_on() {
+    let testbed = Testbed::new();
+    let (database, bus) = (testbed.database("room.db").await, testbed.bus("bus.db").await);
+    let clock = Clock::manual(Clock::system().now());
+    let switch = Arc::new(Switch::default());
+    switch.to(Some(&bus));
+    let sent = events("room", 5);
+    switch.refuse(Some(sent[0].id));
+    commit(&database, &sent).await;
+    let mut relay = relay(&database, &(switch.clone() as SharedBus), &clock);
+    let refused = async |relay: &mut Relay| matches!(relay.publish_batch().await, Err(RelayError::Refused(1)));
+    assert!(refused(&mut relay).await);
+    assert_eq!(relay.publish_batch().await.unwrap(), 4);
+    assert_eq!(hear(&bus).await, [2, 3, 4, 5]);
+    assert_eq!(unpublished(&database).await, 1);
+    assert_eq!(relay.publish_batch().await.unwrap(), 0, "it has to wait");
+
+    clock.advance(SignedDuration::from_secs(10));
+    assert!(refused(&mut relay).await, "it is tried again");
+    clock.advance(SignedDuration::from_secs(9));
+    assert_eq!(relay.publish_batch().await.unwrap(), 0, "it has waited for 10 s, and waits for 10 s more");
+    switch.refuse(None);
+    clock.advance(SignedDuration::from_secs(2));
+    assert_eq!(relay.publish_batch().await.unwrap(), 1);
+    assert_eq!(hear(&bus).await, [1]);
+    assert_eq!(unpublished(&database).await, 0);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_relay_goes_on_at_once_after_a_refusal_and_stops_with_it_in_the_outbox() {
+    let testbed = Testbed::new();
+    let (database, bus) = (testbed.database("room.db").await, testbed.bus("bus.db").await);
+    let switch = Arc::new(Switch::default());
+    switch.to(Some(&bus));
+    let sent = events("room", 300);
+    switch.refuse(Some(sent[0].id));
+    commit(&database, &sent).await;
+    let wiring = wiring(&(switch.clone() as SharedBus));
+    start("room", database.clone(), &wiring);
+    eventually("the others are marked", async || unpublished(&database).await == 1).await;
+    wiring.background.drain(Duration::from_secs(20)).await;
+    assert_eq!(unpublished(&database).await, 1, "it stays for whoever starts next");
+    assert_eq!(hear(&bus).await.len(), 299);
+}
+
+#[tokio::test]
+async fn a_bus_that_does_not_answer_does_not_keep_a_process_that_stops() {
+    let testbed = Testbed::new();
+    let database = testbed.database("room.db").await;
+    commit(&database, &events("room", 5)).await;
+    let switch = Arc::new(Switch { hangs: true, ..Switch::default() });
+    let (relay, stop) = (relay(&database, &(switch.clone() as SharedBus), &Clock::system()), CancellationToken::new());
+    let running = tokio::spawn(Relay { flush: Duration::from_millis(20), ..relay }.run(stop.clone()));
+    eventually("a batch is under way", async || switch.failures.load(Ordering::SeqCst) > 0).await;
+    stop.cancel();
+    tokio::time::timeout(Duration::from_secs(10), running).await.expect("it ends").unwrap();
+    assert_eq!(unpublished(&database).await, 5);
+}
+
 /// A bus that can be taken away and replaced by another one.
 #[derive(Default)]
 struct Switch {
     bus: Mutex<Option<SharedBus>>,
     failures: AtomicU32,
+    /// It takes every event but this one.
+    refuses: Mutex<Option<Uuid>>,
+    /// What is published is never answered.
+    hangs: bool,
     /// What is published takes that long, by that clock, and another relay looks what there is for it in the meantime.
     slow: Option<(Database, Clock, SignedDuration)>,
 }
@@ -258,6 +323,10 @@ struct Switch {
 impl Switch {
     fn to(&self, bus: Option<&SharedBus>) {
         *self.bus.lock().unwrap() = bus.cloned();
+    }
+
+    fn refuse(&self, event: Option<Uuid>) {
+        *self.refuses.lock().unwrap() = event;
     }
 
     fn beside_another(database: &Database, bus: &SharedBus, clock: &Clock, takes: SignedDuration) -> SharedBus {
@@ -283,6 +352,14 @@ impl Bus for Switch {
     }
 
     async fn publish(&self, events: &[Event]) -> Result<Vec<Position>, BusError> {
+        if self.hangs {
+            self.failures.fetch_add(1, Ordering::SeqCst);
+            std::future::pending::<()>().await;
+        }
+        let refused = self.refuses.lock().unwrap().filter(|id| events.iter().any(|event| event.id == *id));
+        if let Some(id) = refused {
+            return Err(BusError::new("publish", "it is too large").refusing(vec![id]));
+        }
         if let Some((database, clock, takes)) = &self.slow {
             clock.advance(*takes);
             relay(database, &self.bus()?, clock).publish_batch().await.unwrap();

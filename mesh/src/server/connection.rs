@@ -1,12 +1,13 @@
 //! A connection that nobody uses does not stay.
 //!
 //! HTTP/2's own keep-alive tells whether a peer is alive, and not whether they want anything. A peer who says nothing, or who leaves a
-//! connection open for days, costs memory and a file descriptor, has a place that others could use, and holds up a stop.
+//! connection open for days, costs memory and a file descriptor, has a place that others could use, and holds up a stop. Who has not
+//! made a call that was accepted has the least claim to that place: connecting takes no token.
 
 use std::{
     io,
     pin::Pin,
-    sync::{Arc, Mutex, PoisonError},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
     task::{Context, Poll, ready},
     time::Duration,
 };
@@ -31,15 +32,22 @@ const PREFACE_BYTES: usize = 24;
 pub(super) struct Patience {
     /// Until it has said what every client says first.
     pub preface: Duration,
-    /// Between two calls.
+    /// Between two calls, before one was accepted.
+    pub stranger: Duration,
+    /// Between two calls afterwards.
     pub idle: Duration,
     /// The same once the server is stopping: the last answer's way to the peer.
     pub closing: Duration,
 }
 
 impl Patience {
-    pub const DEFAULT: Self =
-        Self { preface: Duration::from_secs(5), idle: Duration::from_secs(300), closing: Duration::from_millis(500) };
+    pub const DEFAULT: Self = Self {
+        preface: Duration::from_secs(5),
+        // A probe or a balancer that keeps its connection asks more often.
+        stranger: Duration::from_secs(30),
+        idle: Duration::from_secs(300),
+        closing: Duration::from_millis(500),
+    };
 }
 
 /// Whether a connection is used. Each of its requests carries this in its extensions.
@@ -51,24 +59,41 @@ struct State {
     calls: usize,
     /// When the last call ended, if none is in hand.
     idle_since: Instant,
+    /// Whether a call has been accepted.
+    is_known: bool,
 }
 
 impl Usage {
-    fn new() -> Self {
-        Self(Arc::new(Mutex::new(State { calls: 0, idle_since: Instant::now() })))
+    /// Of a connection that has just been made.
+    pub fn new() -> Self {
+        Self(Arc::new(Mutex::new(State { calls: 0, idle_since: Instant::now(), is_known: false })))
     }
 
     /// A call in hand, until it is dropped.
     pub fn begin(&self) -> InUse {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).calls += 1;
+        self.state().calls += 1;
         InUse(self.clone())
+    }
+
+    /// A call has shown by its token that its caller may use this server.
+    pub fn accepted(&self) {
+        self.state().is_known = true;
+    }
+
+    /// How long the connection is kept between two calls.
+    pub fn kept(&self, patience: &Patience) -> Duration {
+        if self.state().is_known { patience.idle } else { patience.stranger }
     }
 
     /// When nobody has used the connection for so long; from now on, if it is used.
     fn idle_at(&self, patience: Duration) -> Instant {
-        let state = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let state = self.state();
         let since = if state.calls > 0 { Instant::now() } else { state.idle_since };
         since + patience
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -84,7 +109,7 @@ impl InUse {
 
 impl Drop for InUse {
     fn drop(&mut self) {
-        let mut state = self.0.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut state = self.0.state();
         state.calls -= 1;
         state.idle_since = Instant::now();
     }
@@ -127,7 +152,7 @@ impl<S> Connection<S> {
             let patience = match &self.stopping {
                 None => self.patience.closing,
                 Some(_) if self.preface_left > 0 => return Poll::Ready(()),
-                Some(_) => self.patience.idle,
+                Some(_) => self.usage.kept(&self.patience),
             };
             let idle_at = self.usage.idle_at(patience);
             if idle_at <= Instant::now() {
@@ -219,6 +244,7 @@ mod tests {
 
     const SHORT: Duration = Duration::from_millis(20);
     const LONG: Duration = Duration::from_secs(60);
+    const PATIENT: Patience = Patience { preface: LONG, stranger: LONG, idle: LONG, closing: LONG };
 
     fn connection(patience: Patience) -> (DuplexStream, Connection<DuplexStream>, CancellationToken) {
         let (peer, stream) = duplex(64);
@@ -233,7 +259,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_peer_who_says_nothing_is_not_waited_for() {
-        let (mut peer, mut connection, _stopping) = connection(Patience { preface: SHORT, idle: LONG, closing: LONG });
+        let (mut peer, mut connection, _stopping) = connection(Patience { preface: SHORT, ..PATIENT });
         peer.write_all(b"PRI").await.unwrap();
         connection.read_exact(&mut [0; 3]).await.unwrap();
         assert!(ends(&mut connection).await);
@@ -241,17 +267,35 @@ mod tests {
 
     #[tokio::test]
     async fn a_peer_who_takes_nothing_is_not_waited_for_either() {
-        let (_peer, mut connection, _stopping) = connection(Patience { preface: SHORT, idle: LONG, closing: LONG });
+        let (_peer, mut connection, _stopping) = connection(Patience { preface: SHORT, ..PATIENT });
         let written = timeout(Duration::from_secs(10), connection.write_all(&[0; 65])).await.unwrap();
         assert_eq!(written.unwrap_err().kind(), io::ErrorKind::TimedOut);
     }
 
-    #[tokio::test]
-    async fn a_connection_stays_while_it_is_used_and_not_much_longer() {
-        let (mut peer, mut connection, _stopping) = connection(Patience { preface: LONG, idle: SHORT, closing: LONG });
+    /// Says what every client says first, and time passes until the connection looks at itself.
+    async fn says_hello(peer: &mut DuplexStream, connection: &mut Connection<DuplexStream>) {
         peer.write_all(&[0; PREFACE_BYTES]).await.unwrap();
         connection.read_exact(&mut [0; PREFACE_BYTES]).await.unwrap();
         connection.look.as_mut().reset(Instant::now());
+    }
+
+    #[tokio::test]
+    async fn a_peer_whom_nobody_knows_gives_up_its_place_soon_and_one_who_was_let_in_does_not() {
+        let (mut peer, mut connection, _stopping) = connection(Patience { stranger: SHORT, ..PATIENT });
+        says_hello(&mut peer, &mut connection).await;
+        drop(connection.connect_info().begin());
+        assert!(ends(&mut connection).await, "what it asked for was not granted");
+
+        let (mut peer, mut connection, _stopping) = self::connection(Patience { stranger: SHORT, ..PATIENT });
+        says_hello(&mut peer, &mut connection).await;
+        connection.connect_info().accepted();
+        assert!(timeout(SHORT * 5, connection.read(&mut [0])).await.is_err(), "it is known");
+    }
+
+    #[tokio::test]
+    async fn a_connection_stays_while_it_is_used_and_not_much_longer() {
+        let (mut peer, mut connection, _stopping) = connection(Patience { stranger: SHORT, idle: SHORT, ..PATIENT });
+        says_hello(&mut peer, &mut connection).await;
         let in_use = connection.connect_info().begin();
         assert!(timeout(SHORT * 5, connection.read(&mut [0])).await.is_err(), "it is used");
         drop(in_use);
@@ -260,7 +304,7 @@ mod tests {
 
     #[tokio::test]
     async fn an_unused_connection_ends_when_the_server_stops() {
-        let (_peer, mut connection, stopping) = connection(Patience { preface: LONG, idle: LONG, closing: SHORT });
+        let (_peer, mut connection, stopping) = connection(Patience { closing: SHORT, ..PATIENT });
         let in_use = connection.connect_info().begin();
         stopping.cancel();
         assert!(timeout(SHORT * 5, connection.read(&mut [0])).await.is_err(), "it is used");

@@ -5,6 +5,7 @@ use tokio::time::sleep;
 
 use super::{
     body::cut,
+    connection::Usage,
     layer::{Around, Call, Reply, Rest, refuse},
 };
 use crate::{auth::verify::Verifier, call::Caller};
@@ -19,6 +20,9 @@ impl Around for Identity {
             Ok(identity) => identity,
             Err(refusal) => return refuse(refusal),
         };
+        if let Some(usage) = call.request.extensions().get::<Usage>() {
+            usage.accepted();
+        }
         // Taken out: no handler needs the token, and what does not have it cannot log it or pass it on.
         call.request.headers_mut().remove(AUTHORIZATION);
         let (streams, valid) = (call.method.streams, identity.valid_for());

@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 
 use jumak::house::{Hearing, Member};
-use mesh::bus::jetstream::{self, Permissions};
-use servers::{NatsOptions, NatsUser};
+use mesh::bus::jetstream::{self, Accounts, Permissions};
+use servers::NatsOptions;
 use toml::{Table, Value};
 
 use crate::databases::password;
@@ -38,17 +38,11 @@ impl Users {
 
     /// The users as the server takes them.
     pub fn options(&self) -> NatsOptions {
-        let user = |name: &str, password: &str, permissions| NatsUser {
-            name: name.to_owned(),
-            password: password.to_owned(),
-            permissions,
-        };
-        let operator = user(OPERATOR, &self.operator, None);
-        let contexts = self
-            .contexts
-            .iter()
-            .map(|(member, password)| user(member.name(), password, Some(permissions(*member).to_string())));
-        NatsOptions { users: std::iter::once(operator).chain(contexts).collect() }
+        let accounts =
+            self.contexts.iter().fold(Accounts::new(OPERATOR, &self.operator), |accounts, (member, password)| {
+                accounts.with(member.name(), password, permissions(*member))
+            });
+        NatsOptions { accounts: Some(accounts.to_string()) }
     }
 
     /// The section `bus` of the operator's configuration.

@@ -17,7 +17,7 @@ mod tests;
 pub use self::{
     database::Durability,
     mariadb::MariaDb,
-    nats::{Nats, NatsOptions, NatsUser, SavedNats},
+    nats::{Nats, NatsOptions, SavedNats},
     postgres::Postgres,
     process::{Server, free_port, spawn},
 };

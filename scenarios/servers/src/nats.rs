@@ -1,7 +1,6 @@
 //! nats-server with JetStream, every write synced to disk before it is acknowledged: what the cluster's servers do.
 
 use std::{
-    fmt::Write as _,
     fs, io,
     path::{Path, PathBuf},
 };
@@ -14,22 +13,11 @@ use crate::process::{Server, Start, free_port, program};
 /// Somebody else may take a port between our finding it free and the server's asking for it.
 const TRIES: u32 = 5;
 
-/// Who may connect, and what they may do. Nobody named: anybody, and everything.
-#[derive(Clone, Debug, Default)]
+/// Who may connect, and what they may do.
+#[derive(Clone, Default)]
 pub struct NatsOptions {
-    /// The users.
-    pub users: Vec<NatsUser>,
-}
-
-/// One user.
-#[derive(Clone, Debug)]
-pub struct NatsUser {
-    /// The name.
-    pub name: String,
-    /// The password.
-    pub password: String,
-    /// What it may do: the value of `permissions` in nats-server's configuration. None: everything.
-    pub permissions: Option<String>,
+    /// The value of `accounts` in nats-server's configuration, with the users' passwords. None: anybody may do everything.
+    pub accounts: Option<String>,
 }
 
 /// A nats-server on a port of its own. It is gone with its data when this is dropped.
@@ -132,20 +120,10 @@ fn data_in(folder: &Path) -> PathBuf {
 }
 
 fn configuration(options: &NatsOptions, port: u16, data: &Path) -> String {
-    let mut text = format!(
-        "listen: \"127.0.0.1:{port}\"\nserver_name: jumak\njetstream {{ store_dir: {data:?}, sync_interval: always }}\n"
-    );
-    if options.users.is_empty() {
-        return text;
-    }
-    text.push_str("authorization { users: [\n");
-    for NatsUser { name, password, permissions } in &options.users {
-        let permissions = permissions.as_ref().map_or_else(String::new, |what| format!(", permissions: {what}"));
-        // Writing into a text cannot fail.
-        let _ = writeln!(text, "  {{ user: {name:?}, password: {password:?}{permissions} }}");
-    }
-    text.push_str("] }\n");
-    text
+    let accounts = options.accounts.as_ref().map_or_else(String::new, |accounts| format!("accounts: {accounts}\n"));
+    format!(
+        "listen: \"127.0.0.1:{port}\"\nserver_name: jumak\njetstream {{ store_dir: {data:?}, sync_interval: always }}\n{accounts}"
+    )
 }
 
 /// Removes a folder that may not be there.

@@ -12,7 +12,10 @@ use async_nats::{ConnectOptions, Event, ServerError};
 use opentelemetry::KeyValue;
 use tokio::sync::{broadcast, watch};
 
-use super::link::{Link, Refusal, WAIT};
+use super::{
+    layout,
+    link::{Link, Refusal, WAIT},
+};
 use crate::{bus::BusError, config::BusConfig, telemetry::metrics};
 
 /// How often the broker is asked whether it is there. After two questions without an answer the connection is given up.
@@ -139,7 +142,7 @@ fn refusal(text: &str) -> Option<Refusal> {
     let what = text.trim_matches('\'').strip_prefix("Permissions Violation for ")?;
     let (_, quoted) = what.split_once('"')?;
     let (subject, _) = quoted.split_once('"')?;
-    Some(Refusal { subject: subject.to_owned(), publishing: what.starts_with("Publish") })
+    Some(Refusal { subject: layout::of_account(subject), publishing: what.starts_with("Publish") })
 }
 
 #[cfg(test)]
@@ -152,6 +155,8 @@ mod tests {
         assert_eq!((publishing.subject.as_str(), publishing.publishing), ("jumak.room.v1.x", true));
         let inbox = refusal("'Permissions Violation for Subscription to \"_INBOX.>\" using queue \"q\"'").unwrap();
         assert_eq!((inbox.subject.as_str(), inbox.publishing), ("_INBOX.>", false));
+        let request = refusal("Permissions Violation for Publish to \"$JS.JUMAK.API.STREAM.DELETE.X\"").unwrap();
+        assert_eq!(request.subject, "$JS.API.STREAM.DELETE.X", "as we called it");
         assert!(refusal("Maximum Connections Exceeded").is_none());
     }
 

@@ -27,9 +27,24 @@ pub(super) fn is_token(name: &str) -> bool {
     !name.is_empty() && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-' || byte == b'_')
 }
 
+/// What requests to JetStream begin with.
+pub(super) const API: &str = "$JS.API.";
+/// What the broker makes of that in a context's account, where they would be answered otherwise by a JetStream that is not enabled.
+pub(super) const API_IN_ACCOUNT: &str = "$JS.JUMAK.API.";
+
 /// The subject of a request to JetStream about something: what permissions are about.
 pub(super) fn api(operation: &str, about: &str) -> String {
-    format!("$JS.API.{operation}.{about}")
+    format!("{API}{operation}.{about}")
+}
+
+/// What the broker calls a subject in a context's account.
+pub(super) fn in_account(subject: &str) -> String {
+    subject.strip_prefix(API).map_or_else(|| subject.to_owned(), |request| format!("{API_IN_ACCOUNT}{request}"))
+}
+
+/// What a context calls what the broker calls so in its account.
+pub(super) fn of_account(subject: &str) -> String {
+    subject.strip_prefix(API_IN_ACCOUNT).map_or_else(|| subject.to_owned(), |request| format!("{API}{request}"))
 }
 
 /// Where a dead letter of `consumer` is replayed that came by `route`.

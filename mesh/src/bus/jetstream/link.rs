@@ -1,6 +1,7 @@
 //! The one connection of a process, and the rule that nobody waits on it for ever.
 
 use std::{
+    fmt,
     future::Future,
     sync::{
         Arc,
@@ -31,6 +32,13 @@ pub(super) struct Refusal {
     pub publishing: bool,
 }
 
+impl fmt::Display for Refusal {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let doing = if self.publishing { "publishing on" } else { "subscribing to" };
+        write!(f, "{doing} {}", self.subject)
+    }
+}
+
 /// Why something could not be done that the broker was not even asked for, or did not do.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum Failure {
@@ -42,7 +50,7 @@ pub(super) enum Failure {
     Silent,
     /// This user may not.
     #[error("the broker does not permit {0}")]
-    NotPermitted(String),
+    NotPermitted(Refusal),
 }
 
 /// A connection, and what is known about the other side. Cheap to clone.
@@ -119,7 +127,7 @@ impl Link {
         let outcome = tokio::select! {
             biased;
             outcome = timeout(WAIT, work) => outcome.unwrap_or_else(|_| Err(Failure::Silent.into())),
-            subject = refused => Err(Failure::NotPermitted(subject).into()),
+            refusal = refused => Err(Failure::NotPermitted(refusal).into()),
         };
         outcome.map_err(|cause| {
             self.failed();
@@ -149,13 +157,10 @@ impl Link {
 }
 
 /// Resolves when the broker refuses something that is ours, or our inbox, without which no answer arrives.
-async fn refused(mut refusals: broadcast::Receiver<Refusal>, is_ours: impl Fn(&str) -> bool) -> String {
+async fn refused(mut refusals: broadcast::Receiver<Refusal>, is_ours: impl Fn(&str) -> bool) -> Refusal {
     loop {
         match refusals.recv().await {
-            Ok(refusal) if refusal.publishing && is_ours(&refusal.subject) => {
-                return format!("publishing on {}", refusal.subject);
-            }
-            Ok(refusal) if !refusal.publishing => return format!("subscribing to {}", refusal.subject),
+            Ok(refusal) if !refusal.publishing || is_ours(&refusal.subject) => return refusal,
             Ok(_) | Err(broadcast::error::RecvError::Lagged(_)) => {}
             Err(broadcast::error::RecvError::Closed) => std::future::pending().await,
         }

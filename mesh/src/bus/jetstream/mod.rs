@@ -10,6 +10,7 @@
 //!
 //! No call waits longer than [`WAIT`] for the network, but for a fetch, which is told how long.
 
+mod accounts;
 mod connection;
 mod consumer;
 mod dead_letters;
@@ -23,11 +24,12 @@ mod publish;
 use async_trait::async_trait;
 use uuid::Uuid;
 
-use self::{link::Link, member::Member};
 pub use self::{
+    accounts::Accounts,
     link::WAIT,
     permissions::{Hearing, Permissions},
 };
+use self::{link::Link, member::Member};
 use super::{Bus, BusError, ConsumerSpec, DeadLetter, Position, Subscription};
 use crate::{config::BusConfig, db::assert_no_transaction, event::Event};
 

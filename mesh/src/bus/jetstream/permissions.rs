@@ -4,13 +4,11 @@
 //! A consumer goes by its context's name, so a permission can name it. A projection's goes by a name that is made with its database
 //! (ADR 15), and NATS's patterns are of whole parts: a projection may use any consumer but those that are other contexts' own.
 
-use std::fmt;
-
 use serde::Serialize;
 
 use super::{
     connection::inbox_prefix,
-    layout::{DEAD, DEAD_STREAM, STREAM, api},
+    layout::{self, DEAD, DEAD_STREAM, STREAM, api},
 };
 
 /// How a context hears.
@@ -22,7 +20,7 @@ pub enum Hearing {
     AsProjection,
 }
 
-/// A user's permissions. Shown as the value of `permissions` in nats-server's configuration, which takes JSON.
+/// A user's permissions, as [`Accounts`](super::Accounts) show them.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Permissions {
     publish: Subjects,
@@ -56,10 +54,16 @@ impl Permissions {
                 contexts.iter().filter(|other| **other != context).flat_map(|other| of_consumer(other)).collect()
             }
         };
+        let in_account = |subjects: Vec<String>| subjects.iter().map(|subject| layout::in_account(subject)).collect();
         Self {
-            publish: Subjects { allow, deny },
+            publish: Subjects { allow: in_account(allow), deny: in_account(deny) },
             subscribe: Subjects { allow: vec![format!("{}.>", inbox_prefix(context))], deny: Vec::new() },
         }
+    }
+
+    /// What may be published on, as it is called in the context's account.
+    pub(super) fn may_publish(&self) -> &[String] {
+        &self.publish.allow
     }
 }
 
@@ -71,22 +75,4 @@ fn of_consumer(consumer: &str) -> Vec<String> {
     subjects.push(format!("$JS.ACK.{STREAM}.{consumer}.>"));
     subjects.push(format!("{DEAD}.{consumer}.>"));
     subjects
-}
-
-impl fmt::Display for Permissions {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&serde_json::to_string_pretty(self).map_err(|_| fmt::Error)?)
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn what_the_manual_says_is_what_is_allowed() {
-        let manual = include_str!("../../../../docs/operations.md");
-        let room = Permissions::of_context("room", Hearing::Once, &["room", "payment"]).to_string();
-        assert!(manual.contains(&room), "docs/operations.md does not show {room}");
-    }
 }

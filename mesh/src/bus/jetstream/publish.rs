@@ -1,14 +1,17 @@
 //! Publishing: many events under way at once, each with an acknowledgement of its own.
 
 use async_nats::{
-    HeaderMap,
-    jetstream::{publish::PublishAck, response::Response, stream::RawMessageErrorKind},
+    HeaderMap, RequestError, RequestErrorKind,
+    jetstream::{self, ErrorCode, publish::PublishAck, response::Response, stream::RawMessageErrorKind},
 };
 use bytes::Bytes;
 use futures::future::try_join_all;
 use uuid::Uuid;
 
-use super::{Cause, envelope, layout, link::Link};
+use super::{
+    Cause, envelope, layout,
+    link::{Failure, Link},
+};
 use crate::{
     bus::{BusError, Position},
     event::Event,
@@ -21,25 +24,72 @@ pub(super) const IN_FLIGHT: usize = 256;
 pub(super) async fn publish(link: &Link, events: &[Event]) -> Result<Vec<Position>, BusError> {
     let mut positions = Vec::with_capacity(events.len());
     for chunk in events.chunks(IN_FLIGHT) {
-        link.make_ready().await?;
-        // They are sent in their order, and one connection keeps it.
-        let all = try_join_all(chunk.iter().map(|event| publish_one(link, event)));
-        let is_ours = |refused: &str| chunk.iter().any(|event| event.route == refused);
-        positions.extend(link.run_on("publish", is_ours, all).await?);
+        positions.extend(publish_at_once(link, chunk).await?);
     }
     Ok(positions)
+}
+
+async fn publish_at_once(link: &Link, events: &[Event]) -> Result<Vec<Position>, BusError> {
+    link.make_ready().await?;
+    // They are sent in their order, and one connection keeps it.
+    let all = try_join_all(events.iter().map(async |event| match publish_one(link, event).await {
+        // All that are refused are found at once; they would fail the batch one by one.
+        Err(cause) if is_of_the_event(&cause) => Ok(Err(cause)),
+        outcome => outcome.map(Ok),
+    }));
+    let is_ours = |refused: &str| events.iter().any(|event| event.route == refused);
+    let outcomes = link.run_on("publish", is_ours, all).await.map_err(|error| not_permitted(error, events))?;
+    let (mut positions, mut refused, mut why) = (Vec::with_capacity(events.len()), Vec::new(), None);
+    for (event, outcome) in events.iter().zip(outcomes) {
+        match outcome {
+            Ok(position) => positions.push(position),
+            Err(cause) => {
+                refused.push(event.id);
+                why.get_or_insert(cause);
+            }
+        }
+    }
+    match why {
+        Some(cause) => Err(BusError::new("publish", cause).refusing(refused)),
+        None => Ok(positions),
+    }
+}
+
+/// Which events are to blame for an error: those on the route that we may not publish on, if it says so.
+fn not_permitted(error: BusError, events: &[Event]) -> BusError {
+    let Some(Failure::NotPermitted(refusal)) = error.source.downcast_ref() else { return error };
+    let of_it = events.iter().filter(|event| refusal.publishing && event.route == refusal.subject);
+    let refused = of_it.map(|event| event.id).collect();
+    error.refusing(refused)
+}
+
+/// Why an event cannot be published, and others can.
+#[derive(Debug, thiserror::Error)]
+enum Unpublishable {
+    #[error("the event cannot be written as a message")]
+    Unwritable(#[source] Cause),
+    #[error("the broker takes {0} for a duplicate of what is gone")]
+    Duplicate(Uuid),
+}
+
+/// Whether the cause is this event, and not the state that the broker is in.
+fn is_of_the_event(cause: &Cause) -> bool {
+    let for_the_server = |error: &RequestError| error.kind() == RequestErrorKind::MaxPayloadExceeded;
+    let for_the_stream = |error: &jetstream::Error| error.error_code() == ErrorCode::STREAM_MESSAGE_EXCEEDS_MAXIMUM;
+    cause.is::<Unpublishable>()
+        || cause.downcast_ref().is_some_and(for_the_server)
+        || cause.downcast_ref().is_some_and(for_the_stream)
 }
 
 /// How often an event is published that the broker takes for a duplicate of what is gone.
 const MAX_COPIES: usize = 4;
 
 async fn publish_one(link: &Link, event: &Event) -> Result<Position, Cause> {
-    let id = event.id.to_string();
     let publish = async |message_id: &str| {
-        let headers = envelope::headers(&event.headers(), message_id)?;
+        let headers = envelope::headers(&event.headers(), message_id).map_err(Unpublishable::Unwritable)?;
         store(link, layout::STREAM, event.route.clone(), headers, event.data.clone().into()).await
     };
-    let mut message_id = id.clone();
+    let mut message_id = event.id.to_string();
     for _ in 0..MAX_COPIES {
         let ack = publish(&message_id).await?;
         if !ack.duplicate || is_at(link, ack.sequence, event.id).await? {
@@ -48,7 +98,7 @@ async fn publish_one(link: &Link, event: &Event) -> Result<Position, Cause> {
         // A purge leaves the memory of ids behind: what it passes over is gone. So may be the copy that was published then.
         message_id = format!("{message_id}-{}", ack.sequence);
     }
-    Err(format!("the broker takes {id} for a duplicate of what is gone").into())
+    Err(Unpublishable::Duplicate(event.id).into())
 }
 
 /// Whether the event of that id is at that place of the stream.

@@ -2,9 +2,11 @@
 
 mod catching_up;
 mod dead_letters;
+mod errands;
 mod loss;
 mod outages;
 mod permissions;
+mod refused;
 mod support;
 
 use std::sync::Arc;

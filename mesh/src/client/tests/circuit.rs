@@ -143,6 +143,28 @@ async fn callers_with_too_little_patience_do_not_open_the_circuit_for_the_others
 }
 
 #[tokio::test]
+async fn a_callee_that_was_left_no_time_for_its_work_does_not_open_the_circuit() {
+    let payment = Callee::that(Does::refuse(Reason::PaymentUnavailable)).in_process(opens_after(1));
+    make(&payment, within(Duration::from_millis(90))).await.expect_err("no time to ask the provider");
+    assert_eq!(payment.breaker_state(), BreakerState::Closed);
+    make(&payment, within(Duration::from_secs(10))).await.expect_err("it cannot serve");
+    assert_eq!(payment.breaker_state(), BreakerState::Open);
+}
+
+#[tokio::test]
+async fn a_probe_in_a_hurry_neither_closes_the_circuit_nor_keeps_it_from_the_next() {
+    let down = Does::Fail(Status::unavailable("down"));
+    let callee = Callee::that_first([down, Does::refuse(Reason::PaymentUnavailable)], Does::Answer);
+    let payment = callee.in_process(opens_after(1));
+    call(&payment).await.expect_err("down");
+    rest_is_over(&payment).await;
+    make(&payment, within(Duration::from_millis(90))).await.expect_err("no time to ask the provider");
+    assert_eq!(payment.breaker_state(), BreakerState::Open);
+    call(&payment).await.expect("the next probe is answered");
+    assert_eq!(payment.breaker_state(), BreakerState::Closed);
+}
+
+#[tokio::test]
 async fn callers_who_waited_their_fair_share_in_vain_do() {
     let payment = Callee::that(Does::Hang).in_process(Limits { timeout: Duration::from_millis(100), ..opens_after(1) });
     make(&payment, within(Duration::from_millis(80))).await.expect_err("too slow");

@@ -10,7 +10,11 @@ use tracing_subscriber::layer::SubscriberExt;
 use uuid::Uuid;
 
 use super::*;
-use crate::{auth::access::AccessTable, error::Reason};
+use crate::{
+    auth::access::AccessTable,
+    error::Reason,
+    server::connection::{Patience, Usage},
+};
 
 #[tokio::test]
 async fn a_call_reaches_its_handler_with_its_caller() {
@@ -35,6 +39,22 @@ async fn a_call_without_a_good_token_is_refused_before_its_request_is_read() {
     let answer = bench.send(request("Do", &elsewhere, framed(&message("x")))).await;
     assert_eq!(answer.refusal().reason, Reason::TokenInvalid);
     assert_eq!(answer.status.code(), Code::Unauthenticated);
+}
+
+#[tokio::test]
+async fn only_a_call_with_a_good_token_lets_its_connection_stay() {
+    let bench = bench();
+    let usage = Usage::new();
+    let on_it = |mut request: Request<Body>| {
+        request.extensions_mut().insert(usage.clone());
+        bench.send(request)
+    };
+    let mut nameless = bench.request("Do", "x");
+    nameless.headers_mut().remove("authorization");
+    assert_eq!(on_it(nameless).await.refusal().reason, Reason::TokenMissing);
+    assert_eq!(usage.kept(&Patience::DEFAULT), Patience::DEFAULT.stranger);
+    assert_eq!(on_it(bench.request("Do", "x")).await.text(), "x");
+    assert_eq!(usage.kept(&Patience::DEFAULT), Patience::DEFAULT.idle);
 }
 
 #[tokio::test]
