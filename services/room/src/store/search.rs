@@ -2,7 +2,8 @@
 
 use mesh::{Error, money::Money};
 use sea_orm::{
-    ColumnTrait, Condition, ConnectionTrait, EntityTrait, QueryFilter, QueryOrder, QuerySelect,
+    ColumnTrait, Condition, ConnectionTrait, DbBackend, EntityTrait, Order as SqlOrder, QueryFilter, QueryOrder,
+    QuerySelect, Select,
     sea_query::{Expr, ExprTrait, LikeExpr},
 };
 
@@ -17,41 +18,60 @@ const ESCAPE: char = '!';
 
 /// The next `limit` active rooms that suit, whatever is sold of them.
 pub async fn candidates(connection: &impl ConnectionTrait, query: &Query, limit: u64) -> Result<Vec<Room>, Error> {
-    let select = Entity::find().filter(suits(query)).limit(limit);
-    let select = match query.order {
+    select(query, connection.get_database_backend())
+        .limit(limit)
+        .all(connection)
+        .await?
+        .into_iter()
+        .map(Room::try_from)
+        .collect()
+}
+
+/// All rooms that suit, from where the last page ended, in their order.
+///
+/// An index has them in that order behind the time of their deletion, which none of them has. PostgreSQL does not see that what is asked
+/// to be absent is the same everywhere, and would read all rooms and sort them, unless that time is named in the order. MariaDB sees it, and
+/// sorts them if it is.
+pub(crate) fn select(query: &Query, backend: DbBackend) -> Select<Entity> {
+    let select = Entity::find().filter(suits(query));
+    let first = (backend == DbBackend::Postgres).then_some(Column::DeleteTime);
+    match query.order {
         Order::Price { after } => {
-            let keys = after.map(|(rate, id)| {
-                vec![
-                    (Column::Currency.eq(rate.code()), Column::Currency.gt(rate.code())),
-                    (Column::RateMinor.eq(rate.minor()), Column::RateMinor.gt(rate.minor())),
-                    (Column::Id.eq(id), Column::Id.gt(id)),
-                ]
+            let after = after.map(|(rate, id)| {
+                let last = [Expr::value(rate.code()), Expr::value(rate.minor()), Expr::value(id)];
+                Expr::tuple([Column::Currency, Column::RateMinor, Column::Id].map(Expr::col)).gt(Expr::tuple(last))
             });
-            select
-                .filter(beyond(keys))
+            ordered(select.filter(Condition::all().add_option(after)), first, SqlOrder::Asc)
                 .order_by_asc(Column::Currency)
                 .order_by_asc(Column::RateMinor)
                 .order_by_asc(Column::Id)
         }
         Order::Distance { from, after } => {
             let distance = || chord_squared_from(from);
-            let keys = after.map(|(chord_squared, id)| {
-                vec![
-                    (distance().eq(chord_squared), distance().gt(chord_squared)),
-                    (Column::Id.eq(id), Column::Id.gt(id)),
-                ]
+            let after = after.map(|(chord_squared, id)| {
+                Expr::tuple([distance(), Expr::col(Column::Id)])
+                    .gt(Expr::tuple([Expr::value(chord_squared), Expr::value(id)]))
             });
-            select.filter(beyond(keys)).order_by_asc(distance()).order_by_asc(Column::Id)
+            select.filter(Condition::all().add_option(after)).order_by_asc(distance()).order_by_asc(Column::Id)
         }
         Order::Rating { after } => {
-            // One direction for both, so that an index serves the order.
-            let keys = after.map(|(rating, id)| {
-                vec![(Column::Rating.eq(rating), Column::Rating.lt(rating)), (Column::Id.eq(id), Column::Id.lt(id))]
+            // One direction for all, so that an index serves the order.
+            let after = after.map(|(rating, id)| {
+                Expr::tuple([Column::Rating, Column::Id].map(Expr::col))
+                    .lt(Expr::tuple([Expr::value(rating), Expr::value(id)]))
             });
-            select.filter(beyond(keys)).order_by_desc(Column::Rating).order_by_desc(Column::Id)
+            ordered(select.filter(Condition::all().add_option(after)), first, SqlOrder::Desc)
+                .order_by_desc(Column::Rating)
+                .order_by_desc(Column::Id)
         }
-    };
-    select.all(connection).await?.into_iter().map(Room::try_from).collect()
+    }
+}
+
+fn ordered(select: Select<Entity>, by: Option<Column>, order: SqlOrder) -> Select<Entity> {
+    match by {
+        Some(column) => select.order_by(column, order),
+        None => select,
+    }
 }
 
 fn suits(query: &Query) -> Condition {
@@ -91,18 +111,6 @@ fn chord_squared_from(from: [f64; 3]) -> Expr {
     let [x, y, z] = from;
     let squared = |column: Column, at: f64| Expr::col(column).sub(at).mul(Expr::col(column).sub(at));
     squared(Column::X, x).add(squared(Column::Y, y)).add(squared(Column::Z, z))
-}
-
-/// The rows that come after one whose keys are these: each as "equal" and "beyond", the first key that differs decides.
-fn beyond(keys: Option<Vec<(Expr, Expr)>>) -> Condition {
-    let Some(keys) = keys else { return Condition::all() };
-    let mut any = Condition::any();
-    let mut equal_so_far = Condition::all();
-    for (equal, beyond) in keys {
-        any = any.add(equal_so_far.clone().add(beyond));
-        equal_so_far = equal_so_far.add(equal);
-    }
-    any
 }
 
 fn containing(text: &str) -> LikeExpr {

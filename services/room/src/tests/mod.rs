@@ -2,6 +2,7 @@
 
 mod calendar;
 mod ownership;
+mod plans;
 mod requests;
 mod rooms;
 mod search;
