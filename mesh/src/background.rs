@@ -81,7 +81,13 @@ impl Background {
         self.stage(Phase::Checkouts).tracker.spawn(task.with_current_context().in_current_span())
     }
 
-    /// Whether the process is stopping.
+    /// Says that the process is going to stop, and stops nothing yet: whoever only waits, for a change or for somebody else's
+    /// outcome, ends that soon. The calls in hand would wait for them otherwise.
+    pub fn announce(&self) {
+        self.stage(Phase::Checkouts).stop.cancel();
+    }
+
+    /// Whether the process is stopping, or is going to.
     pub fn is_draining(&self) -> bool {
         self.stage(Phase::Checkouts).stop.is_cancelled()
     }
@@ -152,6 +158,20 @@ mod tests {
         });
         background.drain(Duration::from_millis(10)).await;
         timeout(Duration::from_secs(10), gone).await.expect("it is dropped").expect_err("it never said anything");
+    }
+
+    #[tokio::test]
+    async fn an_announced_stop_is_known_and_stops_no_loop() {
+        let background = Background::new();
+        let (told, stop) = oneshot::channel();
+        background.run(Phase::Sweepers, "listening", |stop| async move {
+            told.send(stop.clone()).expect("somebody listens");
+            stop.cancelled().await;
+        });
+        background.announce();
+        assert!(background.is_draining());
+        assert!(!stop.await.expect("it runs").is_cancelled());
+        background.drain(Duration::from_secs(10)).await;
     }
 
     #[tokio::test]

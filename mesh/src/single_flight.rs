@@ -30,13 +30,14 @@ impl<K: Eq + Hash, T: Clone> SingleFlight<K, T> {
         Self::default()
     }
 
-    /// The work for `key` that is under way, or else what `begin` makes. Its log lines and its spans are those of whoever began it.
+    /// The work for `key` that is under way, or else what `begin` makes. Work that is over is not joined, even while there are others
+    /// who have yet to look at what came of it. Its log lines and its spans are those of whoever began it.
     pub fn join<F>(&self, key: K, begin: impl FnOnce() -> F) -> Flight<T>
     where
         F: Future<Output = T> + Send + 'static,
     {
         let mut flights = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(flight) = flights.get(&key).and_then(WeakShared::upgrade) {
+        if let Some(flight) = flights.get(&key).and_then(under_way) {
             return flight;
         }
         // Nobody waits for these any more.
@@ -47,6 +48,10 @@ impl<K: Eq + Hash, T: Clone> SingleFlight<K, T> {
         }
         flight
     }
+}
+
+fn under_way<T: Clone>(flight: &WeakShared<BoxFuture<'static, T>>) -> Option<Flight<T>> {
+    flight.upgrade().filter(|flight| flight.peek().is_none())
 }
 
 impl<K, T> Default for SingleFlight<K, T> {
@@ -107,6 +112,16 @@ mod tests {
         assert_eq!(join_all(flights).await, vec![1; 100]);
         work.let_go(1);
         assert_eq!(work.join("a").await, 2, "what is over is not kept");
+    }
+
+    #[tokio::test]
+    async fn what_is_over_is_not_joined_while_others_have_yet_to_look() {
+        let work = Work::new();
+        let (first, second) = (work.join("a"), work.join("a"));
+        work.let_go(2);
+        assert_eq!(first.await, 1);
+        assert_eq!(work.join("a").await, 2);
+        assert_eq!(second.await, 1);
     }
 
     #[tokio::test]

@@ -2,7 +2,8 @@
 //! up from again.
 //!
 //! A watch reads the database; a commit of this process wakes it, and for those of other processes it looks twice a second.
-//! Whoever waits for one change ([`until`]) does likewise, and looks more often in the beginning.
+//! Whoever waits for one change ([`until`]) does likewise, and looks more often in the beginning. All of them share one bound: the more
+//! there are, the longer each rests.
 
 use std::{panic::AssertUnwindSafe, time::Duration};
 
@@ -101,7 +102,8 @@ where
 
 /// Calls `look` at once and then after commits, until `is_enough` of what it finds or until `give_up`, and returns what it found last.
 ///
-/// Of another process' commit it learns by looking: after as long again as it has waited so far, twice a second at least.
+/// Of another process' commit it learns by looking: after as long again as it has waited so far, twice a second at least unless many
+/// watch.
 pub async fn until<T, Fut>(
     database: &Database,
     give_up: Instant,
@@ -120,7 +122,7 @@ where
         if is_enough(&found) || now >= give_up {
             return Ok(found);
         }
-        sleep_until(give_up.min(now + REST)).await;
+        sleep_until(give_up.min(now + rest(database.watchers()))).await;
         tokio::select! {
             _ = commits.changed() => {}
             () = sleep_until(give_up.min(now + (now - begun).min(POLL))) => {}
@@ -136,6 +138,9 @@ fn rest(watchers: usize) -> Duration {
 
 #[cfg(test)]
 mod tests {
+    use std::cell::Cell;
+
+    use futures::future::join_all;
     use servers::engine::FreshDatabase;
     use tokio_stream::StreamExt;
 
@@ -164,6 +169,31 @@ mod tests {
         let status = stream.next().await.unwrap().unwrap_err();
         assert_eq!(Refusal::from_status(&status).unwrap().reason, Reason::Internal);
         assert!(stream.next().await.is_none());
+    }
+
+    #[tokio::test]
+    async fn many_who_wait_for_one_change_do_not_look_at_every_commit() {
+        const WAITERS: u32 = 200;
+        let (_kept, database) = database().await;
+        let looks = Cell::new(0);
+        let wait = || {
+            let look = || async {
+                looks.set(looks.get() + 1);
+                Ok(())
+            };
+            until(&database, Instant::now() + REST_PER_WATCHER * WAITERS, look, |()| false)
+        };
+        let commits = async {
+            loop {
+                database.transact("wake", |_| async { Ok(()) }).await.unwrap();
+            }
+        };
+        tokio::select! {
+            waited = join_all((0..WAITERS).map(|_| wait())) => assert!(waited.iter().all(Result::is_ok)),
+            () = commits => {}
+        }
+        // At once, after half a rest, after a whole one, and in the end; the first one knows nothing of the others yet.
+        assert!(looks.get() <= WAITERS * 4, "{} looks", looks.get());
     }
 
     #[test]

@@ -254,11 +254,13 @@ impl Verifier {
             return Err(self.invalid("the token is from an issuer that is not trusted here").into());
         };
         let issued = issued.iat.as_f64().map(|at| at as u64);
-        let unknown = || Doubt::UnknownKey(UnknownKey { issuer: issuer.clone(), issued });
-        let keys = issuer.keys().ok_or_else(unknown)?;
-        let (key, validation) = keys.find(&kid).ok_or_else(unknown)?;
+        let known = issuer.known();
+        let found = known.keys.as_ref().and_then(|keys| Some((keys, keys.find(&kid)?)));
+        let Some((keys, (key, validation))) = found else {
+            return Err(Doubt::UnknownKey(UnknownKey { issuer: issuer.clone(), known, issued }));
+        };
         let identity = self.fetched(issuer, &self.claims(token, key, validation)?)?;
-        Ok((identity, Some(Fetched { issuer: issuer.clone(), keys })))
+        Ok((identity, Some(Fetched { issuer: issuer.clone(), keys: keys.clone() })))
     }
 
     /// The claims of `token`, if `key` signed them and they are what `validation` demands.

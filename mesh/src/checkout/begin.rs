@@ -10,7 +10,7 @@ use super::{
     payments::Seen,
     record::{Case, Cases, Scope, payment_name},
     settle::payment_unavailable,
-    waiting::is_pending,
+    waiting::Reply,
 };
 use crate::{
     call::{Actor, Caller},
@@ -50,16 +50,14 @@ impl<C: Cases> Checkout<C> {
             Claim::New => Ok(None),
             Claim::Answered(answer) => Ok(Some(answer)),
             Claim::Open { case, attempt } => {
-                let (this, caller, token) = (self.clone(), caller.clone(), token.map(str::to_owned));
-                let request = request.clone();
-                self.detached(async move {
+                let (this, joins, token) = (self.clone(), caller.clone(), token.map(str::to_owned));
+                let work = async move {
                     let (this, case) = (&this, case.as_str());
                     let join = |tx| async move { this.join(&tx, case, attempt).await };
                     let begun = this.0.database.transact("join", join).await?;
-                    this.go_on(begun, token.as_deref(), Some(&request), &caller).await
-                })
-                .await
-                .map(Some)
+                    Ok(this.go_on(begun, token.as_deref(), &joins).await)
+                };
+                self.detached(work, Some(request), caller).await.map(Some)
             }
         }
     }
@@ -67,7 +65,7 @@ impl<C: Cases> Checkout<C> {
     /// Takes the hold for `case` and, if it came with a payment method's token, pays for it: confirmed, or refused with the units
     /// back at once. Without a token the hold is the answer.
     ///
-    /// All of it runs in a task of its own: a caller who hangs up changes nothing (rule D).
+    /// All that changes anything runs in a task of its own: a caller who hangs up changes nothing (rule D).
     pub async fn create(
         &self,
         case: C::Case,
@@ -78,13 +76,13 @@ impl<C: Cases> Checkout<C> {
         if token.is_some() {
             self.check_circuit()?;
         }
-        let (this, caller) = (self.clone(), caller.clone());
-        self.detached(async move {
-            let begun = this.take_hold(&case, token.is_some(), request.as_ref(), &caller).await?;
+        let (this, books, sent) = (self.clone(), caller.clone(), request.clone());
+        let work = async move {
+            let begun = this.take_hold(&case, token.is_some(), sent.as_ref(), &books).await?;
             KillPoint::AfterHold.reached();
-            this.go_on(begun, token.as_deref(), request.as_ref(), &caller).await
-        })
-        .await
+            Ok(this.go_on(begun, token.as_deref(), &books).await)
+        };
+        self.detached(work, request.as_ref(), caller).await
     }
 
     /// Pays for a hold. Another token may be tried as long as the one before was declined.
@@ -100,23 +98,29 @@ impl<C: Cases> Checkout<C> {
             return Ok(answer);
         }
         self.check_circuit()?;
-        let (this, caller, name) = (self.clone(), caller.clone(), name.to_owned());
-        self.detached(async move {
-            let begun = this.open_attempt(&name, &scope, request.as_ref()).await?;
-            this.go_on(begun, Some(&token), request.as_ref(), &caller).await
-        })
-        .await
+        let (this, pays, name, sent) = (self.clone(), caller.clone(), name.to_owned(), request.clone());
+        let work = async move {
+            let begun = this.open_attempt(&name, &scope, sent.as_ref()).await?;
+            Ok(this.go_on(begun, Some(&token), &pays).await)
+        };
+        self.detached(work, request.as_ref(), caller).await
     }
 
+    /// The answer to `work`, which goes on without its caller. What is waited for after it does not: that wait changes nothing, and
+    /// would outlast the caller's place among the calls in flight, by which the number of waits is bounded.
     async fn detached(
         &self,
-        work: impl Future<Output = Result<Answer, Error>> + Send + 'static,
+        work: impl Future<Output = Result<Reply, Error>> + Send + 'static,
+        request: Option<&Request>,
+        caller: &Caller,
     ) -> Result<Answer, Error> {
-        self.0
-            .background
-            .detach(work)
-            .await
-            .map_err(|error| Error::Internal(format!("a checkout ended without an answer: {error}")))?
+        let ended = self.0.background.detach(work).await;
+        let Reply { answer, others } =
+            ended.map_err(|error| Error::Internal(format!("a checkout ended without an answer: {error}")))??;
+        match others {
+            Some(others) => Ok(self.outcome_of_others(&others, request, caller).await.unwrap_or(answer)),
+            None => Ok(answer),
+        }
     }
 
     /// With payment's circuit open no hold is taken.
@@ -270,36 +274,21 @@ impl<C: Cases> Checkout<C> {
             .with(C::WORD, &record.name)
     }
 
-    async fn go_on(
-        &self,
-        begun: Begun<C::Case>,
-        token: Option<&str>,
-        request: Option<&Request>,
-        caller: &Caller,
-    ) -> Result<Answer, Error> {
+    async fn go_on(&self, begun: Begun<C::Case>, token: Option<&str>, caller: &Caller) -> Reply {
         match (begun, token) {
-            (Begun::Replay(answer), _) => Ok(answer),
-            (Begun::Held(case), _) => Ok(Answer::Ok(self.0.cases.answer(&case))),
-            (Begun::Pays { case, others }, Some(token)) => {
-                let answer = self.pay_and_settle(&case, token, caller).await;
-                match others {
-                    Some(since) if is_pending(&answer) => {
-                        let outcome = self.outcome_of_others(case.record(), since, request, caller).await;
-                        Ok(outcome.unwrap_or(answer))
-                    }
-                    _ => Ok(answer),
-                }
-            }
+            (Begun::Replay(answer), _) => answer.into(),
+            (Begun::Held(case), _) => Answer::Ok(self.0.cases.answer(&case)).into(),
+            (Begun::Pays { case, others }, Some(token)) => self.pay_and_settle(&case, others, token, caller).await,
             // The fingerprint covers the payment method, so a request that waits for a payment has one.
             (Begun::Pays { case, .. }, None) => {
                 let attempt = case.record().standing.attempt;
-                Ok(self.answer(&case, attempt, &Seen::bare(Outcome::Unknown)))
+                self.answer(&case, attempt, &Seen::bare(Outcome::Unknown)).into()
             }
-            (Begun::Stands(case, attempt), _) => Ok(self.answer(&case, attempt, &Seen::bare(Outcome::Unknown))),
+            (Begun::Stands(case, attempt), _) => self.answer(&case, attempt, &Seen::bare(Outcome::Unknown)).into(),
         }
     }
 
-    async fn pay_and_settle(&self, case: &C::Case, token: &str, caller: &Caller) -> Answer {
+    async fn pay_and_settle(&self, case: &C::Case, others: Option<Timestamp>, token: &str, caller: &Caller) -> Reply {
         let record = case.record();
         let attempt = record.standing.attempt;
         let within = caller.remaining().saturating_sub(ANSWER_MARGIN).min(self.0.settings.payment_timeout);
@@ -321,10 +310,14 @@ impl<C: Cases> Checkout<C> {
                     error = &error as &dyn std::error::Error,
                     "an outcome was not written down"
                 );
-                return self.answer(case, attempt, &Seen::bare(Outcome::Unknown));
+                let answer = self.answer(case, attempt, &Seen::bare(Outcome::Unknown));
+                return Reply::of(answer, record, attempt, others);
             }
         };
         KillPoint::AfterSettle.reached();
-        self.answer(&settled, attempt, &seen)
+        let stands = settled.record();
+        // Whoever was counted later may have reached payment sooner.
+        let others = if stands.standing.calls > record.standing.calls { Some(stands.update_time) } else { others };
+        Reply::of(self.answer(&settled, attempt, &seen), record, attempt, others)
     }
 }

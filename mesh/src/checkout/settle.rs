@@ -182,7 +182,8 @@ impl<C: Cases> Checkout<C> {
             State::Confirmed | State::CancelRequested | State::Cancelled if paid => {
                 Answer::Ok(self.0.cases.answer(case))
             }
-            state if seen.outcome == Outcome::Declined => {
+            // Rule A: only a declined attempt has a successor, whose reason `reject_reason` may be by now.
+            state if seen.outcome == Outcome::Declined || attempt < record.standing.attempt => {
                 about(declined::<C>(record, state, seen.reason.as_deref().unwrap_or(DECLINED)))
             }
             _ if not_sent => about(seen.refusal.clone().unwrap_or_else(|| {
@@ -216,6 +217,8 @@ fn declined<C: Cases>(record: &Record, state: State, reason: &str) -> Refusal {
         .with("decline_reason", reason);
     if state == State::Pending {
         refusal.hint(format!("the hold stands until {}; pay with another method", record.hold_expire_time))
+    } else if record.confirm_time.is_some() {
+        refusal.hint(format!("nothing is charged to it; the {} was paid for by another method", C::WORD))
     } else {
         refusal.hint(format!("nothing is charged and the {} is given up; begin again with another method", C::WORD))
     }

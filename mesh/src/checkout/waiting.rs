@@ -23,20 +23,48 @@ use crate::{
     watch,
 };
 
+/// What a call has led to, and what it may still hear.
+pub(super) struct Reply {
+    /// What the caller is told otherwise.
+    pub answer: Answer,
+    /// Whose outcome would be a better answer.
+    pub others: Option<Others>,
+}
+
+/// A call of somebody else's for the same attempt.
+pub(super) struct Others {
+    name: String,
+    attempt: u32,
+    since: Timestamp,
+}
+
+impl From<Answer> for Reply {
+    fn from(answer: Answer) -> Self {
+        Self { answer, others: None }
+    }
+}
+
+impl Reply {
+    /// `answer` to a caller of that attempt, for which somebody else called payment at `since`, if anybody did.
+    pub(super) fn of(answer: Answer, record: &Record, attempt: u32, since: Option<Timestamp>) -> Self {
+        let others = since.filter(|_| is_pending(&answer));
+        Self { answer, others: others.map(|since| Others { name: record.name.clone(), attempt, since }) }
+    }
+}
+
 impl<C: Cases> Checkout<C> {
-    /// The answer that comes of the attempt that `record` stands at, for which somebody else called payment at `since`. None if that
-    /// stays unknown for as long as such a call is waited for, or for as long as this caller listens.
+    /// The answer that comes of what others have called for. None if that stays unknown for as long as such a call is waited for, or
+    /// for as long as this caller listens.
     pub(super) async fn outcome_of_others(
         &self,
-        record: &Record,
-        since: Timestamp,
+        others: &Others,
         request: Option<&Request>,
         caller: &Caller,
     ) -> Option<Answer> {
-        let waited = Duration::try_from(self.0.clock.now().duration_since(since)).unwrap_or_default();
+        let waited = Duration::try_from(self.0.clock.now().duration_since(others.since)).unwrap_or_default();
         let left = self.0.settings.payment_timeout.saturating_sub(waited);
         let within = left.min(caller.remaining().saturating_sub(ANSWER_MARGIN));
-        match self.outcome_within(within, record, request).await {
+        match self.outcome_within(within, others, request).await {
             Ok(answer) => Some(answer).filter(|answer| !is_pending(answer)),
             Err(error) => {
                 tracing::warn!(error = &error as &dyn std::error::Error, "an outcome cannot be waited for");
@@ -48,11 +76,11 @@ impl<C: Cases> Checkout<C> {
     async fn outcome_within(
         &self,
         within: Duration,
-        record: &Record,
+        others: &Others,
         request: Option<&Request>,
     ) -> Result<Answer, Error> {
-        let look = || self.answer_now(&record.name, record.standing.attempt);
-        // A drain awaits this task, and whoever asks again is answered elsewhere.
+        let look = || self.answer_now(&others.name, others.attempt);
+        // A stop waits for the calls in hand, and whoever asks again is answered elsewhere.
         let enough = |answer: &Answer| !is_pending(answer) || self.0.background.is_draining();
         let found = watch::until(&self.0.database, Instant::now() + within, look, enough).await?;
         let Some(request) = request else { return Ok(found) };
@@ -71,6 +99,6 @@ impl<C: Cases> Checkout<C> {
 }
 
 /// Whether the caller is told that the outcome is not known yet.
-pub(super) fn is_pending(answer: &Answer) -> bool {
+fn is_pending(answer: &Answer) -> bool {
     matches!(answer, Answer::Refused(refusal) if refusal.reason == Reason::PaymentPending)
 }

@@ -19,6 +19,9 @@ use crate::{
     store::{self, Learned},
 };
 
+/// How long a room may be asked about: half of the time that a caller has as a rule, so that it can be asked about once more.
+const ASKED_WITHIN: Duration = Duration::from_secs(DEFAULT_DEADLINE.as_secs() / 2);
+
 /// The rooms on offer.
 #[derive(Clone)]
 pub struct Rooms {
@@ -112,17 +115,32 @@ impl Rooms {
 
     /// A room that was not heard of: asked about once, however many want to know. A new room that many have waited for would else
     /// use up all the calls that its context is sent at a time.
+    ///
+    /// Nor may one call that went to a slow replica fail them all: whoever joined it asks once more, again together.
     async fn ask(&self, id: Uuid, caller: &Caller) -> Result<RoomOffer, Error> {
-        let answer = self.asking.join(id, || {
-            let (this, correlation_id) = (self.clone(), caller.correlation_id.clone());
-            // As a status, because a failure is everybody's, and logged once.
-            async move { this.find_out(id, correlation_id).await.map_err(Status::from) }
-        });
-        match timeout_at(caller.deadline, answer).await {
+        let asking = async {
+            match self.ask_together(id, caller).await {
+                (Err(status), false) if has_no_answer(&status) => self.ask_together(id, caller).await.0,
+                (answer, _) => answer,
+            }
+        };
+        match timeout_at(caller.deadline, asking).await {
             Ok(answer) => answer
                 .map_err(|status| Refusal::from_status(&status).map_or_else(|| status.clone().into(), Error::from)),
             Err(_) => Err(no_answer().into()),
         }
+    }
+
+    /// What comes of the question that is under way, or of one that is asked now; and whether this caller asked it.
+    async fn ask_together(&self, id: Uuid, caller: &Caller) -> (Result<RoomOffer, Status>, bool) {
+        let mut began = false;
+        let answer = self.asking.join(id, || {
+            began = true;
+            let (this, correlation_id) = (self.clone(), caller.correlation_id.clone());
+            // As a status, because a failure is everybody's, and logged once.
+            async move { this.find_out(id, correlation_id).await.map_err(Status::from) }
+        });
+        (answer.await, began)
     }
 
     /// Asks with a deadline of its own, because whoever began may be in more of a hurry than those who join.
@@ -132,7 +150,7 @@ impl Rooms {
             return Ok(room);
         }
         let request = GetRoomRequest { name: fields::name("rooms", id) };
-        let request = outgoing(request, correlation_id, Instant::now() + DEFAULT_DEADLINE);
+        let request = outgoing(request, correlation_id, Instant::now() + ASKED_WITHIN);
         let resource = match RoomServiceClient::new(self.room_context.clone()).get_room(request).await {
             Ok(room) => room.into_inner(),
             Err(status) => return Err(unknown_room(&status, id)),
@@ -151,6 +169,10 @@ fn unknown_room(status: &Status, id: Uuid) -> Error {
             no_answer().into()
         }
     }
+}
+
+fn has_no_answer(status: &Status) -> bool {
+    Refusal::from_status(status).is_some_and(|refusal| refusal.reason == Reason::UpstreamUnavailable)
 }
 
 fn no_answer() -> Refusal {

@@ -6,8 +6,9 @@
 //!
 //! Until an issuer has answered for the first time, its tokens are neither good nor bad. Their bearers are told so
 //! (`ISSUER_UNAVAILABLE`, try again), and not that their tokens were invalid, after which a client would log its user out. The same
-//! goes for a token whose key is missed while the issuer cannot be asked, because it rests or because too many wait already; unless
-//! the token was issued before the issuer last answered: then its key has been withdrawn, and no waiting brings it back.
+//! goes for a token whose key is missed while the issuer cannot be asked, because it rests or because too many wait already, and for one
+//! that is so new that its key may not be published yet; unless the token was issued well before the issuer was last asked: then its
+//! key has been withdrawn, and no waiting brings it back.
 
 mod fetch;
 mod keys;
@@ -25,7 +26,6 @@ use tokio::{
 
 pub(super) use self::keys::KeySet;
 use self::source::Source;
-use super::verify::LEEWAY_SECONDS;
 use crate::{
     background::Background,
     config::{AuthConfig, IssuerConfig},
@@ -79,6 +79,10 @@ impl Pace {
     const REST: Duration = Duration::from_secs(10);
     const TIMEOUT: Duration = Duration::from_secs(3);
 }
+
+/// How long a key may be missing where its issuer publishes it when tokens are signed with it already: what is published is often a
+/// cache, of a minute as a rule. Far more than clocks are apart.
+const PUBLISHED_WITHIN: Duration = Duration::from_secs(60);
 
 /// Calls that wait for a key at once. More of them are told to try again: nobody has shown who they are yet.
 const WAITING: usize = 64;
@@ -145,6 +149,28 @@ struct State {
     answered: Option<u64>,
 }
 
+/// What was known of an issuer at one moment.
+pub(super) struct Known {
+    /// The keys that it signs with; none as long as it has shown none.
+    pub keys: Option<Arc<KeySet>>,
+    /// Whether it cannot be asked.
+    unsure: bool,
+    /// When the last fetch began that succeeded, in seconds since 1970.
+    answered: Option<u64>,
+}
+
+impl Known {
+    /// Whether a key that is not among these is surely none of its own. Of a token that says when it was `issued`, in seconds since
+    /// 1970 by the issuer's clock, this is known when the issuer has shown its keys late enough after that; of one that does not, when
+    /// the issuer was `asked` and has answered.
+    pub fn is_all(&self, issued: Option<u64>, asked: bool) -> bool {
+        match (issued, self.answered) {
+            (Some(issued), Some(answered)) => issued.saturating_add(PUBLISHED_WITHIN.as_secs()) < answered,
+            _ => asked && !self.unsure,
+        }
+    }
+}
+
 impl Issuer {
     fn new(config: &IssuerConfig, pace: Pace) -> Result<Self, IssuerError> {
         let keys = if config.key_files.is_empty() { None } else { Some(Arc::new(from_files(config)?)) };
@@ -171,16 +197,11 @@ impl Issuer {
         self.state.borrow().keys.clone()
     }
 
-    /// Whether a key that is not known might be one of its own: it cannot be asked.
-    pub fn is_unsure(&self) -> bool {
+    /// All of it under one lock: a fetch that ends between two looks would make a key that has just come a withdrawn one.
+    pub fn known(&self) -> Known {
         let state = self.state.borrow();
-        state.failing || state.keys.is_none()
-    }
-
-    /// Whether the issuer has shown its keys since `issued`, in seconds since 1970 by its clock: a token of then whose key was not
-    /// among them is signed with none that it still has.
-    pub fn has_answered_since(&self, issued: u64) -> bool {
-        self.state.borrow().answered.is_some_and(|answered| issued.saturating_add(LEEWAY_SECONDS) < answered)
+        let unsure = state.failing || state.keys.is_none();
+        Known { keys: state.keys.clone(), unsure, answered: state.answered }
     }
 
     /// Waits for a fetch, if one may be made now: a key is not known. Not longer than a fetch takes. Tells whether all of the issuer's

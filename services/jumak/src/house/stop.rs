@@ -15,6 +15,9 @@ pub(super) async fn stop(house: House) -> anyhow::Result<()> {
     let House { front, databases, services, registry, background, drain_deadline } = house;
     let deadline = Instant::now() + drain_deadline;
 
+    // Whoever only waits for others must not hold up the calls in hand.
+    background.announce();
+
     // New calls: no connection is taken any more. Whom no other context here calls turns calls away and ends its streams, which would
     // hold the listener open for as long as their readers like.
     let is_called_here = |member: &Member| member.callers().any(|caller| services.contains_key(&caller));

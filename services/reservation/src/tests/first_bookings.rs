@@ -53,6 +53,14 @@ async fn asks(app: &App, caller: &Caller) -> Result<i32, Reason> {
     }
 }
 
+/// Opens the desk when all guests have come and one has asked.
+async fn let_through_when(desk: &FrontDesk, come: &AtomicUsize) {
+    while come.load(Ordering::SeqCst) < GUESTS || desk.asked() == 0 {
+        tokio::task::yield_now().await;
+    }
+    desk.let_through();
+}
+
 #[tokio::test]
 async fn a_hundred_first_bookings_at_once_ask_about_their_room_once_and_none_is_refused() {
     let house = House::with_units(1).await;
@@ -63,18 +71,30 @@ async fn a_hundred_first_bookings_at_once_ask_about_their_room_once_and_none_is_
         come.fetch_add(1, Ordering::SeqCst);
         app.create(wish(), None, None, Some("approve".to_owned()), None, &guest_named(&format!("guest{number}"))).await
     });
-    let letting_through = async {
-        while come.load(Ordering::SeqCst) < GUESTS || desk.asked() == 0 {
-            tokio::task::yield_now().await;
-        }
-        desk.let_through();
-    };
-    let (answers, ()) = tokio::join!(join_all(bookings), letting_through);
+    let (answers, ()) = tokio::join!(join_all(bookings), let_through_when(&desk, come));
     for answer in answers {
         assert_eq!(resource(answer.expect("a stay")).state().as_str_name(), "CONFIRMED");
     }
     assert_eq!(desk.asked(), 1);
     assert_eq!((house.taken().await, house.till.charges()), (vec![100, 100], 100));
+}
+
+#[tokio::test]
+async fn a_call_that_fails_fails_whoever_made_it_and_those_who_joined_it_ask_once_more() {
+    let house = House::with_units(1).await;
+    let desk = FrontDesk::closed(Ok(new_room()));
+    desk.fail_once();
+    let app = house.app(&desk);
+    let (app, come) = (&app, &AtomicUsize::new(0));
+    let guests = (0..GUESTS).map(|_| async move {
+        come.fetch_add(1, Ordering::SeqCst);
+        asks(app, &guest()).await
+    });
+    let (answers, ()) = tokio::join!(join_all(guests), let_through_when(&desk, come));
+    let (failed, told): (Vec<_>, Vec<_>) = answers.into_iter().partition(Result::is_err);
+    assert_eq!(failed, [Err(Reason::UpstreamUnavailable)]);
+    assert_eq!(told, vec![Ok(100); GUESTS - 1]);
+    assert_eq!(desk.asked(), 2);
 }
 
 #[tokio::test]

@@ -2,7 +2,7 @@
 
 use std::sync::{
     Arc, Mutex,
-    atomic::{AtomicU32, Ordering},
+    atomic::{AtomicBool, AtomicU32, Ordering},
 };
 
 use contracts::room::v1::{
@@ -12,7 +12,7 @@ use contracts::room::v1::{
     room_service_server::{RoomService, RoomServiceServer},
 };
 use mesh::{
-    Error, Refusal,
+    Error, Reason, Refusal,
     client::{ContextService, InProcess, Limits, TokenSource, Upstream, Upstreams},
 };
 use tokio::sync::Semaphore;
@@ -24,6 +24,8 @@ pub struct FrontDesk(Arc<Desk>);
 
 struct Desk {
     tells: Mutex<Result<Room, Refusal>>,
+    /// Whether it fails first.
+    fails: AtomicBool,
     asked: AtomicU32,
     open: Semaphore,
 }
@@ -31,7 +33,12 @@ struct Desk {
 impl FrontDesk {
     /// One that lets nobody through yet.
     pub fn closed(tells: Result<Room, Refusal>) -> Self {
-        Self(Arc::new(Desk { tells: Mutex::new(tells), asked: AtomicU32::new(0), open: Semaphore::new(0) }))
+        Self(Arc::new(Desk {
+            tells: Mutex::new(tells),
+            fails: AtomicBool::new(false),
+            asked: AtomicU32::new(0),
+            open: Semaphore::new(0),
+        }))
     }
 
     /// One that answers at once.
@@ -49,6 +56,11 @@ impl FrontDesk {
     /// Tells another thing from now on.
     pub fn tell(&self, tells: Result<Room, Refusal>) {
         *self.0.tells.lock().expect("lock") = tells;
+    }
+
+    /// Fails one call before it tells anything.
+    pub fn fail_once(&self) {
+        self.0.fails.store(true, Ordering::SeqCst);
     }
 
     /// How often it was asked.
@@ -85,6 +97,9 @@ impl RoomService for FrontDesk {
     async fn get_room(&self, _: Request<GetRoomRequest>) -> Reply<Room> {
         self.0.asked.fetch_add(1, Ordering::SeqCst);
         let _through = self.0.open.acquire().await.expect("never closed");
+        if self.0.fails.swap(false, Ordering::SeqCst) {
+            return Err(Refusal::new(Reason::Internal, "told to").into());
+        }
         let tells = self.0.tells.lock().expect("lock").clone();
         Ok(Response::new(tells?))
     }

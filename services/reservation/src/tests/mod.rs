@@ -1,5 +1,6 @@
 //! A house of one room with a till that does as it is told: the lifecycle on a real database, without payment behind it.
 
+mod attempts;
 mod first_bookings;
 mod front_desk;
 mod nights;

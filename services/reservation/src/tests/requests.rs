@@ -125,11 +125,58 @@ async fn rule_r_a_stop_waits_for_nobody_who_only_waits_for_others() {
         while house.till.asked() < 2 {
             tokio::task::yield_now().await;
         }
-        house.background.drain(Duration::from_secs(10)).await;
+        house.background.announce();
     };
     let (answer, ()) = tokio::join!(send(&house, &caller, "id-1", "a", Some("lost")), stop);
     assert_eq!(reason(answer), "PAYMENT_PENDING");
     assert!(begun.elapsed() < Duration::from_secs(2), "{:?}", begun.elapsed());
+}
+
+#[tokio::test]
+async fn rule_r_a_caller_who_hangs_up_waits_for_others_no_longer() {
+    let house = House::with_units(1).await;
+    assert_eq!(reason(send(&house, &guest(), "id-1", "a", Some("lost")).await), "PAYMENT_PENDING");
+    let caller = guest();
+    let mut call = Box::pin(send(&house, &caller, "id-1", "a", Some("lost")));
+    let waits = async {
+        while house.database.watchers() == 0 {
+            assert!(futures::poll!(&mut call).is_pending(), "it waits for the first one");
+            tokio::task::yield_now().await;
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(5), waits).await.expect("it waits");
+    drop(call);
+    assert_eq!(house.database.watchers(), 0);
+}
+
+#[tokio::test]
+async fn rule_r_whoever_was_counted_first_waits_for_others_too() {
+    let house = House::with_units(1).await;
+    let caller = guest();
+    // The first one is counted, and reaches payment when it is at work on the second one's call already.
+    let first = send(&house, &caller, "id-1", "a", Some("gate_lost"));
+    let second = async {
+        while house.till.asked() < 1 {
+            tokio::task::yield_now().await;
+        }
+        send(&house, &caller, "id-1", "a", Some("lost")).await
+    };
+    let settles = async {
+        while house.till.asked() < 2 {
+            tokio::task::yield_now().await;
+        }
+        house.till.open_gate();
+        let both_wait = async {
+            while house.database.watchers() < 2 {
+                tokio::task::yield_now().await;
+            }
+        };
+        tokio::time::timeout(Duration::from_secs(5), both_wait).await.expect("both wait");
+        let name = house.only().await.record.name;
+        house.hears(&name, 1, Outcome::Approved).await;
+    };
+    let (first, second, ()) = tokio::join!(first, second, settles);
+    assert_eq!(resource(first.expect("an answer")), resource(second.expect("an answer")));
 }
 
 #[tokio::test]

@@ -22,7 +22,8 @@ use mesh::{
 use tokio::sync::Semaphore;
 
 /// Tokens: `approve`, `decline`, `not_sent`, `lost` (no answer, nothing kept), `late` (no answer, but approved), `open` (no answer,
-/// and not decided), `action`, and `gate` (waits for [`Till::open_gate`], then approves).
+/// and not decided), `action`, and two that wait for
+/// [`Till::open_gate`]: `gate`, which then approves, and `gate_lost`, which then is `lost`.
 pub struct Till {
     payments: Mutex<HashMap<String, Outcome>>,
     /// How often money was taken, by payment.
@@ -132,6 +133,10 @@ impl Payments for Till {
                 self.keep(payment, Outcome::Unknown);
                 let _through = self.gate.acquire().await.expect("gate");
                 seen(self.keep(payment, Outcome::Approved))
+            }
+            "gate_lost" => {
+                let _through = self.gate.acquire().await.expect("gate");
+                seen(Outcome::Unknown)
             }
             other => panic!("no such token: {other}"),
         }

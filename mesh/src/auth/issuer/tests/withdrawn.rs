@@ -5,6 +5,9 @@ use super::*;
 /// Asked once, and then not for as long as the test lasts.
 const ONCE: Pace = Pace { rest: Duration::from_secs(600), ..PACE };
 
+/// How old a token is whose key has been published if it ever is.
+const OLD: u64 = 70;
+
 fn issued(issuer: &str, seconds_ago: u64) -> Value {
     let mut claims = claims(issuer);
     claims["iat"] = json!(get_current_timestamp() - seconds_ago);
@@ -12,25 +15,25 @@ fn issued(issuer: &str, seconds_ago: u64) -> Value {
 }
 
 #[tokio::test]
-async fn a_token_from_before_the_issuers_last_answer_is_invalid_even_while_the_issuer_rests() {
+async fn a_token_from_well_before_the_issuers_last_answer_is_invalid_even_while_the_issuer_rests() {
     let server = Server::with(&[SigningKey::generate().public().to_jwk()]).await;
     let world = unstarted(server.config(), ONCE);
     world.asked(1).await;
     let withdrawn = SigningKey::generate();
     for _ in 0..3 {
-        let refusal = world.whose(&signed(&issued(&server.name(), 60), &withdrawn)).await.unwrap_err();
+        let refusal = world.whose(&signed(&issued(&server.name(), OLD), &withdrawn)).await.unwrap_err();
         assert_eq!(refusal.reason, Reason::TokenInvalid, "{refusal}");
     }
     assert_eq!(server.fetches(), 1);
 }
 
 #[tokio::test]
-async fn a_token_from_after_the_issuers_last_answer_may_be_good() {
+async fn a_token_that_is_newer_than_what_the_issuer_last_showed_may_be_good() {
     let server = Server::with(&[SigningKey::generate().public().to_jwk()]).await;
     let world = unstarted(server.config(), ONCE);
     world.asked(1).await;
-    // The second one only seems to be older: clocks may be apart.
-    for seconds_ago in [0, 2] {
+    // What it showed may have been a minute old.
+    for seconds_ago in [0, 2, 50] {
         let refusal =
             world.whose(&signed(&issued(&server.name(), seconds_ago), &SigningKey::generate())).await.unwrap_err();
         assert_eq!(refusal.reason, Reason::IssuerUnavailable, "{refusal}");
@@ -46,7 +49,7 @@ async fn an_outage_does_not_make_a_withdrawn_key_any_better() {
     let mut state = world.issuer.state.subscribe();
     let down = state.wait_for(|state| state.failing);
     tokio::time::timeout(Duration::from_secs(10), down).await.expect("the outage is noticed").unwrap();
-    let refusal = world.whose(&signed(&issued(&server.name(), 60), &SigningKey::generate())).await.unwrap_err();
+    let refusal = world.whose(&signed(&issued(&server.name(), OLD), &SigningKey::generate())).await.unwrap_err();
     assert_eq!(refusal.reason, Reason::TokenInvalid, "{refusal}");
 }
 
@@ -56,6 +59,33 @@ async fn before_the_first_answer_no_token_is_too_old_to_be_good() {
     server.does(Does::Status(503));
     let world = unstarted(server.config(), ONCE);
     world.asked(1).await;
-    let refusal = world.whose(&signed(&issued(&server.name(), 60), &SigningKey::generate())).await.unwrap_err();
+    let refusal = world.whose(&signed(&issued(&server.name(), OLD), &SigningKey::generate())).await.unwrap_err();
     assert_eq!(refusal.reason, Reason::IssuerUnavailable, "{refusal}");
+}
+
+#[tokio::test]
+async fn a_key_that_is_published_later_than_it_signs_logs_nobody_out() {
+    let (old, new) = (SigningKey::generate(), SigningKey::generate());
+    let server = Server::with(&[old.public().to_jwk()]).await;
+    let world = world(server.config()).await;
+    let token = signed(&issued(&server.name(), 0), &new);
+    for fetches in 2..4 {
+        tokio::time::sleep_until(world.issuer.state.borrow().rested).await;
+        let refusal = world.whose(&token).await.unwrap_err();
+        assert_eq!((refusal.reason, server.fetches()), (Reason::IssuerUnavailable, fetches), "{refusal}");
+    }
+    server.serves(&[old.public().to_jwk(), new.public().to_jwk()]);
+    tokio::time::sleep_until(world.issuer.state.borrow().rested).await;
+    world.whose(&token).await.unwrap();
+}
+
+#[tokio::test]
+async fn a_token_from_the_future_is_not_waited_for() {
+    let server = Server::with(&[SigningKey::generate().public().to_jwk()]).await;
+    let world = world(server.config()).await;
+    tokio::time::sleep_until(world.issuer.state.borrow().rested).await;
+    let mut claims = claims(&server.name());
+    claims["iat"] = json!(get_current_timestamp() + 3_600);
+    let refusal = world.whose(&signed(&claims, &SigningKey::generate())).await.unwrap_err();
+    assert_eq!(refusal.reason, Reason::TokenInvalid, "{refusal}");
 }
