@@ -1,8 +1,9 @@
 //! The circuit breaker's rules, without a clock, a lock or a task: time and chance are passed in.
 //!
 //! It is the design of linkerd's failure accrual. Failures in a row open the circuit; while it is open nothing is sent; when its
-//! back-off is over **one** call goes through as a probe, which closes the circuit or doubles the back-off. A success in between
-//! starts the row anew, so a callee that answers now and then is merely slow, and the limits below deal with that.
+//! back-off is over **one** call goes through as a probe, which closes the circuit or doubles the back-off. A probe that tells
+//! nothing is followed by a short rest as well: otherwise callers in a hurry would be one probe after the other. A success in
+//! between starts the row anew, so a callee that answers now and then is merely slow, and the limits below deal with that.
 //!
 //! A row also grows when a call begins while too many others are in flight and none of them was answered for a while. A callee that
 //! has stopped answering is then noticed before the first timeout. One that is merely asked much at once is not: a crowd that
@@ -176,7 +177,7 @@ impl Breaker {
     fn leave(&mut self, pass: &Pass, now: Instant) {
         let was_hurried = now.saturating_duration_since(pass.begun) < self.patience;
         if was_hurried && self.silent_since.is_some_and(|since| pass.begun <= since) {
-            self.waiting -= 1;
+            self.waiting = self.waiting.saturating_sub(1);
             if self.is_crowd(self.in_flight) && !self.is_crowd(self.waiting) {
                 self.listen(now);
             }
@@ -207,8 +208,8 @@ impl Breaker {
             (State::Closed { .. }, Verdict::Failing) if pass.counted => {}
             (State::Closed { .. } | State::Probing { .. }, Verdict::Failing) => self.fail(now, chance),
             (State::Probing { .. }, Verdict::Healthy) => self.enter(State::Closed { failures: 0 }),
-            // The probe's caller went away: the next call is the probe.
-            (State::Probing { backoff }, Verdict::Inconclusive) => self.enter(State::Open { until: now, backoff }),
+            // The probe's caller went away, say. That is no reason for a longer rest, and none to be asked again at once.
+            (State::Probing { backoff }, Verdict::Inconclusive) => self.open(self.first_backoff, backoff, now, chance),
             (State::Closed { .. }, Verdict::Inconclusive) | (State::Open { .. }, _) => {}
         }
     }
@@ -223,8 +224,12 @@ impl Breaker {
             State::Probing { backoff } => backoff.saturating_mul(2).min(self.max_backoff),
             State::Open { .. } => return,
         };
-        // Half fixed, half by chance: the callee gets its rest, and its callers do not all come back at once.
-        self.enter(State::Open { until: now + backoff.mul_f64(0.5 + chance / 2.0), backoff });
+        self.open(backoff, backoff, now, chance);
+    }
+
+    /// Half of the rest is fixed, half by chance: the callee gets it, and its callers do not all come back at once.
+    fn open(&mut self, rest: Duration, backoff: Duration, now: Instant, chance: f64) {
+        self.enter(State::Open { until: now + rest.mul_f64(0.5 + chance / 2.0), backoff });
     }
 
     fn enter(&mut self, state: State) {

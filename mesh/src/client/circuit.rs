@@ -58,30 +58,37 @@ impl Circuit {
     }
 
     fn begin(&self, deadline: Instant) -> Result<UnderWay, Failure> {
-        let now = Instant::now();
-        match self.change(|breaker| breaker.begin(now, rand::random())) {
-            Ok(pass) => Ok(UnderWay { circuit: self.clone(), pass: Some(pass), begun: now, deadline }),
+        match self.change(None, |breaker, now| breaker.begin(now, rand::random()).map(|pass| (pass, now))) {
+            Ok((pass, begun)) => Ok(UnderWay { circuit: self.clone(), pass: Some(pass), begun, deadline }),
             Err(wait) => Err(Failure::circuit_open(&self.0.callee, wait)),
         }
     }
 
-    fn change<T>(&self, change: impl FnOnce(&mut Breaker) -> T) -> T {
+    fn end(&self, pass: Pass, verdict: Verdict) {
+        self.change(Some(verdict), |breaker, now| breaker.end(pass, verdict, now, rand::random()));
+    }
+
+    /// The clock is read under the lock, so that for the breaker time never goes back.
+    fn change<T>(&self, verdict: Option<Verdict>, change: impl FnOnce(&mut Breaker, Instant) -> T) -> T {
         let mut breaker = self.breaker();
         let before = breaker.state();
-        let result = change(&mut breaker);
+        let result = change(&mut breaker, Instant::now());
         let after = breaker.state();
         drop(breaker);
-        self.report(before, after);
+        self.report(before, after, verdict);
         result
     }
 
-    fn report(&self, before: BreakerState, after: BreakerState) {
+    fn report(&self, before: BreakerState, after: BreakerState, verdict: Option<Verdict>) {
         if before == after {
             return;
         }
         let callee = &*self.0.callee;
         match (before, after) {
             (BreakerState::Closed, BreakerState::Open) => tracing::warn!(callee, "the circuit opened"),
+            (_, BreakerState::Open) if verdict == Some(Verdict::Inconclusive) => {
+                tracing::info!(callee, "the circuit stays open: the probe told nothing");
+            }
             (_, BreakerState::Open) => tracing::info!(callee, "the circuit stays open: the probe failed"),
             (_, BreakerState::Probing) => tracing::info!(callee, "the circuit lets a probe through"),
             (_, BreakerState::Closed) => tracing::info!(callee, "the circuit closed"),
@@ -135,7 +142,7 @@ impl UnderWay {
 
     fn settle(&mut self, verdict: Verdict) {
         if let Some(pass) = self.pass.take() {
-            self.circuit.change(|breaker| breaker.end(pass, verdict, Instant::now(), rand::random()));
+            self.circuit.end(pass, verdict);
         }
     }
 }

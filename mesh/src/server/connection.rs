@@ -2,7 +2,8 @@
 //!
 //! HTTP/2's own keep-alive tells whether a peer is alive, and not whether they want anything. A peer who says nothing, or who leaves a
 //! connection open for days, costs memory and a file descriptor, has a place that others could use, and holds up a stop. Who has not
-//! made a call that was accepted has the least claim to that place: connecting takes no token.
+//! made a call that was accepted has the least claim to that place: connecting takes no token. That helps against the idle and the
+//! forgotten, and not against the hostile: a call without a token every now and then keeps a stranger's place as well.
 
 use std::{
     io,
@@ -43,7 +44,8 @@ pub(super) struct Patience {
 impl Patience {
     pub const DEFAULT: Self = Self {
         preface: Duration::from_secs(5),
-        // A probe or a balancer that keeps its connection asks more often.
+        // A probe or a balancer that keeps its connection asks more often. A context's own connections to one that it seldom calls
+        // do not, and are made again.
         stranger: Duration::from_secs(30),
         idle: Duration::from_secs(300),
         closing: Duration::from_millis(500),

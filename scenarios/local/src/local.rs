@@ -57,7 +57,7 @@ impl LocalMesh {
         let (logs, provider) = (folder.path().join("logs"), DataFolder::at(folder.path().join("provider")));
         // The other databases begin empty, and so have these: a charge that nobody knows of is a fault.
         for leftover in [&logs, &provider.path().to_owned()] {
-            remove(leftover)?;
+            unless_gone(leftover, fs::remove_dir_all(leftover))?;
         }
         fs::create_dir(&logs)?;
         provider.create()?;
@@ -199,6 +199,8 @@ impl LocalMesh {
 
     /// Stops every process in order, callers before callees, and then the servers.
     pub async fn stop(mut self) -> anyhow::Result<()> {
+        // First, because something may go wrong below.
+        forget_the_way(self.folder.path())?;
         for (_, mut replicas) in std::mem::take(&mut self.replicas).into_iter().rev() {
             for replica in replicas.iter().filter(|replica| replica.id().is_some()) {
                 replica.terminate()?;
@@ -210,18 +212,37 @@ impl LocalMesh {
                 }
             }
         }
-        // They lead nowhere any more.
-        fs::remove_file(self.config_file())?;
-        fs::remove_file(self.folder.path().join(LOCAL_MESH_POSTGRES))?;
         Ok(())
     }
 }
 
-fn remove(folder: &Path) -> anyhow::Result<()> {
-    match fs::remove_dir_all(folder) {
+/// Removes what leads to a mesh that is about to go: passwords, and addresses that will soon be somebody else's.
+fn forget_the_way(folder: &Path) -> anyhow::Result<()> {
+    for name in [OPERATORS, LOCAL_MESH_POSTGRES] {
+        let file = folder.join(name);
+        unless_gone(&file, fs::remove_file(&file))?;
+    }
+    Ok(())
+}
+
+fn unless_gone(path: &Path, removed: io::Result<()>) -> anyhow::Result<()> {
+    match removed {
         Err(error) if error.kind() != io::ErrorKind::NotFound => {
-            Err(error).with_context(|| format!("{} cannot be removed", folder.display()))
+            Err(error).with_context(|| format!("{} cannot be removed", path.display()))
         }
         _ => Ok(()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn whatever_of_the_way_to_a_mesh_is_still_there_is_forgotten() {
+        let folder = tempfile::tempdir().unwrap();
+        fs::write(folder.path().join(LOCAL_MESH_POSTGRES), "postgres://postgres:secret@127.0.0.1/postgres").unwrap();
+        forget_the_way(folder.path()).unwrap();
+        assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 0);
     }
 }

@@ -63,14 +63,19 @@ fn half_of_the_rest_is_left_to_chance() {
 }
 
 #[test]
-fn a_probe_that_tells_nothing_makes_the_next_call_the_probe_without_doubling() {
+fn a_probe_that_tells_nothing_is_followed_by_a_short_rest_and_doubles_nothing() {
     let (mut breaker, mut now) = (breaker(1, 100), Instant::now());
     run(&mut breaker, Verdict::Failing, now);
     now += BACKOFF;
-    run(&mut breaker, Verdict::Inconclusive, now);
-    assert_eq!((breaker.state(), breaker.refuses(now)), (BreakerState::Open, None));
     run(&mut breaker, Verdict::Failing, now);
-    assert_eq!(breaker.refuses(now), Some(2 * BACKOFF));
+    now += 2 * BACKOFF;
+    for _ in 0..3 {
+        run(&mut breaker, Verdict::Inconclusive, now);
+        assert_eq!((breaker.state(), breaker.refuses(now)), (BreakerState::Open, Some(BACKOFF)));
+        now += BACKOFF;
+    }
+    run(&mut breaker, Verdict::Failing, now);
+    assert_eq!(breaker.refuses(now), Some(4 * BACKOFF));
 }
 
 #[test]
@@ -142,6 +147,18 @@ fn callers_who_give_up_only_after_a_while_have_waited_in_vain_as_well() {
     }
     breaker.end(passes.remove(0), Verdict::Inconclusive, now, FULL);
     assert_eq!(breaker.begin(now, FULL).err(), Some(BACKOFF));
+}
+
+#[test]
+fn a_clock_that_goes_back_a_little_does_no_harm() {
+    let (mut breaker, now) = (breaker(3, 100), Instant::now());
+    let at = |seconds| now + Duration::from_secs(seconds);
+    let early = breaker.begin(at(10), FULL).expect("closed");
+    breaker.end(early, Verdict::Healthy, at(12), FULL);
+    let late = breaker.begin(at(11), FULL).expect("closed");
+    breaker.end(late, Verdict::Failing, at(11), FULL);
+    run(&mut breaker, Verdict::Healthy, at(13));
+    assert_eq!(breaker.state(), BreakerState::Closed);
 }
 
 #[test]

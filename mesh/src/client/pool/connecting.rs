@@ -2,8 +2,10 @@
 //!
 //! Each connection has one task for its whole life, so there is never more than one attempt at a time. After a failure it rests, twice
 //! as long each time up to a bound, and by chance a little less, so that a callee that comes back is not met by everybody at once.
-//! A connection that came up and went down again without having answered anything has failed too: a callee that closes at once what
-//! it accepts would otherwise be hammered. The task ends with the pool.
+//! A connection that came up and soon went down again without having answered anything has failed too: a callee that closes at once
+//! what it accepts would otherwise be hammered. One that ends later has not: servers close what nobody uses, ours what nobody has
+//! used yet after half a minute, and most of them at the same moment. It is made again at once, so that a first call after a quiet
+//! time finds it. The task ends with the pool.
 
 use std::{
     error::Error as StdError,
@@ -18,7 +20,7 @@ use http_body_util::Full;
 use hyper::client::conn::http2::{self, SendRequest};
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use opentelemetry::KeyValue;
-use tokio::time::{sleep, timeout};
+use tokio::time::{Instant, sleep, timeout};
 use tokio_rustls::rustls::ClientConfig;
 
 use super::{Pool, connection::Connection};
@@ -37,6 +39,9 @@ const KEEP_ALIVE_TIMEOUT: Duration = Duration::from_secs(5);
 /// Between two attempts. Short at most, because it is what a restarted callee waits for its callers.
 const FIRST_REST: Duration = Duration::from_millis(50);
 const MAX_REST: Duration = Duration::from_millis(500);
+
+/// A connection that was up for so long needs no rest after it: making one this often hammers nobody.
+const SETTLED: Duration = Duration::from_secs(1);
 
 /// How connections of a pool are made.
 pub(in crate::client) struct Dialer {
@@ -108,6 +113,7 @@ impl Task {
                         tracing::info!(callee = &*callee, %address, "connected again");
                     }
                     metrics().client_connections.add(1, &callee_label);
+                    let since = Instant::now();
                     let ended = driver.await;
                     metrics().client_connections.add(-1, &callee_label);
                     tracing::debug!(callee = &*callee, %address, ?ended, "a connection ended");
@@ -115,10 +121,11 @@ impl Task {
                     let Some(pool) = self.pool.upgrade() else { return };
                     pool.went_down();
                     let Some(answered) = self.down(why) else { return };
-                    if answered {
+                    let has_settled = since.elapsed() >= SETTLED;
+                    if answered || has_settled {
                         rests.succeeded();
                     }
-                    rests.failed()
+                    (!has_settled).then(|| rests.failed())
                 }
                 Err(error) => {
                     metrics().client_connect_failures.add(1, &callee_label);
@@ -129,10 +136,12 @@ impl Task {
                     if self.down(chain(&error)).is_none() {
                         return;
                     }
-                    rests.failed()
+                    Some(rests.failed())
                 }
             };
-            sleep(rest).await;
+            if let Some(rest) = rest {
+                sleep(rest).await;
+            }
             let Some(connection) = self.connection.upgrade() else { return };
             connection.connecting();
         }

@@ -65,7 +65,7 @@ async fn one_probe_goes_through_however_many_call_and_its_success_closes_the_cir
 }
 
 #[tokio::test]
-async fn a_probe_whose_caller_hangs_up_leaves_its_place_to_the_next_call() {
+async fn a_probe_whose_caller_hangs_up_leaves_its_place_to_another_call() {
     let callee = Callee::that_first([Does::Fail(Status::unavailable("down")), Does::Hang], Does::Answer);
     let payment = callee.in_process(opens_after(1));
     call(&payment).await.expect_err("down");
@@ -76,6 +76,7 @@ async fn a_probe_whose_caller_hangs_up_leaves_its_place_to_the_next_call() {
     probe.abort();
     assert!(probe.await.expect_err("aborted").is_cancelled());
 
+    rest_is_over(&payment).await;
     call(&payment).await.expect("the next probe is answered");
     assert_eq!(payment.breaker_state(), BreakerState::Closed);
 }
@@ -152,14 +153,17 @@ async fn a_callee_that_was_left_no_time_for_its_work_does_not_open_the_circuit()
 }
 
 #[tokio::test]
-async fn a_probe_in_a_hurry_neither_closes_the_circuit_nor_keeps_it_from_the_next() {
+async fn a_probe_in_a_hurry_neither_closes_the_circuit_nor_ends_the_callees_rest() {
     let down = Does::Fail(Status::unavailable("down"));
     let callee = Callee::that_first([down, Does::refuse(Reason::PaymentUnavailable)], Does::Answer);
-    let payment = callee.in_process(opens_after(1));
+    let rest = Duration::from_millis(400);
+    let payment = callee.in_process(Limits { breaker_backoff: rest, breaker_max_backoff: rest, ..opens_after(1) });
     call(&payment).await.expect_err("down");
     rest_is_over(&payment).await;
     make(&payment, within(Duration::from_millis(90))).await.expect_err("no time to ask the provider");
     assert_eq!(payment.breaker_state(), BreakerState::Open);
+    assert!(surely_not_sent(&call(&payment).await.expect_err("the callee rests")));
+    rest_is_over(&payment).await;
     call(&payment).await.expect("the next probe is answered");
     assert_eq!(payment.breaker_state(), BreakerState::Closed);
 }
@@ -172,12 +176,18 @@ async fn callers_who_waited_their_fair_share_in_vain_do() {
 }
 
 #[tokio::test]
-async fn calls_above_the_limit_are_shed_and_count_as_failures() {
+async fn calls_above_the_limit_are_shed_and_count_as_failures_once_nobody_was_answered_for_a_while() {
     let callee = Callee::that(Does::Hold);
-    let payment = callee.in_process(Limits { in_flight: 2, breaker_in_flight: 100, ..opens_after(3) });
+    let timeout = Duration::from_secs(10);
+    let payment = callee.in_process(Limits { in_flight: 2, breaker_in_flight: 2, timeout, ..opens_after(3) });
     let held = [spawn_call(&payment), spawn_call(&payment)];
     callee.has_seen(2).await;
+    for _ in 0..10 {
+        assert!(surely_not_sent(&call(&payment).await.expect_err("shed")));
+    }
 
+    // For so long a crowd may go without an answer.
+    tokio::time::sleep(timeout / 10).await;
     for _ in 0..3 {
         assert_eq!(payment.breaker_state(), BreakerState::Closed);
         let status = call(&payment).await.expect_err("shed");
@@ -191,6 +201,22 @@ async fn calls_above_the_limit_are_shed_and_count_as_failures() {
         call.await.expect("no panic").expect("what was let in is answered");
     }
     assert_eq!(callee.calls(), 2);
+}
+
+#[tokio::test]
+async fn callers_in_a_hurry_who_take_all_places_do_not_open_the_circuit() {
+    let timeout = Duration::from_secs(60);
+    let callee = Callee::that(Does::Hang);
+    let payment = callee.in_process(Limits { in_flight: 2, breaker_in_flight: 2, timeout, ..opens_after(3) });
+    let mut calls = JoinSet::new();
+    for _ in 0..20 {
+        let payment = payment.clone();
+        calls.spawn(async move { make(&payment, within(Duration::from_millis(50))).await.map(|_| ()) });
+    }
+    let outcomes = calls.join_all().await;
+    let shed = |outcome: &Result<(), Status>| outcome.as_ref().is_err_and(surely_not_sent);
+    assert!(outcomes.iter().filter(|outcome| shed(outcome)).count() >= 3, "{outcomes:?}");
+    assert_eq!(payment.breaker_state(), BreakerState::Closed);
 }
 
 #[tokio::test]

@@ -120,6 +120,25 @@ async fn a_callee_that_closes_whatever_it_accepts_does_not_end_the_circuits_rest
 }
 
 #[tokio::test]
+async fn a_connection_that_its_peer_closes_unused_after_a_while_is_made_again_at_once() {
+    let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
+    let payment =
+        upstream_at(listener.local_addr().expect("bound"), Limits { connections: 1, attempts: 1, ..as_configured() });
+    let first = spawn_call(&payment);
+    // Closed at once each time, until the rests in between are the longest.
+    for _ in 0..5 {
+        drop(listener.accept().await.expect("a connection"));
+    }
+    first.await.expect("no panic").expect_err("nobody answers");
+    let unused = listener.accept().await.expect("a connection");
+    tokio::time::sleep(Duration::from_millis(1_100)).await;
+    drop(unused);
+    // After another rest it would take 250 ms at least.
+    let again = tokio::time::timeout(Duration::from_millis(200), listener.accept()).await;
+    again.expect("at once").expect("a connection");
+}
+
+#[tokio::test]
 async fn calls_beyond_the_limit_are_shed_and_the_rest_is_answered() {
     let replica = Replica::that(Does::Hold);
     let payment = upstream_at(replica.address, Limits { in_flight: 4, ..limits() });

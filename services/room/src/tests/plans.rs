@@ -1,7 +1,7 @@
 //! How an engine carries out a search: rooms come from an index in their order, however many there are.
 
-use mesh::db::Engine;
-use sea_orm::{ConnectionTrait, DbErr, QuerySelect, QueryTrait, Statement, TransactionTrait};
+use mesh::{Error, db::Engine};
+use sea_orm::{ConnectionTrait, DbErr, QueryResult, QuerySelect, QueryTrait, Statement};
 
 use super::Inn;
 use crate::{
@@ -11,26 +11,27 @@ use crate::{
 
 /// What the engine says that it would do. PostgreSQL is not allowed to read the whole table, which is faster as long as there is nothing
 /// in it.
-async fn plan(inn: &Inn, order: Order) -> Result<String, DbErr> {
-    let connection = inn.database.read().begin().await?;
-    let backend = connection.get_database_backend();
-    let select = store::search::select(&Query { order, ..anything() }, backend).limit(51).build(backend);
-    let explain = match inn.database.engine() {
-        Engine::Sqlite => "EXPLAIN QUERY PLAN",
-        Engine::Postgres => {
-            connection.execute_unprepared("SET LOCAL enable_seqscan = off").await?;
-            "EXPLAIN"
-        }
-        Engine::MySql => "EXPLAIN",
-    };
-    let explain = Statement { sql: format!("{explain} {}", select.sql), ..select };
-    let rows = connection.query_all_raw(explain).await?;
-    let text = |row: &sea_orm::QueryResult| match inn.database.engine() {
+async fn plan(inn: &Inn, order: Order) -> Result<String, Error> {
+    let engine = inn.database.engine();
+    let text = |row: &QueryResult| match engine {
         Engine::Sqlite => row.try_get_by::<String, _>("detail"),
         Engine::Postgres => row.try_get_by_index(0),
         Engine::MySql => row.try_get_by("Extra"),
     };
-    rows.iter().map(text).collect()
+    let explained = inn.database.transact("plan", |tx| async move {
+        let backend = tx.get_database_backend();
+        let select = store::search::select(&Query { order, ..anything() }, backend).limit(51).build(backend);
+        let explain = match engine {
+            Engine::Sqlite => "EXPLAIN QUERY PLAN",
+            Engine::Postgres => {
+                tx.execute_unprepared("SET LOCAL enable_seqscan = off").await?;
+                "EXPLAIN"
+            }
+            Engine::MySql => "EXPLAIN",
+        };
+        Ok(tx.query_all_raw(Statement { sql: format!("{explain} {}", select.sql), ..select }).await?)
+    });
+    Ok(explained.await?.iter().map(text).collect::<Result<String, DbErr>>()?)
 }
 
 fn anything() -> Query {
