@@ -33,7 +33,7 @@ use crate::{
 /// Events that are handled in one transaction.
 const BATCH: usize = 100;
 /// How long a fetch waits when there is nothing. For so long a broker may go on delivering to one who asked and was killed.
-const FETCH_WAIT: Duration = Duration::from_secs(10);
+pub(crate) const FETCH_WAIT: Duration = Duration::from_secs(10);
 /// How often a consumer looks whether the stream has lost what it has handled.
 const LOOK: Duration = Duration::from_secs(30);
 /// How often an event may fail alone before it is put aside.
@@ -287,7 +287,7 @@ impl Consumer {
 
     async fn apply(&self, tx: &Tx, heard: &Heard, tally: &mut Tally) -> Result<(), Error> {
         let event = &heard.event;
-        if !inbox::is_new(tx, &self.name, event.id, self.clock.now()).await? {
+        if !inbox::is_new(tx, &self.name, event.key(), self.clock.now()).await? {
             tally.duplicates += 1;
             return Ok(());
         }
@@ -311,7 +311,7 @@ impl Consumer {
             Handled::Unknown => tally.unknown += 1,
         }
         if heard.deliveries > 1 {
-            inbox::settled(tx, &self.name, event.id).await?;
+            inbox::settled(tx, &self.name, event.key()).await?;
         }
         Ok(())
     }
@@ -338,8 +338,8 @@ impl Consumer {
         if !self.put_aside(member, heard.handle, &format!("failed {failures} times: {reason}")).await? {
             return Ok(());
         }
-        let id = heard.event.id;
-        let settled = self.database.transact("settled", |tx| async move { inbox::settled(&tx, &self.name, id).await });
+        let key = heard.event.key();
+        let settled = self.database.transact("settled", |tx| async move { inbox::settled(&tx, &self.name, key).await });
         if let Err(error) = settled.await {
             // Then a replay gets one try instead of several.
             tracing::warn!(error = &error as &dyn std::error::Error, "the failures of a dead letter are still counted");
@@ -362,7 +362,7 @@ impl Consumer {
     }
 
     async fn count_failure(&self, event: &Event) -> Result<u32, Error> {
-        self.database.transact("failure", |tx| async move { inbox::failed(&tx, &self.name, event.id).await }).await
+        self.database.transact("failure", |tx| async move { inbox::failed(&tx, &self.name, event.key()).await }).await
     }
 
     async fn pause<E>(&self, why: &E, outage: &mut Backoff, stop: &CancellationToken)

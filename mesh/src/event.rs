@@ -6,10 +6,13 @@ use uuid::Uuid;
 
 use crate::{call::Actor, clock::from_micros, trace};
 
+/// Bytes of a UUIDv7 that are its time.
+const TIME: usize = 6;
+
 /// Something that happened in one context and that any other may hear.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Event {
-    /// Unique; also the broker's de-duplication id.
+    /// Unique among its context's events; also the broker's de-duplication id. What tells it from all events is its [`key`](Self::key).
     pub id: Uuid,
     /// The message's full protobuf name, as in `jumak.reservation.v1.ReservationConfirmed`.
     pub kind: String,
@@ -81,6 +84,11 @@ impl Event {
             traceparent: trace::traceparent(),
             data: message.encode_to_vec(),
         }
+    }
+
+    /// What tells it from every other event: its id and where it is published.
+    pub fn key(&self) -> Uuid {
+        key(&self.route, self.id)
     }
 
     /// Whether the event is an `M`.
@@ -157,6 +165,17 @@ impl Event {
     }
 }
 
+/// The [`key`](Event::key) of the event of that id on that route. An id alone is no proof: whoever has heard an event can say something
+/// of their own under its id, but only on routes of their own.
+pub fn key(route: &str, id: Uuid) -> Uuid {
+    let mut key = Uuid::new_v5(&id, route.as_bytes()).into_bytes();
+    // An id begins with its time. So does its key, and what is stored by it is stored at the end. The other 74 bits are of the hash; who
+    // wants to meet them has only until the event is heard.
+    let time = &id.as_bytes()[..TIME];
+    key[..TIME].copy_from_slice(time);
+    Uuid::from_bytes(key)
+}
+
 /// The route of a context's event: `ReservationConfirmed` of the aggregate `reservation` is published on
 /// `jumak.reservation.v1.reservation.confirmed`.
 pub fn route(context: &str, aggregate: &str, message_name: &str) -> String {
@@ -208,6 +227,17 @@ mod tests {
         let sent = event();
         let read = Event::from_parts(&sent.route, &sent.headers(), sent.data.clone());
         assert_eq!(read.ok(), Some(sent));
+    }
+
+    #[test]
+    fn an_event_has_one_key_and_shares_it_with_no_event_of_another_context() {
+        let event = event();
+        let read = Event::from_parts(&event.route, &event.headers(), event.data.clone()).unwrap();
+        assert_eq!(read.key(), event.key());
+        let of_another = Event { route: route("room", "reservation", "ReservationConfirmed"), ..event.clone() };
+        assert_ne!(of_another.key(), event.key());
+        assert_ne!(Event { id: Uuid::now_v7(), ..event.clone() }.key(), event.key());
+        assert_eq!(event.key().as_bytes()[..TIME], event.id.as_bytes()[..TIME], "they are in the order of time");
     }
 
     #[test]

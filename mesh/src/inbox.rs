@@ -1,5 +1,5 @@
-//! What makes a consumer's effects happen once: the event's id is committed together with them. And how often an event has been
-//! failed at, which is committed without them.
+//! What makes a consumer's effects happen once: the event's [key](crate::event::Event::key) is committed together with them. And how
+//! often an event has been failed at, which is committed without them.
 
 use jiff::Timestamp;
 use sea_orm::{
@@ -20,11 +20,11 @@ use crate::{
 /// Rows that are forgotten in one transaction, give or take those of the same instant.
 const FORGET: u64 = 1_000;
 
-/// Notes that `consumer` handles the event in this transaction; false if it has handled it before.
-pub async fn is_new(tx: &Tx, consumer: &str, event_id: Uuid, now: Timestamp) -> Result<bool, Error> {
+/// Notes that `consumer` handles the event of that key in this transaction; false if it has handled it before.
+pub async fn is_new(tx: &Tx, consumer: &str, event: Uuid, now: Timestamp) -> Result<bool, Error> {
     let row = ActiveModel {
         consumer: Set(consumer.to_owned()),
-        event_id: Set(event_id),
+        event_id: Set(event),
         handle_time: Set(now.as_microsecond()),
     };
     Ok(tx.insert_new(row).await?)
@@ -51,25 +51,25 @@ pub async fn forget(tx: &Tx, before: Timestamp) -> Result<u64, Error> {
     Ok(deleted.rows_affected)
 }
 
-/// Notes that `consumer` failed at the event by the event's own fault, and tells how often it has by now.
-pub async fn failed(tx: &Tx, consumer: &str, event_id: Uuid) -> Result<u32, Error> {
-    let first = failure::ActiveModel { consumer: Set(consumer.to_owned()), event_id: Set(event_id), failures: Set(1) };
+/// Notes that `consumer` failed at the event of that key by the event's own fault, and tells how often it has by now.
+pub async fn failed(tx: &Tx, consumer: &str, event: Uuid) -> Result<u32, Error> {
+    let first = failure::ActiveModel { consumer: Set(consumer.to_owned()), event_id: Set(event), failures: Set(1) };
     if tx.insert_new(first).await? {
         return Ok(1);
     }
     failure::Entity::update_many()
         .col_expr(failure::Column::Failures, Expr::col(failure::Column::Failures).add(1))
         .filter(failure::Column::Consumer.eq(consumer))
-        .filter(failure::Column::EventId.eq(event_id))
+        .filter(failure::Column::EventId.eq(event))
         .exec(&**tx)
         .await?;
-    let row = failure::Entity::find_by_id((consumer.to_owned(), event_id)).one(&**tx).await?;
+    let row = failure::Entity::find_by_id((consumer.to_owned(), event)).one(&**tx).await?;
     Ok(row.map_or(1, |row| row.failures.unsigned_abs()))
 }
 
-/// Notes that `consumer` is done with an event that it had failed at: the next failure is its first.
-pub async fn settled(tx: &Tx, consumer: &str, event_id: Uuid) -> Result<(), Error> {
-    failure::Entity::delete_by_id((consumer.to_owned(), event_id)).exec(&**tx).await?;
+/// Notes that `consumer` is done with the event of that key, which it had failed at: the next failure is its first.
+pub async fn settled(tx: &Tx, consumer: &str, event: Uuid) -> Result<(), Error> {
+    failure::Entity::delete_by_id((consumer.to_owned(), event)).exec(&**tx).await?;
     Ok(())
 }
 

@@ -6,6 +6,7 @@
 //! it starts, after every failure of the bus, from time to time, and before it marks anything, so that marks are never about two
 //! streams at once. An event that the bus [refuses](refused) waits by itself, and the others go on without it.
 
+mod lag;
 mod loss;
 mod refused;
 
@@ -56,8 +57,8 @@ enum RelayError {
     Outbox(#[from] Error),
     #[error("the bus cannot be used")]
     Bus(#[from] BusError),
-    #[error("the bus refused {0} of the events")]
-    Refused(u64),
+    #[error("the bus refused all of {0} events")]
+    Refused(usize),
     #[error("the stream has lost what it had acknowledged")]
     Lost,
     #[error("of {published} published events {unmarked} are not marked: the claim had ended")]
@@ -74,6 +75,7 @@ pub fn start(context: &str, database: Database, wiring: &Wiring) {
         flush: FLUSH,
         has_begun: false,
         looked: None,
+        told: None,
     };
     wiring.background.run(Phase::Relays, format!("{context}-relay"), |stop| relay.run(stop));
 }
@@ -95,6 +97,8 @@ struct Relay {
     has_begun: bool,
     /// When the stream was last seen to hold what is marked as published; absent after a failure.
     looked: Option<Instant>,
+    /// When it was last told how far it is behind.
+    told: Option<Instant>,
 }
 
 /// Rows that are this relay's to publish.
@@ -102,12 +106,6 @@ struct Claim {
     rows: Vec<Model>,
     /// Until when, to the microsecond: also what tells this claim from any other.
     until: i64,
-}
-
-impl Claim {
-    fn ids(&self) -> Vec<Uuid> {
-        self.rows.iter().map(|row| row.id).collect()
-    }
 }
 
 impl Relay {
@@ -138,8 +136,10 @@ impl Relay {
                         }
                     }
                 }
-                // Each is put off, so that this does not go on for ever.
-                Err(RelayError::Refused(_)) => {}
+                // It has been said. What is refused is put off, but there may be as many behind it.
+                Err(RelayError::Refused(_)) => {
+                    pause(backoff.failed(), stop).await;
+                }
                 Err(error) => {
                     metrics().relay_failures.add(1, &self.labels);
                     tracing::warn!(error = &error as &dyn std::error::Error, "a batch was not published; trying again");
@@ -164,8 +164,10 @@ impl Relay {
         }
     }
 
-    /// Claims, publishes and marks one batch, and tells how many events it had.
+    /// Claims, publishes and marks one batch, and tells how many events it had, those included that were put off.
     async fn publish_batch(&mut self) -> Result<usize, RelayError> {
+        // First, so that it is told while the bus cannot be used.
+        self.tell_lag().await?;
         if !self.has_begun {
             // Most probably ours, of an earlier life. If another replica was at it, both publish, which is harmless.
             loss::end_claims(&self.database).await?;
@@ -174,33 +176,29 @@ impl Relay {
         if self.looked.is_none_or(|looked| looked.elapsed() > LOOK) {
             self.recover().await?;
         }
-        let mut claim = self.claim().await?;
-        self.record_lag(&claim);
+        let claim = self.claim().await?;
         if claim.rows.is_empty() {
             return Ok(0);
         }
-        let ids = claim.ids();
-        let events: Vec<Event> = claim.rows.drain(..).map(Event::from).collect();
-        let positions = match self.publish(&events).await {
+        let (claimed, until) = (claim.rows.len(), claim.until);
+        let mut events: Vec<Event> = claim.rows.into_iter().map(Event::from).collect();
+        let positions = match self.publish_what_is_taken(&mut events, until).await {
             Ok(positions) => positions,
-            Err(RelayError::Bus(error)) if events.iter().any(|event| error.refused.contains(&event.id)) => {
-                let refused = self.put_off(&events, &error, claim.until).await?;
-                // The others are the next batch, and what the bus has of them already is where it is.
-                self.free(&ids, claim.until).await?;
-                return Err(RelayError::Refused(refused));
-            }
             Err(error) => {
                 // Whatever failed, the stream may be another one when the bus comes back.
                 self.looked = None;
-                self.free(&ids, claim.until).await?;
+                self.free(&ids(&events), until).await?;
                 return Err(error);
             }
         };
+        if events.is_empty() {
+            return Err(RelayError::Refused(claimed));
+        }
         KillPoint::AfterPublish.reached();
-        let marked = self.mark(&ids, &positions, claim.until).await?;
+        let marked = self.mark(&ids(&events), &positions, until).await?;
         metrics().relay_published.add(marked, &self.labels);
         match (events.len() as u64).saturating_sub(marked) {
-            0 => Ok(events.len()),
+            0 => Ok(claimed),
             unmarked => Err(RelayError::Late { published: events.len(), unmarked }),
         }
     }
@@ -313,12 +311,10 @@ impl Relay {
             })
             .await
     }
+}
 
-    fn record_lag(&self, claim: &Claim) {
-        let now = self.clock.now().as_microsecond();
-        let waited = claim.rows.first().map_or(0, |row| (now - row.occur_time).max(0));
-        metrics().outbox_lag_seconds.record(waited as f64 / 1e6, &self.labels);
-    }
+fn ids(events: &[Event]) -> Vec<Uuid> {
+    events.iter().map(|event| event.id).collect()
 }
 
 #[cfg(test)]

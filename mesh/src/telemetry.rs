@@ -187,7 +187,7 @@ pub struct Metrics {
     pub bus_refusals: Counter<u64>,
     /// Times that the broker fell silent while a consumer waited, by `consumer`.
     pub bus_stalls: Counter<u64>,
-    /// How long the oldest event that no broker has yet has waited, by `context`.
+    /// How long the oldest event that is not published has waited, by `context`; also while it is put off.
     pub outbox_lag_seconds: Gauge<f64>,
     /// Events handled, by `context`.
     pub consumer_handled: Counter<u64>,

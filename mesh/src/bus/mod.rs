@@ -99,9 +99,9 @@ pub trait Bus: Send + Sync + 'static {
     /// those that the error names.
     async fn publish(&self, events: &[Event]) -> Result<Vec<Position>, BusError>;
 
-    /// Whether the event of that id is (still) at that position. A stream can lose what was stored last, or all of it, when a disk
-    /// or a cluster fails; and then other events come to be at those positions.
-    async fn holds(&self, position: Position, id: Uuid) -> Result<bool, BusError>;
+    /// Whether the event of that [key](Event::key) is (still) at that position. A stream can lose what was stored last, or all of it,
+    /// when a disk or a cluster fails; and then other events come to be at those positions.
+    async fn holds(&self, position: Position, event: Uuid) -> Result<bool, BusError>;
 
     /// Makes the consumer, or finds its place again.
     async fn subscribe(&self, spec: ConsumerSpec) -> Result<Box<dyn Subscription>, BusError>;

@@ -23,7 +23,7 @@ impl Consumer {
         let position = Position::try_from(newest.handle).unwrap_or(Position::MAX);
         let moved = Entity::update_many()
             .col_expr(Column::Position, Expr::value(position))
-            .col_expr(Column::EventId, Expr::value(newest.event.id))
+            .col_expr(Column::EventId, Expr::value(newest.event.key()))
             .filter(Column::Consumer.eq(&self.name))
             .filter(Column::Position.lt(position))
             .exec(&**tx)
@@ -33,7 +33,7 @@ impl Consumer {
             let first = ActiveModel {
                 consumer: Set(self.name.clone()),
                 position: Set(position),
-                event_id: Set(newest.event.id),
+                event_id: Set(newest.event.key()),
             };
             tx.insert_new(first).await?;
         }

@@ -1,6 +1,9 @@
 mod losses;
 
-use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
+use std::sync::{
+    Mutex,
+    atomic::{AtomicBool, AtomicU32, Ordering},
+};
 
 use async_trait::async_trait;
 use sea_orm::{ColumnTrait, ConnectionTrait, EntityTrait, PaginatorTrait, QueryFilter, RuntimeErr, sqlx};
@@ -142,6 +145,30 @@ async fn a_poison_event_is_put_aside_and_the_others_are_unharmed() {
     assert!(bus.dead_letters(10).await.unwrap().is_empty());
     wiring.background.drain(PACE.ack_wait).await;
     assert_eq!(failures(&database).await, 0);
+}
+
+#[tokio::test]
+async fn a_forged_id_hides_no_event_of_another_context() {
+    let testbed = Testbed::new();
+    let (database, bus) = (testbed.database("stay.db").await, testbed.bus("bus.db").await);
+    let (wiring, sent) = (wiring(&bus), events("payment", 3));
+    let forged: Vec<Event> = sent.iter().map(|sent| Event { id: sent.id, ..event("room", 1) }).collect();
+    bus.publish(&forged).await.unwrap();
+    let heard = Arc::new(Mutex::new(Vec::new()));
+    let policy = {
+        let heard = heard.clone();
+        move |event: &Event| {
+            heard.lock().unwrap().push(event.clone());
+            Ok(Handled::Done)
+        }
+    };
+    let hears = Hears { filters: vec!["jumak.>".to_owned()], ..hears(policy) };
+    start_at(PACE, "stay", database.clone(), hears, &wiring).await.unwrap();
+    eventually("the forged ones are settled", async || is_settled(&bus, "stay").await).await;
+    bus.publish(&sent).await.unwrap();
+    eventually("everything is settled", async || is_settled(&bus, "stay").await).await;
+    assert_eq!(*heard.lock().unwrap(), [forged, sent].concat());
+    wiring.background.drain(PACE.ack_wait).await;
 }
 
 #[tokio::test]
@@ -320,7 +347,7 @@ async fn the_inbox_forgets_what_was_handled_long_ago_and_nothing_else() {
         .transact("handle", |tx| async move {
             for at in [old, new] {
                 for event in events("room", 1_500) {
-                    assert!(inbox::is_new(&tx, "stay", event.id, at).await?);
+                    assert!(inbox::is_new(&tx, "stay", event.key(), at).await?);
                 }
             }
             Ok(())

@@ -13,6 +13,7 @@ use crate::{
     bus::{Bus, Position},
     db::Database,
     error::Error,
+    event::key,
     store::entity::outbox::{Column, Entity},
 };
 
@@ -22,15 +23,15 @@ const CHUNK: u64 = 1_000;
 /// Whether the newest event that is marked as published is where it was, and with it all before it.
 pub(super) async fn is_intact(database: &Database, bus: &dyn Bus) -> Result<bool, RelayError> {
     match newest(database, Position::MAX).await? {
-        Some((position, id)) => Ok(bus.holds(position, id).await?),
+        Some((position, event)) => Ok(bus.holds(position, event).await?),
         None => Ok(true),
     }
 }
 
 /// Makes unpublished again what the stream does not hold any more, and tells how many events that are.
 pub(super) async fn recover(database: &Database, bus: &dyn Bus) -> Result<u64, RelayError> {
-    let Some((position, id)) = newest(database, Position::MAX).await? else { return Ok(0) };
-    if bus.holds(position, id).await? {
+    let Some((position, event)) = newest(database, Position::MAX).await? else { return Ok(0) };
+    if bus.holds(position, event).await? {
         return Ok(0);
     }
     end_claims(database).await?;
@@ -54,25 +55,25 @@ async fn last_kept(database: &Database, bus: &dyn Bus, mut lost: Position) -> Re
     while lost - kept > 1 {
         let middle = kept + (lost - kept) / 2;
         match newest(database, middle).await? {
-            Some((position, id)) if position > kept && !bus.holds(position, id).await? => lost = position,
+            Some((position, event)) if position > kept && !bus.holds(position, event).await? => lost = position,
             _ => kept = middle,
         }
     }
     Ok(kept)
 }
 
-/// Our newest published event at or before `position`.
+/// Where our newest published event at or before `position` is, and its key.
 async fn newest(database: &Database, position: Position) -> Result<Option<(Position, Uuid)>, Error> {
-    let row = Entity::find()
+    let row: Option<(Position, Uuid, String)> = Entity::find()
         .select_only()
-        .columns([Column::StreamPosition, Column::Id])
+        .columns([Column::StreamPosition, Column::Id, Column::Route])
         .filter(Column::StreamPosition.lte(position))
         .order_by_desc(Column::StreamPosition)
         .limit(1)
         .into_tuple()
         .one(database.read())
         .await?;
-    Ok(row)
+    Ok(row.map(|(position, id, route)| (position, key(&route, id))))
 }
 
 /// Ends every claim: a relay that has just published to what is lost must not mark its batch any more, and one that died keeps nothing

@@ -1,7 +1,7 @@
 //! Events that the bus does not take, while it takes others: too large for it, or on a route on which we may not publish.
 //!
 //! They are committed, so they stay, and are tried again: somebody may raise a limit or grant a permission. Each waits by itself, as long
-//! as it has been waiting already, so that the others get on. Nothing counts on their order.
+//! as it has been waiting already, so that the others get on: those of its batch at once. Nothing counts on their order.
 
 use std::time::Duration;
 
@@ -10,9 +10,9 @@ use sea_orm::{
     sea_query::{CaseStatement, Expr},
 };
 
-use super::Relay;
+use super::{Relay, RelayError};
 use crate::{
-    bus::BusError,
+    bus::Position,
     error::Error,
     event::Event,
     store::entity::outbox::{Column, Entity},
@@ -24,20 +24,38 @@ const FIRST_WAIT: Duration = Duration::from_secs(1);
 const MAX_WAIT: Duration = Duration::from_secs(300);
 
 impl Relay {
-    /// Puts off those of the claimed `events` that `error` names, each until it is to be tried again, and tells how many there were.
-    pub(super) async fn put_off(&self, events: &[Event], error: &BusError, until: i64) -> Result<u64, Error> {
-        let now = self.clock.now().as_microsecond();
-        let refused: Vec<&Event> = events.iter().filter(|event| error.refused.contains(&event.id)).collect();
-        for event in &refused {
+    /// Publishes the claimed `events` but for those that the bus refuses: these are put off, and gone from `events` afterwards.
+    pub(super) async fn publish_what_is_taken(
+        &mut self,
+        events: &mut Vec<Event>,
+        until: i64,
+    ) -> Result<Vec<Position>, RelayError> {
+        // A broker may name what is on one route only, and the next route when it is asked again. Each time there are fewer.
+        while !events.is_empty() {
+            let error = match self.publish(events).await {
+                Err(RelayError::Bus(error)) => error,
+                outcome => return outcome,
+            };
+            let (refused, others): (Vec<_>, Vec<_>) =
+                events.drain(..).partition(|event| error.refused.contains(&event.id));
+            *events = others;
+            let Some(first) = refused.first() else { return Err(error.into()) };
             tracing::warn!(
-                event = %event.id,
-                subject = event.subject,
-                error = error as &dyn std::error::Error,
-                "the bus refused an event; it is tried again later, and the others go on"
+                refused = refused.len(),
+                first = %first.id,
+                route = first.route,
+                error = &error as &dyn std::error::Error,
+                "the bus refused events; they are tried again later, and the others go on"
             );
+            self.put_off(&refused, until).await?;
         }
+        Ok(Vec::new())
+    }
+
+    /// Puts off claimed events, each until it is to be tried again.
+    async fn put_off(&self, refused: &[Event], until: i64) -> Result<(), Error> {
+        let now = self.clock.now().as_microsecond();
         metrics().relay_refused.add(refused.len() as u64, &self.labels);
-        let refused = refused.as_slice();
         self.database
             .transact("put off", |tx| async move {
                 let next = refused.iter().fold(CaseStatement::new(), |case, event| {
@@ -51,8 +69,7 @@ impl Relay {
                     .await?;
                 Ok(())
             })
-            .await?;
-        Ok(refused.len() as u64)
+            .await
     }
 }
 

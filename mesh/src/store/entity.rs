@@ -58,7 +58,7 @@ pub mod inbox {
         /// The consumer.
         #[sea_orm(primary_key, auto_increment = false)]
         pub consumer: String,
-        /// The event.
+        /// The event's [key](crate::event::Event::key), and not its id, which others can use.
         #[sea_orm(primary_key, auto_increment = false)]
         pub event_id: Uuid,
         /// When.
@@ -85,7 +85,7 @@ pub mod place {
         pub consumer: String,
         /// Where the event is in the broker's stream.
         pub position: i64,
-        /// The event.
+        /// The event's [key](crate::event::Event::key).
         pub event_id: Uuid,
     }
 
@@ -107,7 +107,7 @@ pub mod failure {
         /// The consumer.
         #[sea_orm(primary_key, auto_increment = false)]
         pub consumer: String,
-        /// The event.
+        /// The event's [key](crate::event::Event::key), and not its id, which others can use.
         #[sea_orm(primary_key, auto_increment = false)]
         pub event_id: Uuid,
         /// How often.

@@ -40,6 +40,8 @@ async fn x4_a_replica_killed_in_the_middle_of_a_batch_leaves_it_to_the_other_and
     }
     let at = [connections_to(&inn, 0).await, connections_to(&inn, 1).await];
     let mut booked: Vec<Booked> = Vec::new();
+    // How a process ended is told once.
+    let mut ends = [None; DEATHS.len()];
     for round in 0..MAX_ROUNDS {
         let bookings = futures::stream::iter(round * ROUND..(round + 1) * ROUND).map(|number| {
             // Half of them begin at the one that dies.
@@ -50,16 +52,15 @@ async fn x4_a_replica_killed_in_the_middle_of_a_batch_leaves_it_to_the_other_and
             async move { insists(&guest, request).await }
         });
         booked.extend(bookings.buffer_unordered(AT_ONCE).collect::<Vec<_>>().await);
-        let mut dead = 0;
-        for (member, _) in DEATHS {
-            dead += usize::from(has_died(&inn, member).await.is_some());
+        for ((member, _), end) in DEATHS.into_iter().zip(&mut ends) {
+            *end = end.or(has_died(&inn, member).await);
         }
-        if dead == DEATHS.len() {
+        if ends.iter().all(Option::is_some) {
             break;
         }
     }
-    for (member, point) in DEATHS {
-        dies(&inn, member, point).await;
+    for ((member, point), end) in DEATHS.into_iter().zip(ends) {
+        dies(&inn, member, point, end).await;
     }
     let bookings = booked.len();
     let again = booked.iter().filter(|booked| booked.again > 0).count();
@@ -84,8 +85,11 @@ async fn x4_a_replica_killed_in_the_middle_of_a_batch_leaves_it_to_the_other_and
     inn.close().await;
 }
 
-async fn dies(inn: &Inn, member: Member, point: KillPoint) {
-    let status = eventually(format!("{member} 1 dies at {}", point.name()), || has_died(inn, member)).await;
+async fn dies(inn: &Inn, member: Member, point: KillPoint, end: Option<ExitStatus>) {
+    let status = match end {
+        Some(status) => status,
+        None => eventually(format!("{member} 1 dies at {}", point.name()), || has_died(inn, member)).await,
+    };
     let said = inn.mesh().await.replica(member, 1).expect("a replica").said();
     assert!(!status.success() && said.contains(&format!("kill point {} fired", point.name())), "{status}: {said}");
 }

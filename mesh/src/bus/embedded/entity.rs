@@ -11,7 +11,7 @@ pub mod message {
         /// Its place in the stream.
         #[sea_orm(primary_key)]
         pub seq: i64,
-        /// The event's id; unique.
+        /// The event's key; unique.
         pub id: Uuid,
         /// Where it was published.
         pub route: String,

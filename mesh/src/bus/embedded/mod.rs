@@ -77,8 +77,8 @@ impl EmbeddedBus {
     async fn store(&self, events: &[Event]) -> Result<HashMap<Uuid, Position>, Error> {
         let now = Clock::system().now().as_microsecond();
         let rows = events.iter().map(|event| row(event, now)).collect::<Result<Vec<_>, _>>()?;
-        let ids: Vec<Uuid> = events.iter().map(|event| event.id).collect();
-        let ids = ids.as_slice();
+        let keys: Vec<Uuid> = events.iter().map(Event::key).collect();
+        let keys = keys.as_slice();
         self.database
             .transact("publish", |tx| {
                 let rows = rows.clone();
@@ -89,8 +89,8 @@ impl EmbeddedBus {
                             .exec_without_returning(&*tx)
                             .await?;
                     }
-                    let mut positions = HashMap::with_capacity(ids.len());
-                    for chunk in ids.chunks(CHUNK) {
+                    let mut positions = HashMap::with_capacity(keys.len());
+                    for chunk in keys.chunks(CHUNK) {
                         let stored: Vec<(Uuid, Position)> = message::Entity::find()
                             .select_only()
                             .columns([message::Column::Id, message::Column::Seq])
@@ -106,8 +106,8 @@ impl EmbeddedBus {
             .await
     }
 
-    async fn is_stored(&self, position: Position, id: Uuid) -> Result<bool, Error> {
-        let at_position = message::Entity::find_by_id(position).filter(message::Column::Id.eq(id));
+    async fn is_stored(&self, position: Position, event: Uuid) -> Result<bool, Error> {
+        let at_position = message::Entity::find_by_id(position).filter(message::Column::Id.eq(event));
         Ok(at_position.count(self.database.read()).await? > 0)
     }
 
@@ -235,13 +235,13 @@ impl Bus for EmbeddedBus {
         }
         let stored = self.store(events).await.map_err(|error| BusError::new("publish", error))?;
         self.hub.published(events.iter().map(|event| event.route.as_str()));
-        let positions = events.iter().map(|event| stored.get(&event.id).copied());
+        let positions = events.iter().map(|event| stored.get(&event.key()).copied());
         positions.collect::<Option<_>>().ok_or_else(|| BusError::new("publish", "an event was not stored"))
     }
 
-    async fn holds(&self, position: Position, id: Uuid) -> Result<bool, BusError> {
+    async fn holds(&self, position: Position, event: Uuid) -> Result<bool, BusError> {
         assert_no_transaction("holds");
-        self.is_stored(position, id).await.map_err(|error| BusError::new("holds", error))
+        self.is_stored(position, event).await.map_err(|error| BusError::new("holds", error))
     }
 
     async fn subscribe(&self, spec: ConsumerSpec) -> Result<Box<dyn Subscription>, BusError> {
@@ -303,7 +303,7 @@ async fn routes(database: &Database, from: i64) -> Result<Vec<(i64, String)>, Er
 fn row(event: &Event, now: i64) -> Result<message::ActiveModel, Error> {
     Ok(message::ActiveModel {
         seq: NotSet,
-        id: Set(event.id),
+        id: Set(event.key()),
         route: Set(event.route.clone()),
         headers: Set(to_json(&event.headers())?),
         data: Set(event.data.clone()),

@@ -1,8 +1,9 @@
 //! Connecting, and what is told of the connection afterwards.
 
 use std::{
+    collections::HashSet,
     sync::{
-        Arc,
+        Arc, Mutex, MutexGuard, PoisonError,
         atomic::{AtomicBool, Ordering},
     },
     time::Duration,
@@ -26,6 +27,8 @@ const FIRST_DELAY: Duration = Duration::from_millis(50);
 const MAX_DELAY: Duration = Duration::from_secs(2);
 /// Refusals that are remembered for whoever is slow to look.
 const REFUSALS: usize = 64;
+/// Subjects of which it is remembered that they were refused.
+const MAX_SAID: usize = 256;
 
 /// Where a client's answers arrive. Not NATS's `_INBOX`, which would be everybody's.
 pub(super) fn inbox_prefix(client: &str) -> String {
@@ -43,6 +46,7 @@ pub(super) async fn connect(config: &BusConfig, client: &str) -> Result<Link, Bu
     let observer = Arc::new(Observer {
         client: client.to_owned(),
         away: AtomicBool::new(false),
+        said: Mutex::default(),
         refusals: refusals.clone(),
         disconnects: disconnects.clone(),
     });
@@ -89,6 +93,8 @@ struct Observer {
     client: String,
     /// Whether it has been said that the broker cannot be reached.
     away: AtomicBool,
+    /// Of which subjects it has been said that they are refused, on this connection.
+    said: Mutex<HashSet<String>>,
     refusals: broadcast::Sender<Refusal>,
     /// How often the connection was lost: whoever waits for something on it waits in vain.
     disconnects: watch::Sender<u64>,
@@ -123,6 +129,8 @@ impl Observer {
         }
         if matches!(event, Event::Connected) {
             self.away.store(false, Ordering::Relaxed);
+            // The broker may know of other permissions now.
+            self.said().clear();
         }
         let labels = [KeyValue::new("client", self.client.clone()), KeyValue::new("event", what)];
         metrics().bus_connection.add(1, &labels);
@@ -130,10 +138,26 @@ impl Observer {
 
     fn refused(&self, refusal: Refusal) {
         let Refusal { subject, publishing } = &refusal;
-        tracing::error!(client = %self.client, subject, publishing, "the broker does not permit this user's doing");
+        // Once: a relay tries again and again, and the metric counts.
+        if self.is_news(subject) {
+            tracing::error!(client = %self.client, subject, publishing, "the broker does not permit this user's doing");
+        } else {
+            tracing::debug!(client = %self.client, subject, publishing, "the broker still does not permit it");
+        }
         metrics().bus_refusals.add(1, &[KeyValue::new("client", self.client.clone())]);
         // Nobody may be waiting.
         drop(self.refusals.send(refusal));
+    }
+
+    /// Whether it is still to be said that the subject is refused.
+    fn is_news(&self, subject: &str) -> bool {
+        let mut said = self.said();
+        said.len() < MAX_SAID && said.insert(subject.to_owned())
+    }
+
+    fn said(&self) -> MutexGuard<'_, HashSet<String>> {
+        // A set is whole after every call.
+        self.said.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -148,6 +172,26 @@ fn refusal(text: &str) -> Option<Refusal> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_refusal_is_news_once_for_each_subject_and_connection() {
+        let observer = Observer {
+            client: "room".to_owned(),
+            away: AtomicBool::new(false),
+            said: Mutex::default(),
+            refusals: broadcast::channel(1).0,
+            disconnects: watch::Sender::new(0),
+        };
+        assert!(observer.is_news("jumak.room.v1.x"));
+        assert!(!observer.is_news("jumak.room.v1.x"));
+        assert!(observer.is_news("jumak.room.v1.y"));
+        observer.observe(&Event::Connected);
+        assert!(observer.is_news("jumak.room.v1.x"));
+        for subject in 0..2 * MAX_SAID {
+            observer.is_news(&subject.to_string());
+        }
+        assert!(observer.said().len() <= MAX_SAID);
+    }
 
     #[test]
     fn a_refusal_is_told_from_other_errors() {

@@ -15,7 +15,7 @@ use crate::bus::{BusError, DeadLetter, Delivery};
 /// The most that are shown at once.
 const MAX_SHOWN: u64 = 1_000;
 
-/// Puts a message aside that was delivered to `consumer`. Twice is once, within the broker's memory.
+/// Puts a message aside that was delivered to `consumer`. Twice is once, within the broker's memory and this process.
 pub(super) async fn bury(link: &Link, consumer: &str, delivery: &Delivery, reason: &str) -> Result<(), BusError> {
     link.make_ready().await?;
     let subject = layout::dead_subject(consumer, &delivery.route);
@@ -25,17 +25,21 @@ pub(super) async fn bury(link: &Link, consumer: &str, delivery: &Delivery, reaso
         pairs.retain(|(name, _)| name != envelope::REASON && name != envelope::DELIVERIES);
         pairs.push((envelope::REASON.to_owned(), envelope::one_line(reason)));
         pairs.push((envelope::DELIVERIES.to_owned(), delivery.deliveries.to_string()));
-        let headers = envelope::headers(&pairs, &letter_id(consumer, delivery))?;
+        let headers = envelope::headers(&pairs, Some(&letter_id(link, consumer, delivery)))?;
         store(link, layout::DEAD_STREAM, subject, headers, delivery.data.clone().into()).await
     };
     link.run("dead letter", ours, bury).await.map(|_| ())
 }
 
 /// By what the broker knows the dead letter again. The position alone does not tell: after a loss another event is there.
-fn letter_id(consumer: &str, delivery: &Delivery) -> String {
+///
+/// Nobody else can tell it beforehand. The broker would take the letter for a duplicate of whatever another context had stored under
+/// its id, and the event would be taken from the consumer and be nowhere.
+pub(super) fn letter_id(link: &Link, consumer: &str, delivery: &Delivery) -> String {
     let event_id = delivery.headers.iter().find(|(name, _)| name == envelope::EVENT_ID).map(|(_, id)| id.as_str());
     // Hashed, because what cannot be read may have no id, or any.
     let mut hash = Sha256::new();
+    hash.update(link.secret());
     hash.update(event_id.unwrap_or_default());
     hash.update([0]);
     hash.update(&delivery.data);
@@ -78,8 +82,9 @@ pub(super) async fn replay(link: &Link, consumer: &str) -> Result<u64, BusError>
         let publish = async {
             let mut pairs = envelope::pairs(&message.headers);
             pairs.retain(|(name, _)| name != envelope::REASON && name != envelope::DELIVERIES);
-            // If the letter is not removed, because we die here, it is replayed again under the same id.
-            let headers = envelope::headers(&pairs, &format!("{}-{sequence}", layout::DEAD_STREAM))?;
+            // Under no id: what the broker took for a duplicate would be removed and never delivered. Delivered twice, because we die
+            // before it is removed, it is handled once.
+            let headers = envelope::headers(&pairs, None)?;
             store(link, layout::STREAM, subject, headers, message.payload.clone()).await
         };
         link.run("replay", ours, publish).await?;

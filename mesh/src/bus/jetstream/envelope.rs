@@ -4,6 +4,7 @@ use async_nats::{
     HeaderMap,
     header::{HeaderName, HeaderValue, NATS_MESSAGE_ID},
 };
+use uuid::Uuid;
 
 use super::Cause;
 
@@ -14,13 +15,15 @@ pub(super) const REASON: &str = "jumak-reason";
 /// How often a dead letter had been delivered.
 pub(super) const DELIVERIES: &str = "jumak-deliveries";
 
-/// Headers under the id by which the broker knows a message again.
-pub(super) fn headers(pairs: &[(String, String)], id: &str) -> Result<HeaderMap, Cause> {
+/// Headers under the id by which the broker is to know the message again, if it is to.
+pub(super) fn headers(pairs: &[(String, String)], id: Option<&str>) -> Result<HeaderMap, Cause> {
     let mut headers = HeaderMap::new();
     for (name, value) in pairs {
         headers.append(name.parse::<HeaderName>()?, value.parse::<HeaderValue>()?);
     }
-    headers.insert(NATS_MESSAGE_ID, id.parse::<HeaderValue>()?);
+    if let Some(id) = id {
+        headers.insert(NATS_MESSAGE_ID, id.parse::<HeaderValue>()?);
+    }
     Ok(headers)
 }
 
@@ -32,8 +35,8 @@ pub(super) fn pairs(headers: &HeaderMap) -> Vec<(String, String)> {
 }
 
 /// The id of the event. Not the one by which the broker knows the message again, which differs for what was published anew.
-pub(super) fn event_id(headers: &HeaderMap) -> Option<&str> {
-    headers.get(EVENT_ID).map(HeaderValue::as_str)
+pub(super) fn event_id(headers: &HeaderMap) -> Option<Uuid> {
+    headers.get(EVENT_ID)?.as_str().parse().ok()
 }
 
 /// A text as it may stand in a header: on one line.

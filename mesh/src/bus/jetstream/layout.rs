@@ -1,11 +1,12 @@
 //! What stands where: streams and subjects. The names are part of the installation, like those of tables: permissions name them.
 
-use std::time::Duration;
+use std::{collections::BTreeSet, time::Duration};
 
 use async_nats::jetstream::{
     Context,
     stream::{Config, RetentionPolicy, StorageType},
 };
+use serde_json::{Map, Value};
 
 use super::Cause;
 
@@ -75,9 +76,8 @@ fn split<'a>(prefix: &str, subject: &'a str) -> Option<(&'a str, &'a str)> {
 /// events. What is different from what we would make is said in the log.
 pub(super) async fn make_streams(context: &Context, replicas: usize) -> Result<(), Cause> {
     for wanted in [events(replicas), dead_letters(replicas)] {
-        let stream = context.get_or_create_stream(wanted.clone()).await?;
-        let there = &stream.cached_info().config;
-        let differs = differences(&wanted, there);
+        context.get_or_create_stream(wanted.clone()).await?;
+        let differs = differences(context, &wanted).await?;
         if !differs.is_empty() {
             tracing::warn!(stream = %wanted.name, ?differs, "the stream is there, and is another one than configured");
         }
@@ -85,7 +85,7 @@ pub(super) async fn make_streams(context: &Context, replicas: usize) -> Result<(
     Ok(())
 }
 
-fn events(replicas: usize) -> Config {
+pub(super) fn events(replicas: usize) -> Config {
     Config {
         description: Some("What has happened in Jumak, for ever".to_owned()),
         subjects: vec!["jumak.>".to_owned(), format!("{REPLAY}.>")],
@@ -96,7 +96,7 @@ fn events(replicas: usize) -> Config {
     }
 }
 
-fn dead_letters(replicas: usize) -> Config {
+pub(super) fn dead_letters(replicas: usize) -> Config {
     Config {
         description: Some("What Jumak's consumers could not handle".to_owned()),
         subjects: vec![format!("{DEAD}.>")],
@@ -119,20 +119,35 @@ fn stream(name: &str, replicas: usize) -> Config {
     }
 }
 
-fn differences(wanted: &Config, there: &Config) -> Vec<&'static str> {
-    let differs = [
-        ("subjects", wanted.subjects != there.subjects),
-        ("replicas", wanted.num_replicas != there.num_replicas),
-        ("storage", wanted.storage != there.storage),
-        ("retention", wanted.retention != there.retention),
-        ("max_age", wanted.max_age != there.max_age),
-        ("max_msgs", there.max_messages > 0),
-        ("max_bytes", there.max_bytes > 0),
-        ("max_msgs_per_subject", there.max_messages_per_subject > 0),
-        ("deny_delete", wanted.deny_delete && !there.deny_delete),
-        ("deny_purge", wanted.deny_purge && !there.deny_purge),
-    ];
-    differs.into_iter().filter(|(_, differs)| *differs).map(|(name, _)| name).collect()
+/// Settings of a stream that are an operator's own business: nothing here rests on them.
+const OF_THE_OPERATOR: [&str; 4] = ["description", "metadata", "placement", "compression"];
+
+/// What is set otherwise than wanted in the stream that is there, by the names that the broker has for it.
+pub(super) async fn differences(context: &Context, wanted: &Config) -> Result<Vec<String>, Cause> {
+    // As the broker says it: the library's words are those of an older one, and pass over what is new.
+    let mut info: Value = context.request(format!("STREAM.INFO.{}", wanted.name), &()).await?;
+    let (wanted, there) = (settings(serde_json::to_value(wanted)?)?, settings(info["config"].take())?);
+    let names: BTreeSet<&String> = wanted.keys().chain(there.keys()).collect();
+    Ok(names.into_iter().filter(|name| wanted.get(*name) != there.get(*name)).cloned().collect())
+}
+
+/// What is set: all but what says the same as its absence, which the broker fills in.
+fn settings(config: Value) -> Result<Map<String, Value>, Cause> {
+    let Value::Object(mut settings) = config else { return Err("a stream has no configuration".into()) };
+    settings.retain(|name, value| !OF_THE_OPERATOR.contains(&name.as_str()) && !is_unset(value));
+    Ok(settings)
+}
+
+fn is_unset(value: &Value) -> bool {
+    match value {
+        Value::Null | Value::Bool(false) => true,
+        // A limit of -1 is none.
+        Value::Number(number) => number.as_i64().is_some_and(|number| number <= 0),
+        Value::String(text) => text.is_empty(),
+        Value::Array(items) => items.is_empty(),
+        Value::Object(items) => items.is_empty(),
+        Value::Bool(true) => false,
+    }
 }
 
 #[cfg(test)]

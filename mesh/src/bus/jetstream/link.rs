@@ -16,6 +16,7 @@ use tokio::{
     sync::{broadcast, watch},
     time::timeout,
 };
+use uuid::Uuid;
 
 use super::{Cause, layout};
 use crate::bus::BusError;
@@ -63,6 +64,7 @@ pub(super) struct Link {
     disconnects: watch::Sender<u64>,
     /// Whether the streams have been seen since the last failure.
     ready: Arc<AtomicBool>,
+    secret: Uuid,
 }
 
 impl Link {
@@ -73,7 +75,7 @@ impl Link {
         disconnects: watch::Sender<u64>,
     ) -> Self {
         let context = async_nats::jetstream::context::ContextBuilder::new().timeout(WAIT).build(client.clone());
-        Self { client, context, replicas, refusals, disconnects, ready: Arc::default() }
+        Self { client, context, replicas, refusals, disconnects, ready: Arc::default(), secret: Uuid::new_v4() }
     }
 
     pub(super) const fn client(&self) -> &Client {
@@ -82,6 +84,11 @@ impl Link {
 
     pub(super) const fn context(&self) -> &Context {
         &self.context
+    }
+
+    /// What nobody else knows, as long as this process lives.
+    pub(super) const fn secret(&self) -> &Uuid {
+        &self.secret
     }
 
     /// Changes when the connection is lost from now on.

@@ -34,8 +34,8 @@ use crate::{
 
 /// The most messages of one fetch.
 const MAX_FETCH: usize = 500;
-/// How often the broker says that it is still there.
-const HEARTBEAT: Duration = Duration::from_secs(5);
+/// How often the broker says that it is still there. It takes no more than half of a wait.
+const HEARTBEAT: Duration = Duration::from_secs(3);
 /// How long it may be silent beyond what it said.
 const GRACE: Duration = Duration::from_secs(2);
 /// How long to wait when the broker says that others are before us.

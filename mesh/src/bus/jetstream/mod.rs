@@ -68,11 +68,11 @@ impl Bus for JetStreamBus {
         publish::publish(&self.0, events).await
     }
 
-    async fn holds(&self, position: Position, id: Uuid) -> Result<bool, BusError> {
+    async fn holds(&self, position: Position, event: Uuid) -> Result<bool, BusError> {
         assert_no_transaction("holds");
         let Ok(sequence) = u64::try_from(position) else { return Ok(false) };
         self.0.make_ready().await?;
-        let look = publish::is_at(&self.0, sequence, id);
+        let look = publish::is_at(&self.0, sequence, event);
         self.0.run("holds", layout::api("STREAM.MSG.GET", layout::STREAM), look).await
     }
 

@@ -14,7 +14,7 @@ use super::{
 };
 use crate::{
     bus::{BusError, Position},
-    event::Event,
+    event::{Event, key},
 };
 
 /// Messages under way at once. At one at a time the round trip and the disk's sync are the limit; from some hundred on nothing is
@@ -68,7 +68,7 @@ fn not_permitted(error: BusError, events: &[Event]) -> BusError {
 enum Unpublishable {
     #[error("the event cannot be written as a message")]
     Unwritable(#[source] Cause),
-    #[error("the broker takes {0} for a duplicate of what is gone")]
+    #[error("the broker takes {0} for a duplicate of what is not there")]
     Duplicate(Uuid),
 }
 
@@ -81,33 +81,36 @@ fn is_of_the_event(cause: &Cause) -> bool {
         || cause.downcast_ref().is_some_and(for_the_stream)
 }
 
-/// How often an event is published that the broker takes for a duplicate of what is gone.
+/// How often an event is published that the broker takes for a duplicate of what is not there.
 const MAX_COPIES: usize = 4;
 
 async fn publish_one(link: &Link, event: &Event) -> Result<Position, Cause> {
     let publish = async |message_id: &str| {
-        let headers = envelope::headers(&event.headers(), message_id).map_err(Unpublishable::Unwritable)?;
+        let headers = envelope::headers(&event.headers(), Some(message_id)).map_err(Unpublishable::Unwritable)?;
         store(link, layout::STREAM, event.route.clone(), headers, event.data.clone().into()).await
     };
     let mut message_id = event.id.to_string();
     for _ in 0..MAX_COPIES {
         let ack = publish(&message_id).await?;
-        if !ack.duplicate || is_at(link, ack.sequence, event.id).await? {
+        if !ack.duplicate || is_at(link, ack.sequence, event.key()).await? {
             return Ok(i64::try_from(ack.sequence)?);
         }
-        // A purge leaves the memory of ids behind: what it passes over is gone. So may be the copy that was published then.
+        // A purge leaves the memory of ids behind: what it passes over is gone. So may be the copy that was published then. And the
+        // memory is one for all subjects: another context may have been faster with this id.
         message_id = format!("{message_id}-{}", ack.sequence);
     }
     Err(Unpublishable::Duplicate(event.id).into())
 }
 
-/// Whether the event of that id is at that place of the stream.
-pub(super) async fn is_at(link: &Link, sequence: u64, id: Uuid) -> Result<bool, Cause> {
+/// Whether the event of that key is at that place of the stream.
+pub(super) async fn is_at(link: &Link, sequence: u64, event: Uuid) -> Result<bool, Cause> {
     let stream = link.context().get_stream_no_info(layout::STREAM).await?;
     // Not by a direct get: a replica that lags may answer that, and would deny what it has not heard of yet.
     match stream.get_raw_message(sequence).await {
-        // As an id and not as a text: others may write theirs in another way.
-        Ok(message) => Ok(envelope::event_id(&message.headers).and_then(|text| text.parse().ok()) == Some(id)),
+        // By the subject, which the broker watches over, and not by what the message says of itself.
+        Ok(message) => {
+            Ok(envelope::event_id(&message.headers).is_some_and(|id| key(layout::route(&message.subject), id) == event))
+        }
         Err(error) if error.kind() == RawMessageErrorKind::NoMessageFound => Ok(false),
         Err(error) => Err(error.into()),
     }

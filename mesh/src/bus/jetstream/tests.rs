@@ -7,6 +7,7 @@ mod loss;
 mod outages;
 mod permissions;
 mod refused;
+mod streams;
 mod support;
 
 use std::sync::Arc;

@@ -81,8 +81,8 @@ impl Bus for Refusing {
         self.bus.publish(events).await
     }
 
-    async fn holds(&self, position: Position, id: uuid::Uuid) -> Result<bool, BusError> {
-        self.bus.holds(position, id).await
+    async fn holds(&self, position: Position, event: uuid::Uuid) -> Result<bool, BusError> {
+        self.bus.holds(position, event).await
     }
 
     async fn subscribe(&self, spec: ConsumerSpec) -> Result<Box<dyn Subscription>, BusError> {

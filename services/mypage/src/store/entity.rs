@@ -138,7 +138,7 @@ pub mod timeline {
     #[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel)]
     #[sea_orm(table_name = "timeline")]
     pub struct Model {
-        /// The event's id.
+        /// The event's id. Unique with `kind`, which begins with the context: others can say something of their own under the same id.
         #[sea_orm(primary_key, auto_increment = false)]
         pub event_id: Uuid,
         /// The case that it belongs to; none for a room's, which are kept because they may be a cause.
@@ -150,6 +150,7 @@ pub mod timeline {
         /// When it happened.
         pub occur_time: i64,
         /// The full name of the event.
+        #[sea_orm(primary_key, auto_increment = false)]
         pub kind: String,
         /// Who brought it about.
         pub actor: String,

@@ -84,7 +84,7 @@ fn viewer(backend: DbBackend) -> TableCreateStatement {
 fn timeline(backend: DbBackend) -> TableCreateStatement {
     Table::create()
         .table("timeline")
-        .col(id("event_id").primary_key())
+        .col(id("event_id"))
         .col(optional_id("case_id"))
         .col(key(backend, "subject", 160))
         .col(large("sequence"))
@@ -93,6 +93,7 @@ fn timeline(backend: DbBackend) -> TableCreateStatement {
         .col(key(backend, "actor", 160))
         .col(optional_id("causation_id"))
         .col(key(backend, "state", 32))
+        .primary_key(Index::create().col("event_id").col("kind"))
         .to_owned()
 }
 

@@ -228,7 +228,8 @@ pub async fn timeline(database: &Database, case_id: Uuid) -> Result<Vec<Entry>, 
     Ok(found.all(database.read()).await?.into_iter().map(Entry::from).collect())
 }
 
-/// The full names of those of these events that were heard.
+/// The full names of those of these events that were heard. Of two contexts that use one id it is either: a cause is named by its id
+/// alone.
 pub async fn kinds(database: &Database, events: &[Uuid]) -> Result<HashMap<Uuid, String>, Error> {
     let found: Vec<(Uuid, String)> = timeline::Entity::find()
         .select_only()

@@ -246,6 +246,18 @@ async fn a_reader_whose_version_does_not_come_is_answered_by_what_stands() {
 }
 
 #[tokio::test]
+async fn an_event_of_another_context_hides_none_that_has_the_same_id() {
+    let house = House::open().await;
+    let story = Story::whole(ALICE, HOST, Uuid::now_v7(), 0, 0, Plot::Confirmed);
+    let namesake = |event: &Event| Event { id: event.id, ..room_story(HOST, Uuid::now_v7(), 1).remove(0) };
+    house.hear(&story.events.iter().map(namesake).collect::<Vec<_>>()).await;
+    house.hear(&story.events).await;
+    assert_eq!(house.booking(ALICE, &story.name()).await.expect("a booking").state, "CONFIRMED");
+    let told = house.timeline(ALICE, &story.name()).await.expect("a timeline").entries;
+    assert_eq!(told.len(), story.events.len());
+}
+
+#[tokio::test]
 async fn events_that_are_not_shown_here_are_passed_over() {
     let house = House::open().await;
     let event = Story::held(ALICE, HOST, Uuid::now_v7(), 0).events.remove(0);

@@ -10,7 +10,7 @@ use super::support::{PACE, assert_one_effect_each, connect, eventually, has_sett
 use crate::{
     bus::{
         Bus, ConsumerSpec, SharedBus,
-        jetstream::layout,
+        jetstream::{dead_letters::letter_id, envelope, layout, publish::store},
         testbed::{Testbed, events, wiring},
     },
     consumer,
@@ -97,4 +97,47 @@ async fn another_event_at_the_same_position_is_another_dead_letter() {
     let letters = bus.dead_letters(10).await.unwrap();
     let data: Vec<&[u8]> = letters.iter().map(|letter| letter.delivery.data.as_slice()).collect();
     assert_eq!(data, [sent[1].data.as_slice(), &sent[0].data]);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_another_context_stores_beforehand_takes_no_dead_letter_away() {
+    let nats = server().await;
+    let (bus, rogue) = (connect(&nats, "stay").await, connect(&nats, "room").await);
+    let sent = events("room", 1);
+    bus.publish(&sent).await.unwrap();
+    let filters = vec!["jumak.>".to_owned()];
+    let spec = ConsumerSpec { name: "stay".to_owned(), filters, ack_wait: Duration::from_secs(60) };
+    let mut member = bus.subscribe(spec).await.unwrap();
+    let heard = member.fetch(1, Duration::from_secs(5)).await.unwrap();
+    // It has heard the same event, and knows how dead letters are called.
+    let id = letter_id(&rogue.0, "stay", &heard[0]);
+    let subject = layout::dead_subject("rogue", &sent[0].route);
+    let headers = envelope::headers(&sent[0].headers(), Some(&id)).unwrap();
+    store(&rogue.0, layout::DEAD_STREAM, subject, headers, Vec::new().into()).await.unwrap();
+
+    member.dead_letter(heard[0].handle, "it cannot be").await.unwrap();
+    let letters = bus.dead_letters(10).await.unwrap();
+    assert_eq!((letters.len(), letters[0].consumer.as_str()), (2, "stay"));
+    assert_eq!(letters[0].delivery.data, sent[0].data);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_replay_is_delivered_whatever_the_broker_remembers() {
+    let nats = server().await;
+    let bus = connect(&nats, "stay").await;
+    let filters = vec!["jumak.room.>".to_owned()];
+    let spec = ConsumerSpec { name: "stay".to_owned(), filters, ack_wait: Duration::from_secs(60) };
+    let sent = events("room", 1);
+    bus.publish(&sent).await.unwrap();
+    let mut member = bus.subscribe(spec).await.unwrap();
+    // The stream of dead letters is made anew in between: the second letter has the first one's place.
+    for _ in 0..2 {
+        let heard = member.fetch(1, Duration::from_secs(5)).await.unwrap();
+        assert_eq!(heard[0].data, sent[0].data);
+        member.dead_letter(heard[0].handle, "it cannot be").await.unwrap();
+        assert_eq!(bus.replay_dead_letters("stay").await.unwrap(), 1);
+        bus.0.context().delete_stream(layout::DEAD_STREAM).await.unwrap();
+        bus.0.failed();
+    }
+    assert_eq!(member.fetch(1, Duration::from_secs(5)).await.unwrap().len(), 1, "the second is delivered too");
 }

@@ -21,6 +21,16 @@ use crate::{
 /// What else a call needs beside the wait for the broker.
 const SLACK: Duration = Duration::from_secs(2);
 
+fn spec(name: &str) -> ConsumerSpec {
+    ConsumerSpec { name: name.to_owned(), filters: vec!["jumak.>".to_owned()], ack_wait: Duration::from_secs(60) }
+}
+
+/// Whether a fetch of the consumer waits at the server.
+async fn is_waiting(bus: &JetStreamBus, consumer: &str) -> bool {
+    let consumer: PullConsumer = bus.0.context().get_consumer_from_stream(consumer, layout::STREAM).await.unwrap();
+    consumer.cached_info().num_waiting == 1
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_server_killed_again_and_again_costs_time_and_nothing_else() {
     let mut nats = server().await;
@@ -60,18 +70,9 @@ async fn a_fetch_that_waits_is_told_at_once_when_the_connection_is_lost() {
     const FETCH: Duration = Duration::from_secs(30);
     let mut nats = server().await;
     let bus = connect(&nats, "tester").await;
-    let spec = ConsumerSpec {
-        name: "stay".to_owned(),
-        filters: vec!["jumak.>".to_owned()],
-        ack_wait: Duration::from_secs(60),
-    };
-    let mut member = bus.subscribe(spec).await.unwrap();
+    let mut member = bus.subscribe(spec("stay")).await.unwrap();
     let fetching = tokio::spawn(async move { (member.fetch(10, FETCH).await.is_err(), member) });
-    let pulls = async || {
-        let consumer: PullConsumer = bus.0.context().get_consumer_from_stream("stay", layout::STREAM).await.unwrap();
-        consumer.cached_info().num_waiting == 1
-    };
-    eventually("it waits", pulls).await;
+    eventually("it waits", async || is_waiting(&bus, "stay").await).await;
     nats.kill();
     let killed = Instant::now();
     let (failed, mut member) = fetching.await.unwrap();
@@ -92,11 +93,6 @@ async fn a_fetch_that_waits_is_told_at_once_when_the_connection_is_lost() {
 async fn a_server_that_hangs_is_waited_for_no_longer_than_promised() {
     let nats = server().await;
     let bus = connect(&nats, "tester").await;
-    let spec = |name: &str| ConsumerSpec {
-        name: name.to_owned(),
-        filters: vec!["jumak.>".to_owned()],
-        ack_wait: Duration::from_secs(60),
-    };
     let mut member = bus.subscribe(spec("hearer")).await.unwrap();
     let sent = events("room", 3);
     let positions = bus.publish(&sent).await.unwrap();
@@ -107,7 +103,7 @@ async fn a_server_that_hangs_is_waited_for_no_longer_than_promised() {
     let late = event("room", 4);
     let (publishing, held, joining, pending, fetching) = tokio::join!(
         bus.publish(std::slice::from_ref(&late)),
-        bus.holds(positions[0], sent[0].id),
+        bus.holds(positions[0], sent[0].key()),
         bus.subscribe(spec("other")),
         bus.pending("hearer"),
         member.fetch(10, Duration::from_millis(100)),
@@ -125,6 +121,20 @@ async fn a_server_that_hangs_is_waited_for_no_longer_than_promised() {
     eventually("it goes on", async || bus.publish(std::slice::from_ref(&late)).await.is_ok()).await;
     let stored = [sent, vec![late]].concat();
     assert_holds_exactly(&bus, &stored).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_server_that_hangs_is_noticed_before_a_fetch_would_have_ended() {
+    let nats = server().await;
+    let bus = connect(&nats, "tester").await;
+    let mut member = bus.subscribe(spec("stay")).await.unwrap();
+    let begun = Instant::now();
+    let fetching = tokio::spawn(async move { member.fetch(10, consumer::FETCH_WAIT).await.err() });
+    eventually("it waits", async || is_waiting(&bus, "stay").await).await;
+    nats.pause().unwrap();
+    let error = fetching.await.unwrap().expect("a server that hangs says nothing");
+    assert!(begun.elapsed() < consumer::FETCH_WAIT, "{} after {:?}", chain(&error), begun.elapsed());
+    nats.resume().unwrap();
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -11,6 +11,7 @@ use crate::{
     },
     config::BusConfig,
     consumer,
+    context::Hears,
     event::Event,
 };
 
@@ -45,7 +46,7 @@ async fn a_contexts_user_can_do_all_that_a_context_does() {
     let room = connect(&nats, "room").await;
     let sent = events("room", 3);
     let positions = room.publish(&sent).await.unwrap();
-    assert!(room.holds(positions[0], sent[0].id).await.unwrap());
+    assert!(room.holds(positions[0], sent[0].key()).await.unwrap());
     for (user, consumer) in [("payment", "payment"), ("mypage", "mypage-0192f0c1")] {
         let bus = connect(&nats, user).await;
         let mut member = bus.subscribe(spec(consumer)).await.unwrap();
@@ -64,6 +65,14 @@ async fn a_contexts_user_can_do_all_that_a_context_does() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_context_that_waits_in_vain_hears_that_the_broker_is_there() {
+    let nats = server().await;
+    let mut member = connect(&nats, "payment").await.subscribe(spec("payment")).await.unwrap();
+    // Longer than a broker may be silent that says nothing of itself.
+    assert!(member.fetch(10, consumer::FETCH_WAIT).await.unwrap().is_empty());
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_context_cannot_speak_as_another() {
     let nats = server().await;
     let room = connect(&nats, "room").await;
@@ -76,6 +85,27 @@ async fn a_context_cannot_speak_as_another() {
     let expected = "the bus failed: publish: the broker does not permit publishing on jumak.payment.v1.thing.happened";
     assert_eq!(text, expected);
     room.publish(&events("room", 2)).await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_context_that_uses_anothers_ids_takes_no_event_away() {
+    let nats = server().await;
+    let sent = events("payment", 3);
+    let forged: Vec<Event> = sent.iter().map(|event| Event { id: event.id, ..self::event("room", 1) }).collect();
+    connect(&nats, "room").await.publish(&forged).await.unwrap();
+    let payment = connect(&nats, "payment").await;
+    let positions = payment.publish(&sent).await.unwrap();
+    for (position, event) in positions.into_iter().zip(&sent) {
+        assert!(payment.holds(position, event.key()).await.unwrap(), "it is not at {position}");
+    }
+    let bus: SharedBus = std::sync::Arc::new(connect(&nats, "stay").await);
+    let testbed = Testbed::new();
+    let (stay, wiring) = (testbed.database("stay.db").await, wiring(&bus));
+    let hears = Hears { filters: vec!["jumak.>".to_owned()], ..hears(|event| event.source == "room") };
+    consumer::start_at(PACE, "stay", stay.clone(), hears, &wiring).await.unwrap();
+    eventually("everything is settled", async || has_settled(&*bus, "stay", &stay, sent.len()).await).await;
+    super::support::assert_one_effect_each(&stay, &sent).await;
+    wiring.background.drain(Duration::from_secs(2)).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -155,5 +185,5 @@ async fn an_event_that_says_it_is_another_contexts_is_put_aside() {
 fn status_lookalike() -> async_nats::HeaderMap {
     let pairs = [("Status", "404"), ("Description", "No Messages")];
     let pairs = pairs.map(|(name, value)| (name.to_owned(), value.to_owned()));
-    envelope::headers(&pairs, "lookalike").unwrap()
+    envelope::headers(&pairs, None).unwrap()
 }

@@ -217,7 +217,7 @@ const CLAIM_OF_ONE: &str = "UPDATE @outbox SET next_attempt_time = {now} WHERE i
 /// Where the stream put what was published before.
 const BEFORE: Statement = run(
     "what was published last before these",
-    "SELECT stream_position, id FROM @outbox WHERE stream_position <= {now} ORDER BY stream_position DESC LIMIT 1",
+    "SELECT stream_position, id, route FROM @outbox WHERE stream_position <= {now} ORDER BY stream_position DESC LIMIT 1",
 );
 const PUBLISHED_TWO: &str = "UPDATE @outbox SET stream_position = (CASE WHEN id = {held} THEN {now} WHEN id = {confirmed} THEN {now} + 1 END), publish_time = {now}, next_attempt_time = 0 WHERE id IN ({held}, {confirmed}) AND next_attempt_time = {now}";
 const PUBLISHED_ONE: &str = "UPDATE @outbox SET stream_position = (CASE WHEN id = {approved} THEN {now} END), publish_time = {now}, next_attempt_time = 0 WHERE id IN ({approved}) AND next_attempt_time = {now}";

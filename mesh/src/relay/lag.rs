@@ -1,0 +1,40 @@
+//! How far the relay is behind, in time.
+
+use sea_orm::{ColumnTrait, EntityTrait, QueryFilter, QueryOrder, QuerySelect};
+use tokio::time::Instant;
+
+use super::{POLL, Relay};
+use crate::{
+    error::Error,
+    store::entity::outbox::{Column, Entity},
+    telemetry::metrics,
+};
+
+impl Relay {
+    /// Tells how long the oldest event has waited. Not for each batch: whoever reads the metric looks less often.
+    pub(super) async fn tell_lag(&mut self) -> Result<(), Error> {
+        if self.told.is_none_or(|told| told.elapsed() >= POLL) {
+            metrics().outbox_lag_seconds.record(self.lag_seconds().await?, &self.labels);
+            self.told = Some(Instant::now());
+        }
+        Ok(())
+    }
+
+    /// How long the oldest event has waited that is not published, whoever has claimed it and however long it is put off; 0 if there
+    /// is none.
+    pub(super) async fn lag_seconds(&self) -> Result<f64, Error> {
+        // In the order of the index, as in a claim.
+        let oldest: Option<i64> = Entity::find()
+            .select_only()
+            .column(Column::OccurTime)
+            .filter(Column::PublishTime.is_null())
+            .order_by_asc(Column::PublishTime)
+            .order_by_asc(Column::Id)
+            .limit(1)
+            .into_tuple()
+            .one(self.database.read())
+            .await?;
+        let now = self.clock.now().as_microsecond();
+        Ok(oldest.map_or(0, |oldest| (now - oldest).max(0)) as f64 / 1e6)
+    }
+}
