@@ -6,10 +6,13 @@
 
 mod bus;
 mod check;
+mod checkout;
+mod client;
 mod context;
 mod issuer;
 mod load;
 mod metrics;
+mod payment;
 mod tls;
 
 use std::{
@@ -22,14 +25,15 @@ use std::{
 use serde::Deserialize;
 
 pub use bus::BusConfig;
+pub use checkout::CheckoutConfig;
+pub use client::{BreakerConfig, ClientConfig};
 pub use context::{ContextConfig, is_pem};
 pub(crate) use issuer::may_publish_at;
 pub use issuer::{IssuerConfig, SigningAlgorithm};
 pub use load::{ConfigError, Problem};
 pub use metrics::MetricsConfig;
+pub use payment::PaymentConfig;
 pub use tls::TlsConfig;
-
-use crate::client::Limits;
 
 /// The whole configuration.
 #[derive(Clone, Debug, Deserialize)]
@@ -236,189 +240,5 @@ pub struct DatabaseConfig {
 impl Default for DatabaseConfig {
     fn default() -> Self {
         Self { max_connections: 16 }
-    }
-}
-
-/// Hold, pay, confirm; or let go.
-#[derive(Clone, Debug, Deserialize)]
-#[serde(default, deny_unknown_fields)]
-pub struct CheckoutConfig {
-    /// How long units are held for a guest who has not paid, in milliseconds; 1,000 to 86,400,000.
-    pub hold_ms: u64,
-    /// How long payment is waited for, in milliseconds; 100 to 25,000.
-    pub payment_timeout_ms: u64,
-    /// When the sweeper begins to ask about a case whose payment did not answer, in milliseconds from when that payment began; from
-    /// `payment_timeout_ms` to 3,600,000. Unset, two seconds after that timeout.
-    pub settle_after_ms: Option<u64>,
-    /// Unpaid holds that one guest may have; 1 to 1,000.
-    pub max_open_holds: u32,
-    /// Payments that one hold tries; 1 to 60.
-    pub max_attempts: u32,
-    /// How often the sweeper looks, in milliseconds; 10 to 60,000.
-    pub sweep_interval_ms: u64,
-}
-
-impl Default for CheckoutConfig {
-    fn default() -> Self {
-        Self {
-            hold_ms: 600_000,
-            payment_timeout_ms: 5_000,
-            settle_after_ms: None,
-            max_open_holds: 10,
-            max_attempts: 10,
-            sweep_interval_ms: 1_000,
-        }
-    }
-}
-
-/// A payment that has just timed out may still be on its way back; asking at once would only find it pending.
-const SETTLE_GRACE_MS: u64 = 2_000;
-
-impl CheckoutConfig {
-    /// How long units are held.
-    pub const fn hold(&self) -> Duration {
-        Duration::from_millis(self.hold_ms)
-    }
-
-    /// How long payment is waited for.
-    pub const fn payment_timeout(&self) -> Duration {
-        Duration::from_millis(self.payment_timeout_ms)
-    }
-
-    /// When the sweeper begins to ask about a case.
-    pub fn settle_after(&self) -> Duration {
-        Duration::from_millis(self.settle_after_ms.unwrap_or(self.payment_timeout_ms + SETTLE_GRACE_MS))
-    }
-
-    /// How often the sweeper looks.
-    pub const fn sweep_interval(&self) -> Duration {
-        Duration::from_millis(self.sweep_interval_ms)
-    }
-}
-
-/// The payment context and its provider.
-#[derive(Clone, Debug, Deserialize)]
-#[serde(default, deny_unknown_fields)]
-pub struct PaymentConfig {
-    /// How long the provider is waited for, in milliseconds; 50 to 25,000, and below `checkout.payment_timeout_ms`, or its answer
-    /// would come when nobody listens any more.
-    pub provider_timeout_ms: u64,
-    /// How often the recovery loop looks for payments and refunds whose outcome is open, in milliseconds; 10 to 60,000.
-    pub recovery_interval_ms: u64,
-    /// How long the recovery loop goes on asking the provider about a call it does not know of before it takes that call for lost, in
-    /// milliseconds; above `provider_timeout_ms`, up to 3,600,000.
-    pub give_up_after_ms: u64,
-    /// After how long a payment is voided whose call was never sent and is not made again, in milliseconds; a minute above
-    /// `checkout.hold_ms` at least, or a hold would live longer than the payment that it can still be paid by, up to 604,800,000.
-    pub abandon_after_ms: u64,
-}
-
-impl Default for PaymentConfig {
-    fn default() -> Self {
-        Self {
-            provider_timeout_ms: 3_000,
-            recovery_interval_ms: 1_000,
-            give_up_after_ms: 15_000,
-            abandon_after_ms: 3_600_000,
-        }
-    }
-}
-
-impl PaymentConfig {
-    /// How long the provider is waited for.
-    pub const fn provider_timeout(&self) -> Duration {
-        Duration::from_millis(self.provider_timeout_ms)
-    }
-
-    /// How often the recovery loop looks.
-    pub const fn recovery_interval(&self) -> Duration {
-        Duration::from_millis(self.recovery_interval_ms)
-    }
-
-    /// When a call that the provider does not know of is taken for lost.
-    pub const fn give_up_after(&self) -> Duration {
-        Duration::from_millis(self.give_up_after_ms)
-    }
-
-    /// When a payment that was never sent is voided.
-    pub const fn abandon_after(&self) -> Duration {
-        Duration::from_millis(self.abandon_after_ms)
-    }
-}
-
-/// Calls from one context to another.
-#[derive(Clone, Debug, Deserialize)]
-#[serde(default, deny_unknown_fields)]
-pub struct ClientConfig {
-    /// How long one attempt may take, in milliseconds; 10 to 30,000. The caller's own deadline shortens it.
-    pub timeout_ms: u64,
-    /// How long connecting may take, in milliseconds; 10 to 10,000. A call that cannot connect was surely not sent.
-    pub connect_timeout_ms: u64,
-    /// HTTP/2 connections to each address of a target; 1 to 16. One connection is one lock, so a few carry more than one does.
-    pub connections: usize,
-    /// Attempts at one call, the first included; 1 to 10. Only calls that may be repeated get more than one.
-    pub attempts: u32,
-    /// Retries allowed for every hundred calls; 0 to 100. A target that is down is not called twice as often as one that is up.
-    pub retry_budget_percent: u32,
-    /// Retries allowed each second besides, so that a target that is seldom called can be retried too; 0 to 1,000.
-    pub retries_per_second: u32,
-    /// Calls in flight to one target; 1 to 10,000. One more is refused.
-    pub in_flight: usize,
-    /// The circuit breaker.
-    pub breaker: BreakerConfig,
-}
-
-impl Default for ClientConfig {
-    fn default() -> Self {
-        Self {
-            timeout_ms: 5_000,
-            connect_timeout_ms: 1_000,
-            connections: 2,
-            attempts: 3,
-            retry_budget_percent: 20,
-            retries_per_second: 1,
-            in_flight: 64,
-            breaker: BreakerConfig::default(),
-        }
-    }
-}
-
-impl ClientConfig {
-    /// The same as the client takes it.
-    pub fn limits(&self) -> Limits {
-        Limits {
-            timeout: Duration::from_millis(self.timeout_ms),
-            connect_timeout: Duration::from_millis(self.connect_timeout_ms),
-            connections: self.connections,
-            attempts: self.attempts,
-            retry_percent: self.retry_budget_percent,
-            retries_per_second: self.retries_per_second,
-            in_flight: self.in_flight,
-            breaker_failures: self.breaker.consecutive_failures,
-            breaker_in_flight: self.breaker.in_flight,
-            breaker_backoff: Duration::from_millis(self.breaker.open_ms),
-            breaker_max_backoff: Duration::from_millis(self.breaker.max_open_ms),
-        }
-    }
-}
-
-/// The circuit breaker before each target.
-#[derive(Clone, Debug, Deserialize)]
-#[serde(default, deny_unknown_fields)]
-pub struct BreakerConfig {
-    /// Failures in a row that open the circuit; 1 to 1,000.
-    pub consecutive_failures: u32,
-    /// Calls in flight from which one more counts as a failure in that row; 1 to `client.in_flight`. The circuit opens before all
-    /// permits hang on a target that has become slow.
-    pub in_flight: usize,
-    /// How long it stays open the first time, in milliseconds; 10 to 600,000. Doubled each time the probe fails.
-    pub open_ms: u64,
-    /// How long it stays open at most, in milliseconds; from `open_ms` to 600,000.
-    pub max_open_ms: u64,
-}
-
-impl Default for BreakerConfig {
-    fn default() -> Self {
-        Self { consecutive_failures: 5, in_flight: 48, open_ms: 1_000, max_open_ms: 30_000 }
     }
 }

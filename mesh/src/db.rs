@@ -9,6 +9,7 @@
 mod connect;
 mod effects;
 mod failure;
+pub mod order;
 
 use std::{
     collections::HashSet,

@@ -14,7 +14,7 @@ use std::time::Duration;
 
 use opentelemetry::KeyValue;
 use sea_orm::{
-    ColumnTrait, EntityTrait, QueryFilter, QueryOrder, QuerySelect,
+    ColumnTrait, DbBackend, EntityTrait, Order, QueryFilter, QueryOrder, QuerySelect, Select,
     sea_query::{CaseStatement, Expr},
 };
 use tokio::time::Instant;
@@ -26,7 +26,7 @@ use crate::{
     bus::{BusError, Position, SharedBus},
     clock::Clock,
     context::Wiring,
-    db::Database,
+    db::{Database, order},
     error::Error,
     event::Event,
     killpoint::KillPoint,
@@ -47,6 +47,8 @@ const POLL: Duration = Duration::from_secs(1);
 const LOOK: Duration = Duration::from_secs(30);
 /// How long the batch under way and the last flush may take together when the process stops; what stops it may be less patient.
 const FLUSH: Duration = Duration::from_secs(5);
+/// How long it rests after a batch of which everything was refused.
+const AFTER_REFUSAL: Duration = Duration::from_millis(50);
 /// The waits after failures.
 const BACKOFF: Backoff = Backoff::new(Duration::from_millis(100), Duration::from_secs(5));
 
@@ -108,6 +110,12 @@ struct Claim {
     until: i64,
 }
 
+/// What is not published yet, the oldest first: the ids are UUIDv7, and their order is that of time.
+fn unpublished(backend: DbBackend) -> Select<Entity> {
+    let unpublished = Entity::find().filter(Column::PublishTime.is_null());
+    order::behind(unpublished, Column::PublishTime, Order::Asc, backend).order_by_asc(Column::Id)
+}
+
 impl Relay {
     async fn run(mut self, stop: CancellationToken) {
         let flush = self.flush;
@@ -136,9 +144,9 @@ impl Relay {
                         }
                     }
                 }
-                // It has been said. What is refused is put off, but there may be as many behind it.
+                // It has been said. What is refused is put off, and there may be good ones behind as many that are not.
                 Err(RelayError::Refused(_)) => {
-                    pause(backoff.failed(), stop).await;
+                    pause(AFTER_REFUSAL, stop).await;
                 }
                 Err(error) => {
                     metrics().relay_failures.add(1, &self.labels);
@@ -230,12 +238,8 @@ impl Relay {
     /// Claims the oldest events that are neither published nor claimed.
     async fn claim(&self) -> Result<Claim, Error> {
         let now = self.clock.now().as_microsecond();
-        // UUIDv7: the order of the ids is that of time. The first column of the order is constant; it lets the index serve it.
-        let mut rows = Entity::find()
-            .filter(Column::PublishTime.is_null())
+        let mut rows = unpublished(self.database.read().get_database_backend())
             .filter(Column::NextAttemptTime.lte(now))
-            .order_by_asc(Column::PublishTime)
-            .order_by_asc(Column::Id)
             .limit(BATCH)
             .all(self.database.read())
             .await?;

@@ -122,7 +122,8 @@ where
         if is_enough(&found) || now >= give_up {
             return Ok(found);
         }
-        sleep_until(give_up.min(now + rest(database.watchers()))).await;
+        // Watches that stay open are counted as well, and may be many more than those who wait.
+        sleep_until(give_up.min(now + rest(database.watchers()).min(POLL))).await;
         tokio::select! {
             _ = commits.changed() => {}
             () = sleep_until(give_up.min(now + (now - begun).min(POLL))) => {}

@@ -255,10 +255,9 @@ impl Failure {
     pub fn verdict(&self, share: Share) -> Verdict {
         match self.cause {
             _ if self.elsewhere => Verdict::Inconclusive,
-            Cause::Unwell if share == Share::Hurried => Verdict::Inconclusive,
-            // Many calls are no failure, unless they wait in vain: which the circuit has seen as this one joined them.
-            Cause::Shed => Verdict::Inconclusive,
-            Cause::NoConnection | Cause::Broken | Cause::TimedOut | Cause::Unwell => Verdict::Failing,
+            // Calls that are left no time take places as well, and are no sign of a callee that is slow.
+            Cause::Shed | Cause::Unwell if share == Share::Hurried => Verdict::Inconclusive,
+            Cause::Shed | Cause::NoConnection | Cause::Broken | Cause::TimedOut | Cause::Unwell => Verdict::Failing,
             Cause::OutOfTime if share == Share::Fair => Verdict::Failing,
             Cause::OutOfTime => Verdict::Inconclusive,
             // Whose turn it is, is a matter between the callee and this one caller.

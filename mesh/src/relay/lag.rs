@@ -1,14 +1,10 @@
 //! How far the relay is behind, in time.
 
-use sea_orm::{ColumnTrait, EntityTrait, QueryFilter, QueryOrder, QuerySelect};
+use sea_orm::QuerySelect;
 use tokio::time::Instant;
 
-use super::{POLL, Relay};
-use crate::{
-    error::Error,
-    store::entity::outbox::{Column, Entity},
-    telemetry::metrics,
-};
+use super::{POLL, Relay, unpublished};
+use crate::{error::Error, store::entity::outbox::Column, telemetry::metrics};
 
 impl Relay {
     /// Tells how long the oldest event has waited. Not for each batch: whoever reads the metric looks less often.
@@ -23,13 +19,9 @@ impl Relay {
     /// How long the oldest event has waited that is not published, whoever has claimed it and however long it is put off; 0 if there
     /// is none.
     pub(super) async fn lag_seconds(&self) -> Result<f64, Error> {
-        // In the order of the index, as in a claim.
-        let oldest: Option<i64> = Entity::find()
+        let oldest: Option<i64> = unpublished(self.database.read().get_database_backend())
             .select_only()
             .column(Column::OccurTime)
-            .filter(Column::PublishTime.is_null())
-            .order_by_asc(Column::PublishTime)
-            .order_by_asc(Column::Id)
             .limit(1)
             .into_tuple()
             .one(self.database.read())

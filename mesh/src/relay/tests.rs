@@ -1,3 +1,4 @@
+mod plans;
 mod refused;
 
 use std::sync::{

@@ -9,6 +9,7 @@ pub mod engine;
 mod home;
 mod mariadb;
 mod nats;
+pub mod plan;
 mod postgres;
 mod process;
 #[cfg(test)]

@@ -176,18 +176,12 @@ async fn callers_who_waited_their_fair_share_in_vain_do() {
 }
 
 #[tokio::test]
-async fn calls_above_the_limit_are_shed_and_count_as_failures_once_nobody_was_answered_for_a_while() {
+async fn calls_above_the_limit_are_shed_and_count_as_failures() {
     let callee = Callee::that(Does::Hold);
-    let timeout = Duration::from_secs(10);
-    let payment = callee.in_process(Limits { in_flight: 2, breaker_in_flight: 2, timeout, ..opens_after(3) });
+    let payment = callee.in_process(Limits { in_flight: 2, breaker_in_flight: 100, ..opens_after(3) });
     let held = [spawn_call(&payment), spawn_call(&payment)];
     callee.has_seen(2).await;
-    for _ in 0..10 {
-        assert!(surely_not_sent(&call(&payment).await.expect_err("shed")));
-    }
 
-    // For so long a crowd may go without an answer.
-    tokio::time::sleep(timeout / 10).await;
     for _ in 0..3 {
         assert_eq!(payment.breaker_state(), BreakerState::Closed);
         let status = call(&payment).await.expect_err("shed");

@@ -134,7 +134,7 @@ async fn a_connection_that_its_peer_closes_unused_after_a_while_is_made_again_at
     tokio::time::sleep(Duration::from_millis(1_100)).await;
     drop(unused);
     // After another rest it would take 250 ms at least.
-    let again = tokio::time::timeout(Duration::from_millis(200), listener.accept()).await;
+    let again = tokio::time::timeout(Duration::from_millis(240), listener.accept()).await;
     again.expect("at once").expect("a connection");
 }
 

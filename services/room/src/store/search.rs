@@ -1,6 +1,6 @@
 //! The SQL of a search: every condition that the rooms alone decide, and the order.
 
-use mesh::{Error, money::Money};
+use mesh::{Error, db::order, money::Money};
 use sea_orm::{
     ColumnTrait, Condition, ConnectionTrait, DbBackend, EntityTrait, Order as SqlOrder, QueryFilter, QueryOrder,
     QuerySelect, Select,
@@ -29,19 +29,17 @@ pub async fn candidates(connection: &impl ConnectionTrait, query: &Query, limit:
 
 /// All rooms that suit, from where the last page ended, in their order.
 ///
-/// An index has them in that order behind the time of their deletion, which none of them has. PostgreSQL does not see that what is asked
-/// to be absent is the same everywhere, and would read all rooms and sort them, unless that time is named in the order. MariaDB sees it, and
-/// sorts them if it is.
+/// Indices have them in the orders of price and rating, behind the time of their deletion, which none of them has.
 pub(crate) fn select(query: &Query, backend: DbBackend) -> Select<Entity> {
     let select = Entity::find().filter(suits(query));
-    let first = (backend == DbBackend::Postgres).then_some(Column::DeleteTime);
+    let behind = |select, order| order::behind(select, Column::DeleteTime, order, backend);
     match query.order {
         Order::Price { after } => {
             let after = after.map(|(rate, id)| {
                 let last = [Expr::value(rate.code()), Expr::value(rate.minor()), Expr::value(id)];
                 Expr::tuple([Column::Currency, Column::RateMinor, Column::Id].map(Expr::col)).gt(Expr::tuple(last))
             });
-            ordered(select.filter(Condition::all().add_option(after)), first, SqlOrder::Asc)
+            behind(select.filter(Condition::all().add_option(after)), SqlOrder::Asc)
                 .order_by_asc(Column::Currency)
                 .order_by_asc(Column::RateMinor)
                 .order_by_asc(Column::Id)
@@ -60,17 +58,10 @@ pub(crate) fn select(query: &Query, backend: DbBackend) -> Select<Entity> {
                 Expr::tuple([Column::Rating, Column::Id].map(Expr::col))
                     .lt(Expr::tuple([Expr::value(rating), Expr::value(id)]))
             });
-            ordered(select.filter(Condition::all().add_option(after)), first, SqlOrder::Desc)
+            behind(select.filter(Condition::all().add_option(after)), SqlOrder::Desc)
                 .order_by_desc(Column::Rating)
                 .order_by_desc(Column::Id)
         }
-    }
-}
-
-fn ordered(select: Select<Entity>, by: Option<Column>, order: SqlOrder) -> Select<Entity> {
-    match by {
-        Some(column) => select.order_by(column, order),
-        None => select,
     }
 }
 

@@ -128,10 +128,10 @@ async fn a_server_that_hangs_is_noticed_before_a_fetch_would_have_ended() {
     let nats = server().await;
     let bus = connect(&nats, "tester").await;
     let mut member = bus.subscribe(spec("stay")).await.unwrap();
-    let begun = Instant::now();
     let fetching = tokio::spawn(async move { member.fetch(10, consumer::FETCH_WAIT).await.err() });
     eventually("it waits", async || is_waiting(&bus, "stay").await).await;
     nats.pause().unwrap();
+    let begun = Instant::now();
     let error = fetching.await.unwrap().expect("a server that hangs says nothing");
     assert!(begun.elapsed() < consumer::FETCH_WAIT, "{} after {:?}", chain(&error), begun.elapsed());
     nats.resume().unwrap();
