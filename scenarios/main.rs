@@ -17,6 +17,7 @@ mod bench;
 mod beyond;
 mod canary;
 mod contract;
+mod failing_disk;
 mod hotel;
 mod house;
 mod kill;

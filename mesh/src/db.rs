@@ -6,20 +6,20 @@
 //! - on SQLite one connection writes (`BEGIN IMMEDIATE`) and the others read, because a deferred transaction that reads and then
 //!   writes fails at once when somebody else has written in between.
 
+mod acknowledged;
 mod connect;
 mod effects;
 mod failure;
 pub mod order;
+mod transaction;
+mod write_ahead_log;
 
 use std::{
     collections::HashSet,
     future::Future,
-    ops::Deref,
-    path::Path,
-    sync::{
-        Arc,
-        atomic::{AtomicBool, Ordering},
-    },
+    io,
+    path::{Path, PathBuf},
+    sync::Arc,
     time::Duration,
 };
 
@@ -27,12 +27,20 @@ use sea_orm::{
     ConnectOptions, DatabaseConnection, DatabaseTransaction, DbBackend, DbErr, SqliteTransactionMode,
     TransactionOptions, TransactionTrait,
 };
-use tokio::sync::{Notify, watch};
+use tokio::{
+    sync::{Notify, watch},
+    time::Instant,
+};
+use uuid::Uuid;
 
-pub use self::failure::StoreError;
 use self::{
-    connect::{Address, Demotion, connect_options, connection, migration_options, to_read, to_write},
-    effects::Effects,
+    acknowledged::Acknowledged,
+    connect::{Address, Distrust, connect_options, connection, migration_options, sqlite_file, to_read, to_write},
+    transaction::Run,
+};
+pub use self::{
+    failure::StoreError,
+    transaction::{Statements, Tx},
 };
 use crate::error::Error;
 
@@ -40,6 +48,8 @@ use crate::error::Error;
 const CLOSE_TIMEOUT: Duration = Duration::from_secs(5);
 /// How often a transaction that keeps losing is run before the caller is told.
 const MAX_RUNS: u32 = 10;
+/// After this long no transaction is run again: a file that another process holds is waited for by SQLite itself, each time.
+const MAX_RUN_TIME: Duration = Duration::from_secs(10);
 
 tokio::task_local! {
     static IN_TRANSACTION: &'static str;
@@ -80,9 +90,13 @@ pub struct Database {
     write: DatabaseConnection,
     read: DatabaseConnection,
     engine: Engine,
-    /// A server's; a file is known to its connections only.
+    /// A server's.
     address: Option<Address>,
-    demotion: Demotion,
+    /// A SQLite database's.
+    file: Option<Arc<Path>>,
+    /// Where the newest acknowledged event of a SQLite database is written down.
+    acknowledged: Option<Arc<Acknowledged>>,
+    distrust: Distrust,
     appended: Arc<Notify>,
     commits: Arc<watch::Sender<u64>>,
 }
@@ -91,19 +105,19 @@ impl Database {
     /// Opens the database at `url` (`sqlite://…`, `postgres://…`, `mysql://…`) with at most `max_connections` connections; a
     /// SQLite file that is not there is made.
     pub async fn connect(url: &str, max_connections: u32) -> Result<Self, StoreError> {
-        let mut options = connect_options(url, max_connections);
         if url.starts_with("sqlite:") {
+            let mut options = connect_options(url, max_connections);
             options.map_sqlx_sqlite_opts(to_write);
-            return Self::open_sqlite(options).await;
+            return Self::open_sqlite(options, sqlite_file(url)?).await;
         }
         // A migrator has to say that it is there, even while somebody reads.
-        options.max_connections(max_connections.max(2));
-        let demotion = Demotion::default();
-        demotion.watch(&mut options);
+        let distrust = Distrust::of_a_server();
+        let mut options = connect_options(url, max_connections.max(2));
+        distrust.watch(&mut options);
         let write = connection(options).await?;
         let engine = write.get_database_backend().into();
         let address = Some(Address(url.into()));
-        Ok(Self { address, demotion, ..Self::of(write.clone(), write, engine) })
+        Ok(Self { address, distrust, ..Self::of(write.clone(), write, engine) })
     }
 
     /// Opens the SQLite database in the file at `path`.
@@ -111,16 +125,24 @@ impl Database {
         let path = path.to_owned();
         // Not as a URL, in which some characters of a path would mean something else.
         let mut options = connect_options("sqlite:", max_connections);
+        let file = path.clone();
         options.map_sqlx_sqlite_opts(move |sqlite| to_write(sqlite.filename(&path)));
-        Self::open_sqlite(options).await
+        Self::open_sqlite(options, Some(file)).await
     }
 
-    async fn open_sqlite(options: ConnectOptions) -> Result<Self, StoreError> {
+    async fn open_sqlite(options: ConnectOptions, file: Option<PathBuf>) -> Result<Self, StoreError> {
+        let distrust = Distrust::of_a_file();
         let mut writing = options.clone();
         writing.max_connections(1).min_connections(1);
+        distrust.watch(&mut writing);
         let write = connection(writing).await?;
         let read = connection(options).await?;
-        Ok(Self::of(write, read, Engine::Sqlite))
+        Ok(Self {
+            acknowledged: file.as_deref().map(|file| Arc::new(Acknowledged::beside(file))),
+            file: file.map(Arc::from),
+            distrust,
+            ..Self::of(write, read, Engine::Sqlite)
+        })
     }
 
     fn of(write: DatabaseConnection, read: DatabaseConnection, engine: Engine) -> Self {
@@ -129,7 +151,9 @@ impl Database {
             read,
             engine,
             address: None,
-            demotion: Demotion::default(),
+            file: None,
+            acknowledged: None,
+            distrust: Distrust::of_a_server(),
             appended: Arc::default(),
             commits: Arc::default(),
         }
@@ -140,21 +164,23 @@ impl Database {
     pub async fn connect_to_read(url: &str) -> Result<Self, StoreError> {
         let mut options = connect_options(url, 1);
         options.map_sqlx_sqlite_opts(to_read);
-        Self::open_to_read(options).await
+        let file = if url.starts_with("sqlite:") { sqlite_file(url)? } else { None };
+        Self::open_to_read(options, file).await
     }
 
     /// Opens the SQLite database in the file at `path` for reading only, beside whoever writes it. It must be there.
     pub async fn open_file_to_read(path: &Path, max_connections: u32) -> Result<Self, StoreError> {
+        let file = path.to_owned();
         let path = path.to_owned();
         let mut options = connect_options("sqlite:", max_connections);
         options.map_sqlx_sqlite_opts(move |sqlite| to_read(sqlite.filename(&path)));
-        Self::open_to_read(options).await
+        Self::open_to_read(options, Some(file)).await
     }
 
-    async fn open_to_read(options: ConnectOptions) -> Result<Self, StoreError> {
+    async fn open_to_read(options: ConnectOptions, file: Option<PathBuf>) -> Result<Self, StoreError> {
         let read = connection(options).await?;
         let engine = read.get_database_backend().into();
-        Ok(Self::of(read.clone(), read, engine))
+        Ok(Self { file: file.map(Arc::from), ..Self::of(read.clone(), read, engine) })
     }
 
     /// Which engine it is.
@@ -180,26 +206,35 @@ impl Database {
         }
     }
 
+    /// The newest event that callers of a SQLite database were told is stored: it is in the outbox, unless the database has forgotten it.
+    /// None of a server's, which keeps its word by itself.
+    pub fn acknowledged(&self) -> io::Result<Option<Uuid>> {
+        self.file.as_deref().map_or(Ok(None), acknowledged::acknowledged)
+    }
+
     /// Runs `work` in one transaction, READ COMMITTED (SQLite: serial), and commits if it succeeds. When the transaction loses to
     /// another one it is run again from the beginning, so `work` must have no effect but through the [`Tx`] it is given.
+    ///
+    /// After `Ok` the change is durable. After [`StoreError::CommitUnknown`] it may be or not: nobody may take it for one or the
+    /// other. After any other error nothing has changed.
     pub async fn transact<T, F, Fut>(&self, label: &'static str, work: F) -> Result<T, Error>
     where
         F: Fn(Tx) -> Fut,
         Fut: Future<Output = Result<T, Error>>,
     {
-        let mut run = 1;
+        let (mut run, began) = (1, Instant::now());
         loop {
             // On the heap: a transaction's future is large, and would be part of that of everybody who has one.
-            match IN_TRANSACTION.scope(label, Box::pin(self.run_once(&work))).await {
-                Err(error) if error.is_conflict() && run < MAX_RUNS => {
+            match IN_TRANSACTION.scope(label, Box::pin(self.run_once(label, &work))).await {
+                Err(error) if error.is_conflict() && run < MAX_RUNS && began.elapsed() < MAX_RUN_TIME => {
                     tracing::debug!(label, run, "the transaction is run again");
                     let pause_ms = rand::random_range(1..=5_u64) << run.min(5);
                     tokio::time::sleep(Duration::from_millis(pause_ms)).await;
                     run += 1;
                 }
                 outcome => {
-                    if matches!(&outcome, Err(Error::Store(error)) if error.is_demotion()) {
-                        self.demotion.notice();
+                    if matches!(&outcome, Err(Error::Store(error)) if self.blames_connection(error)) {
+                        self.distrust.notice();
                     }
                     return outcome;
                 }
@@ -207,7 +242,7 @@ impl Database {
         }
     }
 
-    async fn run_once<T, F, Fut>(&self, work: &F) -> Result<T, Error>
+    async fn run_once<T, F, Fut>(&self, label: &'static str, work: &F) -> Result<T, Error>
     where
         F: Fn(Tx) -> Fut,
         Fut: Future<Output = Result<T, Error>>,
@@ -220,39 +255,53 @@ impl Database {
             // READ COMMITTED is set once for each connection: here it would be a round trip for each transaction.
             Engine::Postgres | Engine::MySql => TransactionOptions::default(),
         };
-        let transaction = Arc::new(self.begin(options).await?);
-        let appended = Arc::new(AtomicBool::new(false));
-        let effects = Effects::default();
-        let outcome = work(Tx {
-            transaction: transaction.clone(),
-            engine: self.engine,
-            appended: appended.clone(),
-            effects: effects.clone(),
-        })
-        .await;
-        let transaction = Arc::try_unwrap(transaction)
-            .map_err(|_| Error::Internal("a transaction's handle outlived its work".to_owned()))?;
+        let run = Run::of(self.begin(options).await?);
+        let outcome = work(run.tx()).await;
+        let run = run.end()?;
         match outcome {
             Ok(value) => {
-                transaction.commit().await?;
-                // Before anybody is woken, who then finds it done.
-                effects.perform();
-                self.commits.send_modify(|count| *count += 1);
-                if appended.load(Ordering::Relaxed) {
+                let (committed, ending) = run.commit().await;
+                // Whether it is known or not: whoever is woken without a cause looks and goes on waiting.
+                if ending.wakes_relay {
                     self.appended.notify_one();
                 }
+                if let Err(error) = committed {
+                    self.ended_badly(label, &error);
+                    self.commits.send_modify(|count| *count += 1);
+                    return Err(error.into());
+                }
+                if let (Some(acknowledged), Some(event)) = (&self.acknowledged, ending.appended) {
+                    acknowledged.write(event);
+                }
+                // Before anybody is woken, who then finds it done.
+                ending.effects.perform();
+                self.commits.send_modify(|count| *count += 1);
                 Ok(value)
             }
             Err(error) => {
-                if let Err(rollback) = transaction.rollback().await {
-                    tracing::warn!(
-                        error = &rollback as &dyn std::error::Error,
-                        "a rollback failed; the connection is dropped"
-                    );
+                if let Err(rollback) = run.rollback().await {
+                    self.ended_badly(label, &rollback);
                 }
                 Err(error)
             }
         }
+    }
+
+    /// Whether that failure may be the matter of the connection that met it. A file is quickly opened again, so it is opened again after
+    /// everything that is the matter of the file.
+    fn blames_connection(&self, error: &StoreError) -> bool {
+        error.is_demotion() || self.engine == Engine::Sqlite && matches!(error, StoreError::Unavailable(_))
+    }
+
+    /// A transaction whose COMMIT or ROLLBACK failed may have left its connection inside it. Everything that the connection is told
+    /// from then on would be part of that transaction, and lost with it: so it is closed, and never given out again.
+    fn ended_badly(&self, label: &'static str, error: &StoreError) {
+        self.distrust.notice();
+        tracing::warn!(
+            label,
+            error = error as &dyn std::error::Error,
+            "failed to end a transaction; its connection is closed"
+        );
     }
 
     /// Begins a transaction on a connection that is alive. After a server was started again the idle ones are all dead, and each would
@@ -295,70 +344,6 @@ impl Database {
                     "a database connection did not close cleanly"
                 ),
                 Err(_) => tracing::warn!("a database connection was not given back and is left open"),
-            }
-        }
-    }
-}
-
-/// An open transaction. Deref gives sea-orm's, for use as its connection.
-#[derive(Clone, Debug)]
-pub struct Tx {
-    transaction: Arc<DatabaseTransaction>,
-    engine: Engine,
-    appended: Arc<AtomicBool>,
-    effects: Effects,
-}
-
-impl Deref for Tx {
-    type Target = DatabaseTransaction;
-
-    fn deref(&self) -> &Self::Target {
-        &self.transaction
-    }
-}
-
-impl Tx {
-    /// Which engine it is on.
-    pub fn engine(&self) -> Engine {
-        self.engine
-    }
-
-    /// Does `effect` once this transaction has committed, and before `transact` returns: for what no rollback takes back, like counting
-    /// or waking somebody. Not at all if it does not commit; a run that lost leaves nothing to the next. May be skipped after a commit
-    /// whose caller is gone, so nothing that must happen may hang on it.
-    pub fn on_commit(&self, effect: impl FnOnce() + Send + 'static) {
-        self.effects.add(Box::new(effect));
-    }
-
-    /// Remembers that this transaction put an event into the outbox, so that its commit wakes the relay.
-    pub(crate) fn note_appended(&self) {
-        self.appended.store(true, Ordering::Relaxed);
-    }
-
-    /// Inserts one row and tells whether it was new. On PostgreSQL and SQLite a duplicate is passed over by the statement itself;
-    /// MySQL is asked by its error 1062, because its other ways either hide real errors or count found rows.
-    #[expect(clippy::disallowed_methods, reason = "this is what the others call instead")]
-    pub async fn insert_new<A>(&self, row: A) -> Result<bool, StoreError>
-    where
-        A: sea_orm::ActiveModelTrait,
-    {
-        use sea_orm::{EntityTrait, sea_query::OnConflict};
-        match self.engine {
-            Engine::MySql => match A::Entity::insert(row).exec_without_returning(&**self).await {
-                Ok(_) => Ok(true),
-                Err(error) => match StoreError::from(error) {
-                    StoreError::Duplicate(_) => Ok(false),
-                    other => Err(other),
-                },
-            },
-            Engine::Sqlite | Engine::Postgres => {
-                let mut nothing = OnConflict::new();
-                nothing.do_nothing();
-                match A::Entity::insert(row).on_conflict(nothing).exec_without_returning(&**self).await {
-                    Ok(inserted) => Ok(inserted > 0),
-                    Err(DbErr::RecordNotInserted) => Ok(false),
-                    Err(error) => Err(error.into()),
-                }
             }
         }
     }

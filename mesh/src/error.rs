@@ -274,6 +274,14 @@ impl From<Error> for Status {
                     .retry_after(Duration::from_secs(1))
                     .into()
             }
+            Error::Store(source @ StoreError::CommitUnknown(_)) => {
+                tracing::error!(error = &source as &dyn std::error::Error, "a COMMIT has an unknown outcome");
+                Refusal::new(Reason::UpstreamUnavailable, "the database did not say whether it has stored the change")
+                    .with("component", "database")
+                    .hint("send the same request again, under the same request_id: what was stored is answered again")
+                    .retry_after(Duration::from_secs(1))
+                    .into()
+            }
             Error::Lost => Refusal::new(Reason::RequestInProgress, "too many others are changing the same thing")
                 .hint("try again shortly")
                 .retry_after(Duration::from_secs(1))

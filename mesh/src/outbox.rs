@@ -12,6 +12,7 @@ use crate::{
 
 /// Adds an event to the transaction. (subject, sequence) is unique: two changes cannot both claim to be a resource's third.
 pub async fn append(tx: &Tx, event: Event) -> Result<(), Error> {
+    let id = event.id;
     let row = ActiveModel {
         id: Set(event.id),
         subject: Set(event.subject),
@@ -29,7 +30,7 @@ pub async fn append(tx: &Tx, event: Event) -> Result<(), Error> {
         stream_position: Set(None),
     };
     Entity::insert(row).exec_without_returning(&**tx).await?;
-    tx.note_appended();
+    tx.note_appended(id);
     Ok(())
 }
 

@@ -233,6 +233,10 @@ pub struct Metrics {
     pub refunds: Counter<u64>,
     /// Calls to the payment provider, by `operation` and `outcome`.
     pub provider_calls: Counter<u64>,
+    /// How large the write-ahead log of a SQLite database is, by `database`.
+    pub sqlite_log_bytes: Gauge<u64>,
+    /// Checkpoints of a write-ahead log that had grown large, by `database` and `outcome`: `complete`, `blocked`, `failed`.
+    pub sqlite_checkpoints: Counter<u64>,
     /// Batches that the collector did not take, by `signal`.
     pub export_failures: Counter<u64>,
 }
@@ -298,6 +302,16 @@ impl Metrics {
             sweeps: counter("jumak.checkout.sweeps", "{case}", "Cases that a sweeper looked at"),
             refunds: counter("jumak.refunds", "{refund}", "Refunds that came to their end"),
             provider_calls: counter("jumak.provider.calls", "{call}", "Calls to the payment provider"),
+            sqlite_log_bytes: meter
+                .u64_gauge("jumak.sqlite.write_ahead_log.size")
+                .with_unit("By")
+                .with_description("How large the write-ahead log of a SQLite database is")
+                .build(),
+            sqlite_checkpoints: counter(
+                "jumak.sqlite.checkpoints",
+                "{checkpoint}",
+                "Checkpoints of a write-ahead log that had grown large",
+            ),
             export_failures: counter(
                 "jumak.telemetry.export.failures",
                 "{batch}",

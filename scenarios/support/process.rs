@@ -13,6 +13,7 @@ use mesh::{
     auth::verify::user_name,
     config::{AuthConfig, Config},
 };
+use servers::small_disk::SmallDisk;
 use tempfile::NamedTempFile;
 use tokio::time::Instant;
 use tonic::transport::Channel;
@@ -26,7 +27,10 @@ const LOOK: Duration = Duration::from_millis(20);
 
 /// A `jumak` command that the environment of the test says nothing to.
 pub fn jumak() -> Command {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_jumak"));
+    undisturbed(Command::new(env!("CARGO_BIN_EXE_jumak")))
+}
+
+fn undisturbed(mut command: Command) -> Command {
     for (name, _) in std::env::vars_os() {
         if ["JUMAK_", "OTEL_"].iter().any(|ours| name.to_string_lossy().starts_with(ours)) {
             command.env_remove(name);
@@ -49,8 +53,19 @@ pub struct Process {
 impl Process {
     /// Starts one on a data folder, with these variables over the defaults, and waits until it is ready.
     pub async fn start(data: &Path, variables: &[(&str, &str)]) -> Self {
+        Self::begin(jumak(), data, data, variables).await
+    }
+
+    /// Starts one on a small disk.
+    pub async fn start_on(disk: &SmallDisk) -> Self {
+        let command = undisturbed(disk.command(env!("CARGO_BIN_EXE_jumak")));
+        Self::begin(command, disk.path(), &disk.seen_from_outside(), &[]).await
+    }
+
+    /// `data` is where the process finds its folder, and `seen` where the test does.
+    async fn begin(mut command: Command, data: &Path, seen: &Path, variables: &[(&str, &str)]) -> Self {
         let (out, err) = (log(), log());
-        let child = jumak()
+        let child = command
             .args(["up", "--listen", "127.0.0.1:0", "--data"])
             .arg(data)
             .env("JUMAK_LOG__FILTER", "warn")
@@ -59,7 +74,7 @@ impl Process {
             .stderr(err.reopen().expect("a file"))
             .spawn()
             .expect("the binary starts");
-        let mut process = Self { child, data: data.to_owned(), out, err, address: String::new() };
+        let mut process = Self { child, data: seen.to_owned(), out, err, address: String::new() };
         process.address = process.is_ready().await;
         process
     }
@@ -165,7 +180,16 @@ impl Drop for Process {
 
 /// `jumak audit` on a folder that nobody uses: it says that the books are in order, and exits with 0.
 pub fn audit_at_rest(data: &Path) {
-    let audited = jumak().args(["audit", "--data"]).arg(data).output().expect("the binary runs");
+    audits_at_rest(jumak(), data);
+}
+
+/// The same on a small disk.
+pub fn audit_at_rest_on(disk: &SmallDisk) {
+    audits_at_rest(undisturbed(disk.command(env!("CARGO_BIN_EXE_jumak"))), disk.path());
+}
+
+fn audits_at_rest(mut jumak: Command, data: &Path) {
+    let audited = jumak.args(["audit", "--data"]).arg(data).output().expect("the binary runs");
     let said = String::from_utf8_lossy(&audited.stdout);
     assert!(audited.status.success(), "{said}{}", String::from_utf8_lossy(&audited.stderr));
     assert!(said.contains("the books are in order"), "{said}");

@@ -53,6 +53,7 @@ pub(crate) async fn run<H: Harness>(make: impl Fn() -> H) {
         an_unacknowledged_message_comes_back_after_its_wait_and_is_counted(make()),
         a_nak_is_redelivered_after_its_delay_not_before(make()),
         a_dead_letter_keeps_its_reason_and_can_be_replayed(make()),
+        the_newest_event_of_a_context_is_known(make()),
         an_event_is_held_where_its_publisher_was_told(make()),
         a_consumer_that_was_forgotten_hears_everything_again(make()),
     );
@@ -67,6 +68,17 @@ async fn an_event_published_twice_is_delivered_once(harness: impl Harness) {
     let mut member = subscribe(&bus, "hearer", &["jumak.>"], LONG).await;
     hear(member.as_mut(), &events).await;
     assert_nothing_left(&bus, "hearer", member.as_mut()).await;
+}
+
+async fn the_newest_event_of_a_context_is_known(harness: impl Harness) {
+    let bus = harness.open().await;
+    assert_eq!(bus.newest("room").await.unwrap(), None);
+    let (rooms, payments) = (events("room", 3), events("payment", 1));
+    bus.publish(&rooms).await.unwrap();
+    bus.publish(&payments).await.unwrap();
+    assert_eq!(bus.newest("room").await.unwrap(), Some(rooms[2].id));
+    assert_eq!(bus.newest("payment").await.unwrap(), Some(payments[0].id));
+    assert_eq!(bus.newest("roo").await.unwrap(), None);
 }
 
 async fn headers_and_body_arrive_as_they_were_sent(harness: impl Harness) {

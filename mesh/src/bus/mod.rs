@@ -10,12 +10,12 @@ pub mod jetstream;
 #[cfg(test)]
 pub(crate) mod testbed;
 
-use std::{sync::Arc, time::Duration};
+use std::{fmt, sync::Arc, time::Duration};
 
 use async_trait::async_trait;
 use uuid::Uuid;
 
-use crate::event::Event;
+use crate::{background::Background, event::Event};
 
 /// A bus, shared by all who use it.
 pub type SharedBus = Arc<dyn Bus>;
@@ -103,6 +103,9 @@ pub trait Bus: Send + Sync + 'static {
     /// when a disk or a cluster fails; and then other events come to be at those positions.
     async fn holds(&self, position: Position, event: Uuid) -> Result<bool, BusError>;
 
+    /// The id of the newest event of `context` that the stream holds.
+    async fn newest(&self, context: &str) -> Result<Option<Uuid>, BusError>;
+
     /// Makes the consumer, or finds its place again.
     async fn subscribe(&self, spec: ConsumerSpec) -> Result<Box<dyn Subscription>, BusError>;
 
@@ -119,6 +122,18 @@ pub trait Bus: Send + Sync + 'static {
 
     /// Delivers every dead letter of `consumer` to it again, and tells how many there were.
     async fn replay_dead_letters(&self, consumer: &str) -> Result<u64, BusError>;
+
+    /// Starts what the adapter does by itself.
+    fn start(&self, _background: &Background) {}
+
+    /// Lets go of what the adapter holds open. Nothing else may be asked of it after that.
+    async fn close(&self) {}
+}
+
+impl fmt::Debug for dyn Bus {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Bus").field(&self.system()).finish()
+    }
 }
 
 /// One member of a durable consumer. Members of the same name share the work.

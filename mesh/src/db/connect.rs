@@ -3,6 +3,7 @@
 
 use std::{
     fmt,
+    path::PathBuf,
     sync::{Arc, Mutex, PoisonError},
     time::{Duration, Instant},
 };
@@ -10,7 +11,7 @@ use std::{
 use sea_orm::{
     ConnectOptions, DatabaseConnection, DbErr, RuntimeErr,
     sqlx::{
-        self, Executor,
+        self, Connection, Executor,
         sqlite::{SqliteConnectOptions, SqliteJournalMode, SqliteSynchronous},
     },
 };
@@ -35,6 +36,8 @@ const STATEMENT_TIMEOUT_S: u32 = 30;
 const UNBOUNDED: u32 = 0;
 /// After how long a connection is replaced, so that no server keeps for ever what it remembers for one.
 const LIFETIME: Duration = Duration::from_secs(30 * 60);
+/// How large a write-ahead log may stay once all of it is in the database. It may grow beyond that as long as somebody reads.
+pub(super) const WAL_KEPT_BYTES: u64 = 16 << 20;
 /// How long connections that were made after a server stepped down are used, if it turns out that they lead to it as well: otherwise
 /// one that stays read-only would be connected to again for each call.
 const SPARED: Duration = Duration::from_secs(1);
@@ -49,28 +52,44 @@ impl fmt::Debug for Address {
     }
 }
 
-/// When a server last turned out to take no writes any more. A connection that was made before still leads to it, and would be alive
-/// for as long as it is.
-#[derive(Clone, Debug, Default)]
-pub(super) struct Demotion(Arc<Mutex<Option<Instant>>>);
+/// When the connections that there are stopped being trusted: when a server turned out to take no writes any more, to which those that
+/// were made before still lead; or when a transaction did not end as it was told to, and left one of them in nobody knows which state.
+#[derive(Clone, Debug)]
+pub(super) struct Distrust {
+    last: Arc<Mutex<Option<Instant>>>,
+    /// For how long connections that were made since then are trusted, whatever happens.
+    spared: Duration,
+    /// After how long a connection is replaced anyway.
+    lifetime: Duration,
+}
 
-impl Demotion {
+impl Distrust {
+    /// For a server, which is not connected to again for each call however often it refuses to write.
+    pub(super) fn of_a_server() -> Self {
+        Self { last: Arc::default(), spared: SPARED, lifetime: LIFETIME }
+    }
+
+    /// For a file, which is quickly opened again.
+    pub(super) fn of_a_file() -> Self {
+        Self { last: Arc::default(), spared: Duration::ZERO, lifetime: Duration::MAX }
+    }
+
     pub(super) fn notice(&self) {
-        let mut last = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        if last.is_none_or(|last| last.elapsed() >= SPARED) {
+        let mut last = self.last.lock().unwrap_or_else(PoisonError::into_inner);
+        if last.is_none_or(|last| last.elapsed() >= self.spared) {
             *last = Some(Instant::now());
         }
     }
 
     /// Whether a connection of that age may be used.
     fn lets_use(&self, age: Duration) -> bool {
-        let last = *self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        age < LIFETIME && last.is_none_or(|last| age < last.elapsed())
+        let last = *self.last.lock().unwrap_or_else(PoisonError::into_inner);
+        age < self.lifetime && last.is_none_or(|last| age < last.elapsed())
     }
 
-    /// Has a server's connections closed, instead of used, that were made before.
+    /// Has connections closed, instead of used, that were made before.
     pub(super) fn watch(&self, options: &mut ConnectOptions) {
-        let (postgres, mysql) = (self.clone(), self.clone());
+        let (postgres, mysql, sqlite) = (self.clone(), self.clone(), self.clone());
         options.map_sqlx_postgres_before_acquire(move |_, meta| {
             let usable = postgres.lets_use(meta.age);
             Box::pin(async move { Ok(usable) })
@@ -79,7 +98,23 @@ impl Demotion {
             let usable = mysql.lets_use(meta.age);
             Box::pin(async move { Ok(usable) })
         });
+        options.map_sqlx_sqlite_before_acquire(move |connection, meta| {
+            let usable = !connection.is_in_transaction() && sqlite.lets_use(meta.age);
+            Box::pin(async move { Ok(usable) })
+        });
     }
+}
+
+/// Whether a connection that was given back may be given out again: only if it is outside of any transaction. What a dropped
+/// transaction has queued is carried out first.
+///
+/// SQLite ends a transaction by itself when a COMMIT fails because the disk is full. The driver does not notice: its next BEGIN would be
+/// a SAVEPOINT, and nothing would be committed any more, though every COMMIT succeeds.
+async fn is_outside<C: sqlx::Connection>(connection: &mut C) -> Result<bool, sqlx::Error> {
+    if connection.is_in_transaction() {
+        connection.ping().await?;
+    }
+    Ok(!connection.is_in_transaction())
 }
 
 /// Connects. What the driver says of a URL that it cannot read may repeat the URL, and with it a password.
@@ -105,6 +140,14 @@ pub(super) fn to_write(sqlite: SqliteConnectOptions) -> SqliteConnectOptions {
         .synchronous(SqliteSynchronous::Full)
         .busy_timeout(SQLITE_BUSY_TIMEOUT)
         .foreign_keys(true)
+        .pragma("journal_size_limit", WAL_KEPT_BYTES.to_string())
+}
+
+/// The file that a SQLite URL names; none if it names the memory.
+pub(super) fn sqlite_file(url: &str) -> Result<Option<PathBuf>, StoreError> {
+    let options: SqliteConnectOptions = url.parse().map_err(|_| unreadable_url())?;
+    let file = options.get_filename();
+    Ok((!url.contains(":memory:") && !url.contains("mode=memory")).then(|| file.to_owned()))
 }
 
 /// A SQLite file for reading only: without a journal mode, because setting one writes.
@@ -138,6 +181,7 @@ fn bounded(url: &str, max_connections: u32, statement_timeout_s: u32) -> Connect
         .record_stmt_in_spans(false);
     set_up_postgres(&mut options, statement_timeout_s);
     set_up_mysql(&mut options, statement_timeout_s);
+    options.map_sqlx_sqlite_pool_opts(|pool| pool.after_release(|connection, _| Box::pin(is_outside(connection))));
     options
 }
 
@@ -150,6 +194,7 @@ fn set_up_postgres(options: &mut ConnectOptions, statement_timeout_s: u32) {
             ("idle_in_transaction_session_timeout", format!("{statement_timeout_s}s")),
         ])
     });
+    options.map_sqlx_postgres_pool_opts(|pool| pool.after_release(|connection, _| Box::pin(is_outside(connection))));
 }
 
 /// MySQL and MariaDB have no options to connect with, so each new connection is told. What only MariaDB knows stands in a comment
@@ -163,6 +208,7 @@ fn set_up_mysql(options: &mut ConnectOptions, statement_timeout_s: u32) {
     );
     options.map_sqlx_mysql_pool_opts(move |pool| {
         let settings = settings.clone();
+        let pool = pool.after_release(|connection, _| Box::pin(is_outside(connection)));
         pool.after_connect(move |connection, _| {
             let settings = settings.clone();
             Box::pin(async move {

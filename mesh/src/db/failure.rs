@@ -14,16 +14,30 @@ pub enum StoreError {
     /// The database cannot be reached or has no connection free.
     #[error("the database cannot be reached")]
     Unavailable(#[source] DbErr),
+    /// The COMMIT failed, or its answer was lost: the transaction may have been committed or not. Nobody knows until somebody looks.
+    #[error("nobody knows whether the transaction was committed")]
+    CommitUnknown(#[source] DbErr),
     /// Anything else: a mistake of ours.
     #[error("the database refused a statement")]
     Other(#[source] DbErr),
 }
 
 impl StoreError {
+    /// What an error of COMMIT means. Only where the engine says in so many words that it has rolled back is that known: everything else,
+    /// a lost connection first of all, may have come after the commit.
+    pub(super) fn of_commit(error: DbErr) -> Self {
+        let rolled_back = driver(&error).and_then(sqlx::Error::as_database_error).is_some_and(rolled_back_by_commit);
+        if rolled_back { error.into() } else { Self::CommitUnknown(error) }
+    }
+
     /// Whether the database could not be used, whatever it was asked for. A statement that was too slow, or that no answer came to which
     /// the driver understands, may be to blame for that itself.
     pub fn is_outage(&self) -> bool {
-        let Self::Unavailable(error) = self else { return false };
+        let error = match self {
+            Self::Unavailable(error) => error,
+            Self::CommitUnknown(_) => return true,
+            Self::Conflict(_) | Self::Duplicate(_) | Self::Other(_) => return false,
+        };
         match driver(error) {
             Some(sqlx::Error::Database(database)) => !is_broken_off(database.as_ref()),
             Some(sqlx::Error::Protocol(_)) => false,
@@ -86,6 +100,23 @@ impl From<DbErr> for StoreError {
             _ => Self::Other(error),
         }
     }
+}
+
+/// Whether that answer to a COMMIT says that nothing was committed: PostgreSQL's classes 23 (a deferred constraint) and 40 (a conflict);
+/// MySQL 1213 and 1205 (a conflict, found at COMMIT by a cluster); SQLite BUSY (5), LOCKED (6), FULL (13) and CONSTRAINT (19), after each
+/// of which the frame that would make the commit is not in the log. SQLite's IOERR may follow a frame that is on the disk and would be
+/// found after a crash.
+fn rolled_back_by_commit(error: &dyn sqlx::error::DatabaseError) -> bool {
+    if let Some(mysql) = error.try_downcast_ref::<sea_orm::SqlxMySqlError>() {
+        return matches!(mysql.number(), 1213 | 1205);
+    }
+    let code = error.code();
+    let Some(code) = code.as_deref() else { return false };
+    if error.try_downcast_ref::<sea_orm::SqlxSqliteError>().is_some() {
+        return code.parse::<u32>().is_ok_and(|code| matches!(code & 0xff, 5 | 6 | 13 | 19));
+    }
+    // 40003 says itself that nobody knows.
+    ["23", "40"].iter().any(|class| code.starts_with(class)) && code != "40003"
 }
 
 /// PostgreSQL 40001, 40P01 and 55P03 (a lock was waited for too long); MySQL 1213 (the transaction was undone), 1205 (only the

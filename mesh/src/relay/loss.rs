@@ -87,7 +87,7 @@ pub(super) async fn end_claims(database: &Database) -> Result<(), Error> {
                 .filter(Column::NextAttemptTime.ne(0))
                 .exec(&*tx)
                 .await?;
-            tx.note_appended();
+            tx.wake_relay();
             Ok(())
         })
         .await
@@ -108,7 +108,7 @@ async fn unpublish(database: &Database, mut kept: Position, last: Position) -> R
                     .filter(Column::StreamPosition.lte(end))
                     .exec(&*tx)
                     .await?;
-                tx.note_appended();
+                tx.wake_relay();
                 Ok(changed.rows_affected)
             })
             .await?;

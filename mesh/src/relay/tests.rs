@@ -330,6 +330,10 @@ impl Bus for Switch {
         self.bus()?.holds(position, event).await
     }
 
+    async fn newest(&self, context: &str) -> Result<Option<Uuid>, BusError> {
+        self.bus()?.newest(context).await
+    }
+
     async fn subscribe(&self, spec: ConsumerSpec) -> Result<Box<dyn Subscription>, BusError> {
         self.bus()?.subscribe(spec).await
     }

@@ -19,7 +19,7 @@ pub async fn migrate<M: MigratorTrait>(database: &Database) -> Result<Vec<String
         // Its one transaction for writing is the lock, and all steps are done or none.
         database
             .transact("migrate", |tx| async move {
-                M::up(&*tx, None).await?;
+                M::up(tx.for_migrations(), None).await?;
                 Ok(())
             })
             .await?;

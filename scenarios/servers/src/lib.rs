@@ -12,6 +12,7 @@ mod nats;
 pub mod plan;
 mod postgres;
 mod process;
+pub mod small_disk;
 #[cfg(test)]
 mod tests;
 

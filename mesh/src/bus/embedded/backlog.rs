@@ -10,7 +10,9 @@ use super::{
     from_json,
     hub::is_heard,
 };
-use crate::{clock::from_micros, db::Database, error::Error};
+use uuid::Uuid;
+
+use crate::{clock::from_micros, db::Database, error::Error, event::Event};
 
 /// How far behind one consumer is.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -39,6 +41,19 @@ pub async fn backlogs(database: &Database) -> Result<Vec<Backlog>, Error> {
         });
     }
     Ok(backlogs)
+}
+
+/// The id of the newest event of `context` that the bus in that file holds.
+pub async fn newest(database: &Database, context: &str) -> Result<Option<Uuid>, Error> {
+    let newest = message::Entity::find()
+        .filter(message::Column::Route.starts_with(format!("jumak.{context}.")))
+        .order_by_desc(message::Column::Seq)
+        .one(database.read())
+        .await?;
+    let Some(newest) = newest else { return Ok(None) };
+    let headers: Vec<(String, String)> = from_json(&newest.headers)?;
+    let event = Event::from_parts(&newest.route, &headers, newest.data);
+    Ok(event.ok().map(|event| event.id))
 }
 
 /// When each message was published that the consumer was given and has not acknowledged.

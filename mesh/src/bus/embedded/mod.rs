@@ -31,6 +31,7 @@ use self::{
 };
 use super::{Bus, BusError, ConsumerSpec, DeadLetter, Delivery, Position, Subscription};
 use crate::{
+    background::Background,
     clock::Clock,
     db::{Database, assert_no_transaction},
     error::Error,
@@ -244,6 +245,10 @@ impl Bus for EmbeddedBus {
         self.is_stored(position, event).await.map_err(|error| BusError::new("holds", error))
     }
 
+    async fn newest(&self, context: &str) -> Result<Option<Uuid>, BusError> {
+        backlog::newest(&self.database, context).await.map_err(|error| BusError::new("newest", error))
+    }
+
     async fn subscribe(&self, spec: ConsumerSpec) -> Result<Box<dyn Subscription>, BusError> {
         assert_no_transaction("subscribe");
         self.join(&spec).await.map_err(|error| BusError::new("subscribe", error))?;
@@ -274,6 +279,14 @@ impl Bus for EmbeddedBus {
             replayed += chunk as u64;
             self.hub.rescheduled(consumer);
         }
+    }
+
+    fn start(&self, background: &Background) {
+        self.database.keep_log_small("bus", background);
+    }
+
+    async fn close(&self) {
+        self.database.clone().close().await;
     }
 }
 

@@ -76,6 +76,12 @@ impl Bus for JetStreamBus {
         self.0.run("holds", layout::api("STREAM.MSG.GET", layout::STREAM), look).await
     }
 
+    async fn newest(&self, context: &str) -> Result<Option<Uuid>, BusError> {
+        self.0.make_ready().await?;
+        let look = publish::newest(&self.0, context);
+        self.0.run("newest", layout::api("STREAM.MSG.GET", layout::STREAM), look).await
+    }
+
     async fn subscribe(&self, spec: ConsumerSpec) -> Result<Box<dyn Subscription>, BusError> {
         assert_no_transaction("subscribe");
         Ok(Box::new(Member::join(self.0.clone(), spec).await?))

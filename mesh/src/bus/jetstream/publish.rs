@@ -2,7 +2,12 @@
 
 use async_nats::{
     HeaderMap, RequestError, RequestErrorKind,
-    jetstream::{self, ErrorCode, publish::PublishAck, response::Response, stream::RawMessageErrorKind},
+    jetstream::{
+        self, ErrorCode,
+        publish::PublishAck,
+        response::Response,
+        stream::{LastRawMessageErrorKind, RawMessageErrorKind},
+    },
 };
 use bytes::Bytes;
 use futures::future::try_join_all;
@@ -112,6 +117,16 @@ pub(super) async fn is_at(link: &Link, sequence: u64, event: Uuid) -> Result<boo
             Ok(envelope::event_id(&message.headers).is_some_and(|id| key(layout::route(&message.subject), id) == event))
         }
         Err(error) if error.kind() == RawMessageErrorKind::NoMessageFound => Ok(false),
+        Err(error) => Err(error.into()),
+    }
+}
+
+/// The id of the newest event that stands on one of the context's own subjects.
+pub(super) async fn newest(link: &Link, context: &str) -> Result<Option<Uuid>, Cause> {
+    let stream = link.context().get_stream_no_info(layout::STREAM).await?;
+    match stream.get_last_raw_message_by_subject(&format!("jumak.{context}.>")).await {
+        Ok(message) => Ok(envelope::event_id(&message.headers)),
+        Err(error) if error.kind() == LastRawMessageErrorKind::NoMessageFound => Ok(None),
         Err(error) => Err(error.into()),
     }
 }

@@ -85,6 +85,10 @@ impl Bus for Refusing {
         self.bus.holds(position, event).await
     }
 
+    async fn newest(&self, context: &str) -> Result<Option<uuid::Uuid>, BusError> {
+        self.bus.newest(context).await
+    }
+
     async fn subscribe(&self, spec: ConsumerSpec) -> Result<Box<dyn Subscription>, BusError> {
         Ok(Box::new(RefusingMember { member: self.bus.subscribe(spec).await?, full: self.full.clone() }))
     }

@@ -2,11 +2,14 @@
 //! runs on both whatever engine is chosen.
 
 mod effects;
+mod failing_disk;
 mod failures;
 mod race;
 mod real_servers;
 mod sqlite;
 mod traps;
+
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use sea_orm::{ConnectionTrait, FromQueryResult, Statement};
 use servers::engine::FreshDatabase;

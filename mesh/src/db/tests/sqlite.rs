@@ -1,7 +1,5 @@
 //! SQLite's own way of losing: one file, one writer.
 
-use std::sync::atomic::AtomicBool;
-
 use sea_orm::DatabaseConnection;
 
 use super::*;

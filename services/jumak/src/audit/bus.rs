@@ -5,10 +5,12 @@ use mesh::{
     Database,
     bus::{
         SharedBus,
-        embedded::backlog::{Backlog, backlogs},
+        embedded::backlog::{Backlog, backlogs, newest},
     },
     config::Config,
 };
+
+use uuid::Uuid;
 
 use super::Told;
 use crate::{bus_tools, house::DataFolder};
@@ -50,6 +52,14 @@ impl BusBooks {
             }
             Self::Broker(bus) => of_broker(bus, hearers, events).await,
         }
+    }
+
+    /// The newest event of `context` that the bus has.
+    pub async fn newest(&self, context: &str) -> anyhow::Result<Option<Uuid>> {
+        Ok(match self {
+            Self::File(database) => newest(database, context).await?,
+            Self::Broker(bus) => bus.newest(context).await?,
+        })
     }
 
     pub async fn close(self) {

@@ -20,7 +20,7 @@ use mesh::config::Config;
 
 pub use self::{
     findings::{Finding, Verdict},
-    reading::{MyPage, OpenRequest, Reading, Told, read},
+    reading::{KnownEvent, MyPage, OpenRequest, Reading, Told, read},
     rule::Rule,
     rules::judge,
 };

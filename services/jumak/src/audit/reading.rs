@@ -66,6 +66,8 @@ pub struct Reading {
     pub my_page: Option<MyPage>,
     /// The events in all outboxes.
     pub events: Vec<Told>,
+    /// Events that others know of, or that callers were told of: each has to be in its context's outbox.
+    pub known: Vec<KnownEvent>,
     /// The requests, in all contexts, that have no answer.
     pub open_requests: Vec<OpenRequest>,
     /// The consumers that there have to be.
@@ -106,6 +108,17 @@ pub struct Told {
     pub is_published: bool,
 }
 
+/// An event that a context must not have forgotten.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct KnownEvent {
+    /// Which context.
+    pub context: &'static str,
+    /// The event's id.
+    pub id: Uuid,
+    /// How it is known.
+    pub by: &'static str,
+}
+
 /// A request without an answer.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct OpenRequest {
@@ -137,6 +150,7 @@ pub async fn read(folder: &DataFolder, config: &Config, grace: SignedDuration) -
 /// The databases of all contexts and of the bus.
 struct Books {
     contexts: Vec<(Member, Database)>,
+    known: Vec<KnownEvent>,
     bus: BusBooks,
 }
 
@@ -144,6 +158,7 @@ impl Books {
     async fn open(folder: &DataFolder, config: &Config, live: bool) -> anyhow::Result<Self> {
         let bus = BusBooks::open(folder, config).await?;
         let (mut files, mut held, mut contexts) = (Vec::new(), Vec::new(), Vec::new());
+        let mut known = Vec::new();
         for member in Member::ALL {
             let file = folder.database_file(member.name());
             let database = match config.database_url(member.name()) {
@@ -152,6 +167,16 @@ impl Books {
                 None => Database::open_file_to_read(&file, 1).await,
             };
             let database = database.with_context(|| format!("the database of {member} cannot be read"))?;
+            // Before the database is held still: whatever is known by now is in it by then.
+            let context = member.name();
+            let acknowledged = database.acknowledged().with_context(|| format!("what {member} has acknowledged"))?;
+            let published = bus.newest(context).await.with_context(|| format!("the newest event of {member}"))?;
+            known.extend(acknowledged.map(|id| KnownEvent {
+                context,
+                id,
+                by: "its caller was told that it is stored",
+            }));
+            known.extend(published.map(|id| KnownEvent { context, id, by: "the bus has it" }));
             if config.database_url(member.name()).is_none() {
                 files.push(file);
             }
@@ -171,7 +196,7 @@ impl Books {
         if let Some(writers) = writers {
             writers.go_on().await?;
         }
-        Ok(Self { contexts, bus })
+        Ok(Self { contexts, known, bus })
     }
 
     async fn close(self) {
@@ -223,6 +248,7 @@ impl Books {
             my_page,
             backlogs: self.bus.backlogs(&hearers, &events).await?,
             events,
+            known: self.known.clone(),
             open_requests,
             hearers,
         };

@@ -43,6 +43,7 @@ rules! {
     EventsPublished = "events_published", "every event is on the bus";
     EventsHandled = "events_handled", "every context that hears is a consumer of the bus, has heard every event, and put none aside";
     EventsNamed = "events_named", "every event names its business case, the same one all along";
+    Remembered = "remembered", "every context's database has the newest event that it has acknowledged, and the newest that the bus has of it";
     RequestsAnswered = "requests_answered", "every request about a settled case has its answer";
     Calendar = "calendar", "the rooms' calendar shows every stay as its reservation stands, and no other";
     MyPage = "my_page", "my page shows guest and host every reservation, payment, room and event as it stands";

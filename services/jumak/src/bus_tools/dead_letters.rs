@@ -1,6 +1,6 @@
 //! `jumak dead-letters`: what consumers could not handle, and why.
 
-use mesh::bus::DeadLetter;
+use mesh::bus::{Bus, DeadLetter};
 
 use super::open;
 use crate::cli::{output, place::Place, target::Targeted};
@@ -25,6 +25,12 @@ pub struct Args {
 /// Shows the newest, one on a line; or replays.
 pub async fn run(args: &Args) -> anyhow::Result<()> {
     let bus = open(&args.targeted.load()?, &args.place.folder()?).await?;
+    let done = show_or_replay(args, &*bus).await;
+    bus.close().await;
+    done
+}
+
+async fn show_or_replay(args: &Args, bus: &dyn Bus) -> anyhow::Result<()> {
     if let Some(consumer) = &args.replay {
         let replayed = bus.replay_dead_letters(consumer).await?;
         let text = match replayed {

@@ -1,4 +1,4 @@
-//! What asks a process to stop: Ctrl-C, and the signal that a supervisor sends.
+//! What asks a process to stop: Ctrl-C, and the signal that a supervisor sends. And what must not end it.
 
 use std::io;
 
@@ -12,6 +12,9 @@ pub struct Signals {
     interrupt: tokio::signal::unix::Signal,
     #[cfg(unix)]
     terminate: tokio::signal::unix::Signal,
+    /// Heard, so that a file which may not grow is an error to whoever writes to it, and not the end of the process.
+    #[cfg(unix)]
+    _file_too_large: tokio::signal::unix::Signal,
 }
 
 #[cfg(unix)]
@@ -19,7 +22,12 @@ impl Signals {
     /// From now on these signals do not end the process by themselves.
     pub fn new() -> io::Result<Self> {
         use tokio::signal::unix::{SignalKind, signal};
-        Ok(Self { interrupt: signal(SignalKind::interrupt())?, terminate: signal(SignalKind::terminate())? })
+        let file_too_large = SignalKind::from_raw(rustix::process::Signal::XFSZ.as_raw());
+        Ok(Self {
+            interrupt: signal(SignalKind::interrupt())?,
+            terminate: signal(SignalKind::terminate())?,
+            _file_too_large: signal(file_too_large)?,
+        })
     }
 
     /// Waits for the next one.

@@ -47,6 +47,7 @@ pub struct House {
     pub(super) services: BTreeMap<Member, ContextService>,
     pub(super) registry: InProcess,
     pub(super) background: Background,
+    pub(super) bus: Option<SharedBus>,
     pub(super) drain_deadline: Duration,
 }
 
@@ -83,11 +84,14 @@ impl House {
             contexts.push((member, context));
         }
         front.contexts().open(services.values().cloned());
+        if let Some(bus) = &bus {
+            bus.start(&background);
+        }
         for (member, context) in contexts {
             start_loops(member, context, bus.as_ref(), &background, &clock).await?;
         }
         front.ready().await;
-        Ok(Self { front, databases, services, registry, background, drain_deadline: config.drain_deadline() })
+        Ok(Self { front, databases, services, registry, background, bus, drain_deadline: config.drain_deadline() })
     }
 
     /// Where they take calls.
@@ -130,6 +134,7 @@ async fn start_loops(
     background: &Background,
     clock: &Clock,
 ) -> anyhow::Result<()> {
+    context.database.keep_log_small(context.name, background);
     housekeeping::start(context.name, context.database.clone(), background, clock.clone());
     match bus {
         Some(bus) => {

@@ -12,7 +12,7 @@ const PHASES: u32 = 4;
 const LEAST_PATIENCE: Duration = Duration::from_millis(250);
 
 pub(super) async fn stop(house: House) -> anyhow::Result<()> {
-    let House { front, databases, services, registry, background, drain_deadline } = house;
+    let House { front, databases, services, registry, background, bus, drain_deadline } = house;
     let deadline = Instant::now() + drain_deadline;
 
     // Whoever only waits for others must not hold up the calls in hand.
@@ -43,6 +43,9 @@ pub(super) async fn stop(house: House) -> anyhow::Result<()> {
     drop(services);
     for (_, database) in databases {
         database.close().await;
+    }
+    if let Some(bus) = bus {
+        bus.close().await;
     }
     served
 }

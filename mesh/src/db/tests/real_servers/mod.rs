@@ -2,6 +2,7 @@
 //! on both whatever engine is chosen for the others.
 
 mod conflicts;
+mod lost_commits;
 mod outages;
 mod settings;
 
@@ -83,11 +84,14 @@ impl Real {
 
     /// One more pool to the database of that name.
     async fn pool(&self, name: &str) -> Database {
-        let url = match self {
+        Database::connect(&self.url(name), 4).await.unwrap()
+    }
+
+    fn url(&self, name: &str) -> String {
+        match self {
             Self::Postgres(server) => server.url(name),
             Self::MariaDb(server) => server.url(name),
-        };
-        Database::connect(&url, 4).await.unwrap()
+        }
     }
 
     async fn kill_connections(&self) {
@@ -117,6 +121,7 @@ fn code(error: &StoreError) -> String {
     let (StoreError::Conflict(source)
     | StoreError::Duplicate(source)
     | StoreError::Unavailable(source)
+    | StoreError::CommitUnknown(source)
     | StoreError::Other(source)) = error;
     let (DbErr::Exec(RuntimeErr::SqlxError(source))
     | DbErr::Query(RuntimeErr::SqlxError(source))

@@ -1,13 +1,14 @@
 //! Events on their way, and requests without an answer.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use mesh::checkout::State;
+use uuid::Uuid;
 
 use crate::audit::{
     findings::Verdict,
     index::Index,
-    reading::{OpenRequest, Told},
+    reading::{KnownEvent, OpenRequest, Told},
     rule::Rule,
 };
 
@@ -48,6 +49,14 @@ pub fn check(index: &Index<'_>, verdict: &mut Verdict) {
             let fault = "the bus knows no such consumer, and so it hears nothing".to_owned();
             verdict.note(Rule::EventsHandled, format!("consumers/{hearer}"), Some(fault));
         }
+    }
+    let held: HashSet<(&str, Uuid)> = index.reading.events.iter().map(|told| (told.context, told.id)).collect();
+    for known in &index.reading.known {
+        let KnownEvent { context, id, by } = known;
+        let fault = (!held.contains(&(*context, *id))).then(|| {
+            format!("{by}, and the database of {context} does not have it: it has lost this and perhaps more, or is an older copy")
+        });
+        verdict.note(Rule::Remembered, format!("event {id} of {context}"), fault);
     }
     for request in &index.reading.open_requests {
         let OpenRequest { context, principal, method, request_id, .. } = request;

@@ -17,7 +17,7 @@ use super::{
     house::{TOTAL, at, bookings, charge_of, event_of, long_ago, payment_of, refund_of, stay_of},
     shown::{CALENDAR, MY_PAGE},
 };
-use crate::audit::{OpenRequest, Reading, Rule};
+use crate::audit::{KnownEvent, OpenRequest, Reading, Rule};
 
 /// One thing broken in books that were in order, and which rules have to notice.
 pub type Break = (&'static str, fn(&mut Reading), &'static [Rule]);
@@ -353,6 +353,14 @@ const EVENTS: &[Break] = &[
         "a request waits for a case that nobody knows",
         |books| books.open_requests.push(open_request(Some("reservations/none"), 1)),
         &[Rule::RequestsAnswered],
+    ),
+    (
+        "a database has forgotten what its caller was told",
+        |books| {
+            let (context, id) = ("reservation", Uuid::from_u128(4711));
+            books.known.push(KnownEvent { context, id, by: "its caller was told" });
+        },
+        &[Rule::Remembered],
     ),
     (
         "a request was recorded without being answered",

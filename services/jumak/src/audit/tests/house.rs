@@ -30,7 +30,7 @@ use room::audit::{Occupancy, RoomRow, StayRow};
 use uuid::Uuid;
 
 use super::ways::{Done, Ways};
-use crate::audit::{MyPage, Reading, Told};
+use crate::audit::{KnownEvent, MyPage, Reading, Told};
 
 /// What every stay costs, in won.
 pub const TOTAL: i64 = 160_000;
@@ -311,6 +311,9 @@ impl House {
     }
 
     fn read(self) -> Reading {
+        let newest = self.events.last();
+        let known = newest.map(|told| KnownEvent { context: told.context, id: told.id, by: "the bus has it" });
+        let known = known.into_iter().collect();
         let mut balances: BTreeMap<(Uuid, String, &str), i64> = BTreeMap::new();
         for (payment, movement) in &self.movements {
             for entry in movement.entries() {
@@ -353,6 +356,7 @@ impl House {
                 heard: self.events.iter().map(|told| told.id).collect(),
             }),
             events: self.events,
+            known,
             open_requests: Vec::new(),
             hearers: HEARERS.map(str::to_owned).to_vec(),
             backlogs: HEARERS.map(backlog).to_vec(),

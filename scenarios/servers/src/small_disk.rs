@@ -1,0 +1,123 @@
+//! A file system of some megabytes that can be filled and freed while processes run on it.
+//!
+//! It is a tmpfs in a mount namespace of its own, kept by a process that only waits, and gone with it. Root may make one; everybody else
+//! may in a user namespace, where the system permits those.
+
+use std::{
+    ffi::OsStr,
+    fs::{self, File},
+    io::{self, BufRead, BufReader, Write},
+    path::{Path, PathBuf},
+    process::{Child, Command, Stdio},
+};
+
+use anyhow::{Context as _, ensure};
+use tempfile::TempDir;
+
+/// What is written at a time to fill a disk.
+const CHUNK: [u8; 4096] = [0xff; 4096];
+
+/// The file system.
+#[derive(Debug)]
+pub struct SmallDisk {
+    mount_point: TempDir,
+    keeper: Child,
+    has_users: bool,
+}
+
+/// A file that takes all the room that there is, until it is dropped.
+#[derive(Debug)]
+pub struct Filler(PathBuf);
+
+impl SmallDisk {
+    /// Makes one.
+    pub fn make(megabytes: u32) -> anyhow::Result<Self> {
+        let has_users = !may_mount();
+        let mount_point = tempfile::tempdir()?;
+        let mut keeper = Command::new("unshare");
+        if has_users {
+            keeper.args(["--user", "--map-root-user"]);
+        }
+        keeper.args([
+            "--mount",
+            "sh",
+            "-c",
+            r#"mount -t tmpfs -o mode=0700,size="$1"m tmpfs "$0" && echo made && exec cat"#,
+        ]);
+        keeper.arg(mount_point.path()).arg(megabytes.to_string()).stdin(Stdio::piped()).stdout(Stdio::piped());
+        let mut keeper = keeper.spawn().context("unshare cannot be run")?;
+        let mut said = String::new();
+        if let Some(out) = keeper.stdout.take() {
+            BufReader::new(out).read_line(&mut said)?;
+        }
+        let disk = Self { mount_point, keeper, has_users };
+        ensure!(said.trim() == "made", "no file system can be mounted in a namespace of its own");
+        Ok(disk)
+    }
+
+    /// Where it is, for the processes that run on it.
+    pub fn path(&self) -> &Path {
+        self.mount_point.path()
+    }
+
+    /// Where everybody else finds it.
+    pub fn seen_from_outside(&self) -> PathBuf {
+        let root = PathBuf::from(format!("/proc/{}/root", self.keeper.id()));
+        root.join(self.path().strip_prefix("/").unwrap_or(self.path()))
+    }
+
+    /// A command that runs `program` on it.
+    pub fn command(&self, program: impl AsRef<OsStr>) -> Command {
+        let mut command = Command::new("nsenter");
+        command.arg(format!("--target={}", self.keeper.id())).arg("--mount");
+        if self.has_users {
+            command.args(["--user", "--preserve-credentials"]);
+        }
+        command.arg("--").arg(program);
+        command
+    }
+
+    /// Fills it, as seen from outside.
+    pub fn fill(&self) -> io::Result<Filler> {
+        Filler::fill(&self.seen_from_outside())
+    }
+}
+
+impl Drop for SmallDisk {
+    fn drop(&mut self) {
+        // It may have ended: then both do nothing.
+        drop(self.keeper.kill());
+        drop(self.keeper.wait());
+    }
+}
+
+/// Whether this user may mount something without being root of a namespace of their own.
+fn may_mount() -> bool {
+    let tried = Command::new("unshare").args(["--mount", "true"]).stderr(Stdio::null()).status();
+    tried.is_ok_and(|status| status.success())
+}
+
+impl Filler {
+    /// Fills the file system that `folder` is on.
+    pub fn fill(folder: &Path) -> io::Result<Self> {
+        let filler = Self(folder.join("filler"));
+        let mut file = File::create(&filler.0)?;
+        loop {
+            match file.write(&CHUNK) {
+                Ok(0) => return Ok(filler),
+                Ok(_) => {}
+                Err(error) if matches!(error.kind(), io::ErrorKind::StorageFull | io::ErrorKind::FileTooLarge) => {
+                    return Ok(filler);
+                }
+                Err(error) => return Err(error),
+            }
+        }
+    }
+}
+
+impl Drop for Filler {
+    fn drop(&mut self) {
+        // What cannot be removed goes with its file system.
+        drop(fs::remove_file(&self.0));
+    }
+}
