@@ -14,7 +14,7 @@ use tokio::sync::Mutex;
 use self::{play::play, trouble::Trouble};
 
 /// These measure times, so each has the machine to itself, as far as it is up to them.
-static ALONE: LazyLock<Mutex<()>> = LazyLock::new(Mutex::default);
+pub(super) static ALONE: LazyLock<Mutex<()>> = LazyLock::new(Mutex::default);
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn m15_payment_is_killed_and_bookings_are_held_off_until_it_is_back() {

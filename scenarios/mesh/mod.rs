@@ -12,6 +12,7 @@ mod load;
 mod loss;
 mod meters;
 mod replicas;
+mod stopped;
 
 use std::{collections::BTreeMap, path::Path};
 

@@ -5,6 +5,10 @@
 //! nothing is followed by a short rest as well: otherwise callers in a hurry would be one probe after the other. A success in
 //! between starts the row anew, so a callee that answers now and then is merely slow, and the limits below deal with that.
 //!
+//! A callee that answers that it cannot serve, and says when it may, is left alone for that long and no longer: it is there, and knows
+//! better than a back-off. Otherwise circuits in a row, as before a payment whose provider hangs, would each wait for the next one to
+//! have closed first, and each of their probes that comes a moment too early would double its rest.
+//!
 //! A row also grows when a call begins while too many others are in flight and none of them was answered for a while. A callee that
 //! has stopped answering is then noticed before the first timeout. One that is merely asked much at once is not: a crowd that
 //! comes together within the time that an answer takes has waited for nothing yet; and of a crowd whose members give up before that
@@ -20,6 +24,9 @@ use super::Limits;
 const PATIENCE: u32 = 10;
 /// And how long at least: so long an answer may take that nobody would call slow.
 const MIN_PATIENCE: Duration = Duration::from_millis(100);
+
+/// For how long a callee is left alone at least, whatever it asks for.
+const MIN_REST: Duration = Duration::from_millis(50);
 
 /// What a circuit is doing.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -133,7 +140,7 @@ impl Breaker {
         let mut counted = false;
         match self.state {
             State::Closed { .. } if self.crowd_waits_in_vain(now) => {
-                self.fail(now, chance);
+                self.fail(None, now, chance);
                 counted = true;
             }
             State::Open { until, backoff } if until <= now => {
@@ -191,8 +198,8 @@ impl Breaker {
         }
     }
 
-    /// Takes note of how a call ended.
-    pub fn end(&mut self, pass: Pass, verdict: Verdict, now: Instant, chance: f64) {
+    /// Takes note of how a call ended. `asked` is how long the callee asked to be left alone, if it failed by its own word.
+    pub fn end(&mut self, pass: Pass, verdict: Verdict, asked: Option<Duration>, now: Instant, chance: f64) {
         self.in_flight -= 1;
         let is_answer = verdict == Verdict::Healthy && pass.period == self.period;
         if is_answer {
@@ -206,7 +213,7 @@ impl Breaker {
         match (self.state, verdict) {
             (State::Closed { .. }, Verdict::Healthy) => self.state = State::Closed { failures: 0 },
             (State::Closed { .. }, Verdict::Failing) if pass.counted => {}
-            (State::Closed { .. } | State::Probing { .. }, Verdict::Failing) => self.fail(now, chance),
+            (State::Closed { .. } | State::Probing { .. }, Verdict::Failing) => self.fail(asked, now, chance),
             (State::Probing { .. }, Verdict::Healthy) => self.enter(State::Closed { failures: 0 }),
             // The probe's caller went away, say. That is no reason for a longer rest, and none to be asked again at once.
             (State::Probing { backoff }, Verdict::Inconclusive) => self.open(self.first_backoff, backoff, now, chance),
@@ -214,17 +221,27 @@ impl Breaker {
         }
     }
 
-    fn fail(&mut self, now: Instant, chance: f64) {
-        let backoff = match self.state {
+    fn fail(&mut self, asked: Option<Duration>, now: Instant, chance: f64) {
+        let (probed, backoff) = match self.state {
             State::Closed { failures } if failures + 1 < self.max_failures => {
                 self.state = State::Closed { failures: failures + 1 };
                 return;
             }
-            State::Closed { .. } => self.first_backoff,
-            State::Probing { backoff } => backoff.saturating_mul(2).min(self.max_backoff),
+            State::Closed { .. } => (false, self.first_backoff),
+            State::Probing { backoff } => (true, backoff),
             State::Open { .. } => return,
         };
-        self.open(backoff, backoff, now, chance);
+        match asked {
+            Some(asked) => {
+                let rest = asked.clamp(MIN_REST.min(self.max_backoff), self.max_backoff);
+                self.enter(State::Open { until: now + rest, backoff });
+            }
+            None if probed => {
+                let doubled = backoff.saturating_mul(2).min(self.max_backoff);
+                self.open(doubled, doubled, now, chance);
+            }
+            None => self.open(backoff, backoff, now, chance),
+        }
     }
 
     /// Half of the rest is fixed, half by chance: the callee gets it, and its callers do not all come back at once.

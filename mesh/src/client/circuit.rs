@@ -64,8 +64,8 @@ impl Circuit {
         }
     }
 
-    fn end(&self, pass: Pass, verdict: Verdict) {
-        self.change(Some(verdict), |breaker, now| breaker.end(pass, verdict, now, rand::random()));
+    fn end(&self, pass: Pass, verdict: Verdict, asked: Option<Duration>) {
+        self.change(Some(verdict), |breaker, now| breaker.end(pass, verdict, asked, now, rand::random()));
     }
 
     /// The clock is read under the lock, so that for the breaker time never goes back.
@@ -122,11 +122,10 @@ struct UnderWay {
 
 impl UnderWay {
     fn ended(mut self, outcome: &Outcome) {
-        let verdict = match outcome {
-            Ok(_) => Verdict::Healthy,
-            Err(failure) => failure.verdict(self.share()),
-        };
-        self.settle(verdict);
+        match outcome {
+            Ok(_) => self.settle(Verdict::Healthy, None),
+            Err(failure) => self.settle(failure.verdict(self.share()), failure.retry_after()),
+        }
     }
 
     fn share(&self) -> Share {
@@ -140,9 +139,9 @@ impl UnderWay {
         }
     }
 
-    fn settle(&mut self, verdict: Verdict) {
+    fn settle(&mut self, verdict: Verdict, asked: Option<Duration>) {
         if let Some(pass) = self.pass.take() {
-            self.circuit.end(pass, verdict);
+            self.circuit.end(pass, verdict, asked);
         }
     }
 }
@@ -150,6 +149,6 @@ impl UnderWay {
 impl Drop for UnderWay {
     fn drop(&mut self) {
         let verdict = if self.share() == Share::Fair { Verdict::Failing } else { Verdict::Inconclusive };
-        self.settle(verdict);
+        self.settle(verdict, None);
     }
 }

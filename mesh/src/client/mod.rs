@@ -92,8 +92,8 @@ impl Default for Limits {
             in_flight: 64,
             breaker_failures: 5,
             breaker_in_flight: 48,
-            breaker_backoff: Duration::from_secs(1),
-            breaker_max_backoff: Duration::from_secs(30),
+            breaker_backoff: Duration::from_millis(500),
+            breaker_max_backoff: Duration::from_secs(1),
         }
     }
 }

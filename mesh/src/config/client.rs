@@ -71,14 +71,16 @@ pub struct BreakerConfig {
     /// Calls in flight from which one more counts as a failure in that row; 1 to `client.in_flight`. The circuit opens before all
     /// permits hang on a target that has become slow.
     pub in_flight: usize,
-    /// How long it stays open the first time, in milliseconds; 10 to 600,000. Doubled each time the probe fails.
+    /// How long it stays open the first time, in milliseconds; 10 to 600,000. Doubled each time the probe is not answered; a callee that
+    /// answers when it can serve again is asked then.
     pub open_ms: u64,
-    /// How long it stays open at most, in milliseconds; from `open_ms` to 600,000.
+    /// How long it stays open at most, in milliseconds; from `open_ms` to 600,000. So long a callee that is well again may have to wait
+    /// for its callers.
     pub max_open_ms: u64,
 }
 
 impl Default for BreakerConfig {
     fn default() -> Self {
-        Self { consecutive_failures: 5, in_flight: 48, open_ms: 1_000, max_open_ms: 30_000 }
+        Self { consecutive_failures: 5, in_flight: 48, open_ms: 500, max_open_ms: 1_000 }
     }
 }

@@ -322,7 +322,7 @@ mod tests {
             ("JUMAK_CLIENT__BREAKER__IN_FLIGHT", "65", "client.breaker.in_flight"),
             ("JUMAK_CLIENT__BREAKER__CONSECUTIVE_FAILURES", "0", "client.breaker.consecutive_failures"),
             ("JUMAK_CLIENT__BREAKER__OPEN_MS", "1", "client.breaker.open_ms"),
-            ("JUMAK_CLIENT__BREAKER__MAX_OPEN_MS", "999", "client.breaker.max_open_ms"),
+            ("JUMAK_CLIENT__BREAKER__MAX_OPEN_MS", "499", "client.breaker.max_open_ms"),
         ];
         for (name, value, key) in cases {
             let error = Config::from_sources(None, variables(&[(name, value)])).unwrap_err();

@@ -108,21 +108,38 @@ impl Server {
         }
     }
 
-    /// Stops it from running, without its peers being told: it neither answers nor hangs up.
+    /// Stops it from running, with the processes that it has for its connections, and without its peers being told: it neither answers
+    /// nor hangs up.
     pub fn pause(&self) -> anyhow::Result<()> {
-        self.signal("STOP")
+        self.signal("STOP")?;
+        self.signal_children("STOP")
     }
 
     /// Ends [`pause`](Self::pause).
     pub fn resume(&self) -> anyhow::Result<()> {
+        self.signal_children("CONT")?;
         self.signal("CONT")
     }
 
     fn signal(&self, signal: &str) -> anyhow::Result<()> {
-        let child = self.child.as_ref().with_context(|| format!("{} does not run", self.name))?;
-        let sent = Command::new("kill").args([&format!("-{signal}"), &child.id().to_string()]).status()?;
+        let sent = Command::new("kill").args([&format!("-{signal}"), &self.id()?.to_string()]).status()?;
         anyhow::ensure!(sent.success(), "{} could not be sent SIG{signal}", self.name);
         Ok(())
+    }
+
+    fn signal_children(&self, signal: &str) -> anyhow::Result<()> {
+        let id = self.id()?;
+        let children = fs::read_to_string(format!("/proc/{id}/task/{id}/children"))?;
+        if !children.is_empty() {
+            // One that ends at this moment cannot be signalled, and need not be.
+            Command::new("kill").arg(format!("-{signal}")).args(children.split_whitespace()).status()?;
+        }
+        Ok(())
+    }
+
+    /// Its process, while it runs.
+    pub(crate) fn id(&self) -> anyhow::Result<u32> {
+        Ok(self.child.as_ref().with_context(|| format!("{} does not run", self.name))?.id())
     }
 }
 

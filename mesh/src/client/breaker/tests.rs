@@ -22,7 +22,7 @@ fn breaker(failures: u32, in_flight: usize) -> Breaker {
 
 fn run(breaker: &mut Breaker, verdict: Verdict, now: Instant) {
     let pass = breaker.begin(now, FULL).expect("lets the call begin");
-    breaker.end(pass, verdict, now, FULL);
+    breaker.end(pass, verdict, None, now, FULL);
 }
 
 #[test]
@@ -58,7 +58,7 @@ fn each_failed_probe_doubles_the_rest_up_to_a_bound_and_a_success_starts_over() 
 fn half_of_the_rest_is_left_to_chance() {
     let (mut breaker, now) = (breaker(1, 100), Instant::now());
     let pass = breaker.begin(now, 0.0).expect("closed");
-    breaker.end(pass, Verdict::Failing, now, 0.0);
+    breaker.end(pass, Verdict::Failing, None, now, 0.0);
     assert_eq!(breaker.refuses(now), Some(BACKOFF / 2));
 }
 
@@ -79,16 +79,29 @@ fn a_probe_that_tells_nothing_is_followed_by_a_short_rest_and_doubles_nothing() 
 }
 
 #[test]
+fn a_callee_that_says_when_to_come_again_is_left_alone_until_then_and_doubles_nothing() {
+    let (mut breaker, mut now) = (breaker(1, 100), Instant::now());
+    for (asks, rests) in [(300, 300), (700, 700), (0, 50), (60_000, 8_000)] {
+        let pass = breaker.begin(now, FULL).expect("it is time");
+        breaker.end(pass, Verdict::Failing, Some(Duration::from_millis(asks)), now, FULL);
+        assert_eq!(breaker.refuses(now), Some(Duration::from_millis(rests)));
+        now += Duration::from_millis(rests);
+    }
+    run(&mut breaker, Verdict::Failing, now);
+    assert_eq!(breaker.refuses(now), Some(2 * BACKOFF), "the first probe that was not answered");
+}
+
+#[test]
 fn a_call_from_before_the_change_says_nothing_about_now() {
     let (mut breaker, mut now) = (breaker(1, 100), Instant::now());
     let [early, late] = [(); 2].map(|()| breaker.begin(now, FULL).expect("closed"));
     run(&mut breaker, Verdict::Failing, now);
     now += BACKOFF;
     let probe = breaker.begin(now, FULL).expect("the probe");
-    breaker.end(early, Verdict::Healthy, now, FULL);
+    breaker.end(early, Verdict::Healthy, None, now, FULL);
     assert_eq!(breaker.state(), BreakerState::Probing);
-    breaker.end(probe, Verdict::Healthy, now, FULL);
-    breaker.end(late, Verdict::Failing, now, FULL);
+    breaker.end(probe, Verdict::Healthy, None, now, FULL);
+    breaker.end(late, Verdict::Failing, None, now, FULL);
     assert_eq!(breaker.state(), BreakerState::Closed);
 }
 
@@ -101,7 +114,7 @@ fn a_crowd_that_came_within_one_answers_time_does_not_open_it() {
         now += Duration::from_secs(3600);
         let crowd: Vec<_> = (0..50).map(|_| breaker.begin(now, FULL).expect("nothing has failed")).collect();
         now += A_WHILE;
-        crowd.into_iter().for_each(|pass| breaker.end(pass, Verdict::Healthy, now, FULL));
+        crowd.into_iter().for_each(|pass| breaker.end(pass, Verdict::Healthy, None, now, FULL));
     }
     assert_eq!(breaker.state(), BreakerState::Closed);
 }
@@ -113,7 +126,7 @@ fn a_crowd_opens_it_once_nobody_was_answered_for_a_while() {
     // A fast callee: one leaves answered for each that comes into the crowd.
     for _ in 0..100 {
         now += A_WHILE / 2;
-        breaker.end(passes.remove(0), Verdict::Healthy, now, FULL);
+        breaker.end(passes.remove(0), Verdict::Healthy, None, now, FULL);
         passes.push(breaker.begin(now, FULL).expect("closed"));
     }
     // It stops answering: after a while the third in a row to come into the crowd is refused.
@@ -130,7 +143,7 @@ fn a_crowd_whose_callers_give_up_in_a_hurry_does_not_open_it() {
     // Nobody is ever answered, and four are always waiting: each for half of the time that an answer may take.
     for _ in 0..100 {
         now += A_WHILE / 8;
-        breaker.end(passes.remove(0), Verdict::Inconclusive, now, FULL);
+        breaker.end(passes.remove(0), Verdict::Inconclusive, None, now, FULL);
         passes.push(breaker.begin(now, FULL).expect("nothing has failed"));
     }
     assert_eq!(breaker.state(), BreakerState::Closed);
@@ -142,10 +155,10 @@ fn callers_who_give_up_only_after_a_while_have_waited_in_vain_as_well() {
     let mut passes: Vec<_> = (0..4).map(|_| breaker.begin(now, FULL).expect("closed")).collect();
     now += A_WHILE;
     for _ in 0..2 {
-        breaker.end(passes.remove(0), Verdict::Inconclusive, now, FULL);
+        breaker.end(passes.remove(0), Verdict::Inconclusive, None, now, FULL);
         passes.push(breaker.begin(now, FULL).expect("not yet the third"));
     }
-    breaker.end(passes.remove(0), Verdict::Inconclusive, now, FULL);
+    breaker.end(passes.remove(0), Verdict::Inconclusive, None, now, FULL);
     assert_eq!(breaker.begin(now, FULL).err(), Some(BACKOFF));
 }
 
@@ -154,9 +167,9 @@ fn a_clock_that_goes_back_a_little_does_no_harm() {
     let (mut breaker, now) = (breaker(3, 100), Instant::now());
     let at = |seconds| now + Duration::from_secs(seconds);
     let early = breaker.begin(at(10), FULL).expect("closed");
-    breaker.end(early, Verdict::Healthy, at(12), FULL);
+    breaker.end(early, Verdict::Healthy, None, at(12), FULL);
     let late = breaker.begin(at(11), FULL).expect("closed");
-    breaker.end(late, Verdict::Failing, at(11), FULL);
+    breaker.end(late, Verdict::Failing, None, at(11), FULL);
     run(&mut breaker, Verdict::Healthy, at(13));
     assert_eq!(breaker.state(), BreakerState::Closed);
 }
@@ -167,7 +180,7 @@ fn a_call_counts_as_one_failure_at_most() {
     let _first = breaker.begin(now, FULL).expect("closed");
     now += A_WHILE;
     let crowded = breaker.begin(now, FULL).expect("closed");
-    breaker.end(crowded, Verdict::Failing, now, FULL);
+    breaker.end(crowded, Verdict::Failing, None, now, FULL);
     let _crowded = breaker.begin(now, FULL).expect("two of three");
 }
 
@@ -221,7 +234,7 @@ proptest! {
                         Verdict::Healthy if pass.period == breaker.period => row = 0,
                         Verdict::Healthy | Verdict::Inconclusive => {}
                     }
-                    breaker.end(pass, verdict, now, chance);
+                    breaker.end(pass, verdict, None, now, chance);
                 }
             }
             if before == BreakerState::Closed && breaker.state() == BreakerState::Open {
@@ -232,7 +245,7 @@ proptest! {
             prop_assert!(early.count() <= breaker.waiting);
         }
         for pass in under_way {
-            breaker.end(pass, Verdict::Inconclusive, now, chance);
+            breaker.end(pass, Verdict::Inconclusive, None, now, chance);
         }
         prop_assert!(breaker.begin(now + MAX_BACKOFF, chance).is_ok(), "open for ever");
     }
