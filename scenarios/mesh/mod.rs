@@ -6,6 +6,7 @@ mod answers;
 mod breaker;
 mod bus;
 mod drain;
+mod full;
 mod insisting;
 mod kill;
 mod load;

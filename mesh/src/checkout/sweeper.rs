@@ -29,7 +29,7 @@ const BATCH: u64 = 64;
 /// How many of them are asked about at the same time.
 const CONCURRENCY: usize = 8;
 /// The longest pause between two looks at one case.
-const MAX_LOOK: Duration = Duration::from_secs(60);
+const MAX_LOOK: Duration = Duration::from_secs(20);
 
 impl<C: Cases> Checkout<C> {
     /// Starts the sweeper.
@@ -195,7 +195,7 @@ impl<C: Cases> Checkout<C> {
     }
 }
 
-/// When to look again: pauses double from one second to a minute, the first of them no shorter than a payment may take, and none
+/// When to look again: pauses double from one second to twenty, the first of them no shorter than a payment may take, and none
 /// goes beyond the end of the hold.
 fn next_look(due: &Due, settings: &Settings, now: Timestamp) -> Timestamp {
     let doubled = Duration::from_secs(1).saturating_mul(1 << due.sweeps.min(6));

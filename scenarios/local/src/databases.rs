@@ -38,9 +38,10 @@ pub(crate) struct DatabaseServers {
 }
 
 impl DatabaseServers {
-    async fn start(engines: Engines, durability: Durability) -> anyhow::Result<Self> {
+    async fn start(engines: Engines, durability: Durability, is_tight: bool) -> anyhow::Result<Self> {
         let mariadb = async {
             match engines {
+                Engines::Polyglot if is_tight => Ok(Some(MariaDb::start_tight(durability).await?)),
                 Engines::Polyglot => Ok(Some(MariaDb::start(durability).await?)),
                 Engines::Postgres => Ok(None),
             }
@@ -56,11 +57,13 @@ impl Databases {
         static SHARED: OnceCell<DatabaseServers> = OnceCell::const_new();
         static MESHES: AtomicU32 = AtomicU32::new(0);
         let (held, suffix) = match servers {
-            Servers::Own => {
-                (Held::Own(Box::new(DatabaseServers::start(engines, Durability::Full).await?)), String::new())
+            Servers::Own | Servers::Tight => {
+                let is_tight = servers == Servers::Tight;
+                let own = DatabaseServers::start(engines, Durability::Full, is_tight).await?;
+                (Held::Own(Box::new(own)), String::new())
             }
             Servers::Shared => {
-                let all = || DatabaseServers::start(Engines::Polyglot, Durability::Off);
+                let all = || DatabaseServers::start(Engines::Polyglot, Durability::Off, false);
                 let shared = SHARED.get_or_try_init(all).await?;
                 (Held::Shared(shared), format!("_{}", MESHES.fetch_add(1, Ordering::Relaxed)))
             }

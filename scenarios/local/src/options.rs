@@ -21,6 +21,8 @@ pub enum Ports {
 pub enum Servers {
     /// Servers of its own, which can be killed. What they commit survives that.
     Own,
+    /// The same, and MariaDB has so little room that it can be filled up.
+    Tight,
     /// Those that all such meshes of this process share, each with databases of its own. They start once, and do not wait for the
     /// disk.
     Shared,

@@ -17,6 +17,18 @@ const SYSTEM_USER: &str = "mysql";
 /// Not on everybody's PATH.
 const FOLDERS: [&str; 1] = ["/usr/sbin"];
 
+/// How much its tables may take up.
+#[derive(Clone, Copy, Debug)]
+enum Room {
+    Plenty,
+    Tight,
+}
+
+/// What takes up all room while there is to be none.
+const BALLAST: &str = "ballast";
+/// Bytes that are put there at a time: large pieces first, and then what still has room between them.
+const PIECES: [usize; 3] = [1 << 20, 64 << 10, 4 << 10];
+
 /// A MariaDB server of its own. Its settings are nobody's favourites: a time zone with odd minutes, a mode that cuts values to fit,
 /// and, as it comes, text in latin1 that takes capitals for small letters. What depends on a default is found out.
 #[derive(Debug)]
@@ -29,6 +41,15 @@ pub struct MariaDb {
 impl MariaDb {
     /// Makes a data folder, starts the server on it, and waits until it lets us in.
     pub async fn start(durability: Durability) -> anyhow::Result<Self> {
+        Self::start_with(durability, Room::Plenty).await
+    }
+
+    /// The same with so little room that [`fill`](Self::fill) takes no time.
+    pub async fn start_tight(durability: Durability) -> anyhow::Result<Self> {
+        Self::start_with(durability, Room::Tight).await
+    }
+
+    async fn start_with(durability: Durability, room: Room) -> anyhow::Result<Self> {
         let home = Home::new(SYSTEM_USER)?;
         let data = home.join("data");
         // Not the one that all servers share: each removes what it takes for leftovers of its own there when it starts.
@@ -66,6 +87,14 @@ impl MariaDb {
             "--default-time-zone=+05:45".to_owned(),
             "--sql-mode=".to_owned(),
         ];
+        let mut program = process::program("mariadbd", &FOLDERS)?;
+        if let Room::Tight = room {
+            // All tables in one file. It will be told not to grow, and must not end of that.
+            arguments.extend(["--innodb-file-per-table=OFF", "--innodb-log-file-size=4M"].map(str::to_owned));
+            let wrapped = [String::from("--ignore-signal=XFSZ"), program.display().to_string()];
+            arguments.splice(0..0, wrapped);
+            program = process::program("env", &FOLDERS)?;
+        }
         if durability == Durability::Off {
             arguments.extend(
                 ["--innodb-flush-method=nosync", "--innodb-flush-log-at-trx-commit=0", "--skip-innodb-doublewrite"]
@@ -74,7 +103,7 @@ impl MariaDb {
         }
         let server = Server::start(Start {
             name: "MariaDB",
-            program: process::program("mariadbd", &FOLDERS)?,
+            program,
             arguments,
             user: is_root().then_some(SYSTEM_USER),
             log: home.join("log"),
@@ -138,6 +167,38 @@ impl MariaDb {
         Ok(connection.close().await?)
     }
 
+    /// Lets its tables grow no further, and takes up what is free in them, as others do who share a disk. Only if it was
+    /// [started so](Self::start_tight).
+    pub async fn fill(&self) -> anyhow::Result<()> {
+        self.create_database(BALLAST).await?;
+        self.execute(&format!("CREATE TABLE {BALLAST}.piece (bytes LONGBLOB NOT NULL)")).await?;
+        let tables = std::fs::metadata(self.home.join("data").join("ibdata1"))?;
+        self.may_write_up_to(&tables.len().to_string()).await?;
+        let mut connection = self.connect().await?;
+        for bytes in PIECES {
+            let put = format!("INSERT INTO {BALLAST}.piece VALUES (REPEAT('x', {bytes}))");
+            loop {
+                match connection.execute(AssertSqlSafe(put.as_str())).await {
+                    Ok(_) => {}
+                    Err(error) if number(&error) == Some(TABLE_IS_FULL) => break,
+                    Err(error) => return Err(error.into()),
+                }
+            }
+        }
+        Ok(connection.close().await?)
+    }
+
+    /// Ends [`fill`](Self::fill).
+    pub async fn make_room(&self) -> anyhow::Result<()> {
+        self.may_write_up_to("unlimited").await
+    }
+
+    /// How large its files may become, in bytes.
+    async fn may_write_up_to(&self, bytes: &str) -> anyhow::Result<()> {
+        let limit = [format!("--pid={}", self.server.id()?), format!("--fsize={bytes}:unlimited")];
+        self.home.run(SYSTEM_USER, &process::program("prlimit", &FOLDERS)?, &limit).await
+    }
+
     /// Ends every connection but its own, as an operator would.
     pub async fn kill_connections(&self) -> anyhow::Result<()> {
         let mut connection = self.connect().await?;
@@ -174,9 +235,16 @@ impl MariaDb {
     }
 }
 
+/// What the server says when a table may not grow any more.
+const TABLE_IS_FULL: u16 = 1114;
+
 /// Whether whom one wanted to kill had left by himself.
 fn is_gone(error: &sea_orm::sqlx::Error) -> bool {
     const NO_SUCH_THREAD: u16 = 1094;
-    let error = error.as_database_error().and_then(|error| error.try_downcast_ref::<sea_orm::SqlxMySqlError>());
-    error.is_some_and(|error| error.number() == NO_SUCH_THREAD)
+    number(error) == Some(NO_SUCH_THREAD)
+}
+
+fn number(error: &sea_orm::sqlx::Error) -> Option<u16> {
+    let error = error.as_database_error()?.try_downcast_ref::<sea_orm::SqlxMySqlError>()?;
+    Some(error.number())
 }

@@ -34,7 +34,7 @@ const BATCH: u64 = 64;
 /// How many of them are asked about at the same time.
 const CONCURRENCY: usize = 8;
 /// The longest pause while the database cannot be used, and the one after a row that cannot be read.
-const MAX_PAUSE: Duration = Duration::from_secs(30);
+const MAX_PAUSE: Duration = Duration::from_secs(10);
 
 impl App {
     /// Starts the recovery loop.

@@ -13,7 +13,7 @@ use super::{
 };
 
 /// The longest pause between two questions about a pending payment or refund: its case waits for the answer.
-const MAX_PAUSE: Duration = Duration::from_secs(30);
+const MAX_PAUSE: Duration = Duration::from_secs(20);
 /// The same while a payer is on the provider's page, and wants to see a booking after leaving it.
 const MAX_ACTION_PAUSE: Duration = Duration::from_secs(5);
 /// The same about a voided payment, for which nobody waits: a charge that was late is found within twice the time by which it was.

@@ -1,6 +1,7 @@
 //! PostgreSQL and MariaDB themselves, brought to what can go wrong with them. These tests start the servers that they need, and run
 //! on both whatever engine is chosen for the others.
 
+mod codes;
 mod conflicts;
 mod lost_commits;
 mod outages;
