@@ -3,8 +3,8 @@
 # come from the system's packages, and are never started by them. What is there already is left alone, without a word. A tool that
 # cannot be had is an error: no check is ever skipped for want of it.
 #
-# usage: scripts/install-tools.sh buf|grpcurl|shellcheck|cargo-deny|nats-server|postgresql|mariadb|servers …
-# servers: nats-server, postgresql and mariadb
+# usage: scripts/install-tools.sh buf|grpcurl|shellcheck|cargo-deny|nats-server|postgresql|mariadb|pgbouncer|servers …
+# servers: nats-server, postgresql, mariadb and pgbouncer
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -112,6 +112,10 @@ mariadbd() {
   server mariadbd /usr/sbin
 }
 
+pgbouncer() {
+  server pgbouncer /usr/sbin
+}
+
 # install <tool>
 install() {
   local version
@@ -152,13 +156,19 @@ install() {
       at_least $version "$(mariadbd)" || from_apt mariadb mariadb-server
       at_least $version "$(mariadbd)" || fail mariadb "it is older than $version"
       ;;
+    pgbouncer)
+      version=1.18
+      at_least $version "$(pgbouncer)" || from_apt pgbouncer pgbouncer
+      at_least $version "$(pgbouncer)" || fail pgbouncer "it is older than $version"
+      ;;
     servers)
       install nats-server
       install postgresql
       install mariadb
+      install pgbouncer
       ;;
     *)
-      echo "install-tools: there is no tool '$1'; there are buf, grpcurl, shellcheck, cargo-deny, nats-server, postgresql, mariadb and servers" >&2
+      echo "install-tools: there is no tool '$1'; there are buf, grpcurl, shellcheck, cargo-deny, nats-server, postgresql, mariadb, pgbouncer and servers" >&2
       exit 2
       ;;
   esac

@@ -11,6 +11,7 @@ mod connect;
 mod effects;
 mod failure;
 pub mod order;
+mod settings;
 mod transaction;
 mod write_ahead_log;
 
@@ -25,7 +26,7 @@ use std::{
 
 use sea_orm::{
     ConnectOptions, DatabaseConnection, DatabaseTransaction, DbBackend, DbErr, SqliteTransactionMode,
-    TransactionOptions, TransactionTrait,
+    TransactionOptions, TransactionTrait, sqlx::sqlite::SqliteConnectOptions,
 };
 use tokio::{
     sync::{Notify, watch},
@@ -35,7 +36,10 @@ use uuid::Uuid;
 
 use self::{
     acknowledged::Acknowledged,
-    connect::{Address, Distrust, connect_options, connection, migration_options, sqlite_file, to_read, to_write},
+    connect::{
+        Address, Distrust, beside_writer, connect_options, connection, migration_connection, sqlite_file, to_read,
+        to_write,
+    },
     transaction::Run,
 };
 pub use self::{
@@ -106,9 +110,8 @@ impl Database {
     /// SQLite file that is not there is made.
     pub async fn connect(url: &str, max_connections: u32) -> Result<Self, StoreError> {
         if url.starts_with("sqlite:") {
-            let mut options = connect_options(url, max_connections);
-            options.map_sqlx_sqlite_opts(to_write);
-            return Self::open_sqlite(options, sqlite_file(url)?).await;
+            let options = connect_options(url, max_connections);
+            return Self::open_sqlite(options, sqlite_file(url)?, |sqlite| sqlite).await;
         }
         // A migrator has to say that it is there, even while somebody reads.
         let distrust = Distrust::of_a_server();
@@ -124,16 +127,19 @@ impl Database {
     pub async fn open_file(path: &Path, max_connections: u32) -> Result<Self, StoreError> {
         let path = path.to_owned();
         // Not as a URL, in which some characters of a path would mean something else.
-        let mut options = connect_options("sqlite:", max_connections);
+        let options = connect_options("sqlite:", max_connections);
         let file = path.clone();
-        options.map_sqlx_sqlite_opts(move |sqlite| to_write(sqlite.filename(&path)));
-        Self::open_sqlite(options, Some(file)).await
+        Self::open_sqlite(options, Some(path), move |sqlite| sqlite.filename(&file)).await
     }
 
-    async fn open_sqlite(options: ConnectOptions, file: Option<PathBuf>) -> Result<Self, StoreError> {
+    async fn open_sqlite<F>(mut options: ConnectOptions, file: Option<PathBuf>, name: F) -> Result<Self, StoreError>
+    where
+        F: Fn(SqliteConnectOptions) -> SqliteConnectOptions + Clone + Send + Sync + 'static,
+    {
         let distrust = Distrust::of_a_file();
-        let mut writing = options.clone();
-        writing.max_connections(1).min_connections(1);
+        let (mut writing, same) = (options.clone(), name.clone());
+        writing.max_connections(1).min_connections(1).map_sqlx_sqlite_opts(move |sqlite| to_write(same(sqlite)));
+        options.map_sqlx_sqlite_opts(move |sqlite| beside_writer(name(sqlite)));
         distrust.watch(&mut writing);
         let write = connection(writing).await?;
         let read = connection(options).await?;
@@ -201,7 +207,7 @@ impl Database {
     /// A connection to the server for a migration, which may take its time. A SQLite file is migrated in a transaction.
     pub(crate) async fn connect_to_migrate(&self) -> Result<DatabaseConnection, StoreError> {
         match &self.address {
-            Some(address) => connection(migration_options(&address.0)).await,
+            Some(address) => migration_connection(&address.0).await,
             None => Err(StoreError::Other(DbErr::Custom("a file has only one writer".to_owned()))),
         }
     }

@@ -16,19 +16,23 @@ use sea_orm::{
     },
 };
 
-use super::StoreError;
+use super::{StoreError, settings};
 
 /// How long a connection is waited for.
 const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(5);
 /// How long SQLite waits for the one writer, and for a reader.
 const SQLITE_BUSY_TIMEOUT: Duration = Duration::from_secs(5);
+/// What one connection to a SQLite file keeps of it in memory, in KiB. SQLite's own bound is 2 MiB for each: with some hundred
+/// connections in a process that is more than all else there. What is not kept here is in the system's cache of files.
+const WRITER_CACHE_KIB: u32 = 1_024;
+const READER_CACHE_KIB: u32 = 256;
+/// How many statements one connection to a SQLite file keeps prepared. Each takes some 10 KiB.
+const SQLITE_STATEMENTS: usize = 32;
 /// How long connecting may take.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 /// A connection that has been idle for this long is asked whether it is still there: the server may have been started again, and
 /// each dead connection would fail one call.
 pub(super) const ASK_AFTER: Duration = Duration::from_millis(500);
-/// How long a statement waits for a lock, in seconds: then its transaction has lost, and is run again.
-const LOCK_TIMEOUT_S: u32 = 5;
 /// How long a server carries out one statement, in seconds, and waits for the next one of a transaction: whoever began it has gone by
 /// then, and the locks that it holds are in everybody's way. (MySQL knows neither bound; MariaDB does.)
 const STATEMENT_TIMEOUT_S: u32 = 30;
@@ -117,8 +121,29 @@ async fn is_outside<C: sqlx::Connection>(connection: &mut C) -> Result<bool, sql
     Ok(!connection.is_in_transaction())
 }
 
-/// Connects. What the driver says of a URL that it cannot read may repeat the URL, and with it a password.
+/// Connects with [`connect_options`], and makes sure that they took effect.
 pub(super) async fn connection(options: ConnectOptions) -> Result<DatabaseConnection, StoreError> {
+    checked(options, STATEMENT_TIMEOUT_S).await
+}
+
+/// Connects to the server at `url` to change its tables: that takes as long as there are rows. Locks are waited for as ever, because
+/// whoever stands behind one that waits for a table waits as well.
+pub(super) async fn migration_connection(url: &str) -> Result<DatabaseConnection, StoreError> {
+    checked(bounded(url, 1, UNBOUNDED), UNBOUNDED).await
+}
+
+async fn checked(options: ConnectOptions, statement_timeout_s: u32) -> Result<DatabaseConnection, StoreError> {
+    let several = options.get_max_connections().is_some_and(|most| most > 1);
+    let connection = connected(options).await?;
+    settings::took_effect(&connection, statement_timeout_s).await?;
+    if several {
+        settings::are_our_own(&connection).await?;
+    }
+    Ok(connection)
+}
+
+/// What the driver says of a URL that it cannot read may repeat the URL, and with it a password.
+async fn connected(options: ConnectOptions) -> Result<DatabaseConnection, StoreError> {
     sea_orm::Database::connect(options).await.map_err(|error| match &error {
         DbErr::Conn(RuntimeErr::Internal(_)) => unreadable_url(),
         DbErr::Conn(RuntimeErr::SqlxError(source)) if matches!(**source, sqlx::Error::Configuration(_)) => {
@@ -134,7 +159,7 @@ fn unreadable_url() -> StoreError {
 
 /// A SQLite file for reading and writing.
 pub(super) fn to_write(sqlite: SqliteConnectOptions) -> SqliteConnectOptions {
-    sqlite
+    bounded_memory(sqlite, WRITER_CACHE_KIB)
         .create_if_missing(true)
         .journal_mode(SqliteJournalMode::Wal)
         .synchronous(SqliteSynchronous::Full)
@@ -150,20 +175,23 @@ pub(super) fn sqlite_file(url: &str) -> Result<Option<PathBuf>, StoreError> {
     Ok((!url.contains(":memory:") && !url.contains("mode=memory")).then(|| file.to_owned()))
 }
 
+/// The same for the connections that read beside the one that writes: there are many of them.
+pub(super) fn beside_writer(sqlite: SqliteConnectOptions) -> SqliteConnectOptions {
+    bounded_memory(to_write(sqlite), READER_CACHE_KIB)
+}
+
 /// A SQLite file for reading only: without a journal mode, because setting one writes.
 pub(super) fn to_read(sqlite: SqliteConnectOptions) -> SqliteConnectOptions {
-    sqlite.read_only(true).busy_timeout(SQLITE_BUSY_TIMEOUT)
+    bounded_memory(sqlite, READER_CACHE_KIB).read_only(true).busy_timeout(SQLITE_BUSY_TIMEOUT)
+}
+
+fn bounded_memory(sqlite: SqliteConnectOptions, cache_kib: u32) -> SqliteConnectOptions {
+    sqlite.pragma("cache_size", format!("-{cache_kib}")).statement_cache_capacity(SQLITE_STATEMENTS)
 }
 
 /// How to connect to the database at `url`, whichever engine it is.
 pub(super) fn connect_options(url: &str, max_connections: u32) -> ConnectOptions {
     bounded(url, max_connections, STATEMENT_TIMEOUT_S)
-}
-
-/// How to connect to the server at `url` to change its tables: that takes as long as there are rows. Locks are waited for as ever,
-/// because whoever stands behind one that waits for a table waits as well.
-pub(super) fn migration_options(url: &str) -> ConnectOptions {
-    bounded(url, 1, UNBOUNDED)
 }
 
 fn bounded(url: &str, max_connections: u32, statement_timeout_s: u32) -> ConnectOptions {
@@ -186,35 +214,20 @@ fn bounded(url: &str, max_connections: u32, statement_timeout_s: u32) -> Connect
 }
 
 fn set_up_postgres(options: &mut ConnectOptions, statement_timeout_s: u32) {
-    options.map_sqlx_postgres_opts(move |postgres| {
-        postgres.options([
-            ("default_transaction_isolation", "read committed".to_owned()),
-            ("lock_timeout", format!("{LOCK_TIMEOUT_S}s")),
-            ("statement_timeout", format!("{statement_timeout_s}s")),
-            ("idle_in_transaction_session_timeout", format!("{statement_timeout_s}s")),
-        ])
-    });
+    options.map_sqlx_postgres_opts(move |postgres| postgres.options(settings::postgres(statement_timeout_s)));
     options.map_sqlx_postgres_pool_opts(|pool| pool.after_release(|connection, _| Box::pin(is_outside(connection))));
 }
 
-/// MySQL and MariaDB have no options to connect with, so each new connection is told. What only MariaDB knows stands in a comment
-/// that only MariaDB reads.
+/// MySQL and MariaDB have no options to connect with, so each new connection is told.
 fn set_up_mysql(options: &mut ConnectOptions, statement_timeout_s: u32) {
-    // Without a strict mode, a value that does not fit is cut off without a word. Locks on tables are waited for for a day.
-    let settings = format!(
-        "SET SESSION sql_mode = 'STRICT_ALL_TABLES,ERROR_FOR_DIVISION_BY_ZERO,NO_ENGINE_SUBSTITUTION,PIPES_AS_CONCAT', \
-         innodb_lock_wait_timeout = {LOCK_TIMEOUT_S}, lock_wait_timeout = {LOCK_TIMEOUT_S} \
-         /*M!100300 , max_statement_time = {statement_timeout_s}, idle_transaction_timeout = {statement_timeout_s} */"
-    );
     options.map_sqlx_mysql_pool_opts(move |pool| {
-        let settings = settings.clone();
         let pool = pool.after_release(|connection, _| Box::pin(is_outside(connection)));
         pool.after_connect(move |connection, _| {
-            let settings = settings.clone();
             Box::pin(async move {
-                connection.execute(sqlx::AssertSqlSafe(settings)).await?;
-                // The variable's name is not the same everywhere; this statement is.
-                connection.execute("SET SESSION TRANSACTION ISOLATION LEVEL READ COMMITTED").await.map(|_| ())
+                for setting in settings::mysql(statement_timeout_s) {
+                    connection.execute(sqlx::AssertSqlSafe(setting)).await?;
+                }
+                Ok(())
             })
         })
     });

@@ -9,6 +9,7 @@ pub mod engine;
 mod home;
 mod mariadb;
 mod nats;
+mod pgbouncer;
 pub mod plan;
 mod postgres;
 mod process;
@@ -20,6 +21,7 @@ pub use self::{
     database::Durability,
     mariadb::MariaDb,
     nats::{Nats, NatsOptions, SavedNats},
+    pgbouncer::{PgBouncer, PoolMode},
     postgres::Postgres,
     process::{Server, free_port, spawn},
 };

@@ -12,10 +12,10 @@ use crate::{
 };
 
 /// Who owns the databases, and what it runs as when we are root.
-const USER: &str = "jumak";
-const SYSTEM_USER: &str = "postgres";
+pub(crate) const USER: &str = "jumak";
+pub(crate) const SYSTEM_USER: &str = "postgres";
 /// Debian's folders, the newest first: they are not on the PATH.
-const FOLDERS: [&str; 4] = [
+pub(crate) const FOLDERS: [&str; 4] = [
     "/usr/lib/postgresql/18/bin",
     "/usr/lib/postgresql/17/bin",
     "/usr/lib/postgresql/16/bin",
@@ -114,6 +114,16 @@ impl Postgres {
     /// Where its data and its log are.
     pub fn folder(&self) -> &std::path::Path {
         self.home.path()
+    }
+
+    /// Where it listens.
+    pub(crate) fn address(&self) -> std::net::SocketAddr {
+        self.server.address()
+    }
+
+    /// The password of its owner.
+    pub(crate) fn password(&self) -> &str {
+        &self.password
     }
 
     /// Where one connects to, its password included.

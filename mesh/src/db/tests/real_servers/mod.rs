@@ -5,6 +5,7 @@ mod codes;
 mod conflicts;
 mod lost_commits;
 mod outages;
+mod poolers;
 mod settings;
 
 use sea_orm::RuntimeErr;
