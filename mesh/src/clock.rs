@@ -5,7 +5,11 @@ use std::sync::{
     atomic::{AtomicI64, Ordering},
 };
 
-use jiff::{SignedDuration, Timestamp};
+use jiff::{
+    SignedDuration, Timestamp,
+    civil::{Date, Time},
+    tz::TimeZone,
+};
 
 /// Tells what time it is. Cheap to clone; clones share one source.
 #[derive(Clone, Debug, Default)]
@@ -50,6 +54,12 @@ impl Clock {
 /// The instant that a BIGINT column holds; an instant outside jiff's range becomes the nearest one inside.
 pub fn from_micros(micros: i64) -> Timestamp {
     Timestamp::from_microsecond(micros).unwrap_or(if micros < 0 { Timestamp::MIN } else { Timestamp::MAX })
+}
+
+/// The instant of a time of day on `date` in `zone`. A time that the clocks skip that day is as much later as they skip; of one that
+/// they show twice it is the first, as RFC 5545 has it.
+pub fn instant_of(date: Date, time: Time, zone: &TimeZone) -> Timestamp {
+    zone.to_ambiguous_zoned(date.to_datetime(time)).compatible().map_or(Timestamp::MAX, |zoned| zoned.timestamp())
 }
 
 /// An instant as protobuf has it.

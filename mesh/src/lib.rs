@@ -11,6 +11,7 @@
 //! | [`event`], [`outbox`], [`relay`], [`bus`], [`consumer`], [`inbox`] | committed with the state, published at least once, handled once in effect |
 //! | [`requests`] | the same request id replays the first answer |
 //! | [`checkout`] | hold, pay, confirm; or let go |
+//! | [`booking_window`] | which nights of a room can be booked now |
 //! | [`watch`] | a resource followed over a stream, from a position; a change waited for |
 //! | [`single_flight`] | callers who want the same thing at the same time share one piece of work |
 //! | [`call`], [`fields`], [`money`], [`page`], [`error`] | who calls, a request's faults, amounts, pages; from a refusal to a status |
@@ -19,6 +20,7 @@
 
 pub mod auth;
 pub mod background;
+pub mod booking_window;
 pub mod bus;
 pub mod call;
 pub mod checkout;
@@ -48,6 +50,7 @@ pub mod tls;
 pub mod trace;
 pub mod watch;
 
+pub use booking_window::BookingWindow;
 pub use call::{Actor, Caller, Principal, Role};
 pub use clock::Clock;
 pub use context::{Context, Deps};

@@ -28,16 +28,18 @@ fn set(paths: &[&str]) -> Option<BTreeSet<String>> {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_stay_before_today_or_years_ahead_or_for_too_many_is_refused_with_all_of_that() {
+async fn a_stay_that_is_over_or_years_ahead_or_for_too_many_is_refused_with_all_of_that_and_not_offered() {
     let scene = Scene::set().await;
     let before = books::count(&scene).await;
     // In the room's time zone, which says what today is.
     let today = Zoned::now().in_tz("Asia/Seoul").expect("a time zone").date();
-    let (yesterday, tomorrow) = (today.yesterday().expect("a date"), today.tomorrow().expect("a date"));
+    // Last night can be booked until guests have to leave: the night before it is over for certain.
+    let over = today.saturating_sub(2.days());
+    let tomorrow = today.tomorrow().expect("a date");
     let far = today.saturating_add(6.years());
     let (check_in, check_out) = ("reservation.check_in_date", "reservation.check_out_date");
     for name in ["QuoteReservation", "CreateReservation"] {
-        let past = [(check_in, json!(yesterday)), (check_out, json!(tomorrow))];
+        let past = [(check_in, json!(over)), (check_out, json!(tomorrow))];
         assert_eq!(faults(&refused(&scene, name, &past).await), set(&[check_in]), "{name}");
         let ahead = [(check_in, json!(far)), (check_out, json!(far.tomorrow().expect("a date")))];
         assert_eq!(faults(&refused(&scene, name, &ahead).await), set(&[check_in]), "{name}");
@@ -45,11 +47,22 @@ async fn a_stay_before_today_or_years_ahead_or_for_too_many_is_refused_with_all_
         let expected = set(&[check_in, "reservation.guests"]);
         assert_eq!(faults(&refused(&scene, name, &crowded).await), expected, "{name}");
     }
-    let past = [("start_date", json!(yesterday)), ("end_date", json!(tomorrow))];
+    let past = [("start_date", json!(over)), ("end_date", json!(tomorrow))];
     assert_eq!(faults(&refused(&scene, "BlockNights", &past).await), set(&["start_date"]));
     assert_eq!(books::count(&scene).await, before);
     let from_today = [(check_in, json!(today)), (check_out, json!(tomorrow))];
     asks(&scene, "QuoteReservation", &from_today).await.expect("today is no past");
+
+    // What is refused is not offered, and what can be booked is.
+    let offers = async |check_in: &jiff::civil::Date, check_out: &jiff::civil::Date| {
+        let nights = json!({"check_in_date": check_in, "check_out_date": check_out});
+        let found = scene.by(rpc("SearchRooms")).asks(rpc("SearchRooms").name, &nights).await.expect("a page");
+        found.get("offers").and_then(Value::as_array).map_or(0, Vec::len)
+    };
+    assert_eq!(offers(&over, &tomorrow).await, 0);
+    assert_eq!(offers(&far, &far.tomorrow().expect("a date")).await, 0);
+    assert_eq!(offers(&jiff::civil::date(2019, 5, 1), &jiff::civil::date(2019, 5, 2)).await, 0);
+    assert_eq!(offers(&today, &tomorrow).await, 1);
     scene.inn.close().await;
 }
 

@@ -4,6 +4,7 @@ use jiff::{Timestamp, civil::Date};
 use mesh::{
     Actor, Caller, Clock, Error, Principal, Reason, Refusal, Role,
     checkout::{Cases, Checkout, Scope},
+    clock::instant_of,
     fields::Fields,
     money::Money,
     requests::{Answer, Request},
@@ -62,7 +63,7 @@ impl App {
     pub async fn quote(&self, wish: Wish, caller: &Caller) -> Result<Quote, Error> {
         let now = self.clock.now();
         let (room, stay, price) = self.offer(wish, caller, now).await?;
-        let check_in = Stay::instant(stay.check_in, room.check_in_time, &room.time_zone);
+        let check_in = instant_of(stay.check_in, room.check_in_time, &room.time_zone);
         Ok(Quote {
             price,
             refundable_until: room.cancellation_policy.refundable_until(check_in, now),
@@ -143,7 +144,7 @@ impl App {
         let room = self.rooms.on_offer(wish.room, caller).await?;
         let stay = Stay { check_in: wish.check_in, check_out: wish.check_out, units: wish.units, guests: wish.guests };
         let mut fields = Fields::new();
-        if let Err(fault) = stay.check_dates(&room.time_zone, now) {
+        if let Err(fault) = room.booking_window(now).check(stay.check_in) {
             fields.fault("reservation.check_in_date", fault.to_string());
         }
         if let Err(fault) = stay.check_guests(room.capacity) {

@@ -3,7 +3,7 @@
 use std::{sync::Arc, time::Duration};
 
 use contracts::room::v1::{GetRoomRequest, Room, room_service_client::RoomServiceClient};
-use jiff::{Span, civil::Date, tz::TimeZone};
+use jiff::civil::Date;
 use mesh::{
     Caller, Clock, Database, Error, Reason, Refusal, Tx,
     client::{DEFAULT_DEADLINE, Upstream, outgoing},
@@ -85,7 +85,7 @@ impl Rooms {
             return Ok(());
         }
         if let Some(room) = self.find(tx, resource).await? {
-            store::reoffer(tx, &room, self.yesterday()).await?;
+            store::reoffer(tx, &room, room.booking_window(self.clock.now()).first()).await?;
         }
         Ok(())
     }
@@ -106,11 +106,6 @@ impl Rooms {
             Some(id) => store::find_room(tx, id).await,
             None => Ok(None),
         }
-    }
-
-    /// Nights before this are over in every time zone.
-    fn yesterday(&self) -> Date {
-        self.clock.now().to_zoned(TimeZone::UTC).date().saturating_sub(Span::new().days(1))
     }
 
     /// A room that was not heard of: asked about once, however many want to know. A new room that many have waited for would else

@@ -98,7 +98,7 @@ impl App {
             let room = store::rooms::lock(&tx, id, scope).await?;
             let blocked = store::nights::blocked(&*tx, &[id], block.nights).await?.remove(&id).unwrap_or_default();
             let room = save_any(&tx, room.block(block, &blocked, now)?, room, actor).await?;
-            let nights = nights_of(&*tx, &room, block.nights).await?;
+            let nights = nights_of(&*tx, &room, block.nights, now).await?;
             Ok(Answer::ok(&BlockNightsResponse { nights: nights.iter().map(contract::night).collect() }))
         })
         .await
@@ -123,7 +123,7 @@ impl App {
     /// The nights of a room: the caller's own, or any if the caller works in the service centre.
     pub async fn calendar(&self, caller: &Caller, id: Uuid, nights: Nights) -> Result<Vec<Night>, Error> {
         let room = store::rooms::read(self.database.read(), id, &reach(caller)?).await?;
-        nights_of(self.database.read(), &room, nights).await
+        nights_of(self.database.read(), &room, nights, self.clock.now()).await
     }
 
     /// Does `work` in one transaction with its request record, or replays what it answered before.
@@ -191,8 +191,9 @@ async fn nights_of(
     connection: &impl sea_orm::ConnectionTrait,
     room: &Room,
     nights: Nights,
+    now: Timestamp,
 ) -> Result<Vec<Night>, Error> {
     let stays = store::nights::stays(connection, &[room.id], nights).await?.remove(&room.id).unwrap_or_default();
     let blocked = store::nights::blocked(connection, &[room.id], nights).await?.remove(&room.id).unwrap_or_default();
-    Ok(calendar(room.details.units, nights, &stays, &blocked))
+    Ok(calendar(room, nights, &stays, &blocked, now))
 }

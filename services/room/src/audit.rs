@@ -1,6 +1,10 @@
 //! What an auditor reads here: rooms, the nights kept back and stays, as this context believes them. Nothing is written.
 
-use jiff::{Timestamp, civil::Date};
+use jiff::{
+    Timestamp,
+    civil::{Date, Time},
+    tz::TimeZone,
+};
 use mesh::{Database, Error, fields::name, money::Money};
 use sea_orm::EntityTrait;
 use uuid::Uuid;
@@ -22,6 +26,10 @@ pub struct RoomRow {
     pub units: u16,
     /// What one of them costs a night.
     pub nightly_rate: Money,
+    /// Where its nights are counted.
+    pub time_zone: TimeZone,
+    /// When guests must have left.
+    pub check_out_time: Time,
     /// The room's version.
     pub version: i64,
     /// When it was deleted; none while it is active.
@@ -69,6 +77,8 @@ pub async fn rooms(database: &Database) -> Result<Vec<RoomRow>, Error> {
                 host: room.host,
                 units: room.details.units,
                 nightly_rate: room.details.nightly_rate,
+                time_zone: room.details.time_zone,
+                check_out_time: room.details.check_out_time,
                 version: room.version,
                 delete_time: room.delete_time,
             })

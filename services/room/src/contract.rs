@@ -110,7 +110,7 @@ impl From<Fault> for Error {
                 .with("count", count)
                 .hint("wait until they are over, or say KEEP or CANCEL in on_reserved"),
             Fault::TimeZoneFixed { .. } => return invalid("room.time_zone", message),
-            Fault::NightPassed { .. } => return invalid("start_date", message),
+            Fault::NotOnSale(_) => return invalid("start_date", message),
         }
         .into()
     }

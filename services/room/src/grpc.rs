@@ -152,12 +152,12 @@ impl RoomService for Grpc {
         if let Some(cursor) = self.tokens.read(&list, &page_token)? {
             query.order = query.order.resume(&cursor).ok_or_else(not_our_cursor)?;
         }
-        let as_of_time = Some(to_proto(self.app.now()));
-        let (offers, next) = self.app.search(&query, size as usize).await?;
+        let now = self.app.now();
+        let (offers, next) = self.app.search(&query, size as usize, now).await?;
         let next_page_token =
             next.and_then(|order| order.cursor()).map_or_else(String::new, |cursor| self.tokens.make(&list, &cursor));
         let offers = offers.into_iter().map(offer).collect();
-        Ok(Response::new(SearchRoomsResponse { offers, as_of_time, next_page_token }))
+        Ok(Response::new(SearchRoomsResponse { offers, as_of_time: Some(to_proto(now)), next_page_token }))
     }
 
     async fn get_room_calendar(

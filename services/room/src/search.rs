@@ -4,7 +4,8 @@
 //! queries, one for the stays and one for the blocked nights of all its rooms, and those that are sold out are passed over. How
 //! many lots a page may cost is bounded; a page that ends for that reason is short, and goes on where it stopped.
 
-use mesh::{Error, money::Money};
+use jiff::Timestamp;
+use mesh::{BookingWindow, Error, money::Money};
 use uuid::Uuid;
 
 use crate::{
@@ -126,8 +127,18 @@ pub struct Offer {
 }
 
 impl App {
-    /// Up to `page_size` offers, and the order from the last of them on if there may be more.
-    pub async fn search(&self, query: &Query, page_size: usize) -> Result<(Vec<Offer>, Option<Order>), Error> {
+    /// Up to `page_size` offers as of `now`, and the order from the last of them on if there may be more.
+    pub async fn search(
+        &self,
+        query: &Query,
+        page_size: usize,
+        now: Timestamp,
+    ) -> Result<(Vec<Offer>, Option<Order>), Error> {
+        let can_be_booked = |nights: Nights| BookingWindow::anywhere(now).check(nights.first()).is_ok();
+        if !query.nights.is_none_or(can_be_booked) {
+            // Without a look at any room.
+            return Ok((Vec::new(), None));
+        }
         let mut query = query.clone();
         let mut offers = Vec::with_capacity(page_size);
         // One more than a page holds, to know whether it is the last.
@@ -136,7 +147,7 @@ impl App {
         for _ in 0..MAX_LOTS {
             let rooms = store::search::candidates(self.database.read(), &query, lot).await?;
             let last_lot = (rooms.len() as u64) < lot;
-            for offer in self.offers(&query, rooms).await? {
+            for offer in self.offers(&query, rooms, now).await? {
                 let suits = offer.units_left.is_none_or(|left| left >= u32::from(query.units));
                 if suits && offers.len() == page_size {
                     return Ok((offers, Some(query.order)));
@@ -154,7 +165,7 @@ impl App {
     }
 
     /// What these rooms cost, have left, and how far they are.
-    async fn offers(&self, query: &Query, rooms: Vec<Room>) -> Result<Vec<Offer>, Error> {
+    async fn offers(&self, query: &Query, rooms: Vec<Room>, now: Timestamp) -> Result<Vec<Offer>, Error> {
         let (stays, blocked) = match query.nights {
             Some(nights) if !rooms.is_empty() => {
                 let ids: Vec<_> = rooms.iter().map(|room| room.id).collect();
@@ -168,10 +179,13 @@ impl App {
         let no_stays = Vec::new();
         let none_blocked = Blocked::new();
         let offer = |room: Room| {
-            let left = |nights| {
+            let left = |nights: Nights| {
+                if room.booking_window(now).check(nights.first()).is_err() {
+                    return Some(0);
+                }
                 let stays = stays.get(&room.id).unwrap_or(&no_stays);
                 let blocked = blocked.get(&room.id).unwrap_or(&none_blocked);
-                calendar(room.details.units, nights, stays, blocked).iter().map(Night::left).min()
+                calendar(&room, nights, stays, blocked, now).iter().map(Night::left).min()
             };
             let total = |nights: Nights| room.details.nightly_rate.times(nights.count() * u32::from(query.units)).ok();
             let distance = |near: Near| chord_to(&room, near.on_unit_sphere).map(meters);

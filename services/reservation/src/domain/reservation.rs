@@ -3,6 +3,7 @@
 use jiff::{Timestamp, civil::Time, tz::TimeZone};
 use mesh::{
     checkout::{Case, Mode, Record, Terms},
+    clock::instant_of,
     fields,
     money::Money,
 };
@@ -94,7 +95,7 @@ impl Reservation {
             payee: room.host.clone(),
             total: price.total,
             // The host has earned it when the stay is over.
-            earn_time: Stay::instant(stay.check_out, room.check_out_time, &room.time_zone),
+            earn_time: instant_of(stay.check_out, room.check_out_time, &room.time_zone),
         };
         Self {
             record: Record::begin(terms, now),
@@ -106,7 +107,7 @@ impl Reservation {
             price,
             cancellation_policy: room.cancellation_policy.clone(),
             confirmation_code: confirmation_code(id),
-            check_in: Stay::instant(stay.check_in, room.check_in_time, &room.time_zone),
+            check_in: instant_of(stay.check_in, room.check_in_time, &room.time_zone),
         }
     }
 
@@ -114,7 +115,7 @@ impl Reservation {
     pub fn check_in_instant(stay: &Stay, snapshot: &RoomSnapshot) -> Timestamp {
         let zone = TimeZone::get(&snapshot.time_zone).unwrap_or(TimeZone::UTC);
         let time: Time = snapshot.check_in_time.parse().unwrap_or(Time::midnight());
-        Stay::instant(stay.check_in, time, &zone)
+        instant_of(stay.check_in, time, &zone)
     }
 }
 

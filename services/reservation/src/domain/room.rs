@@ -1,7 +1,7 @@
 //! A room as this context knows it: what it heard of it, to sell from.
 
-use jiff::{civil::Time, tz::TimeZone};
-use mesh::money::Money;
+use jiff::{Timestamp, civil::Time, tz::TimeZone};
+use mesh::{BookingWindow, money::Money};
 use uuid::Uuid;
 
 use super::{policy::CancellationPolicy, reservation::RoomSnapshot};
@@ -42,4 +42,11 @@ pub struct RoomOffer {
     pub cancellation_policy: CancellationPolicy,
     /// What a reservation keeps of it.
     pub snapshot: RoomSnapshot,
+}
+
+impl RoomOffer {
+    /// The days on which a stay in the room may begin.
+    pub fn booking_window(&self, now: Timestamp) -> BookingWindow {
+        BookingWindow::at(now, &self.time_zone, self.check_out_time)
+    }
 }

@@ -1,10 +1,6 @@
 //! The nights of a stay.
 
-use jiff::{
-    Timestamp,
-    civil::{Date, Time},
-    tz::TimeZone,
-};
+use jiff::civil::Date;
 use mesh::fields::nights_between;
 
 /// Some units of a room from a check-in to a check-out; the last night is the one before the check-out.
@@ -23,18 +19,6 @@ pub struct Stay {
 /// Why a stay cannot be.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum StayError {
-    /// It begins before today, in the room's time zone.
-    #[error("is before today, {today}, where the room is")]
-    InThePast {
-        /// Today, where the room is.
-        today: Date,
-    },
-    /// It begins later than can be booked yet.
-    #[error("is more than {} days ahead; stays from {last} on cannot be booked yet", super::MAX_DAYS_AHEAD)]
-    TooFarAhead {
-        /// The first day that is too far.
-        last: Date,
-    },
     /// More people than the units have room for.
     #[error("is {guests}; {units} unit(s) of this room take at most {most}")]
     TooManyGuests {
@@ -60,19 +44,6 @@ impl Stay {
             .take_while(move |night| *night < check_out)
     }
 
-    /// Whether it begins on a day that can be booked at `now`.
-    pub fn check_dates(&self, zone: &TimeZone, now: Timestamp) -> Result<(), StayError> {
-        let today = now.to_zoned(zone.clone()).date();
-        if self.check_in < today {
-            return Err(StayError::InThePast { today });
-        }
-        if nights_between(today, self.check_in) > super::MAX_DAYS_AHEAD {
-            let last = today.saturating_add(jiff::Span::new().days(super::MAX_DAYS_AHEAD + 1));
-            return Err(StayError::TooFarAhead { last });
-        }
-        Ok(())
-    }
-
     /// Whether its people fit, with `capacity` of them in each unit.
     pub fn check_guests(&self, capacity: u32) -> Result<(), StayError> {
         let most = self.units.saturating_mul(capacity);
@@ -80,11 +51,5 @@ impl Stay {
             return Err(StayError::TooManyGuests { guests: self.guests, units: self.units, most });
         }
         Ok(())
-    }
-
-    /// The instant of a time of day on `date`, where the room is. A time that the clocks skip or repeat that day is the later or
-    /// the earlier one, as RFC 5545 has it.
-    pub fn instant(date: Date, time: Time, zone: &TimeZone) -> Timestamp {
-        zone.to_ambiguous_zoned(date.to_datetime(time)).compatible().map_or(Timestamp::MAX, |zoned| zoned.timestamp())
     }
 }

@@ -6,12 +6,17 @@ use contracts::reservation::v1::{
 };
 use contracts::types::v1::PaymentMethod;
 use jiff::civil::Date;
-use mesh::{Error, fields::Fields, money::Money};
+use mesh::{
+    Error,
+    booking_window::{MAX_NIGHTS, MAX_UNITS},
+    fields::Fields,
+    money::Money,
+};
 
 use crate::{
     app::Wish,
     convert,
-    domain::{COLLECTION, GuestDetails, MAX_NIGHTS, MAX_UNITS},
+    domain::{COLLECTION, GuestDetails},
     store::{Filter, View},
 };
 
@@ -117,7 +122,7 @@ fn wish(fields: &mut Fields, reservation: Option<&Reservation>) -> Option<Wish> 
         MAX_NIGHTS,
     );
     let units = reservation.units.unwrap_or(1);
-    fields.range("reservation.units", units, 1, i32::try_from(MAX_UNITS).unwrap_or(i32::MAX));
+    fields.range("reservation.units", units, 1, i32::from(MAX_UNITS));
     let guests = reservation.guests.unwrap_or(1);
     fields.check(guests >= 1, "reservation.guests", format!("is {guests}; it must be at least 1"));
     let (check_in, check_out) = nights?;

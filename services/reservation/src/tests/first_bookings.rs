@@ -19,7 +19,7 @@ const GUESTS: usize = 100;
 
 impl House {
     /// The use cases, with `desk` to ask about rooms.
-    fn app(&self, desk: &FrontDesk) -> App {
+    pub fn app(&self, desk: &FrontDesk) -> App {
         let rooms = Rooms::new(self.database.clone(), desk.upstream(), self.clock.clone());
         App::new(self.checkout.clone(), rooms, self.clock.clone())
     }

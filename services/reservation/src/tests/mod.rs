@@ -1,6 +1,7 @@
 //! A house of one room with a till that does as it is told: the lifecycle on a real database, without payment behind it.
 
 mod attempts;
+mod booking_window;
 mod first_bookings;
 mod front_desk;
 mod nights;

@@ -12,7 +12,7 @@ use prost::{Message, Name};
 use super::{House, front_desk::FrontDesk, now, reason, room};
 use crate::{policies::Policies, rooms::Rooms, store};
 
-fn event<M: Message + Name>(version: i64, message: &M) -> Event {
+pub fn event<M: Message + Name>(version: i64, message: &M) -> Event {
     let actor = Actor::context("room", "case");
     Event::new("room", "room", room(1, version).name, version.unsigned_abs(), now(), &actor, message)
 }
@@ -37,13 +37,13 @@ async fn left_to_do(house: &House) -> Vec<uuid::Uuid> {
     store::deleted_with_stays(house.database.read(), None, 10).await.expect("database")
 }
 
-fn policies(house: &House) -> Policies {
+pub fn policies(house: &House) -> Policies {
     let desk = FrontDesk::closed(Ok(room(1, 1)));
     let rooms = Rooms::new(house.database.clone(), desk.upstream(), house.clock.clone());
     Policies::new(house.checkout.clone(), rooms, house.database.clone(), house.clock.clone())
 }
 
-async fn hear(house: &House, policies: &Policies, event: &Event) {
+pub async fn hear(house: &House, policies: &Policies, event: &Event) {
     house
         .database
         .transact("hear", |tx| async move { policies.handle(&tx, event).await.map(|_| ()) })

@@ -5,7 +5,7 @@ mod nights;
 mod point;
 mod room;
 
-use jiff::civil::Date;
+use mesh::booking_window::OutsideWindow;
 
 pub use details::{
     DEFAULT_CAPACITY, DEFAULT_CHECK_IN, DEFAULT_CHECK_OUT, DEFAULT_UNITS, Details, Edit, MAX_AMENITIES,
@@ -55,10 +55,7 @@ pub enum Fault {
         /// How many.
         count: u64,
     },
-    /// The first night is over.
-    #[error("is in the past: where the room is, today is {today}")]
-    NightPassed {
-        /// The date where the room is.
-        today: Date,
-    },
+    /// The first night is over, or further ahead than is sold yet.
+    #[error(transparent)]
+    NotOnSale(#[from] OutsideWindow),
 }

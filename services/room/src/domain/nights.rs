@@ -2,7 +2,9 @@
 
 use std::collections::BTreeMap;
 
-use jiff::{ToSpan, civil::Date};
+use jiff::{Timestamp, ToSpan, civil::Date};
+
+use super::Room;
 
 /// Some nights in a row, at least one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -76,6 +78,8 @@ pub struct Night {
     pub charged: u32,
     /// Units that the host keeps back.
     pub blocked: u32,
+    /// Whether the night can be booked: the room is let, and the night is neither over nor too far ahead.
+    pub on_sale: bool,
 }
 
 /// How a night stands.
@@ -94,6 +98,9 @@ pub enum NightState {
 impl Night {
     /// The units that can still be sold. What is kept back may be sold already: blocking touches no stay.
     pub fn left(&self) -> u32 {
+        if !self.on_sale {
+            return 0;
+        }
         self.total.saturating_sub(self.held + self.charged + self.blocked)
     }
 
@@ -108,8 +115,9 @@ impl Night {
     }
 }
 
-/// The nights of a room with so many `units`, as its stays and blocks leave them.
-pub fn calendar(units: u16, nights: Nights, stays: &[Stay], blocked: &Blocked) -> Vec<Night> {
+/// The nights of a room at `now`, as its stays and blocks leave them.
+pub fn calendar(room: &Room, nights: Nights, stays: &[Stay], blocked: &Blocked, now: Timestamp) -> Vec<Night> {
+    let (units, window) = (room.details.units, room.booking_window(now));
     let mut taken: BTreeMap<Date, (u32, u32)> = nights.dates().map(|date| (date, (0, 0))).collect();
     for stay in stays {
         for (_, (held, charged)) in taken.range_mut(stay.nights.first..stay.nights.end) {
@@ -129,6 +137,7 @@ pub fn calendar(units: u16, nights: Nights, stays: &[Stay], blocked: &Blocked) -
             held,
             charged,
             blocked: u32::from(blocked.get(&date).copied().unwrap_or(0).min(units)),
+            on_sale: room.delete_time.is_none() && window.has_night(date),
         })
         .collect()
 }

@@ -1,6 +1,7 @@
 //! The aggregate: a room, and what its host may do with it.
 
 use jiff::{Timestamp, civil::Date};
+use mesh::BookingWindow;
 use uuid::Uuid;
 
 use super::{Blocked, Details, Edit, Fault, Nights};
@@ -127,10 +128,7 @@ impl Room {
     /// as wished already.
     pub fn block(&self, block: Block, blocked: &Blocked, now: Timestamp) -> Result<Option<Change>, Fault> {
         self.check_active()?;
-        let today = self.today(now);
-        if block.nights.first() < today {
-            return Err(Fault::NightPassed { today });
-        }
+        self.booking_window(now).check(block.nights.first())?;
         let units = self.details.units;
         let amount = block.units.unwrap_or(units);
         // The units may have been lowered since they were kept back.
@@ -149,19 +147,14 @@ impl Room {
         Ok(Some(self.clone().changed(Fact::NightsBlocked { block, blocked }, now)))
     }
 
-    /// The date where the room is.
-    pub fn today(&self, now: Timestamp) -> Date {
-        now.to_zoned(self.details.time_zone.clone()).date()
+    /// The days on which a stay in the room may begin.
+    pub fn booking_window(&self, now: Timestamp) -> BookingWindow {
+        BookingWindow::at(now, &self.details.time_zone, self.details.check_out_time)
     }
 
     /// The earliest check-out date of a stay that is not over: today until check-out time, then tomorrow.
     pub fn first_open_check_out(&self, now: Timestamp) -> Date {
-        let local = now.to_zoned(self.details.time_zone.clone()).datetime();
-        if local.time() < self.details.check_out_time {
-            local.date()
-        } else {
-            local.date().tomorrow().unwrap_or(Date::MAX)
-        }
+        self.booking_window(now).first().tomorrow().unwrap_or(Date::MAX)
     }
 
     fn changed(self, fact: Fact, now: Timestamp) -> Change {

@@ -1,7 +1,12 @@
 //! A search in a request.
 
 use contracts::room::v1::{SearchRoomsRequest, search_rooms_request};
-use mesh::{Error, Reason, Refusal, fields::Fields, money::Money};
+use mesh::{
+    Error, Reason, Refusal,
+    booking_window::{MAX_NIGHTS, MAX_UNITS},
+    fields::Fields,
+    money::Money,
+};
 
 use super::{
     complete,
@@ -13,10 +18,6 @@ use crate::{
     search::{Near, Order, Query},
 };
 
-/// The longest stay.
-const MAX_NIGHTS: i32 = 90;
-/// The most units of one stay.
-const MAX_UNITS: u16 = 10;
 /// The most guests of one stay.
 const MAX_GUESTS: u16 = 200;
 /// How far from a place rooms are searched, at most and unless the guest says otherwise.

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use contracts::{
     reservation::v1::reservation::State,
-    room::v1::{BlockNightsRequest, NightsBlocked, Room, RoomNight, room_night},
+    room::v1::{BlockNightsRequest, NightsBlocked, Room, RoomNight, room::OnReserved, room_night},
 };
 use jiff::{ToSpan, civil::Date};
 use mesh::{Event, context::Handled, context::Policies as _};
@@ -111,13 +111,36 @@ async fn a_block_that_changes_nothing_is_not_told() {
 async fn the_nights_of_a_call_are_bounded() {
     let inn = Inn::open().await;
     let room = inn.create(a_room("Blue room")).await.name;
-    assert_eq!(faults(inn.block(block(&room, "2027-04-30", "2027-05-02", None)).await), ["start_date"]);
+    assert_eq!(faults(inn.block(block(&room, "2027-04-29", "2027-05-02", None)).await), ["start_date"]);
+    assert_eq!(faults(inn.block(block(&room, "2032-05-05", "2032-05-06", None)).await), ["start_date"]);
     assert_eq!(faults(inn.block(block(&room, "2027-05-02", "2027-05-02", Some(0))).await), ["end_date", "units"]);
     assert_eq!(faults(inn.block(block("", "2027-05-01", "2028-05-02", Some(1))).await), ["name", "end_date"]);
     inn.block(block(&room, "2027-05-01", "2028-05-01", None)).await.expect("366 nights");
     let nights = inn.calendar(HOST, &room, "2020-02-01", "2020-03-01").await.expect("the past can be looked at");
     assert_eq!((nights.len(), nights[28].date.as_str()), (29, "2020-02-29"));
     assert_eq!(faults(inn.calendar(HOST, &room, "2027-05-01", "2028-05-02").await), ["end_date"]);
+}
+
+#[tokio::test]
+async fn last_night_is_left_and_can_be_kept_back_until_check_out_time() {
+    let inn = Inn::open().await;
+    let room = inn.create(Room { units: Some(2), ..a_room("Blue room") }).await.name;
+    let left = async |start: &str, end: &str| {
+        let nights = inn.calendar(HOST, &room, start, end).await.expect("a calendar");
+        nights.into_iter().map(|night| night.units_left.expect("present")).collect::<Vec<_>>()
+    };
+    // 09:00 of the first of May: guests have until eleven to leave.
+    assert_eq!(left("2027-04-29", "2027-05-02").await, [0, 2, 2]);
+    let nights = inn.block(block(&room, "2027-04-30", "2027-05-01", Some(1))).await.expect("blocked");
+    assert_eq!(nights, [night("2027-04-30", room_night::State::Vacant, [2, 0, 0, 1, 1])]);
+    // The last stay of 90 nights begins in 1830 days.
+    assert_eq!(left("2032-07-31", "2032-08-03").await, [2, 2, 0]);
+
+    inn.clock.advance(jiff::SignedDuration::from_hours(2));
+    assert_eq!(left("2027-04-29", "2027-05-02").await, [0, 0, 2], "nobody can book what is over");
+    assert_eq!(faults(inn.block(block(&room, "2027-04-30", "2027-05-01", None)).await), ["start_date"]);
+    inn.delete(HOST, &room, OnReserved::Keep).await.expect("deleted");
+    assert_eq!(left("2027-04-29", "2027-05-02").await, [0, 0, 0], "nor what is not let any more");
 }
 
 #[tokio::test]

@@ -301,6 +301,37 @@ async fn a_room_behind_a_thousand_that_are_sold_out_is_found_on_a_later_page() {
     assert_eq!(inn.search(nights("2027-05-02", "2027-05-03")).await.len(), 1);
 }
 
+#[tokio::test]
+async fn what_cannot_be_booked_is_not_offered() {
+    let inn = Inn::open().await;
+    inn.create(a_room("Seoul")).await;
+    inn.create(Room {
+        time_zone: "America/New_York".to_owned(),
+        nightly_rate: Some(won(90_001)),
+        ..a_room("New York")
+    })
+    .await;
+    // 09:00 of the first of May in Seoul, 20:00 of the last of April in New York.
+    for (check_in, check_out, expected) in [
+        ("2019-05-01", "2019-05-02", vec![]),
+        ("2027-04-28", "2027-05-02", vec![]),
+        // In Seoul guests have until eleven to leave after that night.
+        ("2027-04-29", "2027-05-02", vec![]),
+        ("2027-04-30", "2027-05-02", vec!["Seoul", "New York"]),
+        // 1830 days ahead in New York, and then in Seoul.
+        ("2032-05-03", "2032-05-04", vec!["Seoul", "New York"]),
+        ("2032-05-04", "2032-05-05", vec!["Seoul"]),
+        ("2032-05-05", "2032-05-06", vec![]),
+        ("2035-05-01", "2035-05-02", vec![]),
+        ("9999-12-30", "9999-12-31", vec![]),
+    ] {
+        assert_eq!(inn.found(nights(check_in, check_out)).await, expected, "{check_in}");
+    }
+    // Two hours later guests have left Seoul's last night, and New York's is still to come.
+    inn.clock.advance(jiff::SignedDuration::from_hours(2));
+    assert_eq!(inn.found(nights("2027-04-30", "2027-05-02")).await, ["New York"]);
+}
+
 /// A room as a search sees it: rate, whether in dollars, rating, place, sold out.
 type Kind = (i64, bool, Option<u8>, Option<(f64, f64)>, bool);
 

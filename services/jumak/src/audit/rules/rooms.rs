@@ -2,8 +2,8 @@
 
 use std::collections::HashMap;
 
-use jiff::{Span, civil::Date, tz::TimeZone};
-use mesh::fields::name;
+use jiff::civil::Date;
+use mesh::{BookingWindow, fields::name};
 use reservation::audit::RoomRow as KnownRoom;
 use room::audit::RoomRow;
 
@@ -83,11 +83,10 @@ pub(super) fn is_told(index: &Index<'_>, room: &RoomRow) -> bool {
     index.newest_event(&room.name).is_none_or(|newest| index.is_late(newest.occur_time))
 }
 
-/// Whether a night can still be sold: one that is over stays as it was when the room changes.
+/// Whether a night can still be booked: one that is over stays as it was when the room changes.
 fn is_kept_up(index: &Index<'_>, room: &RoomRow, night: &str) -> bool {
     let changed = index.newest_event(&room.name).map_or(index.reading.time, |newest| newest.occur_time);
-    let latest = changed.max(index.reading.time).to_zoned(TimeZone::UTC).date();
-    // Reservation offers anew from yesterday on, because it is still that somewhere.
-    let first = latest.saturating_sub(Span::new().days(1));
+    // Reservation offers anew what can still be booked where the room is.
+    let first = BookingWindow::at(changed.max(index.reading.time), &room.time_zone, room.check_out_time).first();
     night.parse::<Date>().is_ok_and(|night| night >= first)
 }

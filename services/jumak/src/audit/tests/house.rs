@@ -2,7 +2,11 @@
 
 use std::{collections::BTreeMap, time::Duration};
 
-use jiff::{SignedDuration, Timestamp, ToSpan, civil::date};
+use jiff::{
+    SignedDuration, Timestamp, ToSpan,
+    civil::{date, time},
+    tz::TimeZone,
+};
 use mesh::{
     bus::embedded::backlog::Backlog,
     checkout::{State, payment_name},
@@ -188,7 +192,16 @@ impl House {
             units_told: 1,
             nightly_rate,
         });
-        self.rooms.push(RoomRow { name, host, units: 1, nightly_rate, version: 1, delete_time: None });
+        self.rooms.push(RoomRow {
+            name,
+            host,
+            units: 1,
+            nightly_rate,
+            time_zone: TimeZone::UTC,
+            check_out_time: time(11, 0, 0, 0),
+            version: 1,
+            delete_time: None,
+        });
     }
 
     /// A reservation on nights of its own, whose payment, if there was one, went that way.
