@@ -13,6 +13,15 @@ use crate::{
     requests::{self, Answer, Claim, Request},
 };
 
+/// Whether a cancellation can come too late.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Closing {
+    /// It is refused from [`Case::cancel_until`] on: who cancels wants out of what was agreed.
+    Binds,
+    /// It is not: there is nothing left to be had.
+    Waived,
+}
+
 impl<C: Cases> Checkout<C> {
     /// Cancels a case for whoever may see it, and answers it as it then stands. A case that has ended, or is being cancelled, is
     /// answered as it is.
@@ -24,7 +33,24 @@ impl<C: Cases> Checkout<C> {
         request: Option<Request>,
         actor: &Actor,
     ) -> Result<Answer, Error> {
-        let (scope, request) = (&scope, request.as_ref());
+        self.cancel_by(name, &scope, reason, request.as_ref(), Closing::Binds, actor).await
+    }
+
+    /// Cancels a case of which what was sold is gone, whether cancelling it has closed or not. Unless its payer is the one who does,
+    /// everything is given back.
+    pub async fn withdraw(&self, name: &str, reason: &str, actor: &Actor) -> Result<Answer, Error> {
+        self.cancel_by(name, &Scope::All, reason, None, Closing::Waived, actor).await
+    }
+
+    async fn cancel_by(
+        &self,
+        name: &str,
+        scope: &Scope,
+        reason: &str,
+        request: Option<&Request>,
+        closing: Closing,
+        actor: &Actor,
+    ) -> Result<Answer, Error> {
         let answer = self
             .0
             .database
@@ -35,7 +61,7 @@ impl<C: Cases> Checkout<C> {
                     return Ok(answer);
                 }
                 let case = self.0.cases.find(&tx, name, scope).await?.ok_or_else(|| self.0.cases.not_found(name))?;
-                let case = self.cancel_in(&tx, case, reason, actor).await?;
+                let case = self.cancel_in(&tx, case, reason, closing, actor).await?;
                 let answer = Answer::Ok(self.0.cases.answer(&case));
                 if let Some(request) = request {
                     requests::answer(&tx, request, &answer).await?;
@@ -54,6 +80,7 @@ impl<C: Cases> Checkout<C> {
         tx: &Tx,
         mut case: C::Case,
         reason: &str,
+        closing: Closing,
         actor: &Actor,
     ) -> Result<C::Case, Error> {
         let now = self.0.clock.now();
@@ -72,7 +99,7 @@ impl<C: Cases> Checkout<C> {
             }
         };
         let closed_time = case.cancel_until();
-        if now >= closed_time && case.record().state() == State::Confirmed {
+        if closing == Closing::Binds && now >= closed_time && case.record().state() == State::Confirmed {
             return Err(Refusal::new(
                 Reason::CancellationClosed,
                 format!("the {} could be cancelled until {closed_time}", C::WORD),

@@ -212,6 +212,7 @@ pub fn room_offer(room: &Room) -> Option<RoomOffer> {
             room::State::Deleted => RoomState::Deleted,
             room::State::Active | room::State::Unspecified => RoomState::Active,
         },
+        delete_time: room.delete_time.as_ref().and_then(from_proto),
         units: u32::try_from(room.units.unwrap_or(1)).ok()?,
         capacity: u32::try_from(room.capacity.unwrap_or(2)).ok()?,
         nightly_rate: Money::try_from(room.nightly_rate.as_ref()?).ok()?,

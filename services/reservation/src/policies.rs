@@ -4,11 +4,11 @@ use std::{sync::Arc, time::Duration};
 
 use async_trait::async_trait;
 use contracts::room::v1::{NightsBlocked, Room, RoomCreated, RoomDeleted, RoomUpdated, room};
-use jiff::{Span, tz::TimeZone};
+use jiff::Timestamp;
 use mesh::{
     Actor, Clock, Error, Event, Tx,
     background::{Background, Backoff, Phase},
-    checkout::{Cases, Checkout, Scope},
+    checkout::{Cases, Checkout},
     context::Handled,
     fields,
 };
@@ -135,20 +135,22 @@ impl Policies {
 
     /// A stay that slipped in while the deletion was on its way is found by looking again until nothing is left to cancel.
     async fn cancel_stays_of(&self, room: Uuid) -> Result<(), Error> {
-        while self.cancel_each_stay_of(room).await? > 0 {}
+        let deleted = store::read_room(self.database.read(), room).await?.and_then(|room| room.delete_time);
+        // A stay that was not over then is cancelled, however late that is heard: what becomes of it must not hang on who is slow.
+        let not_over_at = deleted.unwrap_or_else(|| self.clock.now());
+        while self.cancel_each_stay_of(room, not_over_at).await? > 0 {}
         self.database.transact("stays_cancelled", |tx| async move { store::stays_cancelled(&tx, room).await }).await
     }
 
     /// Goes through all stays of the room, past those that refuse. Each is cancelled like any other, in a commit of its own.
-    async fn cancel_each_stay_of(&self, room: Uuid) -> Result<u64, Error> {
-        let yesterday = self.clock.now().to_zoned(TimeZone::UTC).date().saturating_sub(Span::new().days(1));
+    async fn cancel_each_stay_of(&self, room: Uuid, not_over_at: Timestamp) -> Result<u64, Error> {
         let (mut last, mut cancelled) = (None, 0);
         loop {
-            let stays = self.checkout.cases().open_stays(room, yesterday, last, BATCH).await?;
+            let stays = self.checkout.cases().open_stays(room, not_over_at, last, BATCH).await?;
             let Some(end) = stays.last().copied() else { return Ok(cancelled) };
             for name in stays.into_iter().map(|id| fields::name(COLLECTION, id)) {
                 let actor = Actor::context(Reservations::CONTEXT, name.as_str());
-                match self.checkout.cancel(&name, Scope::All, "the room was removed", None, &actor).await {
+                match self.checkout.withdraw(&name, "the room was removed", &actor).await {
                     Ok(_) => cancelled += 1,
                     Err(Error::Refused(refusal)) => {
                         tracing::info!(reservation = name, reason = refusal.reason.as_str(), "a stay is kept");

@@ -26,6 +26,8 @@ pub struct RoomOffer {
     pub version: i64,
     /// Whether it is on offer.
     pub state: RoomState,
+    /// When it was removed, if it was.
+    pub delete_time: Option<Timestamp>,
     /// How many units it has.
     pub units: u32,
     /// How many people each takes.

@@ -91,12 +91,12 @@ impl Reservations {
         query.all(self.database.read()).await?.into_iter().map(row::from_row).collect()
     }
 
-    /// Up to `limit` stays of a room that begin on `from` or later and can still be cancelled, in the order of their ids, from above
+    /// Up to `limit` stays of a room that were not over at `not_over_at` and are sold or held, in the order of their ids, from above
     /// `after` on.
     pub async fn open_stays(
         &self,
         room: Uuid,
-        from: Date,
+        not_over_at: Timestamp,
         after: Option<Uuid>,
         limit: u64,
     ) -> Result<Vec<Uuid>, Error> {
@@ -106,7 +106,8 @@ impl Reservations {
             .order_by_asc(Column::Id)
             .limit(limit)
             .filter(Column::Room.eq(room))
-            .filter(Column::CheckInDate.gte(from.to_string()))
+            // A stay is earned when it is over.
+            .filter(Column::EarnTime.gt(not_over_at.as_microsecond()))
             .filter(
                 Column::State
                     .eq(State::Confirmed.name())

@@ -5,7 +5,8 @@ use contracts::room::v1::{
     nights_blocked::Night,
     room::{OnReserved, State},
 };
-use mesh::{Actor, Event, context::Policies as _};
+use jiff::SignedDuration;
+use mesh::{Actor, Event, clock::to_proto, context::Policies as _};
 use proptest::prelude::*;
 use prost::{Message, Name};
 
@@ -23,13 +24,17 @@ fn blocked(version: i64, units: i32, night: &str, blocked: i32) -> Event {
 }
 
 fn removed(version: i64) -> Room {
-    Room { state: State::Deleted.into(), ..room(1, version) }
+    Room { state: State::Deleted.into(), delete_time: Some(to_proto(now())), ..room(1, version) }
 }
 
 fn deleted_with_its_stays(version: i64) -> Event {
-    let mut message = RoomDeleted { room: Some(removed(version)), ..RoomDeleted::default() };
+    gone_with_its_stays(removed(version))
+}
+
+fn gone_with_its_stays(room: Room) -> Event {
+    let mut message = RoomDeleted { room: Some(room.clone()), ..RoomDeleted::default() };
     message.set_on_reserved(OnReserved::Cancel);
-    event(version, &message)
+    event(room.version, &message)
 }
 
 /// The rooms whose stays are still to be cancelled.
@@ -91,23 +96,40 @@ async fn a_removed_room_takes_no_more_and_its_stays_are_refunded_in_full_if_it_s
 }
 
 #[tokio::test]
-async fn stays_that_have_begun_hide_none_of_those_that_a_removed_room_cancels() {
+async fn a_removed_room_gives_everything_back_for_stays_that_have_begun_and_nothing_for_those_that_are_over() {
     let house = House::with_units(60).await;
     let policies = policies(&house);
-    let mut begun = Vec::new();
+    let books = async |check_in: &str, check_out: &str, token: Option<&str>| {
+        let stay = house.stay(check_in, check_out, 1);
+        super::resource(house.book(stay, token).await.expect("an answer")).name
+    };
+    let mut over = Vec::new();
     // More of them than are taken up at a time.
     for _ in 0..51 {
-        begun.push(house.booked(Some("approve")).await.name);
+        over.push(books("2027-05-01", "2027-05-02", Some("approve")).await);
     }
-    let check_in = house.read(&begun[0]).await.check_in;
-    house.clock.advance(check_in.duration_since(house.clock.now()));
-    let later = house.stay("2027-05-10", "2027-05-11", 1);
-    let ahead = super::resource(house.book(later, Some("approve")).await.expect("an answer")).name;
+    let begun = books("2027-05-01", "2027-05-03", Some("approve")).await;
+    let ahead = books("2027-05-10", "2027-05-11", Some("approve")).await;
+    // Eleven of the second of May, to the microsecond: the first guests have just left.
+    let left = house.read(&over[0]).await.record.earn_time;
+    house.clock.advance(left.duration_since(house.clock.now()));
+    let held = books("2027-05-02", "2027-05-03", None).await;
+    assert_eq!(reason(house.cancel(&begun).await), "CANCELLATION_CLOSED", "to everybody else");
+    let gone = Room { delete_time: Some(to_proto(house.clock.now())), ..removed(2) };
+    hear(&house, &policies, &gone_with_its_stays(gone)).await;
 
-    hear(&house, &policies, &deleted_with_its_stays(2)).await;
+    // However late it is when that is seen to.
+    house.clock.advance(SignedDuration::from_hours(48));
     policies.cancel_stays_of_removed_rooms().await.expect("cancelled");
-    assert_eq!(house.state(&ahead).await.name(), "CANCEL_REQUESTED");
-    assert_eq!(house.state(&begun[0]).await.name(), "CONFIRMED");
+    for name in [&begun, &ahead] {
+        let stay = house.read(name).await;
+        assert_eq!(stay.record.state().name(), "CANCEL_REQUESTED");
+        assert_eq!(stay.record.refund_amount, Some(stay.price.total));
+    }
+    assert_eq!(house.state(&held).await.name(), "CANCELLED");
+    for name in &over {
+        assert_eq!(house.state(name).await.name(), "CONFIRMED");
+    }
     assert!(left_to_do(&house).await.is_empty(), "they are not looked at for ever");
 }
 
