@@ -6,6 +6,7 @@
     clippy::unwrap_used,
     clippy::expect_used,
     clippy::panic,
+    clippy::print_stdout,
     reason = "what helps a scenario is no test by itself, and what cannot go on has failed all the same"
 )]
 // A scenario's future holds a whole system's: more nested types than the compiler lays out by default.
@@ -16,6 +17,7 @@ mod bad_input;
 mod bench;
 mod beyond;
 mod canary;
+mod command_line;
 mod contract;
 mod failing_disk;
 mod hotel;

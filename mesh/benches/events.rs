@@ -14,7 +14,7 @@ use mesh::{
     bus::{Bus, ConsumerSpec, SharedBus, Subscription, embedded::EmbeddedBus},
     consumer,
     context::{Handled, Hears, Policies, Wiring},
-    outbox, relay,
+    outbox, output, relay,
     store::{self, entity},
 };
 use sea_orm::{EntityTrait, PaginatorTrait};
@@ -108,7 +108,11 @@ async fn the_whole_way() -> Outcome {
     }
     waits.sort();
     let share = |percent: usize| waits[(waits.len() - 1) * percent / 100];
-    println!("one event, from before its commit to its effect: p50 {:.1?}, p99 {:.1?}", share(50), share(99));
+    output::line(format_args!(
+        "one event, from before its commit to its effect: p50 {:.1?}, p99 {:.1?}",
+        share(50),
+        share(99)
+    ))?;
     wiring.background.drain(Duration::from_secs(5)).await;
     Ok(())
 }
@@ -168,5 +172,5 @@ fn events(sequences: impl Iterator<Item = u64>) -> Vec<Event> {
 }
 
 fn rate(what: &str, count: u64, begun: Instant) {
-    println!("{what}: {:.0}/s", count as f64 / begun.elapsed().as_secs_f64());
+    drop(output::line(format_args!("{what}: {:.0}/s", count as f64 / begun.elapsed().as_secs_f64())));
 }

@@ -9,7 +9,7 @@ use tokio::task::JoinHandle;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use tracing::Instrument;
 
-use crate::telemetry::metrics;
+use crate::{output, telemetry::metrics};
 
 /// The order in which loops stop: each phase is awaited before the next one begins to stop.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -68,7 +68,7 @@ impl Background {
             metrics().background_loops.add(1, &[opentelemetry::KeyValue::new("loop", name.clone())]);
             if matches!(body.await, Some(Err(_))) {
                 tracing::error!(background = %name, "a background loop panicked: the process ends");
-                eprintln!("background loop {name} panicked: the process ends");
+                output::note(format_args!("background loop {name} panicked: the process ends"));
                 std::process::abort();
             }
             metrics().background_loops.add(-1, &[opentelemetry::KeyValue::new("loop", name)]);

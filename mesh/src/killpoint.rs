@@ -84,7 +84,7 @@ impl KillPoint {
                 && name == self.name()
                 && SEEN.fetch_add(1, Ordering::SeqCst) + 1 == *times
             {
-                eprintln!("kill point {name} fired");
+                crate::output::note(format_args!("kill point {name} fired"));
                 std::process::abort();
             }
         }

@@ -31,7 +31,7 @@ use tracing_subscriber::{EnvFilter, fmt, layer::SubscriberExt, util::SubscriberI
 use self::{otlp::Wanted, scrape::Scrape};
 use crate::{
     config::{Config, LogConfig, LogFormat},
-    trace,
+    output, trace,
 };
 
 /// Upper bounds in seconds, placed around what a caller notices: a booking takes some tens of milliseconds, a call's own deadline
@@ -152,10 +152,10 @@ fn init(config: &LogConfig) -> Result<(), TelemetryError> {
         LogFormat::Text => {
             // Colours are for people; in a file they are noise.
             let ansi = std::io::stderr().is_terminal();
-            registry.with(fmt::layer().with_writer(std::io::stderr).with_ansi(ansi)).try_init()?;
+            registry.with(fmt::layer().with_writer(|| output::Log).with_ansi(ansi)).try_init()?;
         }
         LogFormat::Json => {
-            registry.with(fmt::layer().json().flatten_event(true).with_writer(std::io::stderr)).try_init()?;
+            registry.with(fmt::layer().json().flatten_event(true).with_writer(|| output::Log)).try_init()?;
         }
     }
     Ok(())

@@ -15,7 +15,7 @@ use std::{
 
 use anyhow::Context as _;
 use clap::ValueEnum;
-use jumak::house::DataFolder;
+use jumak::{cli::output, house::DataFolder};
 use tokio::{
     signal::unix::{SignalKind, signal},
     time::sleep,
@@ -173,7 +173,7 @@ async fn supervise(mesh: &mut LocalMesh) -> anyhow::Result<()> {
         sleep(PAUSE).await;
         for replica in mesh.replicas_mut() {
             if let Some(status) = replica.ended()? {
-                eprintln!("{replica} ended with {status} and is started again");
+                output::note(format_args!("{replica} ended with {status} and is started again"));
                 replica.start_again()?;
             }
         }

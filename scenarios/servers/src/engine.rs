@@ -142,7 +142,7 @@ static CLERK: LazyLock<mpsc::Sender<Wish>> = LazyLock::new(|| {
     let (wishes, queue) = mpsc::channel(MAX_WISHES);
     std::thread::spawn(|| match tokio::runtime::Builder::new_current_thread().enable_all().build() {
         Ok(runtime) => runtime.block_on(keep(queue)),
-        Err(error) => eprintln!("no runtime for the server of the tests: {error}"),
+        Err(error) => note(format_args!("no runtime for the server of the tests: {error}")),
     });
     wishes
 });
@@ -203,7 +203,13 @@ impl Running {
         };
         // It takes up room until the process ends, and no more.
         if let Err(error) = removed {
-            eprintln!("the database {name} stays: {error:#}");
+            note(format_args!("the database {name} stays: {error:#}"));
         }
     }
+}
+
+/// Tells whoever watches the tests, if somebody does.
+fn note(text: std::fmt::Arguments<'_>) {
+    use std::io::Write;
+    drop(writeln!(std::io::stderr(), "{text}"));
 }

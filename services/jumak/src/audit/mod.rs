@@ -59,7 +59,9 @@ pub async fn run(args: &Args) -> anyhow::Result<bool> {
     let mut verdict = judge(&reading);
     if !verdict.passed() && bus::is_live(&folder, &config)? {
         let seconds = args.grace.as_secs();
-        eprintln!("not all is in order, which in a running system may settle by itself; looking again in {seconds} s");
+        output::note(format_args!(
+            "not all is in order, which in a running system may settle by itself; looking again in {seconds} s"
+        ));
         tokio::time::sleep(args.grace).await;
         reading = read(&folder, &config, grace).await?;
         verdict = judge(&reading).confirming(&verdict);

@@ -16,6 +16,7 @@ use super::{
     workload::{Client, Party},
 };
 use crate::cli::{
+    output,
     signals::{INTERRUPTED, Signals},
     target::{MESH, local_mesh, local_mesh_postgres},
 };
@@ -32,7 +33,7 @@ pub fn stop_on_interrupt() -> anyhow::Result<CancellationToken> {
     tokio::spawn(async move {
         signals.next().await;
         stopping.cancel();
-        eprintln!("stopping; Ctrl-C again exits at once");
+        output::note("stopping; Ctrl-C again exits at once");
         signals.next().await;
         std::process::exit(INTERRUPTED);
     });
@@ -121,6 +122,6 @@ async fn arrive(args: &Args, target: &Target) -> anyhow::Result<Vec<Party>> {
 fn say(args: &Args, what: std::fmt::Arguments<'_>) {
     use std::io::IsTerminal;
     if !args.json && std::io::stderr().is_terminal() {
-        eprintln!("{what}");
+        output::note(what);
     }
 }

@@ -93,10 +93,11 @@ pub async fn run(args: &Args) -> anyhow::Result<bool> {
         MESH => target::connect(&target::local_mesh(&args.configured)?, server_of(&method)?).await?,
         target => send::connect(target).await?,
     };
-    match send::send(channel, &method, request, |reply| print(only.as_ref(), &method, &reply)).await? {
+    let each = |reply| print(only.as_ref(), &method, &reply);
+    match send::send(channel, &method, request, each, output::unread()).await? {
         Ok(()) => Ok(true),
         Err(status) => {
-            eprintln!("{}", failure::explain(&status));
+            output::note(failure::explain(&status));
             Ok(false)
         }
     }

@@ -12,6 +12,7 @@ use tonic::{
 };
 
 use super::codec::DynamicCodec;
+use crate::cli::output;
 
 /// How long an answer is waited for: longer than the server takes for any.
 const TIMEOUT: Duration = Duration::from_secs(10);
@@ -88,12 +89,14 @@ pub async fn connect(target: &str) -> anyhow::Result<Channel> {
     })
 }
 
-/// Makes the call and gives each reply to `each`. The inner error is the server's refusal.
+/// Makes the call and gives each reply to `each`. The inner error is the server's refusal. A stream is given up as soon as its reader
+/// has `left`; any other call is carried through, because nobody would know what became of it.
 pub async fn send(
     channel: Channel,
     method: &MethodDescriptor,
     request: Request<DynamicMessage>,
     mut each: impl FnMut(DynamicMessage) -> anyhow::Result<()>,
+    left: impl Future<Output = ()>,
 ) -> anyhow::Result<Result<(), Status>> {
     let path = format!("/{}/{}", method.parent_service().full_name(), method.name()).parse()?;
     let codec = DynamicCodec::new(method.output());
@@ -105,12 +108,22 @@ pub async fn send(
             Err(status) => refusal(status),
         };
     }
-    let mut replies = match client.server_streaming(request, path, codec).await {
+    let mut left = std::pin::pin!(left);
+    let opened = tokio::select! {
+        () = &mut left => return Err(output::Unprinted::unread().into()),
+        opened = client.server_streaming(request, path, codec) => opened,
+    };
+    let mut replies = match opened {
         Ok(replies) => replies.into_inner(),
         Err(status) => return refusal(status),
     };
     loop {
-        match replies.message().await {
+        let message = tokio::select! {
+            // With the connection goes the stream at the server.
+            () = &mut left => return Err(output::Unprinted::unread().into()),
+            message = replies.message() => message,
+        };
+        match message {
             Ok(Some(reply)) => each(reply)?,
             Ok(None) => return Ok(Ok(())),
             Err(status) => return refusal(status),
@@ -146,7 +159,7 @@ mod tests {
         let mut request = Request::new(DynamicMessage::new(method.input()));
         limit(&mut request, &method, Some(Duration::from_millis(1)));
         let channel = connect(&silent.local_addr().unwrap().to_string()).await.unwrap();
-        let told = send(channel, &method, request, |_| Ok(())).await.unwrap_err().to_string();
+        let told = send(channel, &method, request, |_| Ok(()), std::future::pending()).await.unwrap_err().to_string();
         assert!(told.contains("--timeout") && !told.contains("broke"), "{told}");
         let status = refusal(Status::deadline_exceeded("too late")).unwrap().unwrap_err();
         assert_eq!(status.code(), tonic::Code::DeadlineExceeded, "the server's word is its own");

@@ -2,14 +2,14 @@
 
 use std::process::ExitCode;
 
-use super::output::Unprinted;
+use super::output::{self, Unprinted};
 
 /// Prints the error and its causes on one line.
 pub fn report(error: &anyhow::Error) -> ExitCode {
     if is_unread(error) {
         return ExitCode::SUCCESS;
     }
-    eprintln!("error: {}", chain(error));
+    output::note(format_args!("error: {}", chain(error)));
     ExitCode::FAILURE
 }
 

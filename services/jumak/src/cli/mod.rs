@@ -3,7 +3,6 @@
 pub mod duration;
 pub mod failure;
 pub mod migrate;
-pub mod output;
 pub mod place;
 pub mod serve;
 pub mod shell;
@@ -14,6 +13,7 @@ pub mod up;
 pub mod watchdog;
 
 use clap::{Parser, Subcommand};
+pub use mesh::output;
 
 use crate::{audit, backup, bench, bus_tools, call, demo};
 

@@ -8,6 +8,7 @@ use super::{
     output,
     place::{Configured, address},
     signals::{INTERRUPTED, Signals},
+    up::announce,
     watchdog,
 };
 use crate::{
@@ -61,13 +62,13 @@ async fn serve(args: &Args, config: Config, members: Vec<Member>) -> anyhow::Res
         // Nothing is under way yet.
         () = signals.next() => std::process::exit(INTERRUPTED),
     };
-    output::line(format_args!("{} ready at {}", names.join(", "), server.address()))?;
+    announce(format_args!("{} ready at {}", names.join(", "), server.address()));
 
     tokio::select! {
         () = signals.next() => {}
         () = server.ended() => {}
     }
-    eprintln!("stopping; a second signal exits at once");
+    output::note("stopping; a second signal exits at once");
     watchdog::start(drain_deadline)?;
     tokio::select! {
         stopped = server.stop() => stopped,

@@ -3,6 +3,7 @@
 mod banner;
 
 use std::{
+    fmt::Display,
     future::Future,
     net::SocketAddr,
     time::{Duration, Instant},
@@ -64,17 +65,25 @@ async fn up(args: &Args, config: Config, metrics: Option<SocketAddr>, begun: Ins
         // Nothing is under way yet.
         () = signals.next() => std::process::exit(INTERRUPTED),
     };
-    output::line(banner::banner(&system, config_file.as_deref(), metrics, begun.elapsed())?)?;
+    let banner = banner::banner(&system, config_file.as_deref(), metrics, begun.elapsed())?;
+    announce(banner);
 
     tokio::select! {
         () = signals.next() => {}
         () = system.ended() => {}
     }
-    eprintln!("stopping; Ctrl-C again exits at once");
+    output::note("stopping; Ctrl-C again exits at once");
     watchdog::start(drain_deadline)?;
     tokio::select! {
         stopped = system.stop() => stopped,
         () = signals.next() => std::process::exit(INTERRUPTED),
+    }
+}
+
+/// Prints where a server is. One that nobody reads serves all the same, and is stopped like any other.
+pub(super) fn announce(text: impl Display) {
+    if let Err(error) = output::line(text) {
+        tracing::warn!(error = &error.0 as &dyn std::error::Error, "standard output cannot be written to");
     }
 }
 
@@ -83,7 +92,9 @@ async fn patiently<T>(starting: impl Future<Output = T>) -> T {
     loop {
         match tokio::time::timeout(PATIENCE, &mut starting).await {
             Ok(started) => return started,
-            Err(_) => eprintln!("still starting: the databases are being opened and brought up to date …"),
+            Err(_) => {
+                output::note("still starting: the databases are being opened and brought up to date …");
+            }
         }
     }
 }

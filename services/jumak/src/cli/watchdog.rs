@@ -2,6 +2,8 @@
 
 use std::{io, thread, time::Duration};
 
+use super::output;
+
 /// What a stop may take beside the calls and what they have begun: connections that are closed, telemetry that is sent.
 const GRACE: Duration = Duration::from_secs(15);
 
@@ -10,7 +12,7 @@ const GRACE: Duration = Duration::from_secs(15);
 pub fn start(drain_deadline: Duration) -> io::Result<()> {
     let patience = drain_deadline + GRACE;
     after(patience, move || {
-        eprintln!("not stopped after {} s: what is left is given up", patience.as_secs());
+        output::note(format_args!("not stopped after {} s: what is left is given up", patience.as_secs()));
         std::process::exit(1);
     })
 }

@@ -6,12 +6,13 @@ pub(crate) mod people;
 mod stage;
 mod teller;
 
-use std::io;
+use std::io::{self, Write};
 
 use clap::ValueEnum;
 
 use self::{hotel::Hotel, stage::Stage, teller::Teller};
 use crate::cli::{
+    output::Unprinted,
     place::{Configured, Place},
     target::{MESH, local_mesh},
 };
@@ -48,14 +49,29 @@ pub async fn run(args: &Args) -> anyhow::Result<bool> {
         Some(target) => Stage::at(target, &args.place.folder()?, &args.configured.load()?).await?,
         None => Stage::of_its_own().await?,
     };
-    let mut teller = Teller::new(io::stdout());
+    let mut teller = Teller::new(Audience);
     let told = match args.story {
         Story::Hotel => Hotel::on(&stage)?.tell(&mut teller).await,
     };
-    teller.sum_up(told.is_ok())?;
-    stage.clear().await?;
+    // Also when nobody listens any more.
+    let (summed_up, cleared) = (teller.sum_up(told.is_ok()), stage.clear().await);
+    summed_up.map_err(Unprinted)?;
+    cleared?;
     // What does not hold was said on its line.
     Ok(told.is_ok())
+}
+
+/// Whoever reads standard output.
+struct Audience;
+
+impl Write for Audience {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        io::stdout().write(bytes)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        io::stdout().flush()
+    }
 }
 
 #[cfg(test)]

@@ -27,6 +27,7 @@ use crate::{
             statements::BOOKING,
         },
     },
+    cli::output,
     house::Member,
 };
 
@@ -141,7 +142,7 @@ impl Pgbench {
     /// Drops the scratch database.
     pub async fn clear(self) {
         if let Err(error) = self.on_server(&format!("DROP DATABASE {} WITH (FORCE)", self.database)).await {
-            eprintln!("the scratch database {} was not dropped: {error:#}", self.database);
+            output::note(format_args!("the scratch database {} was not dropped: {error:#}", self.database));
         }
     }
 }
