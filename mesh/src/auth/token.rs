@@ -9,8 +9,12 @@ use std::{
 use jsonwebtoken::{Algorithm, Header, get_current_timestamp};
 use serde::Serialize;
 
-use super::keys::SigningKey;
-use crate::{call::Role, client::TokenSource, error::Error};
+use super::{keys::SigningKey, verify::MAX_TOKEN_BYTES};
+use crate::{
+    call::Role,
+    client::TokenSource,
+    error::{Error, Reason, Refusal},
+};
 
 /// How long a context's token lives: long enough for one call and a slow clock, too short to be worth stealing.
 pub const SERVICE_TOKEN_LIFETIME: Duration = Duration::from_secs(60);
@@ -56,7 +60,8 @@ impl Issuer {
         Self { name: name.into(), audience: audience.into(), key }
     }
 
-    /// A token for the person `subject`, for as long as `lifetime` (whole seconds).
+    /// A token for the person `subject`, for as long as `lifetime` (whole seconds). One that nobody would take, because it is too long,
+    /// is refused.
     pub fn mint_user(&self, subject: &str, roles: &[Role], lifetime: Duration) -> Result<String, Error> {
         let now = get_current_timestamp();
         let claims = Claims {
@@ -68,7 +73,15 @@ impl Issuer {
             roles: Some(roles.iter().map(|role| role.name()).collect()),
             on_behalf_of: None,
         };
-        sign(&claims, &self.key)
+        let token = sign(&claims, &self.key)?;
+        if token.len() > MAX_TOKEN_BYTES {
+            let problem = format!(
+                "the token would have {} bytes, and at most {MAX_TOKEN_BYTES} are taken; shorten the user's name",
+                token.len()
+            );
+            return Err(Refusal::new(Reason::InvalidFields, problem).into());
+        }
+        Ok(token)
     }
 }
 

@@ -41,7 +41,7 @@ use crate::{
 pub(super) const LEEWAY_SECONDS: u64 = 5;
 
 /// A longer token is not even parsed.
-const MAX_TOKEN_BYTES: usize = 8 * 1024;
+pub(super) const MAX_TOKEN_BYTES: usize = 8 * 1024;
 
 const UNREADABLE: &str = "the token cannot be read";
 const UNREADABLE_HEADER: &str = "the token's header cannot be read, or names an algorithm that is not known here";

@@ -13,6 +13,9 @@ const CONTEXTS: [&str; 5] = ["room", "reservation", "payment", "mypage", "provid
 /// By how much a payment that was never sent outlives the hold that can still be paid by it.
 const ABANDON_MARGIN_MS: u64 = 60_000;
 
+/// The longest name of the built-in issuer and of an audience.
+const MAX_NAME_BYTES: usize = 512;
+
 /// Finds all that is wrong: pairs of a key and what is wrong with its value.
 pub(super) fn check(config: &Config) -> Vec<(String, String)> {
     let mut found = Findings::default();
@@ -64,11 +67,12 @@ impl Findings {
         if let Err(error) = EnvFilter::try_new(&config.log.filter) {
             self.unless(false, "log.filter", format!("is `{}`: {error}", config.log.filter));
         }
-        // The name of a context's own issuer begins so: a person's issuer of that name could mint contexts.
-        let reserved = config.auth.issuer.is_empty() || config.auth.issuer.starts_with("contexts/");
-        self.unless(!reserved, "auth.issuer", "must be a name that is not empty and does not begin with `contexts/`");
-        let reserved = config.auth.audience.is_empty() || config.auth.audience.starts_with("contexts/");
-        self.unless(!reserved, "auth.audience", "must be a name that is not empty and does not begin with `contexts/`");
+        // The name of a context's own issuer begins so: a person's issuer of that name could mint contexts. Both stand in every token,
+        // and a token has its own bound.
+        let is_name = |name: &str| (1..=MAX_NAME_BYTES).contains(&name.len()) && !name.starts_with("contexts/");
+        let name = format!("must be a name of 1 to {MAX_NAME_BYTES} bytes that does not begin with `contexts/`");
+        self.unless(is_name(&config.auth.issuer), "auth.issuer", &*name);
+        self.unless(is_name(&config.auth.audience), "auth.audience", &*name);
         self.unless(
             !config.auth.built_in || config.listen.ip().is_loopback() || config.auth.allow_non_loopback_issuer,
             "auth.allow_non_loopback_issuer",

@@ -289,6 +289,8 @@ mod tests {
             ("JUMAK_METRICS__LISTEN", "127.0.0.1:8088", "metrics.listen"),
             ("JUMAK_AUTH__ISSUER", "contexts/payment", "auth.issuer"),
             ("JUMAK_AUTH__AUDIENCE", "", "auth.audience"),
+            ("JUMAK_AUTH__ISSUER", &*"x".repeat(513), "auth.issuer"),
+            ("JUMAK_AUTH__AUDIENCE", &*"x".repeat(513), "auth.audience"),
             ("JUMAK_LIMITS__IN_FLIGHT", "0", "limits.in_flight"),
             ("JUMAK_LIMITS__OPEN_STREAMS", "-1", "limits.open_streams"),
             ("JUMAK_LIMITS__IN_FLIGHT_PER_PERSON", "0", "limits.in_flight_per_person"),
@@ -329,6 +331,60 @@ mod tests {
             let keys: Vec<_> = error.problems().iter().map(|problem| problem.key.as_str()).collect();
             assert_eq!(keys, [key], "{name}={value}: {error}");
         }
+    }
+
+    #[test]
+    fn a_number_that_no_clock_holds_is_refused_like_any_other() {
+        let numbers = [
+            "DRAIN_DEADLINE_MS",
+            "START_DEADLINE_MS",
+            "LIMITS__IN_FLIGHT",
+            "LIMITS__IN_FLIGHT_PER_PERSON",
+            "LIMITS__OPEN_STREAMS",
+            "LIMITS__OPEN_STREAMS_PER_PERSON",
+            "LIMITS__CONNECTIONS",
+            "LIMITS__MAX_REQUEST_BYTES",
+            "DATABASE__MAX_CONNECTIONS",
+            "BUS__REPLICAS",
+            "CHECKOUT__HOLD_MS",
+            "CHECKOUT__PAYMENT_TIMEOUT_MS",
+            "CHECKOUT__SETTLE_AFTER_MS",
+            "CHECKOUT__MAX_OPEN_HOLDS",
+            "CHECKOUT__MAX_ATTEMPTS",
+            "CHECKOUT__SWEEP_INTERVAL_MS",
+            "PAYMENT__PROVIDER_TIMEOUT_MS",
+            "PAYMENT__RECOVERY_INTERVAL_MS",
+            "PAYMENT__GIVE_UP_AFTER_MS",
+            "PAYMENT__ABANDON_AFTER_MS",
+            "CLIENT__TIMEOUT_MS",
+            "CLIENT__CONNECT_TIMEOUT_MS",
+            "CLIENT__CONNECTIONS",
+            "CLIENT__ATTEMPTS",
+            "CLIENT__RETRY_BUDGET_PERCENT",
+            "CLIENT__RETRIES_PER_SECOND",
+            "CLIENT__IN_FLIGHT",
+            "CLIENT__BREAKER__CONSECUTIVE_FAILURES",
+            "CLIENT__BREAKER__IN_FLIGHT",
+            "CLIENT__BREAKER__OPEN_MS",
+            "CLIENT__BREAKER__MAX_OPEN_MS",
+            "TLS__RELOAD_MS",
+        ];
+        for number in numbers {
+            for value in ["18446744073709551615", "9223372036854775807", "18446744073709551616", "-1"] {
+                let variable = (format!("JUMAK_{number}"), value.to_owned());
+                let error = Config::from_sources(None, [variable]).unwrap_err();
+                let key = number.to_ascii_lowercase().replace("__", ".");
+                assert!(error.problems().iter().any(|problem| problem.key == key), "{number}={value}: {error}");
+            }
+        }
+    }
+
+    /// Notepad writes one, and `\r\n`.
+    #[test]
+    fn a_file_with_a_byte_order_mark_is_read() {
+        let file = file("\u{feff}time_zone = \"Europe/Rome\"\r\n[limits]\r\nin_flight = 8\r\n");
+        let config = Config::from_sources(Some(file.path()), []).unwrap();
+        assert_eq!((config.time_zone.as_str(), config.limits.in_flight), ("Europe/Rome", 8));
     }
 
     #[test]

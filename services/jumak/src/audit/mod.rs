@@ -32,6 +32,9 @@ use crate::{
 /// How often the books of a running system are read until they are in order.
 const LOOK: Duration = Duration::from_millis(200);
 
+/// What is late by more is stuck.
+const LONGEST_GRACE: Duration = Duration::from_secs(24 * 60 * 60);
+
 /// Read all contexts and prove the books.
 ///
 /// Sold is not more than there is; what is confirmed is paid once, what is cancelled is refunded once, what never came about is not
@@ -46,8 +49,8 @@ pub struct Args {
     /// Print one JSON object instead of a table
     #[arg(long)]
     json: bool,
-    /// How late something may be before it counts as stuck; while a system is running, also how long to wait for a second look
-    #[arg(long, value_name = "TIME", value_parser = duration::parse, default_value = "30s")]
+    /// How late something may be before it counts as stuck; while a system is running, also how long to wait for a second look; at most 1d
+    #[arg(long, value_name = "TIME", value_parser = duration::between(Duration::ZERO, LONGEST_GRACE), default_value = "30s")]
     grace: Duration,
 }
 

@@ -59,10 +59,10 @@ pub struct Args {
     #[arg(long, value_name = "PER_SECOND", value_parser = rate)]
     rate: Option<f64>,
     /// How long to measure: as in 30s or 5m, at most 1h
-    #[arg(long, value_name = "TIME", default_value = "30s", value_parser = measured)]
+    #[arg(long, value_name = "TIME", default_value = "30s", value_parser = duration::between(Duration::from_secs(1), LONGEST))]
     duration: Duration,
-    /// How long to run before
-    #[arg(long, value_name = "TIME", default_value = "5s", value_parser = bounded)]
+    /// How long to run before, at most 1h
+    #[arg(long, value_name = "TIME", default_value = "5s", value_parser = duration::between(Duration::ZERO, LONGEST))]
     warmup: Duration,
     /// Rooms to register
     #[arg(long, value_name = "N", default_value = "100", value_parser = clap::value_parser!(u32).range(1..=10_000))]
@@ -79,8 +79,8 @@ pub struct Args {
     /// Operations that may fail or be refused in a run
     #[arg(long, value_name = "N", default_value_t = 0)]
     max_errors: u64,
-    /// How long the books may take to come to rest before they are judged
-    #[arg(long, value_name = "TIME", default_value = "60s", value_parser = bounded)]
+    /// How long the books may take to come to rest before they are judged, at most 1h
+    #[arg(long, value_name = "TIME", default_value = "60s", value_parser = duration::between(Duration::ZERO, LONGEST))]
     settle: Duration,
     /// Print one JSON object instead of tables
     #[arg(long)]
@@ -146,23 +146,17 @@ fn rate(text: &str) -> Result<f64, String> {
     }
 }
 
-fn bounded(text: &str) -> Result<Duration, String> {
-    match duration::parse(text)? {
-        time if time > LONGEST => Err("that is longer than an hour".to_owned()),
-        time => Ok(time),
-    }
-}
-
-fn measured(text: &str) -> Result<Duration, String> {
-    match bounded(text)? {
-        Duration::ZERO => Err("in no time nothing is measured".to_owned()),
-        time => Ok(time),
-    }
-}
-
 #[cfg(test)]
 mod tests {
+    use clap::Parser as _;
+
     use super::*;
+
+    #[derive(clap::Parser)]
+    struct Line {
+        #[command(flatten)]
+        _args: Args,
+    }
 
     #[test]
     fn what_has_no_bounds_is_not_measured() {
@@ -171,7 +165,14 @@ mod tests {
         for text in ["0", "-1", "inf", "NaN", "1e9", "fast"] {
             assert!(rate(text).unwrap_err().contains("as in 200"), "{text}");
         }
-        assert!(measured("0s").is_err() && bounded("0s").is_ok());
-        assert!(measured("2h").unwrap_err().contains("longer than an hour"));
+        let line = |option, time| {
+            let parsed = Line::try_parse_from(["bench", "book", option, time]);
+            parsed.map(drop).map_err(|error| error.to_string())
+        };
+        assert!(line("--warmup", "0s").is_ok() && line("--settle", "1h").is_ok());
+        assert!(line("--duration", "0s").unwrap_err().contains("it is 1s to 1h"));
+        for option in ["--duration", "--warmup", "--settle"] {
+            assert!(line(option, "4166667d").unwrap_err().contains("to 1h"), "{option}");
+        }
     }
 }

@@ -31,6 +31,10 @@ use crate::{
 /// Where `jumak up` takes calls unless told otherwise.
 pub const DEFAULT_TARGET: &str = "http://127.0.0.1:8088";
 
+/// What an answer may be waited for: more than any server here takes, and less than `grpc-timeout` can say.
+const SHORTEST: Duration = Duration::from_secs(1);
+const LONGEST: Duration = Duration::from_secs(24 * 60 * 60);
+
 /// Call an RPC: its name and its request as JSON.
 ///
 /// The name alone is enough, as in `jumak call SearchRooms '{"guests": 2}'`. Fields are spelled as in the contract (nightly_rate) or as
@@ -58,8 +62,8 @@ pub struct Args {
     /// Make the call safe to repeat: this id, or `auto` for a new one
     #[arg(long, value_name = "ID")]
     request_id: Option<String>,
-    /// How long to wait for the answer [default: 10s; a stream's end is waited for]
-    #[arg(long, value_name = "TIME", value_parser = duration::parse)]
+    /// How long to wait for the answer, 1s to 1d [default: 10s; a stream's end is waited for]
+    #[arg(long, value_name = "TIME", value_parser = duration::between(SHORTEST, LONGEST))]
     timeout: Option<Duration>,
     /// Print only this field of the reply, as in name or offers.0.room.name
     #[arg(long, value_name = "FIELD")]

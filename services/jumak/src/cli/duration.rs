@@ -1,4 +1,4 @@
-//! Durations as people type them: `30s`, `45m`, `12h`, `7d`.
+//! Durations as people type them: `30s`, `45m`, `12h`, `7d`. Each has its bounds: no clock holds just any.
 
 use std::time::Duration;
 
@@ -6,8 +6,29 @@ const MINUTE: u64 = 60;
 const HOUR: u64 = 60 * MINUTE;
 const DAY: u64 = 24 * HOUR;
 
+/// Reads a duration for an option, from `least` to `most`.
+pub fn between(least: Duration, most: Duration) -> impl Fn(&str) -> Result<Duration, String> + Clone + Send + Sync {
+    move |text| {
+        let time = parse(text)?;
+        if (least..=most).contains(&time) {
+            return Ok(time);
+        }
+        Err(format!("`{text}` is out of bounds; it is {} to {}", said(least), said(most)))
+    }
+}
+
+/// A duration of whole seconds as it would be typed.
+fn said(time: Duration) -> String {
+    let seconds = time.as_secs();
+    let unit = [(DAY, 'd'), (HOUR, 'h'), (MINUTE, 'm')]
+        .into_iter()
+        .find(|(unit, _)| seconds > 0 && seconds.is_multiple_of(*unit));
+    let (unit, letter) = unit.unwrap_or((1, 's'));
+    format!("{}{letter}", seconds / unit)
+}
+
 /// The duration that `text` says.
-pub fn parse(text: &str) -> Result<Duration, String> {
+fn parse(text: &str) -> Result<Duration, String> {
     let wanted = || format!("`{text}` is no duration; type a number and s, m, h or d, as in 30m, 12h or 7d");
     let unit = text.chars().last().ok_or_else(wanted)?;
     let seconds = match unit {
@@ -23,7 +44,8 @@ pub fn parse(text: &str) -> Result<Duration, String> {
         return Err(wanted());
     }
     let number: u64 = number.parse().map_err(|_| wanted())?;
-    number.checked_mul(seconds).map(Duration::from_secs).ok_or_else(wanted)
+    let seconds = number.checked_mul(seconds).filter(|seconds| i64::try_from(*seconds).is_ok());
+    seconds.map(Duration::from_secs).ok_or_else(wanted)
 }
 
 #[cfg(test)]
@@ -35,6 +57,18 @@ mod tests {
         for (text, seconds) in [("30s", 30), ("45m", 2_700), ("12h", 43_200), ("7d", 604_800), ("0s", 0)] {
             assert_eq!(parse(text), Ok(Duration::from_secs(seconds)), "{text}");
         }
+    }
+
+    #[test]
+    fn a_duration_out_of_its_bounds_is_told_them() {
+        let timeout = between(Duration::from_secs(1), Duration::from_secs(DAY));
+        assert_eq!(timeout("1s"), Ok(Duration::from_secs(1)));
+        assert_eq!(timeout("24h"), Ok(Duration::from_secs(DAY)));
+        for text in ["0s", "1441m", "4166667d", "99999999999999d"] {
+            assert_eq!(timeout(text).unwrap_err(), format!("`{text}` is out of bounds; it is 1s to 1d"));
+        }
+        let grace = between(Duration::ZERO, Duration::from_secs(90 * MINUTE));
+        assert_eq!(grace("2h").unwrap_err(), "`2h` is out of bounds; it is 0s to 90m");
     }
 
     #[test]

@@ -24,7 +24,7 @@ pub struct Args {
     #[arg(long, value_name = "ROLES", value_delimiter = ',', value_parser = role, default_value = "guest")]
     roles: Vec<Role>,
     /// How long the token is good: as in 30m, 12h or 7d, at most 30d
-    #[arg(long, value_name = "TIME", value_parser = lifetime, default_value = "12h")]
+    #[arg(long, value_name = "TIME", value_parser = duration::between(Duration::from_secs(1), MAX_LIFETIME), default_value = "12h")]
     ttl: Duration,
     #[command(flatten)]
     place: Place,
@@ -45,7 +45,10 @@ pub fn run(args: &Args) -> anyhow::Result<()> {
         folder.create()?;
     }
     let keys = Keyring::open(&folder, &config.auth, [])?;
-    output::line(keys.mint(&args.user, &args.roles, args.ttl)?)?;
+    let mut roles = args.roles.clone();
+    roles.sort_unstable();
+    roles.dedup();
+    output::line(keys.mint(&args.user, &roles, args.ttl)?)?;
     Ok(())
 }
 
@@ -60,14 +63,6 @@ fn role(text: &str) -> Result<Role, String> {
     })
 }
 
-fn lifetime(text: &str) -> Result<Duration, String> {
-    match duration::parse(text)? {
-        Duration::ZERO => Err("a token that is good for no time is none".to_owned()),
-        lifetime if lifetime > MAX_LIFETIME => Err("a token is good for 30d at most".to_owned()),
-        lifetime => Ok(lifetime),
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use std::fs;
@@ -76,21 +71,25 @@ mod tests {
 
     use super::*;
 
+    #[derive(clap::Parser)]
+    struct Line {
+        #[command(flatten)]
+        args: Args,
+    }
+
     #[test]
     fn a_token_lives_a_second_to_thirty_days() {
-        assert_eq!(lifetime("30d"), Ok(MAX_LIFETIME));
-        assert_eq!(lifetime("1s"), Ok(Duration::from_secs(1)));
-        assert!(lifetime("31d").unwrap_err().contains("30d at most"));
-        assert!(lifetime("0m").is_err());
+        let lifetime =
+            |text| Line::try_parse_from(["token", "--user", "alice", "--ttl", text]).map(|line| line.args.ttl);
+        assert_eq!(lifetime("30d").unwrap(), MAX_LIFETIME);
+        assert_eq!(lifetime("1s").unwrap(), Duration::from_secs(1));
+        for text in ["31d", "0m", "4166667d"] {
+            assert!(lifetime(text).map(drop).unwrap_err().to_string().contains("it is 1s to 30d"), "{text}");
+        }
     }
 
     #[test]
     fn no_token_is_made_that_nobody_would_believe() {
-        #[derive(clap::Parser)]
-        struct Line {
-            #[command(flatten)]
-            args: Args,
-        }
         let parent = tempfile::tempdir().unwrap();
         let (config, data) = (parent.path().join("jumak.toml"), parent.path().join("data"));
         let issuer = "[[auth.issuers]]\nissuer = \"https://id.example\"\naudience = \"jumak\"";
