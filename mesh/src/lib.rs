@@ -47,6 +47,7 @@ pub mod server;
 pub mod single_flight;
 pub mod store;
 pub mod telemetry;
+pub mod text;
 pub mod tls;
 pub mod trace;
 pub mod watch;

@@ -15,6 +15,8 @@ use jsonwebtoken::EncodingKey;
 use serde_json::json;
 use sha2::{Digest, Sha256};
 
+use crate::text;
+
 /// Why a key cannot be had.
 #[derive(Debug, thiserror::Error)]
 pub enum KeyError {
@@ -34,6 +36,12 @@ pub enum KeyError {
         path: PathBuf,
         /// Its permissions.
         mode: u32,
+    },
+    /// The file holds no key: it is empty, cut short, or another kind of file or key.
+    #[error("the key file {} holds no Ed25519 private key in PKCS#8 PEM; put the key back from a backup, or delete the file for a new key", path.display())]
+    NoKey {
+        /// The file.
+        path: PathBuf,
     },
     /// The text is no Ed25519 key of the kind that was wanted.
     #[error("no Ed25519 {0}")]
@@ -75,9 +83,9 @@ impl SigningKey {
         if mode & 0o077 != 0 {
             return Err(KeyError::Exposed { path: path.to_owned(), mode });
         }
-        let mut pem = String::new();
-        file.read_to_string(&mut pem).map_err(failed)?;
-        Self::from_pem(&pem)
+        let mut pem = Vec::new();
+        file.read_to_end(&mut pem).map_err(failed)?;
+        Self::from_pem(&text::decode(pem).map_err(failed)?).map_err(|_| KeyError::NoKey { path: path.to_owned() })
     }
 
     /// The key in a PKCS#8 PEM.
@@ -143,7 +151,7 @@ impl PublicKey {
 
     /// The key in a SubjectPublicKeyInfo PEM.
     pub fn from_pem(pem: &str) -> Result<Self, KeyError> {
-        let key = ed25519_dalek::VerifyingKey::from_public_key_pem(pem)
+        let key = ed25519_dalek::VerifyingKey::from_public_key_pem(pem.trim())
             .map_err(|_| KeyError::Malformed("public key in PEM"))?;
         Ok(Self::of(key))
     }
@@ -285,8 +293,19 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("issuer.pem");
         write_private(&path, b"half a key").unwrap();
-        assert!(matches!(SigningKey::load_or_create(&path), Err(KeyError::Malformed(_))));
+        let error = SigningKey::load_or_create(&path).unwrap_err().to_string();
+        assert!(error.contains("issuer.pem holds no Ed25519 private key"), "{error}");
         assert_eq!(fs::read(&path).unwrap(), b"half a key");
+    }
+
+    #[test]
+    fn a_key_file_is_read_as_an_editor_leaves_it() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("issuer.pem");
+        let key = SigningKey::load_or_create(&path).unwrap();
+        let pem = fs::read_to_string(&path).unwrap();
+        fs::write(&path, format!("\u{feff}{}", pem.replace('\n', "\r\n"))).unwrap();
+        assert_eq!(SigningKey::load(&path).unwrap().public(), key.public());
     }
 
     #[test]

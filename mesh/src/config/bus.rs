@@ -1,10 +1,11 @@
 //! The bus that events go through.
 
-use std::{fmt, fs, io, path::PathBuf};
+use std::{fmt, io, path::PathBuf};
 
 use serde::Deserialize;
 
 use super::check::Findings;
+use crate::text;
 
 /// What a broker's URL may begin with.
 const SCHEMES: [&str; 2] = ["nats://", TLS];
@@ -56,7 +57,7 @@ impl BusConfig {
     /// The file cannot be read.
     pub fn password(&self) -> io::Result<Option<String>> {
         match &self.password_file {
-            Some(file) => Ok(Some(fs::read_to_string(file)?.trim_end_matches(['\r', '\n']).to_owned())),
+            Some(file) => Ok(Some(text::read(file)?.trim_end_matches(['\r', '\n']).to_owned())),
             None => Ok(self.password.clone()),
         }
     }
@@ -112,7 +113,8 @@ fn is_host(host: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use super::*;
+    use std::fs;
+
     use crate::config::Config;
 
     fn read(variables: &[(&str, &str)]) -> Result<Config, crate::config::ConfigError> {
@@ -151,7 +153,7 @@ mod tests {
     fn a_password_is_printed_nowhere_and_read_without_the_end_of_its_line() {
         let folder = tempfile::tempdir().unwrap();
         let file = folder.path().join("password");
-        fs::write(&file, "s3 cret\n").unwrap();
+        fs::write(&file, "\u{feff}s3 cret\r\n").unwrap();
         let config = read(&[("USER", "room"), ("PASSWORD_FILE", file.to_str().unwrap())]).unwrap();
         assert_eq!(config.bus.password().unwrap().as_deref(), Some("s3 cret"));
         let printed = format!("{:?}", read(&[("USER", "room"), ("PASSWORD", "s3cret")]).unwrap());

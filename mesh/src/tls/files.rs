@@ -12,7 +12,7 @@ use tokio_rustls::rustls::{
 };
 
 use super::{Current, H2, TlsError};
-use crate::config::TlsConfig;
+use crate::{config::TlsConfig, text};
 
 /// The files' contents at one moment.
 pub(super) struct Loaded {
@@ -123,8 +123,10 @@ fn certificates(file: &Path, seen: &mut Sha256) -> Result<Vec<CertificateDer<'st
 
 /// What is in the file; into `seen` go its length and its bytes, so that nothing can move unseen from one file to the next.
 fn contents(file: &Path, seen: &mut Sha256) -> Result<Vec<u8>, TlsError> {
-    let contents = fs::read(file).map_err(|source| TlsError::File { path: file.to_owned(), source })?;
+    let mut contents = fs::read(file).map_err(|source| TlsError::File { path: file.to_owned(), source })?;
     seen.update(contents.len().to_be_bytes());
     seen.update(&contents);
+    // Before a certificate it would hide that one.
+    contents.drain(..contents.len() - text::without_mark(&contents).len());
     Ok(contents)
 }

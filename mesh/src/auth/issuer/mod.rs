@@ -17,7 +17,7 @@ mod task;
 #[cfg(test)]
 mod tests;
 
-use std::{collections::HashMap, fmt, fs, path::PathBuf, sync::Arc, time::Duration};
+use std::{collections::HashMap, fmt, path::PathBuf, sync::Arc, time::Duration};
 
 use tokio::{
     sync::{Notify, Semaphore, watch},
@@ -29,6 +29,7 @@ use self::source::Source;
 use crate::{
     background::Background,
     config::{AuthConfig, IssuerConfig},
+    text,
     tls::TlsError,
 };
 
@@ -231,7 +232,7 @@ impl Issuer {
 fn from_files(config: &IssuerConfig) -> Result<KeySet, IssuerError> {
     let mut all = KeySet::default();
     for path in &config.key_files {
-        let text = fs::read_to_string(path).map_err(|source| IssuerError::File { path: path.clone(), source })?;
+        let text = text::read(path).map_err(|source| IssuerError::File { path: path.clone(), source })?;
         let found = KeySet::read(&text, config).filter(|found| !found.is_empty());
         all.extend(found.ok_or_else(|| IssuerError::NoKey { path: path.clone(), issuer: config.issuer.clone() })?);
     }

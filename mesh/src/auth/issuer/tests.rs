@@ -5,6 +5,7 @@ mod rsa;
 mod withdrawn;
 
 use std::{
+    fs,
     net::SocketAddr,
     sync::{
         Mutex,

@@ -161,6 +161,19 @@ async fn a_handshake_that_does_not_come_is_not_waited_for() {
     assert!(matches!(closed, Ok(0) | Err(_)));
 }
 
+#[tokio::test]
+async fn certificates_are_read_as_an_editor_leaves_them() {
+    let authority = Authority::new();
+    let settings = authority.member();
+    for file in [settings.cert_file.clone(), settings.key_file.clone(), settings.ca_file.clone()].into_iter().flatten()
+    {
+        let pem = std::fs::read_to_string(&file).unwrap();
+        std::fs::write(&file, format!("\u{feff}{}", pem.replace('\n', "\r\n"))).unwrap();
+    }
+    let process = process(&settings).await;
+    call(&process.client("https", &authority.stranger())).await.unwrap();
+}
+
 #[test]
 fn files_that_are_no_pair_or_not_there_are_named() {
     let (authority, another) = (Authority::new(), Authority::new());

@@ -1,8 +1,9 @@
 //! From JSON to a request.
 
-use std::{fs, io::Read};
+use std::{io::Read, path::Path};
 
 use anyhow::Context as _;
+use mesh::text;
 use prost_reflect::{DynamicMessage, FieldDescriptor, Kind, MessageDescriptor, MethodDescriptor};
 use serde_json::Value;
 use uuid::Uuid;
@@ -15,11 +16,11 @@ const REQUEST_ID: &str = "request_id";
 pub fn read(method: &MethodDescriptor, source: &str, request_id: Option<&str>) -> anyhow::Result<DynamicMessage> {
     let text = match (source, source.strip_prefix('@')) {
         ("-", _) => {
-            let mut text = String::new();
-            std::io::stdin().read_to_string(&mut text).context("standard input cannot be read")?;
-            text
+            let mut bytes = Vec::new();
+            let read = std::io::stdin().read_to_end(&mut bytes).and_then(|_| text::decode(bytes));
+            read.context("standard input cannot be read")?
         }
-        (_, Some(path)) => fs::read_to_string(path).with_context(|| format!("the file {path} cannot be read"))?,
+        (_, Some(path)) => text::read(Path::new(path)).with_context(|| format!("the file {path} cannot be read"))?,
         _ => source.to_owned(),
     };
     let mut message = parse(method, &text)?;

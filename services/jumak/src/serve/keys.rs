@@ -1,11 +1,12 @@
 //! The keys that are configured.
 
-use std::fs;
+use std::path::Path;
 
 use anyhow::Context as _;
 use mesh::{
     auth::keys::{PublicKey, SigningKey},
     config::{ContextConfig, is_pem},
+    text,
 };
 
 /// The context's own key, if one is configured.
@@ -26,6 +27,6 @@ fn read(one: &str) -> anyhow::Result<PublicKey> {
     if is_pem(one) {
         return Ok(PublicKey::from_pem(one)?);
     }
-    let pem = fs::read_to_string(one).with_context(|| format!("the file {one} cannot be read"))?;
+    let pem = text::read(Path::new(one)).with_context(|| format!("the file {one} cannot be read"))?;
     PublicKey::from_pem(&pem).with_context(|| format!("the file {one} holds no public key"))
 }
