@@ -39,6 +39,8 @@ use crate::{
 const LOOK: Duration = Duration::from_millis(1);
 /// The folder of the keys in a backup: the same as in a data folder.
 const KEYS: &str = "keys";
+/// The issuer's key in it.
+const ISSUER_FILE: &str = "issuer.pem";
 
 /// Copy a data folder, also while it is in use.
 ///
@@ -68,7 +70,8 @@ pub struct Copied {
 /// Runs `jumak backup`.
 pub async fn backup(args: &BackupArgs) -> anyhow::Result<bool> {
     let folder = args.place.folder()?;
-    refuse_what_is_elsewhere(&args.configured.load()?)?;
+    let config = args.configured.load()?;
+    refuse_what_is_elsewhere(&config)?;
     let Copied { files, bytes, stopped } = copy(&folder, &args.to).await?;
     output::line(format_args!(
         "{files} files, {} KiB, copied from {} to {}; writers waited {} ms",
@@ -77,7 +80,24 @@ pub async fn backup(args: &BackupArgs) -> anyhow::Result<bool> {
         args.to.display(),
         stopped.as_millis()
     ))?;
+    if config.auth.built_in && !args.to.join(KEYS).join(ISSUER_FILE).exists() {
+        output::note(missing_key(&folder, &config));
+    }
     Ok(true)
+}
+
+/// What a copy without the issuer's key is good for.
+fn missing_key(folder: &DataFolder, config: &Config) -> String {
+    match &config.auth.issuer_key_file {
+        Some(file) => format!(
+            "the copy has no issuer's key, which is configured to be {}: keep a copy of it as well",
+            file.display()
+        ),
+        None => format!(
+            "the copy has no issuer's key, because {} is gone: what is restored from it makes a new one, and refuses today's tokens",
+            folder.keys().join(ISSUER_FILE).display()
+        ),
+    }
 }
 
 /// A copy without one of the databases could be restored to nothing that fits together.

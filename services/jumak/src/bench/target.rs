@@ -47,7 +47,7 @@ impl Target {
     /// The system that takes calls at `target` and whose keys, and perhaps books, are in `folder`.
     pub async fn at(target: &str, connections: usize, folder: DataFolder, config: Config) -> anyhow::Result<Self> {
         let lines = connect(target, connections).await?.into_iter().map(Lines::from).collect();
-        let keys = Box::new(Keyring::open(&folder, &config.auth, [])?);
+        let keys = Box::new(Keyring::of_target(&folder, &config.auth)?);
         let books = if folder.bus_file().exists() {
             Ok(Box::new((folder, config)))
         } else {
@@ -69,7 +69,7 @@ impl Target {
             }
         }
         let folder = DataFolder::local_mesh()?;
-        let keys = Box::new(Keyring::open(&folder, &config.auth, [])?);
+        let keys = Box::new(Keyring::of_target(&folder, &config.auth)?);
         Ok(Self::new(lines, Owner::Others { keys, books: Ok(Box::new((folder, config))) }))
     }
 

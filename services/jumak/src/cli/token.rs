@@ -44,7 +44,7 @@ pub fn run(args: &Args) -> anyhow::Result<()> {
     if config.auth.issuer_key_file.is_none() {
         folder.create()?;
     }
-    let keys = Keyring::open(&folder, &config.auth, [])?;
+    let keys = Keyring::of_issuer(&folder, &config.auth)?;
     let mut roles = args.roles.clone();
     roles.sort_unstable();
     roles.dedup();

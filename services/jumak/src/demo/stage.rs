@@ -45,13 +45,13 @@ impl Stage {
 
     /// The system that takes calls at `target` and whose keys are in `folder`.
     pub async fn at(target: &str, folder: &DataFolder, config: &Config) -> anyhow::Result<Self> {
-        let keys = Keyring::open(folder, &config.auth, [])?;
+        let keys = Keyring::of_target(folder, &config.auth)?;
         Ok(Self::new(connect(target).await?.into(), House::Others(Box::new(keys))))
     }
 
     /// The mesh that `config`, which is its operator's, describes.
     pub async fn on_mesh(config: &Config) -> anyhow::Result<Self> {
-        let keys = Keyring::open(&DataFolder::local_mesh()?, &config.auth, [])?;
+        let keys = Keyring::of_target(&DataFolder::local_mesh()?, &config.auth)?;
         Ok(Self::new(Lines::of_mesh(config).await?, House::Others(Box::new(keys))))
     }
 

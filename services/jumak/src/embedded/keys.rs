@@ -27,7 +27,52 @@ pub struct Keyring {
 }
 
 impl Keyring {
-    /// The keys in `folder` of the issuer and of `contexts`.
+    /// The issuer's key in `folder`, for tokens that the system on that folder takes. Made only where nothing has been yet: a new key in
+    /// the place of one that is gone would make tokens that nobody takes.
+    pub fn of_issuer(folder: &DataFolder, auth: &AuthConfig) -> anyhow::Result<Self> {
+        let file = folder.key_file(ISSUER);
+        let is_there = auth.issuer_key_file.is_some() || file.exists();
+        let holder = folder.is_used().then(|| folder.holder()).transpose()?.flatten();
+        match holder {
+            _ if is_there || !folder.is_used() => {}
+            Some(pid) => anyhow::bail!(
+                "the issuer's key {} is gone, and the jumak that runs on it (process {pid}) keeps it until it stops; put the key back \
+                 from a backup, or start that jumak again, which makes a new key: tokens of the old one are refused from then on",
+                file.display()
+            ),
+            None => anyhow::bail!(
+                "the issuer's key {} is gone; put it back from a backup, or start `jumak up`, which makes a new key: tokens of the old \
+                 one are refused from then on",
+                file.display()
+            ),
+        }
+        let keys = Self::open(folder, auth, [])?;
+        if let (Some(in_use), Some(pid)) = (folder.issuer_in_use()?, holder)
+            && in_use != keys.issuer.kid()
+        {
+            let file = auth.issuer_key_file.as_deref().unwrap_or(&file);
+            anyhow::bail!(
+                "the issuer's key {} is another one than the jumak that runs on {} (process {pid}) was started with, which would \
+                 refuse the token; start that jumak again, or put the old key back",
+                file.display(),
+                folder.path().display()
+            );
+        }
+        Ok(keys)
+    }
+
+    /// The same of a system that runs somewhere, whose key must be there.
+    pub fn of_target(folder: &DataFolder, auth: &AuthConfig) -> anyhow::Result<Self> {
+        let file = folder.key_file(ISSUER);
+        anyhow::ensure!(
+            auth.issuer_key_file.is_some() || file.exists() || folder.is_used(),
+            "there is no issuer's key {}, with which the target's tokens are made; name the target's data folder with --data",
+            file.display()
+        );
+        Self::of_issuer(folder, auth)
+    }
+
+    /// The keys in `folder` of the issuer and of `contexts`; those that are missing are made.
     pub fn open(
         folder: &DataFolder,
         auth: &AuthConfig,
@@ -36,6 +81,9 @@ impl Keyring {
         let key = |owner: &str| SigningKey::load_or_create(&folder.key_file(owner));
         let contexts = contexts.into_iter().map(|name| Ok((name, key(name)?))).collect::<anyhow::Result<_>>()?;
         let hint = hint(auth, &data_option(folder)?);
+        if auth.built_in && auth.issuer_key_file.is_none() && folder.is_used() && !folder.key_file(ISSUER).exists() {
+            tracing::warn!("the issuer's key is gone and a new one is made; tokens of the old one are refused");
+        }
         let issuer = match &auth.issuer_key_file {
             // Never made: a new one would be believed by nobody who has the public half of the old one.
             Some(file) => SigningKey::load(file)?,

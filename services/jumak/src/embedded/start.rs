@@ -29,11 +29,12 @@ pub(super) async fn start(options: Options) -> anyhow::Result<System> {
         }
     };
     // The two that fail most often come first, before anything is touched.
-    let lock = folder.lock()?;
+    let mut lock = folder.lock()?;
     let front = Front::open(&config, &members).await?;
 
     let keys = Keyring::open(&folder, &config.auth, members.iter().map(|member| member.name()))?
         .configured_by(&folder, config_file.as_deref())?;
+    lock.goes_by(keys.issuer().kid());
     let mut tenants = Vec::with_capacity(members.len());
     for member in members {
         let (database, steps) = open_database(member, &folder, &config).await?;

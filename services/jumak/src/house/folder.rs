@@ -15,8 +15,8 @@ pub const LOCK_FILE: &str = "jumak.lock";
 /// Whoever asks whether the folder is locked holds the lock for a moment: one that is refused tries again this often, with this pause.
 const LOCK_RETRIES: u32 = 2;
 const LOCK_PAUSE: Duration = Duration::from_millis(25);
-/// A process id has at most ten digits.
-const MAX_PID_BYTES: u64 = 16;
+/// A process id has at most ten digits, and the id of a key 43 letters.
+const MAX_LOCK_BYTES: u64 = 128;
 
 /// A folder with all that an embedded system keeps.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -147,7 +147,7 @@ impl DataFolder {
                 if let Err(error) = write_pid(&mut file) {
                     tracing::debug!(%error, "the process id was not written to the lock file");
                 }
-                Ok(Ok(Lock { _file: file, path }))
+                Ok(Ok(Lock { file, path }))
             }
             Err(TryLockError::WouldBlock) => Ok(Err(read_pid(&mut file))),
             Err(TryLockError::Error(error)) => {
@@ -164,6 +164,21 @@ impl DataFolder {
         let path = self.0.join(LOCK_FILE);
         let mut file = File::open(&path).with_context(|| format!("the file {} cannot be opened", path.display()))?;
         Ok(read_pid(&mut file))
+    }
+
+    /// The id of the issuer's key that the process goes by that uses the folder right now, if one does and says so.
+    pub fn issuer_in_use(&self) -> anyhow::Result<Option<String>> {
+        if !self.is_locked()? {
+            return Ok(None);
+        }
+        // Where a locked file cannot be read, nobody can tell.
+        let text = File::open(self.0.join(LOCK_FILE)).ok().and_then(|mut file| read_lock(&mut file));
+        Ok(text.and_then(|text| text.lines().nth(1).map(str::to_owned)))
+    }
+
+    /// Whether it has been used: whether there is anything that a key could be missing for.
+    pub fn is_used(&self) -> bool {
+        self.bus_file().exists()
     }
 
     /// Whether a process uses the folder right now.
@@ -192,11 +207,19 @@ fn in_data_folder(name: &str) -> anyhow::Result<PathBuf> {
 /// The folder belongs to this process until this is dropped. The system lets go by itself of what a dead process held.
 #[derive(Debug)]
 pub struct Lock {
-    _file: File,
+    file: File,
     path: PathBuf,
 }
 
 impl Lock {
+    /// Writes down by which key of the issuer this process goes, for whoever makes tokens meanwhile.
+    pub fn goes_by(&mut self, issuer: &str) {
+        // That it cannot be written is no reason not to start.
+        if let Err(error) = write!(self.file, "\n{issuer}") {
+            tracing::debug!(%error, "the issuer's key was not written to the lock file");
+        }
+    }
+
     /// Removes the lock file. Held until this is dropped, so that nobody else's is removed.
     pub fn remove_file(&self) -> io::Result<()> {
         fs::remove_file(&self.path)
@@ -231,9 +254,13 @@ fn write_pid(file: &mut File) -> io::Result<()> {
 }
 
 fn read_pid(file: &mut File) -> Option<u32> {
+    read_lock(file)?.lines().next()?.trim().parse().ok()
+}
+
+fn read_lock(file: &mut File) -> Option<String> {
     let mut text = String::new();
-    file.take(MAX_PID_BYTES).read_to_string(&mut text).ok()?;
-    text.trim().parse().ok()
+    file.take(MAX_LOCK_BYTES).read_to_string(&mut text).ok()?;
+    Some(text)
 }
 
 #[cfg(test)]
@@ -280,9 +307,9 @@ mod tests {
         let lock = folder.lock().unwrap();
         lock.remove_file().unwrap();
         let path = folder.path().join(LOCK_FILE);
-        assert!(!is_at(&lock._file, &path), "there is none");
+        assert!(!is_at(&lock.file, &path), "there is none");
         let next = folder.lock().unwrap();
-        assert!(!is_at(&lock._file, &path) && is_at(&next._file, &path), "it is another one");
+        assert!(!is_at(&lock.file, &path) && is_at(&next.file, &path), "it is another one");
     }
 
     #[cfg(unix)]
