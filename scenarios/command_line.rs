@@ -2,4 +2,5 @@
 
 mod input;
 mod keys;
+mod log;
 mod pipes;

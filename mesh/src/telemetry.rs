@@ -5,6 +5,7 @@
 //!
 //! No log line, span or metric carries personal data, a token, or anything from a request but its method and correlation id.
 
+mod flood;
 mod otlp;
 mod reported;
 mod scrape;
@@ -25,10 +26,10 @@ use opentelemetry_otlp::ExporterBuildError;
 use opentelemetry_prometheus::PrometheusExporter;
 use opentelemetry_sdk::{error::OTelSdkError, metrics::SdkMeterProvider, trace::SdkTracerProvider};
 use prometheus::Registry;
-use tokio::{sync::oneshot, time::timeout};
-use tracing_subscriber::{EnvFilter, fmt, layer::SubscriberExt, util::SubscriberInitExt};
+use tokio::{sync::oneshot, task::AbortHandle, time::timeout};
+use tracing_subscriber::{EnvFilter, Layer, fmt, layer::SubscriberExt, util::SubscriberInitExt};
 
-use self::{otlp::Wanted, scrape::Scrape};
+use self::{flood::Flood, otlp::Wanted, scrape::Scrape};
 use crate::{
     config::{Config, LogConfig, LogFormat},
     output, trace,
@@ -70,6 +71,8 @@ pub struct Telemetry {
     tracer: Option<SdkTracerProvider>,
     meter: Option<SdkMeterProvider>,
     scrape: Option<Scrape>,
+    flood: Flood,
+    told: AbortHandle,
 }
 
 impl Telemetry {
@@ -77,7 +80,9 @@ impl Telemetry {
     /// this process unless `OTEL_SERVICE_NAME` says otherwise: `jumak`, or `jumak-` and the contexts that it runs. Once per process, in
     /// its runtime, and before anything else is started.
     pub async fn start(config: &Config, service: &str) -> Result<Self, TelemetryError> {
-        init(&config.log)?;
+        let flood = Flood::default();
+        init(&config.log, &flood)?;
+        let told = flood.start();
         let wanted = Wanted::read(|name| std::env::var(name).ok())?;
         let resource = otlp::resource(service);
 
@@ -107,7 +112,7 @@ impl Telemetry {
                 Some(scrape)
             }
         };
-        Ok(Self { tracer, meter, scrape })
+        Ok(Self { tracer, meter, scrape, flood, told })
     }
 
     /// Where metrics can be scraped, if they can.
@@ -117,7 +122,7 @@ impl Telemetry {
 
     /// Sends what has not been sent yet, and waits for that two seconds at most.
     pub async fn stop(self) {
-        let Self { tracer, meter, scrape } = self;
+        let Self { tracer, meter, scrape, flood, told } = self;
         let (done, is_done) = oneshot::channel();
         // A thread of its own, because the SDK blocks: the runtime would wait for a task on its blocking threads however long that is.
         let flush = std::thread::Builder::new().name("telemetry-flush".to_owned()).spawn(move || {
@@ -134,6 +139,8 @@ impl Telemetry {
             tracing::warn!("the last spans and metrics did not reach the collector");
         }
         drop(scrape);
+        told.abort();
+        flood.stop();
     }
 }
 
@@ -144,18 +151,20 @@ fn exposed(registry: &Registry) -> Result<PrometheusExporter, OTelSdkError> {
 }
 
 /// Starts logging to standard error, so that what a command prints stays clean.
-fn init(config: &LogConfig) -> Result<(), TelemetryError> {
+fn init(config: &LogConfig, flood: &Flood) -> Result<(), TelemetryError> {
     let filter =
         EnvFilter::try_new(&config.filter).map_err(|source| TelemetryError::Filter(config.filter.clone(), source))?;
     let registry = tracing_subscriber::registry().with(filter);
     match config.format {
         LogFormat::Text => {
             // Colours are for people; in a file they are noise.
-            let ansi = std::io::stderr().is_terminal();
-            registry.with(fmt::layer().with_writer(|| output::Log).with_ansi(ansi)).try_init()?;
+            let ansi = io::stderr().is_terminal();
+            let lines = fmt::layer().with_writer(|| output::Log).with_ansi(ansi);
+            registry.with(lines.with_filter(flood.clone())).try_init()?;
         }
         LogFormat::Json => {
-            registry.with(fmt::layer().json().flatten_event(true).with_writer(|| output::Log)).try_init()?;
+            let lines = fmt::layer().json().flatten_event(true).with_writer(|| output::Log);
+            registry.with(lines.with_filter(flood.clone())).try_init()?;
         }
     }
     Ok(())

@@ -22,6 +22,9 @@ use crate::telemetry::metrics;
 const CORRELATION_ID: HeaderName = HeaderName::from_static("x-correlation-id");
 const MAX_CORRELATION_ID: usize = 64;
 
+/// Under which the log has each call, wherever the code that writes it may stand: `log.filter = "info,jumak::calls=debug"`.
+const CALLS: &str = "jumak::calls";
+
 /// The outermost layer. It makes a [`Call`] of what comes in, so that no layer below has to look into headers for it.
 pub(super) struct Entry<R> {
     pub methods: Methods,
@@ -94,6 +97,21 @@ struct Record {
 }
 
 impl Record {
+    /// What is ours to mend is told at once: a fault, and that the call could not be served. An answer, also that something cannot be
+    /// had, is told to whoever asks for it by `log.filter`.
+    fn log(&self, duration_ms: f64) {
+        let (code, span) = (self.code, &self.log);
+        match code {
+            Code::Unknown | Code::Internal | Code::DataLoss => {
+                tracing::error!(target: CALLS, parent: span, ?code, duration_ms, "answered");
+            }
+            Code::Unavailable | Code::ResourceExhausted | Code::DeadlineExceeded => {
+                tracing::warn!(target: CALLS, parent: span, ?code, duration_ms, "answered");
+            }
+            _ => tracing::debug!(target: CALLS, parent: span, ?code, duration_ms, "answered"),
+        }
+    }
+
     fn ended(&mut self, code: Code) {
         self.code = code;
     }
@@ -102,7 +120,7 @@ impl Record {
 impl Drop for Record {
     fn drop(&mut self) {
         let seconds = self.arrived.elapsed().as_secs_f64();
-        tracing::info!(parent: &self.log, code = ?self.code, duration_ms = seconds * 1_000.0, "answered");
+        self.log(seconds * 1_000.0);
         self.span.ended(self.code);
         let method = KeyValue::new("rpc.method", self.method.name.clone());
         // How long a stream stays open says nothing about how fast anything is.

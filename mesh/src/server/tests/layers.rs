@@ -272,6 +272,8 @@ async fn the_log_says_what_became_of_each_call_and_nothing_of_what_was_in_it() {
         .map(|line| serde_json::from_str::<serde_json::Value>(line).unwrap())
         .filter(|line| line["message"] == "answered")
         .collect();
+    let levels: Vec<_> = lines.iter().map(|line| line["level"].as_str().unwrap()).collect();
+    assert_eq!(levels, ["DEBUG", "DEBUG", "DEBUG"], "there is nothing in them for an operator");
     let codes: Vec<_> = lines.iter().map(|line| line["code"].as_str().unwrap()).collect();
     assert_eq!(codes, ["Ok", "InvalidArgument", "Cancelled"]);
     for line in lines {
