@@ -7,7 +7,13 @@
 
 mod place;
 
-use std::{error::Error as _, panic::AssertUnwindSafe, slice, sync::Arc, time::Duration};
+use std::{
+    error::Error as _,
+    panic::AssertUnwindSafe,
+    slice,
+    sync::{Arc, atomic::AtomicI64},
+    time::Duration,
+};
 
 use futures::FutureExt;
 use opentelemetry::{KeyValue, trace::FutureExt as _};
@@ -85,6 +91,7 @@ pub(crate) async fn start_at(
         clock: wiring.clock.clone(),
         pace,
         labels: [KeyValue::new("context", context.to_owned())],
+        gap: AtomicI64::new(0),
     };
     wiring.background.run(Phase::Consumers, format!("{context}-consumer"), |stop| consumer.run(stop));
     Ok(())
@@ -109,6 +116,8 @@ struct Consumer {
     clock: Clock,
     pace: Pace,
     labels: [KeyValue; 1],
+    /// The first position of the stream when it was last said that some before it are missing.
+    gap: AtomicI64,
 }
 
 /// An event as it came.

@@ -4,8 +4,10 @@
 //! anywhere in between, the claim lapses and the batch is published again: the bus passes over what it has, the inbox over the
 //! rest. The database is the truth and not the broker: what the stream has [lost](loss) is published again. A relay looks for that when
 //! it starts, after every failure of the bus, from time to time, and before it marks anything, so that marks are never about two
-//! streams at once. An event that the bus [refuses](refused) waits by itself, and the others go on without it.
+//! streams at once. What the stream was made to [drop](dropped) is published once more. An event that the bus [refuses](refused) waits by
+//! itself, and the others go on without it.
 
+mod dropped;
 mod lag;
 mod loss;
 mod refused;
@@ -21,6 +23,7 @@ use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
+use self::{dropped::Dropped, loss::Stream};
 use crate::{
     background::{Backoff, Phase, pause},
     bus::{BusError, Position, SharedBus},
@@ -78,6 +81,7 @@ pub fn start(context: &str, database: Database, wiring: &Wiring) {
         has_begun: false,
         looked: None,
         told: None,
+        dropped: Dropped::default(),
     };
     wiring.background.run(Phase::Relays, format!("{context}-relay"), |stop| relay.run(stop));
 }
@@ -101,6 +105,8 @@ struct Relay {
     looked: Option<Instant>,
     /// When it was last told how far it is behind.
     told: Option<Instant>,
+    /// What it does about what the stream was made to drop.
+    dropped: Dropped,
 }
 
 /// Rows that are this relay's to publish.
@@ -181,7 +187,7 @@ impl Relay {
             loss::end_claims(&self.database).await?;
             self.has_begun = true;
         }
-        if self.looked.is_none_or(|looked| looked.elapsed() > LOOK) {
+        if self.looked.is_none_or(|looked| looked.elapsed() > LOOK) || self.dropped.is_due() {
             self.recover().await?;
         }
         let claim = self.claim().await?;
@@ -217,20 +223,23 @@ impl Relay {
         let positions = published.inspect_err(|_| sending.iter().for_each(trace::Span::failed))?;
         drop(sending);
         // Now, not before: had it lost anything until here, these positions would be in another stream than those that are marked.
-        if !loss::is_intact(&self.database, &*self.bus).await? {
-            return Err(RelayError::Lost);
-        }
-        self.looked = Some(Instant::now());
+        self.looked = match loss::look(&self.database, &*self.bus).await? {
+            Stream::Lost => return Err(RelayError::Lost),
+            // It is the same stream, so this batch is marked; then it is looked what else is gone.
+            Stream::Dropped => None,
+            Stream::Intact => Some(Instant::now()),
+        };
         Ok(positions)
     }
 
-    /// Looks what the stream has lost, and makes that unpublished again.
+    /// Looks what the stream has lost or dropped, and makes that unpublished again.
     async fn recover(&mut self) -> Result<(), RelayError> {
         let lost = loss::recover(&self.database, &*self.bus).await?;
         if lost > 0 {
             metrics().relay_lost.add(lost, &self.labels);
             tracing::warn!(lost, "the stream has lost events that it had acknowledged; they are published again");
         }
+        self.dropped.refill(&self.database, &*self.bus, &self.labels).await?;
         self.looked = Some(Instant::now());
         Ok(())
     }

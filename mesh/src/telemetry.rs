@@ -188,6 +188,9 @@ pub struct Metrics {
     pub relay_failures: Counter<u64>,
     /// Events that the stream had acknowledged and lost, so that they were published again, by `context`.
     pub relay_lost: Counter<u64>,
+    /// Events that the stream has dropped, because somebody limited or emptied it, by `context` and whether they are published again
+    /// (`refilled`).
+    pub relay_dropped: Counter<u64>,
     /// Events that the bus did not take while it took others, each time that they were tried, by `context`.
     pub relay_refused: Counter<u64>,
     /// What became of the connection to the broker, by `client` and `event`: connected, disconnected, error, and so on.
@@ -208,6 +211,8 @@ pub struct Metrics {
     pub consumer_dead_letters: Counter<u64>,
     /// Times that a consumer stopped for its database or the network, by `context`.
     pub consumer_pauses: Counter<u64>,
+    /// Times that the stream was seen to have dropped what a consumer may not have heard, by `context`.
+    pub consumer_gaps: Counter<u64>,
     /// Calls answered, by `rpc.method` and `rpc.grpc.status_code`.
     pub calls: Counter<u64>,
     /// How long answering took, by `rpc.method`.
@@ -263,6 +268,7 @@ impl Metrics {
             relay_published: counter("jumak.relay.published", "{event}", "Events that the broker has stored"),
             relay_failures: counter("jumak.relay.failures", "{batch}", "Batches that could not be published"),
             relay_lost: counter("jumak.relay.lost", "{event}", "Events that the stream had acknowledged and lost"),
+            relay_dropped: counter("jumak.relay.dropped", "{event}", "Events that the stream was made to drop"),
             relay_refused: counter(
                 "jumak.relay.refused",
                 "{event}",
@@ -288,6 +294,7 @@ impl Metrics {
                 "{event}",
                 "Events put aside with their reason",
             ),
+            consumer_gaps: counter("jumak.consumer.gaps", "{gap}", "Gaps that a stream came to have before a consumer"),
             consumer_pauses: counter("jumak.consumer.pauses", "{pause}", "Pauses for the database or the network"),
             calls: counter("jumak.server.calls", "{call}", "Calls answered"),
             call_seconds: meter

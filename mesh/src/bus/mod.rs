@@ -50,6 +50,22 @@ impl BusError {
 /// Where a message is in the stream, from 1 on: one that was stored later is behind it.
 pub type Position = i64;
 
+/// What a stream holds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Extent {
+    /// Where its oldest message is, or the next one will be if it holds none: what was stored before has been dropped.
+    pub first: Position,
+    /// How many messages it holds.
+    pub messages: u64,
+    /// Whether it drops what is too old, or too much: somebody has limited it.
+    pub is_limited: bool,
+}
+
+impl Extent {
+    /// Everything that was ever stored.
+    pub const ALL: Self = Self { first: 1, messages: u64::MAX, is_limited: false };
+}
+
 /// A durable consumer: its name and what it hears.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ConsumerSpec {
@@ -105,6 +121,17 @@ pub trait Bus: Send + Sync + 'static {
 
     /// The id of the newest event of `context` that the stream holds.
     async fn newest(&self, context: &str) -> Result<Option<Uuid>, BusError>;
+
+    /// What the stream holds now. A bus that never drops anything need not say.
+    async fn extent(&self) -> Result<Extent, BusError> {
+        Ok(Extent::ALL)
+    }
+
+    /// Whether the event of that key was at that position and is lost. What has been dropped in its turn, with all before it, is not: the
+    /// positions behind it are what they were.
+    async fn has_lost(&self, position: Position, event: Uuid) -> Result<bool, BusError> {
+        Ok(!self.holds(position, event).await? && position >= self.extent().await?.first)
+    }
 
     /// Makes the consumer, or finds its place again.
     async fn subscribe(&self, spec: ConsumerSpec) -> Result<Box<dyn Subscription>, BusError>;

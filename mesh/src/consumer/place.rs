@@ -5,6 +5,8 @@
 //! when the stream does not hold it any more, the bus has to forget the consumer. It hears everything once more; the inbox passes over
 //! what was handled.
 
+use std::sync::atomic::Ordering;
+
 use sea_orm::{ActiveValue::Set, ColumnTrait, EntityTrait, QueryFilter, sea_query::Expr};
 
 use super::{Consumer, Heard};
@@ -13,6 +15,7 @@ use crate::{
     db::Tx,
     error::Error,
     store::entity::place::{ActiveModel, Column, Entity},
+    telemetry::metrics,
 };
 
 impl Consumer {
@@ -44,9 +47,28 @@ impl Consumer {
     pub(super) async fn is_in_place(&self) -> Result<bool, BusError> {
         let place = Entity::find_by_id(self.name.clone()).one(self.database.read()).await;
         match place.map_err(|error| BusError::new("find the place", Error::from(error)))? {
-            Some(place) => self.bus.holds(place.position, place.event_id).await,
+            Some(place) => {
+                self.tell_gap(place.position).await?;
+                Ok(!self.bus.has_lost(place.position, place.event_id).await?)
+            }
             None => Ok(true),
         }
+    }
+
+    /// Says that the stream has dropped what is behind the newest event that was handled, once for each time that more of it is gone.
+    /// Whether it was for this consumer nobody can tell any more; the outboxes it came from say it once more.
+    async fn tell_gap(&self, place: Position) -> Result<(), BusError> {
+        let first = self.bus.extent().await?.first;
+        if first > place + 1 && self.gap.swap(first, Ordering::Relaxed) < first {
+            metrics().consumer_gaps.add(1, &self.labels);
+            tracing::warn!(
+                consumer = %self.name,
+                handled = place,
+                first,
+                "the stream was limited or emptied: it has dropped events that this consumer may not have heard; they are published again"
+            );
+        }
+        Ok(())
     }
 
     /// Has the bus forget this consumer if the stream has lost what was handled.

@@ -96,6 +96,7 @@ async fn an_event_delivered_twice_has_its_effect_once() {
         clock: Clock::system(),
         pace: PACE,
         labels: [KeyValue::new("context", "stay")],
+        gap: AtomicI64::new(0),
     };
     for delivery in &taken {
         let event = Event::from_parts(&delivery.route, &delivery.headers, delivery.data.clone()).unwrap();

@@ -1,7 +1,8 @@
 //! What the stream has lost of what it had acknowledged, and making that unpublished again.
 //!
 //! A log loses what was stored last (a disk that had not synced, an older copy put back, a leader elected without it) or everything
-//! (deleted, made anew): never something in the middle, which JetStream is told not to delete. So one look at the newest event that we
+//! (deleted, made anew): never something in the middle, which JetStream is told not to delete. What was stored first goes only if
+//! somebody [limits or empties](super::dropped) the stream. So one look at the newest event that we
 //! have published tells whether anything is missing, and if so a binary search over our own events finds the newest that is not. What
 //! other contexts have stored in the meantime is at the same positions under other ids.
 
@@ -20,22 +21,37 @@ use crate::{
 /// Rows that are made unpublished in one commit.
 const CHUNK: u64 = 1_000;
 
-/// Whether the newest event that is marked as published is where it was, and with it all before it.
-pub(super) async fn is_intact(database: &Database, bus: &dyn Bus) -> Result<bool, RelayError> {
+/// How the stream stands to what is marked as published.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Stream {
+    /// The newest event of ours is where it was, and with it all that is behind the first one that is there.
+    Intact,
+    /// It is limited, and has dropped the newest event of ours in its turn, and with it all of them.
+    Dropped,
+    /// It has lost something, or was emptied. It may be another stream.
+    Lost,
+}
+
+/// Looks at the newest event that is marked as published.
+pub(super) async fn look(database: &Database, bus: &dyn Bus) -> Result<Stream, RelayError> {
     match newest(database, Position::MAX).await? {
-        Some((position, event)) => Ok(bus.holds(position, event).await?),
-        None => Ok(true),
+        Some((position, event)) if !bus.holds(position, event).await? => {
+            let extent = bus.extent().await?;
+            Ok(if extent.is_limited && position < extent.first { Stream::Dropped } else { Stream::Lost })
+        }
+        _ => Ok(Stream::Intact),
     }
 }
 
 /// Makes unpublished again what the stream does not hold any more, and tells how many events that are.
 pub(super) async fn recover(database: &Database, bus: &dyn Bus) -> Result<u64, RelayError> {
     let Some((position, event)) = newest(database, Position::MAX).await? else { return Ok(0) };
-    if bus.holds(position, event).await? {
+    if !bus.has_lost(position, event).await? {
         return Ok(0);
     }
     end_claims(database).await?;
-    let kept = last_kept(database, bus, position).await?;
+    // What was dropped before the first one that is there is another matter.
+    let kept = last_kept(database, bus, bus.extent().await?.first - 1, position).await?;
     Ok(unpublish(database, kept, position).await?)
 }
 
@@ -49,9 +65,13 @@ pub(super) async fn unpublish_all(database: &Database) -> Result<u64, Error> {
     }
 }
 
-/// The last position up to which everything of ours is held, given that at `lost` it is not.
-async fn last_kept(database: &Database, bus: &dyn Bus, mut lost: Position) -> Result<Position, RelayError> {
-    let mut kept = 0;
+/// The last position behind `kept` up to which everything of ours is held, given that at `lost` it is not.
+async fn last_kept(
+    database: &Database,
+    bus: &dyn Bus,
+    mut kept: Position,
+    mut lost: Position,
+) -> Result<Position, RelayError> {
     while lost - kept > 1 {
         let middle = kept + (lost - kept) / 2;
         match newest(database, middle).await? {
@@ -95,7 +115,7 @@ pub(super) async fn end_claims(database: &Database) -> Result<(), Error> {
 
 /// Makes unpublished what is behind `kept`, up to `last`. Passes over each position once: relays mark again what they have published
 /// in the meantime, at new positions or, as long as the bus remembers the events, at the same ones.
-async fn unpublish(database: &Database, mut kept: Position, last: Position) -> Result<u64, Error> {
+pub(super) async fn unpublish(database: &Database, mut kept: Position, last: Position) -> Result<u64, Error> {
     let mut unpublished = 0;
     while let Some(end) = end_of_chunk(database, kept, last).await? {
         unpublished += database

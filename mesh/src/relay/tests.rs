@@ -27,6 +27,7 @@ fn relay(database: &Database, bus: &SharedBus, clock: &Clock) -> Relay {
         has_begun: true,
         looked: None,
         told: None,
+        dropped: Dropped::default(),
     }
 }
 
@@ -190,7 +191,7 @@ async fn exactly_what_the_stream_has_lost_is_published_again() {
         assert_eq!(loss::recover(&database, &*second).await.unwrap(), 0, "and the rest is not looked for again");
         relay(&database, &second, &clock).publish_batch().await.unwrap();
         assert_eq!(unpublished(&database).await, 0);
-        assert!(loss::is_intact(&database, &*second).await.unwrap());
+        assert_eq!(loss::look(&database, &*second).await.unwrap(), Stream::Intact);
     }
 }
 

@@ -9,6 +9,7 @@ use async_nats::jetstream::{
 use serde_json::{Map, Value};
 
 use super::Cause;
+use crate::bus::Extent;
 
 /// The stream of all events.
 pub(super) const STREAM: &str = "JUMAK";
@@ -130,6 +131,20 @@ pub(super) async fn differences(context: &Context, wanted: &Config) -> Result<Ve
     let names: BTreeSet<&String> = wanted.keys().chain(there.keys()).collect();
     Ok(names.into_iter().filter(|name| wanted.get(*name) != there.get(*name)).cloned().collect())
 }
+
+/// What the stream of all events holds.
+pub(super) async fn extent(context: &Context) -> Result<Extent, Cause> {
+    let info: Value = context.request(format!("STREAM.INFO.{STREAM}"), &()).await?;
+    let state = &info["state"];
+    let (Some(first), Some(messages)) = (state["first_seq"].as_i64(), state["messages"].as_u64()) else {
+        return Err(format!("the stream does not say what it holds: {}", info["error"]).into());
+    };
+    let is_limited = LIMITS.iter().any(|limit| !is_unset(&info["config"][*limit]));
+    Ok(Extent { first: first.max(1), messages, is_limited })
+}
+
+/// The settings by which a stream drops what it has stored.
+const LIMITS: [&str; 4] = ["max_msgs", "max_bytes", "max_age", "max_msgs_per_subject"];
 
 /// What is set: all but what says the same as its absence, which the broker fills in.
 fn settings(config: Value) -> Result<Map<String, Value>, Cause> {

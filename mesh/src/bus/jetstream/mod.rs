@@ -30,7 +30,7 @@ pub use self::{
     permissions::{Hearing, Permissions},
 };
 use self::{link::Link, member::Member};
-use super::{Bus, BusError, ConsumerSpec, DeadLetter, Position, Subscription};
+use super::{Bus, BusError, ConsumerSpec, DeadLetter, Extent, Position, Subscription};
 use crate::{config::BusConfig, db::assert_no_transaction, event::Event};
 
 /// The bus on a NATS server or cluster. Cheap to clone; clones share one connection.
@@ -80,6 +80,13 @@ impl Bus for JetStreamBus {
         self.0.make_ready().await?;
         let look = publish::newest(&self.0, context);
         self.0.run("newest", layout::api("STREAM.MSG.GET", layout::STREAM), look).await
+    }
+
+    async fn extent(&self) -> Result<Extent, BusError> {
+        assert_no_transaction("extent");
+        self.0.make_ready().await?;
+        let look = layout::extent(self.0.context());
+        self.0.run("look at the stream", layout::api("STREAM.INFO", layout::STREAM), look).await
     }
 
     async fn subscribe(&self, spec: ConsumerSpec) -> Result<Box<dyn Subscription>, BusError> {

@@ -2,6 +2,7 @@
 
 mod catching_up;
 mod dead_letters;
+mod dropped;
 mod errands;
 mod loss;
 mod outages;
