@@ -10,7 +10,7 @@ RELEASE = $(or $(CARGO_TARGET_DIR),target)/release
 
 # The scenarios again, on the mesh. What is about one process, about processes anyway, or about no process is not.
 MESH_SCENARIOS = $(CARGO) test --no-fail-fast -p jumak --test scenarios -- \
-  --skip bench:: --skip canary::secrets --skip kill:: --skip mesh:: --skip model:: --skip serve:: --skip stock_client:: --skip telemetry::
+  --skip bench:: --skip canary::secrets --skip kill:: --skip mesh:: --skip model:: --skip serve:: --skip soak:: --skip stock_client:: --skip telemetry::
 
 # The same binaries as those of the workspace's tests, run again on another engine. real_servers runs on both anyhow.
 STORE_TESTS = $(CARGO) test --no-fail-fast --lib -p mesh -p room -p reservation -p payment -p provider -p mypage -- --skip real_servers
@@ -23,7 +23,7 @@ $(RELEASE)/jumak bench book --duration 15s --repeat 5 $(1)
 endef
 
 .DEFAULT_GOAL := help
-.PHONY: help run demo mesh mesh-down build test lint proto bench bench-mesh clean
+.PHONY: help run demo mesh mesh-down build test lint proto bench bench-mesh soak clean
 
 help: ## lists the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -72,6 +72,9 @@ bench: ## measures bookings, reads and events, beside what the machine can do; t
 	$(CARGO) bench -p mesh --bench events
 	$(CARGO) build --release -p jumak
 	$(call MEASURE,)
+
+soak: ## books for a quarter of an hour, and fails if memory grows meanwhile
+	JUMAK_SOAK_S=840 $(CARGO) test --release -p jumak --test scenarios -- soak:: --nocapture
 
 bench-mesh: ## the same on the mesh that `make mesh` has started; to compare with PostgreSQL: ENGINES=postgres make mesh
 	$(call MEASURE,--target mesh)

@@ -29,6 +29,7 @@ mod my_hotel;
 mod racers;
 mod read_model;
 mod serve;
+mod soak;
 mod stock_client;
 mod support;
 mod telemetry;

@@ -24,8 +24,10 @@ const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(5);
 const SQLITE_BUSY_TIMEOUT: Duration = Duration::from_secs(5);
 /// What one connection to a SQLite file keeps of it in memory, in KiB. SQLite's own bound is 2 MiB for each: with some hundred
 /// connections in a process that is more than all else there. What is not kept here is in the system's cache of files.
-const WRITER_CACHE_KIB: u32 = 1_024;
-const READER_CACHE_KIB: u32 = 256;
+const WRITER_CACHE_KIB: u32 = 512;
+const READER_CACHE_KIB: u32 = 128;
+/// How many connections read one SQLite file, at least: beyond two for each processor they only wait for one another.
+const MIN_READERS: usize = 4;
 /// How many statements one connection to a SQLite file keeps prepared. Each takes some 10 KiB.
 const SQLITE_STATEMENTS: usize = 32;
 /// How long connecting may take.
@@ -183,6 +185,13 @@ pub(super) fn beside_writer(sqlite: SqliteConnectOptions) -> SqliteConnectOption
 /// A SQLite file for reading only: without a journal mode, because setting one writes.
 pub(super) fn to_read(sqlite: SqliteConnectOptions) -> SqliteConnectOptions {
     bounded_memory(sqlite, READER_CACHE_KIB).read_only(true).busy_timeout(SQLITE_BUSY_TIMEOUT)
+}
+
+/// How many connections read one SQLite file when there may be `most`.
+pub(super) fn readers(most: Option<u32>) -> u32 {
+    let processors = std::thread::available_parallelism().map_or(1, usize::from);
+    let enough = u32::try_from((2 * processors).max(MIN_READERS)).unwrap_or(u32::MAX);
+    most.map_or(enough, |most| most.min(enough))
 }
 
 fn bounded_memory(sqlite: SqliteConnectOptions, cache_kib: u32) -> SqliteConnectOptions {

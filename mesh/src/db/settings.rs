@@ -121,6 +121,7 @@ pub(super) async fn are_our_own(connection: &DatabaseConnection) -> Result<(), S
     }
 }
 
+#[expect(clippy::disallowed_methods, reason = "they change nothing, and no other transaction can be in their way")]
 async fn loses_statements(connection: &DatabaseConnection) -> Result<bool, DbErr> {
     let ask = |number: i32| Statement::from_string(DbBackend::Postgres, format!("SELECT {number} AS prepared"));
     // Two at once, so that there are two. The second one prepares a statement, and is given back last.
