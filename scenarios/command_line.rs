@@ -4,3 +4,4 @@ mod input;
 mod keys;
 mod log;
 mod pipes;
+mod tls;

@@ -100,6 +100,11 @@ impl Process {
         Some(rest.split_whitespace().next()?.to_owned())
     }
 
+    /// All that it prints when it is ready.
+    pub fn shown(&self) -> String {
+        read(&self.out)
+    }
+
     /// Its process id.
     pub fn id(&self) -> u32 {
         self.child.id()

@@ -30,8 +30,8 @@ struct Pair {
 }
 
 impl Loaded {
-    /// Reads all files that `settings` name.
-    pub fn read(settings: &TlsConfig) -> Result<Self, TlsError> {
+    /// Reads all files that `settings` name. Where they name no CA, servers of these `authorities` are believed.
+    pub fn read(settings: &TlsConfig, authorities: Authorities) -> Result<Self, TlsError> {
         let mut seen = Sha256::new();
         let pair = match (&settings.cert_file, &settings.key_file) {
             (Some(cert_file), Some(key_file)) => Some(Pair {
@@ -44,7 +44,7 @@ impl Loaded {
         let clients = settings.client_ca_file.as_deref().map(|file| roots(file, &mut seen)).transpose()?;
         let servers = match &settings.ca_file {
             Some(file) => roots(file, &mut seen)?,
-            None => public_roots(),
+            None => authorities.roots(),
         };
         Ok(Self { pair, clients, servers, fingerprint: seen.finalize().into() })
     }
@@ -53,6 +53,7 @@ impl Loaded {
     pub fn current(self) -> Result<Current, TlsError> {
         let Self { pair, clients, servers, fingerprint } = self;
         let trusting = trusting(servers)?;
+        let leaf = pair.as_ref().and_then(|pair| pair.chain.first().cloned());
         let (server, mut client) = match pair {
             Some(Pair { chain, key }) => {
                 let client = trusting.with_client_auth_cert(chain.clone(), key.clone_key()).map_err(TlsError::Pair)?;
@@ -61,7 +62,7 @@ impl Loaded {
             None => (None, trusting.with_no_client_auth()),
         };
         client.alpn_protocols = vec![H2.to_vec()];
-        Ok(Current { server, client: Arc::new(client), fingerprint })
+        Ok(Current { server, leaf, client: Arc::new(client), fingerprint })
     }
 }
 
@@ -93,6 +94,32 @@ fn server(
     let mut config = builder.with_single_cert(chain, key).map_err(TlsError::Pair)?;
     config.alpn_protocols = vec![H2.to_vec()];
     Ok(config)
+}
+
+/// Whose certificates are believed where no CA is configured.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Authorities {
+    /// Those that browsers trust.
+    Public,
+    /// Those that this machine trusts, among which its owner has put their own.
+    Machine,
+}
+
+impl Authorities {
+    fn roots(self) -> RootCertStore {
+        match self {
+            Self::Public => public_roots(),
+            Self::Machine => machine_roots(),
+        }
+    }
+}
+
+/// The authorities that this machine trusts; a machine that names none knows nothing of its own.
+fn machine_roots() -> RootCertStore {
+    let mut store = RootCertStore::empty();
+    // One that cannot be read takes no other with it.
+    let (added, _) = store.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
+    if added == 0 { public_roots() } else { store }
 }
 
 /// The authorities that browsers trust. They are part of the program, because a container from scratch has none.

@@ -17,10 +17,15 @@ use std::{
     sync::{Arc, PoisonError, RwLock},
 };
 
-use tokio_rustls::rustls::{self, ClientConfig, ServerConfig, server::VerifierBuilderError};
+use tokio_rustls::rustls::{
+    self, ClientConfig, ServerConfig,
+    pki_types::{CertificateDer, ServerName},
+    server::VerifierBuilderError,
+};
+use webpki::EndEntityCert;
 
-use self::files::Loaded;
 pub(crate) use self::files::client_of;
+use self::files::{Authorities, Loaded};
 use crate::{background::Background, config::TlsConfig};
 
 /// What HTTP/2 is called in a TLS handshake. Nothing else is spoken between contexts.
@@ -69,6 +74,7 @@ pub struct Tls(Arc<Inner>);
 
 struct Inner {
     settings: TlsConfig,
+    authorities: Authorities,
     current: RwLock<Current>,
 }
 
@@ -76,6 +82,8 @@ struct Inner {
 #[derive(Clone)]
 struct Current {
     server: Option<Arc<ServerConfig>>,
+    /// The certificate that is shown.
+    leaf: Option<CertificateDer<'static>>,
     client: Arc<ClientConfig>,
     /// By which a changed file is recognised.
     fingerprint: [u8; 32],
@@ -85,13 +93,35 @@ impl Tls {
     /// Reads what `settings` name. Without a certificate there is none for the listener, and clients show none; without a CA
     /// clients trust the public ones.
     pub fn load(settings: &TlsConfig) -> Result<Self, TlsError> {
-        let current = Loaded::read(settings)?.current()?;
-        Ok(Self(Arc::new(Inner { settings: settings.clone(), current: RwLock::new(current) })))
+        Self::read(settings, Authorities::Public)
+    }
+
+    /// The same for a command that a person types: without a CA it trusts those that the machine trusts.
+    pub fn of_command(settings: &TlsConfig) -> Result<Self, TlsError> {
+        Self::read(settings, Authorities::Machine)
+    }
+
+    fn read(settings: &TlsConfig, authorities: Authorities) -> Result<Self, TlsError> {
+        let current = Loaded::read(settings, authorities)?.current()?;
+        Ok(Self(Arc::new(Inner { settings: settings.clone(), authorities, current: RwLock::new(current) })))
     }
 
     /// Whether the listener speaks TLS, and only TLS.
     pub fn serves(&self) -> bool {
         self.current().server.is_some()
+    }
+
+    /// Whether the certificate that is shown is good for that host: a client that calls it there believes that it is us.
+    pub fn is_for(&self, host: &str) -> bool {
+        let (Some(leaf), Ok(name)) = (self.current().leaf, ServerName::try_from(host)) else { return false };
+        EndEntityCert::try_from(&leaf).is_ok_and(|leaf| leaf.verify_is_valid_for_subject_name(&name).is_ok())
+    }
+
+    /// A host name in the certificate that is shown, if there is one that is no pattern.
+    pub fn host(&self) -> Option<String> {
+        let leaf = self.current().leaf?;
+        let leaf = EndEntityCert::try_from(&leaf).ok()?;
+        leaf.valid_dns_names().find(|name| !name.contains('*')).map(str::to_owned)
     }
 
     /// What the next connection that comes in takes.
@@ -112,6 +142,30 @@ impl Tls {
 
     fn current(&self) -> Current {
         self.0.current.read().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+}
+
+/// What keeps a client from a connection with TLS.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Obstacle {
+    /// The server's certificate is not believed: of an unknown CA, for another host, or out of date.
+    Certificate,
+    /// Whoever answers does not speak TLS, or not as we do.
+    Handshake,
+}
+
+impl Obstacle {
+    /// The one that is among the causes of an error.
+    pub fn of(error: &(dyn std::error::Error + 'static)) -> Option<Self> {
+        std::iter::successors(Some(error), |error| (*error).source()).find_map(|error| {
+            // An I/O error shows the cause of what it holds, and not that itself.
+            let held = error.downcast_ref::<io::Error>().and_then(io::Error::get_ref);
+            let cause = held.and_then(|held| held.downcast_ref()).or_else(|| error.downcast_ref::<rustls::Error>())?;
+            Some(match cause {
+                rustls::Error::InvalidCertificate(_) => Self::Certificate,
+                _ => Self::Handshake,
+            })
+        })
     }
 }
 

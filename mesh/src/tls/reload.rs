@@ -46,7 +46,7 @@ fn count(outcome: &'static str) {
 impl Tls {
     /// Takes up what the files hold; tells whether that is new.
     pub(crate) fn look(&self) -> Result<bool, TlsError> {
-        let loaded = Loaded::read(&self.0.settings)?;
+        let loaded = Loaded::read(&self.0.settings, self.0.authorities)?;
         if loaded.fingerprint == self.current().fingerprint {
             return Ok(false);
         }

@@ -27,7 +27,9 @@ use self::{
     schedule::Pace,
 };
 use crate::cli::{
-    duration, output,
+    duration,
+    line::TlsOptions,
+    output,
     place::{Configured, Place},
 };
 
@@ -46,7 +48,7 @@ const HIGHEST_RATE: f64 = 1_000_000.0;
 pub struct Args {
     /// What is done
     workload: Workload,
-    /// The server to measure, or `mesh` for the local mesh [default: a system of its own]
+    /// The server to measure, at http:// or https://, or `mesh` for the local mesh [default: a system of its own]
     #[arg(long, value_name = "TARGET")]
     target: Option<String>,
     /// Clients at once; with --rate, the most calls in flight
@@ -87,6 +89,8 @@ pub struct Args {
     json: bool,
     #[command(flatten)]
     place: Place,
+    #[command(flatten)]
+    tls: TlsOptions,
     #[command(flatten)]
     configured: Configured,
 }

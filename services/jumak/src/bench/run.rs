@@ -45,8 +45,11 @@ pub async fn once(args: &Args, stop: &CancellationToken) -> anyhow::Result<Optio
     let connections = usize::from(args.connections);
     let target = match args.target.as_deref() {
         None => Target::of_its_own(connections).await?,
-        Some(MESH) => Target::mesh(connections, local_mesh(&args.configured)?).await?,
-        Some(target) => Target::at(target, connections, args.place.folder()?, args.configured.load()?).await?,
+        Some(MESH) => Target::mesh(connections, args.tls.over_config(local_mesh(&args.configured)?)).await?,
+        Some(target) => {
+            let config = args.tls.over_config(args.configured.load()?);
+            Target::at(target, connections, args.place.folder()?, config).await?
+        }
     };
     let measured = on_target(args, &target, stop).await;
     // Whatever it came to, nothing is left behind.

@@ -3,19 +3,22 @@
 use std::time::{Duration, Instant};
 
 use anyhow::Context as _;
-use mesh::{Role, config::Config};
-use tonic::transport::{Channel, Endpoint};
+use mesh::{
+    Role,
+    config::{Config, TlsConfig},
+};
+use tonic::transport::Channel;
 use uuid::Uuid;
 
 use super::report::Books;
 use crate::{
     audit::{self, Rule},
+    cli::line::Dial,
     demo::people::{Lines, Person},
     embedded::{Keyring, Options, System},
     house::{DataFolder, Member},
 };
 
-const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 /// The findings that a report repeats; `jumak audit` lists all of them.
 const SHOWN: usize = 10;
 
@@ -40,13 +43,14 @@ impl Target {
     /// A system that is gone afterwards, called over `connections`.
     pub async fn of_its_own(connections: usize) -> anyhow::Result<Self> {
         let system = System::start(Options::ephemeral()).await?;
-        let lines = connect(&format!("http://{}", system.address()), connections).await?;
+        let target = format!("http://{}", system.address());
+        let lines = connect(&target, &TlsConfig::default(), connections).await?;
         Ok(Self::new(lines.into_iter().map(Lines::from).collect(), Owner::Us(Box::new(system))))
     }
 
     /// The system that takes calls at `target` and whose keys, and perhaps books, are in `folder`.
     pub async fn at(target: &str, connections: usize, folder: DataFolder, config: Config) -> anyhow::Result<Self> {
-        let lines = connect(target, connections).await?.into_iter().map(Lines::from).collect();
+        let lines = connect(target, &config.tls, connections).await?.into_iter().map(Lines::from).collect();
         let keys = Box::new(Keyring::of_target(&folder, &config.auth)?);
         let books = if folder.bus_file().exists() {
             Ok(Box::new((folder, config)))
@@ -127,13 +131,11 @@ impl Target {
 }
 
 /// So many connections to `target`.
-pub async fn connect(target: &str, connections: usize) -> anyhow::Result<Vec<Channel>> {
-    let endpoint = Endpoint::from_shared(target.to_owned())
-        .with_context(|| format!("the target {target} is no URL, as in http://127.0.0.1:8088"))?
-        .connect_timeout(CONNECT_TIMEOUT);
+pub async fn connect(target: &str, tls: &TlsConfig, connections: usize) -> anyhow::Result<Vec<Channel>> {
+    let dial = Dial::to(target, tls)?;
     let mut lines = Vec::with_capacity(connections);
     for _ in 0..connections {
-        lines.push(endpoint.connect().await.with_context(|| format!("nothing answers at {target}"))?);
+        lines.push(dial.connect().await?);
     }
     Ok(lines)
 }

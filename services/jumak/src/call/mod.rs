@@ -21,7 +21,9 @@ use prost_reflect::{DynamicMessage, MethodDescriptor};
 use self::{methods::Methods, only::Field, send::Header};
 use crate::{
     cli::{
-        duration, output,
+        duration,
+        line::{self, TlsOptions},
+        output,
         place::Configured,
         target::{self, MESH},
     },
@@ -48,9 +50,11 @@ pub struct Args {
     /// The request as JSON: here, in a file (@FILE), or from standard input (-)
     #[arg(value_name = "JSON", default_value = "{}")]
     request: String,
-    /// The server; `mesh` for whichever process of the local mesh serves the RPC
+    /// The server, at http:// or https://; `mesh` for whichever process of the local mesh serves the RPC
     #[arg(long, value_name = "URL", env = "JUMAK_TARGET", hide_env_values = true, default_value = DEFAULT_TARGET)]
     target: String,
+    #[command(flatten)]
+    tls: TlsOptions,
     #[command(flatten)]
     configured: Configured,
     /// The token to call with, as `jumak token` prints it
@@ -94,8 +98,11 @@ pub async fn run(args: &Args) -> anyhow::Result<bool> {
     let mut request = send::request(message, args.token.as_deref(), &args.metadata)?;
     send::limit(&mut request, &method, args.timeout);
     let channel = match args.target.as_str() {
-        MESH => target::connect(&target::local_mesh(&args.configured)?, server_of(&method)?).await?,
-        target => send::connect(target).await?,
+        MESH => {
+            let config = args.tls.over_config(target::local_mesh(&args.configured)?);
+            target::connect(&config, server_of(&method)?).await?
+        }
+        target => line::connect(target, &args.tls.at(target, &args.configured)?).await?,
     };
     let each = |reply| print(only.as_ref(), &method, &reply);
     match send::send(channel, &method, request, each, output::unread()).await? {

@@ -8,7 +8,7 @@ use tonic::{
     Request, Status, TimeoutExpired,
     client::Grpc,
     metadata::{AsciiMetadataKey, AsciiMetadataValue},
-    transport::{Channel, Endpoint},
+    transport::Channel,
 };
 
 use super::codec::DynamicCodec;
@@ -16,10 +16,6 @@ use crate::cli::output;
 
 /// How long an answer is waited for: longer than the server takes for any.
 const TIMEOUT: Duration = Duration::from_secs(10);
-const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
-/// A stream may be silent for long; a dead peer is noticed after the two together.
-const KEEP_ALIVE_INTERVAL: Duration = Duration::from_secs(30);
-const KEEP_ALIVE_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// What to do about a call of which nobody knows what became.
 const REPEATED_SAFELY: &str = "a call that was made with --request-id can be repeated safely";
@@ -75,20 +71,6 @@ pub fn limit(request: &mut Request<DynamicMessage>, method: &MethodDescriptor, t
     }
 }
 
-/// Connects to `target`.
-pub async fn connect(target: &str) -> anyhow::Result<Channel> {
-    let uri = if target.contains("://") { target.to_owned() } else { format!("http://{target}") };
-    anyhow::ensure!(uri.starts_with("http://"), "the target {target} has to begin with http://: there is no TLS here");
-    let endpoint = Endpoint::from_shared(uri)
-        .with_context(|| format!("the target {target} is no address, as in {}", super::DEFAULT_TARGET))?
-        .connect_timeout(CONNECT_TIMEOUT)
-        .http2_keep_alive_interval(KEEP_ALIVE_INTERVAL)
-        .keep_alive_timeout(KEEP_ALIVE_TIMEOUT);
-    endpoint.connect().await.with_context(|| {
-        format!("nothing answers at {target}; start it with `jumak up`, or name another address with --target")
-    })
-}
-
 /// Makes the call and gives each reply to `each`. The inner error is the server's refusal. A stream is given up as soon as its reader
 /// has `left`; any other call is carried through, because nobody would know what became of it.
 pub async fn send(
@@ -142,14 +124,19 @@ fn refusal(status: Status) -> anyhow::Result<Result<(), Status>> {
         ));
     }
     if causes().any(|cause| cause.is::<tonic::transport::Error>()) {
-        return Err(anyhow::anyhow!("the connection broke before the whole answer had come; {REPEATED_SAFELY}"));
+        return Err(anyhow::anyhow!(
+            "the connection broke before the whole answer had come; a server that speaks TLS is called at https://…; {REPEATED_SAFELY}"
+        ));
     }
     Ok(Err(status))
 }
 
 #[cfg(test)]
 mod tests {
+    use mesh::config::TlsConfig;
+
     use super::*;
+    use crate::cli::line;
 
     /// Whoever listens never answers: then nobody knows what became of the call, and nothing has broken either.
     #[tokio::test]
@@ -158,7 +145,7 @@ mod tests {
         let method = crate::call::Methods::of(mesh::server::contracts().unwrap()).find("GetRoom").unwrap();
         let mut request = Request::new(DynamicMessage::new(method.input()));
         limit(&mut request, &method, Some(Duration::from_millis(1)));
-        let channel = connect(&silent.local_addr().unwrap().to_string()).await.unwrap();
+        let channel = line::connect(&silent.local_addr().unwrap().to_string(), &TlsConfig::default()).await.unwrap();
         let told = send(channel, &method, request, |_| Ok(()), std::future::pending()).await.unwrap_err().to_string();
         assert!(told.contains("--timeout") && !told.contains("broke"), "{told}");
         let status = refusal(Status::deadline_exceeded("too late")).unwrap().unwrap_err();

@@ -2,6 +2,7 @@
 
 pub mod duration;
 pub mod failure;
+pub mod line;
 pub mod migrate;
 pub mod place;
 pub mod serve;

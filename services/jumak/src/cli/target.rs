@@ -1,12 +1,10 @@
 //! Which system a command is about: the one that is configured, or the local mesh.
 
-use std::time::Duration;
-
 use anyhow::Context as _;
 use mesh::config::Config;
-use tonic::transport::{Channel, Endpoint};
+use tonic::transport::Channel;
 
-use super::place::Configured;
+use super::{line, place::Configured};
 use crate::house::{DataFolder, Member};
 
 /// What stands for the local mesh where a URL could stand.
@@ -16,8 +14,6 @@ pub const MESH: &str = "mesh";
 pub const OPERATORS: &str = "jumak.toml";
 /// The URL of a local mesh's PostgreSQL as its owner connects to it, in the mesh's folder.
 pub const LOCAL_MESH_POSTGRES: &str = "postgres.url";
-/// How long a replica is waited for.
-const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// Which configuration, for commands that call nobody.
 #[derive(Clone, Debug, clap::Args)]
@@ -60,8 +56,7 @@ pub async fn connect(config: &Config, member: Member) -> anyhow::Result<Channel>
     let addresses = config.addresses(member.name());
     let mut failed = None;
     for address in addresses {
-        let endpoint = Endpoint::from_shared(address.clone())?.connect_timeout(CONNECT_TIMEOUT);
-        match endpoint.connect().await {
+        match line::connect(address, &config.tls).await {
             Ok(channel) => return Ok(channel),
             Err(error) => failed = Some(error),
         }

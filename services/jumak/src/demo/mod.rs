@@ -12,6 +12,7 @@ use clap::ValueEnum;
 
 use self::{hotel::Hotel, stage::Stage, teller::Teller};
 use crate::cli::{
+    line::TlsOptions,
     output::Unprinted,
     place::{Configured, Place},
     target::{MESH, local_mesh},
@@ -33,11 +34,13 @@ pub enum Story {
 pub struct Args {
     /// The story
     story: Story,
-    /// The server to tell it on, or `mesh` for the local mesh [default: a system of its own]
+    /// The server to tell it on, at http:// or https://, or `mesh` for the local mesh [default: a system of its own]
     #[arg(long, value_name = "URL")]
     target: Option<String>,
     #[command(flatten)]
     place: Place,
+    #[command(flatten)]
+    tls: TlsOptions,
     #[command(flatten)]
     configured: Configured,
 }
@@ -45,8 +48,11 @@ pub struct Args {
 /// Tells the story; false means that a line of it does not hold.
 pub async fn run(args: &Args) -> anyhow::Result<bool> {
     let stage = match args.target.as_deref() {
-        Some(MESH) => Stage::on_mesh(&local_mesh(&args.configured)?).await?,
-        Some(target) => Stage::at(target, &args.place.folder()?, &args.configured.load()?).await?,
+        Some(MESH) => Stage::on_mesh(&args.tls.over_config(local_mesh(&args.configured)?)).await?,
+        Some(target) => {
+            let config = args.tls.over_config(args.configured.load()?);
+            Stage::at(target, &args.place.folder()?, &config).await?
+        }
         None => Stage::of_its_own().await?,
     };
     let mut teller = Teller::new(Audience);

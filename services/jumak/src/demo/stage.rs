@@ -2,14 +2,16 @@
 
 use std::time::Duration;
 
-use anyhow::Context as _;
-use mesh::{Role, config::Config};
-use tonic::transport::{Channel, Endpoint};
+use mesh::{
+    Role,
+    config::{Config, TlsConfig},
+};
 use uuid::Uuid;
 
 use super::people::{Lines, Person};
 use crate::{
     audit::{self, Rule},
+    cli::line,
     embedded::{DataFolder, Keyring, Options, System},
 };
 
@@ -17,8 +19,6 @@ use crate::{
 const TOKEN_LIFETIME: Duration = Duration::from_secs(15 * 60);
 /// How long a system may take to come to rest.
 const REST: Duration = Duration::from_secs(60);
-/// How long a server is waited for.
-const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// A system to tell a story on.
 #[derive(Debug)]
@@ -40,13 +40,13 @@ impl Stage {
     pub async fn of_its_own() -> anyhow::Result<Self> {
         let system = System::start(Options::ephemeral()).await?;
         let target = format!("http://{}", system.address());
-        Ok(Self::new(connect(&target).await?.into(), House::Own(Box::new(system))))
+        Ok(Self::new(line::connect(&target, &TlsConfig::default()).await?.into(), House::Own(Box::new(system))))
     }
 
     /// The system that takes calls at `target` and whose keys are in `folder`.
     pub async fn at(target: &str, folder: &DataFolder, config: &Config) -> anyhow::Result<Self> {
         let keys = Keyring::of_target(folder, &config.auth)?;
-        Ok(Self::new(connect(target).await?.into(), House::Others(Box::new(keys))))
+        Ok(Self::new(line::connect(target, &config.tls).await?.into(), House::Others(Box::new(keys))))
     }
 
     /// The mesh that `config`, which is its operator's, describes.
@@ -109,13 +109,6 @@ impl Stage {
             House::Others(_) => Ok(()),
         }
     }
-}
-
-async fn connect(target: &str) -> anyhow::Result<Channel> {
-    let endpoint = Endpoint::from_shared(target.to_owned())
-        .with_context(|| format!("the target {target} is no URL, as in http://127.0.0.1:8088"))?;
-    let connected = endpoint.connect_timeout(CONNECT_TIMEOUT).connect().await;
-    connected.with_context(|| format!("nothing answers at {target}"))
 }
 
 async fn prove(system: &System) -> anyhow::Result<u64> {

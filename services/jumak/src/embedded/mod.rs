@@ -13,7 +13,7 @@ mod tests;
 use std::{net::SocketAddr, time::Duration};
 
 use anyhow::Context as _;
-use mesh::{Database, Role, auth::verify::user_name, config::Config};
+use mesh::{Database, Role, auth::verify::user_name, config::Config, tls::Tls};
 use tempfile::TempDir;
 
 pub use self::{
@@ -44,6 +44,11 @@ impl System {
     /// Where it takes calls.
     pub fn address(&self) -> SocketAddr {
         self.house.address()
+    }
+
+    /// The certificates that it shows.
+    pub fn tls(&self) -> &Tls {
+        self.house.tls()
     }
 
     /// How it is configured.

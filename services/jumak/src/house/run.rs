@@ -17,6 +17,7 @@ use mesh::{
     context::Wiring,
     housekeeping, relay,
     server::ContextService,
+    tls::Tls,
 };
 
 use super::{Front, Member, stop};
@@ -97,6 +98,11 @@ impl House {
     /// Where they take calls.
     pub fn address(&self) -> SocketAddr {
         self.front.address()
+    }
+
+    /// The certificates that they show.
+    pub fn tls(&self) -> &Tls {
+        self.front.tls()
     }
 
     /// The database of a context, if the context runs here.

@@ -13,6 +13,7 @@ use std::{
 };
 
 use anyhow::Context as _;
+use mesh::config::TlsConfig;
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 use tonic::{
@@ -127,7 +128,7 @@ impl Echo {
             BufReader::new(said).read_line(&mut line).map(|_| line)
         });
         let address = tokio::time::timeout(START, reading).await.context("the echo server does not start")???;
-        let lines = connect(&format!("http://{}", address.trim()), pressure.connections).await?;
+        let lines = connect(&format!("http://{}", address.trim()), &TlsConfig::default(), pressure.connections).await?;
         Ok(Self { _server: server, lines, sizes })
     }
 
@@ -180,7 +181,7 @@ mod tests {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let target = format!("http://{}", listener.local_addr().unwrap());
         let serving = tokio::spawn(server(321).serve_with_incoming(TcpIncoming::from(listener)));
-        let line = connect(&target, 1).await.unwrap().remove(0);
+        let line = connect(&target, &TlsConfig::default(), 1).await.unwrap().remove(0);
         let mut client = tonic::client::Grpc::new(line);
         client.ready().await.unwrap();
         let path = http::uri::PathAndQuery::from_static(PATH);

@@ -1,8 +1,15 @@
 //! What `up` says when it is ready: where it is, and what to type next.
 
-use std::{env, fmt::Write, net::SocketAddr, path::Path, time::Duration};
+use std::{
+    env,
+    fmt::Write,
+    net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr},
+    path::Path,
+    time::Duration,
+};
 
 use jiff::{ToSpan, Zoned};
+use mesh::config::TlsConfig;
 
 use crate::{
     call::DEFAULT_TARGET,
@@ -26,14 +33,15 @@ pub fn banner(
     let is_relative = program.contains('/') && !program.starts_with('/');
     let terminal = if is_relative { "another terminal, in this same folder" } else { "another terminal" };
     let options = data_option(system.folder())? + &config_option(config_file)?;
-    let target = target_option(system.address());
+    let calls = Calls::to(system);
+    let target = calls.options()?;
     let check_in = Zoned::now().date().checked_add(DAYS_AHEAD.days())?;
     let check_out = check_in.checked_add(2.days())?;
     let dates = format!(r#""check_in_date": "{check_in}", "check_out_date": "{check_out}""#);
 
     let mut text = String::new();
     writeln!(text, "jumak {} is ready after {:.1} s", env!("CARGO_PKG_VERSION"), took.as_secs_f64())?;
-    writeln!(text, "  address      {} (gRPC, without TLS)", system.address())?;
+    writeln!(text, "  address      {} (gRPC, {})", system.address(), calls.security())?;
     writeln!(text, "  data folder  {}", system.folder().path().display())?;
     if let Some(metrics) = metrics {
         writeln!(text, "  metrics      http://{metrics}/metrics")?;
@@ -57,14 +65,122 @@ pub fn banner(
         text,
         r#"  {jumak} call{target} CreateReservation '{{"reservation": {{"room": "'$ROOM'", {dates}}}, "payment_method": {{"token": "tok_approve"}}}}'"#
     )?;
+    if system.config().reflection() {
+        let grpcurl = calls.grpcurl()?;
+        writeln!(text)?;
+        writeln!(text, "The same search with grpcurl, which asks the server for the contracts:")?;
+        writeln!(text)?;
+        writeln!(
+            text,
+            r#"  grpcurl {grpcurl} -H "authorization: Bearer $TOKEN" -d '{{{dates}}}' {} jumak.room.v1.RoomService/SearchRooms"#,
+            calls.authority
+        )?;
+    }
     writeln!(text)?;
+    if let Some(advice) = calls.advice() {
+        writeln!(text, "{advice}")?;
+    }
     writeln!(text, "`{jumak} call --list` lists all RPCs, `{jumak} call CreateReservation --describe` explains one,")?;
     write!(text, "`{jumak} help` shows the other commands. Ctrl-C stops.")?;
     Ok(text)
 }
 
-/// ` --target …` for a command line, unless the address is the one that is called without it.
-fn target_option(address: SocketAddr) -> String {
-    let target = format!("http://{address}");
-    if target == DEFAULT_TARGET { String::new() } else { format!(" --target {target}") }
+/// How a client on this machine calls the system.
+struct Calls<'a> {
+    /// The host and the port, where the certificate is believed if there is one.
+    authority: String,
+    /// Whether the certificate is good for that host; also if there is none.
+    is_believed: bool,
+    /// With TLS, its settings.
+    tls: Option<&'a TlsConfig>,
+}
+
+impl<'a> Calls<'a> {
+    fn to(system: &'a System) -> Self {
+        let address = system.address();
+        let ip = reachable(address.ip());
+        let shown = system.tls();
+        if !shown.serves() {
+            return Self { authority: SocketAddr::new(ip, address.port()).to_string(), is_believed: true, tls: None };
+        }
+        let local = ip.is_loopback().then(|| "localhost".to_owned());
+        let good = [Some(ip.to_string()), local]
+            .into_iter()
+            .flatten()
+            .find(|host| shown.is_for(host))
+            .or_else(|| shown.host());
+        let is_believed = good.is_some();
+        let authority = match good {
+            Some(host) if host != ip.to_string() => format!("{host}:{}", address.port()),
+            _ => SocketAddr::new(ip, address.port()).to_string(),
+        };
+        Self { authority, is_believed, tls: Some(&system.config().tls) }
+    }
+
+    fn security(&self) -> &'static str {
+        match self.tls {
+            None => "without TLS",
+            Some(tls) if tls.client_ca_file.is_some() => "with TLS, and a certificate of each client",
+            Some(_) => "with TLS",
+        }
+    }
+
+    /// The options of `jumak call`, each with a blank before it; none if it calls this system without any.
+    fn options(&self) -> anyhow::Result<String> {
+        let scheme = if self.tls.is_some() { "https" } else { "http" };
+        let target = format!("{scheme}://{}", self.authority);
+        if target == DEFAULT_TARGET {
+            return Ok(String::new());
+        }
+        Ok(format!(" --target {target}") + &self.files([" --ca-file ", " --cert-file ", " --key-file "])?)
+    }
+
+    /// The options of grpcurl.
+    fn grpcurl(&self) -> anyhow::Result<String> {
+        if self.tls.is_none() {
+            return Ok("-plaintext".to_owned());
+        }
+        Ok(self.files([" -cacert ", " -cert ", " -key "])?.trim_start().to_owned())
+    }
+
+    /// The files that a client needs: the CA, and what it has to show, each behind its option.
+    fn files(&self, [ca, cert, key]: [&str; 3]) -> anyhow::Result<String> {
+        let Some(tls) = self.tls else { return Ok(String::new()) };
+        let demanded = tls.client_ca_file.is_some();
+        let files = [
+            (ca, tls.ca_file.as_deref()),
+            (cert, tls.cert_file.as_deref().filter(|_| demanded)),
+            (key, tls.key_file.as_deref().filter(|_| demanded)),
+        ];
+        let mut options = String::new();
+        for (option, file) in files {
+            if let Some(file) = file {
+                write!(options, "{option}{}", shell::word(&std::path::absolute(file)?.to_string_lossy()))?;
+            }
+        }
+        Ok(options)
+    }
+
+    /// What a client needs that the commands cannot give it.
+    fn advice(&self) -> Option<&'static str> {
+        let tls = self.tls?;
+        if !self.is_believed {
+            return Some(
+                "The certificate names no host at which it could be called: put one of its names in place of the address.\n",
+            );
+        }
+        tls.ca_file.is_none().then_some(
+            "Clients believe the certificate if this machine knows its CA; name another one with --ca-file (grpcurl: -cacert), or set\n\
+             tls.ca_file.\n",
+        )
+    }
+}
+
+/// Where a client on this machine reaches whoever listens at `ip`.
+fn reachable(ip: IpAddr) -> IpAddr {
+    match ip {
+        IpAddr::V4(ip) if ip.is_unspecified() => Ipv4Addr::LOCALHOST.into(),
+        IpAddr::V6(ip) if ip.is_unspecified() => Ipv6Addr::LOCALHOST.into(),
+        ip => ip,
+    }
 }
