@@ -16,7 +16,7 @@
 //! | [`single_flight`] | callers who want the same thing at the same time share one piece of work |
 //! | [`call`], [`fields`], [`money`], [`page`], [`error`] | who calls, a request's faults, amounts, pages; from a refusal to a status |
 //! | [`clock`], [`housekeeping`], [`killpoint`] | the time, what is forgotten after a while, where a test may kill a process |
-//! | [`config`], [`telemetry`], [`trace`], [`output`], [`background`], [`context`] | how a process is put together, watched and stopped |
+//! | [`config`], [`telemetry`], [`trace`], [`output`], [`text`], [`background`], [`context`] | how a process is put together, watched and stopped |
 
 pub mod auth;
 pub mod background;
