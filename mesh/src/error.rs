@@ -17,6 +17,21 @@ pub const DOMAIN: &str = "jumak";
 /// The longest wait that we let somebody else ask for. What comes over the wire may be any number, up to those that no clock holds.
 const MAX_RETRY_AFTER: Duration = Duration::from_secs(60);
 
+/// How much of what a caller sent a status repeats.
+const MAX_SHOWN_CHARS: usize = 80;
+
+/// What a caller sent, as a status may repeat it: the beginning of it, with a mark where it was cut, and nothing that a terminal would
+/// obey. A status travels in headers, which hold little and are kept in logs.
+pub fn shown(sent: &str) -> String {
+    let printable = |letter: char| if letter.is_control() { char::REPLACEMENT_CHARACTER } else { letter };
+    let mut letters = sent.chars().map(printable);
+    let mut shown: String = letters.by_ref().take(MAX_SHOWN_CHARS).collect();
+    if letters.next().is_some() {
+        shown.push('…');
+    }
+    shown
+}
+
 macro_rules! reasons {
     ($($(#[$doc:meta])* $name:ident = $text:literal, $code:ident;)*) => {
         /// Why a call was refused. Stable: programs decide by it.
@@ -321,6 +336,14 @@ mod tests {
     #[test]
     fn a_status_that_is_not_ours_is_no_refusal() {
         assert_eq!(Refusal::from_status(&Status::unavailable("upstream connect error")), None);
+    }
+
+    #[test]
+    fn what_a_caller_sent_is_repeated_in_part() {
+        assert_eq!(shown("rooms/1"), "rooms/1");
+        assert_eq!(shown(&"한".repeat(80)), "한".repeat(80));
+        assert_eq!(shown(&"한".repeat(81)), format!("{}…", "한".repeat(80)));
+        assert_eq!(shown("a\u{1b}[2J\nb"), "a\u{fffd}[2J\u{fffd}b");
     }
 
     #[test]

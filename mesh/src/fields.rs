@@ -4,7 +4,7 @@ use jiff::civil::Date;
 use uuid::Uuid;
 
 use crate::{
-    error::{Reason, Refusal},
+    error::{Reason, Refusal, shown},
     money::Money,
 };
 
@@ -76,7 +76,7 @@ impl Fields {
         }
         let id = parse_name(value, collection);
         if id.is_none() {
-            let shown: String = value.chars().take(60).collect();
+            let shown = shown(value);
             if Uuid::try_parse(value).is_ok() {
                 self.fault(path, format!("is not a full name; did you mean {collection}/{shown}?"));
             } else {

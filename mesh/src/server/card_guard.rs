@@ -12,7 +12,7 @@ use tokio::{sync::Semaphore, task::spawn_blocking, time::timeout};
 use tonic::{Code, Status, body::Body};
 
 use super::{
-    card_number,
+    card_number, compression,
     layer::{Around, Call, Method, Reply, Rest, refuse},
 };
 use crate::error::{Error, Reason, Refusal};
@@ -65,6 +65,9 @@ impl CardGuard {
 
 impl Around for CardGuard {
     async fn around(&self, mut call: Call, rest: &impl Rest) -> Reply {
+        if let Some(refused) = compression::named_in(call.request.headers()) {
+            return refused;
+        }
         let body = std::mem::take(call.request.body_mut());
         let body = match timeout(ARRIVES, Limited::new(body, FRAME_HEAD + self.max_request_bytes).collect()).await {
             Err(_) => return refuse(too_slow()),
@@ -76,7 +79,10 @@ impl Around for CardGuard {
         };
         let message = match message_in(&body) {
             Ok(message) => message,
-            Err(problem) => return refuse(malformed(&call.method, problem)),
+            Err(Unreadable::Compressed) => {
+                return compression::refused(&format!("the {} is compressed", call.method.input.name()));
+            }
+            Err(Unreadable::Malformed(problem)) => return refuse(malformed(&call.method, problem)),
         };
         let method = call.method.clone();
         match self.search(&method.input, &message).await {
@@ -99,15 +105,28 @@ fn card_number_field(kind: MessageDescriptor, message: Bytes) -> Option<String> 
     field_with_card_number(&DynamicMessage::decode(kind, message).ok()?)
 }
 
+/// Why a request's body is not read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Unreadable {
+    /// It is compressed, which no message has to be.
+    Compressed,
+    /// It is no message, and what it is instead.
+    Malformed(&'static str),
+}
+
 /// The one message in a unary request's body.
-fn message_in(body: &Bytes) -> Result<Bytes, &'static str> {
-    let Some((head, message)) = body.split_first_chunk::<FRAME_HEAD>() else { return Err("has no message") };
+fn message_in(body: &Bytes) -> Result<Bytes, Unreadable> {
+    let Some((head, message)) = body.split_first_chunk::<FRAME_HEAD>() else {
+        return Err(Unreadable::Malformed("has no message"));
+    };
     let [compressed, length @ ..] = *head;
-    if compressed != 0 {
-        return Err("is compressed, and this server reads plain messages only");
+    match compressed {
+        0 => {}
+        1 => return Err(Unreadable::Compressed),
+        _ => return Err(Unreadable::Malformed("begins with a byte that is no compressed-flag")),
     }
     if usize::try_from(u32::from_be_bytes(length)) != Ok(message.len()) {
-        return Err("is not exactly one message");
+        return Err(Unreadable::Malformed("is not exactly one message"));
     }
     Ok(body.slice(FRAME_HEAD..))
 }

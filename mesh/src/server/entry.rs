@@ -17,7 +17,7 @@ use super::{
     methods::Methods,
     trace::CallSpan,
 };
-use crate::telemetry::metrics;
+use crate::{error::shown, telemetry::metrics};
 
 const CORRELATION_ID: HeaderName = HeaderName::from_static("x-correlation-id");
 const MAX_CORRELATION_ID: usize = 64;
@@ -58,7 +58,8 @@ impl<R: Rest> Entry<R> {
             }
             // Not counted by method: its name is whatever the caller made up.
             None => refuse(Status::unimplemented(format!(
-                "there is no method {path}; reflection lists those that there are"
+                "there is no method {}; reflection lists those that there are",
+                shown(path)
             ))),
         };
         if let Ok(header) = header {

@@ -31,7 +31,7 @@ use super::{
     line::Line,
     own::OwnServices,
 };
-use crate::tls::Tls;
+use crate::{error::shown, tls::Tls};
 
 /// Calls on one connection at once. tonic's default removes hyper's limit.
 const MAX_STREAMS_PER_CONNECTION: u32 = 200;
@@ -188,7 +188,7 @@ impl Dispatcher {
             Behind::Nothing => {}
         }
         if !service.starts_with("grpc.") {
-            let message = format!("this server has no service {service}; it serves {}", self.names());
+            let message = format!("this server has no service {}; it serves {}", shown(service), self.names());
             return Box::pin(std::future::ready(Ok(refuse(Status::unimplemented(message)))));
         }
         let own = self.own.clone();

@@ -9,6 +9,7 @@ mod access;
 mod body;
 mod card_guard;
 mod card_number;
+mod compression;
 mod connection;
 mod contexts;
 mod deadline;

@@ -21,6 +21,7 @@ use tower::ServiceExt;
 use super::{
     Contexts, Health,
     body::{cut, cut_body, hold},
+    compression,
     drain::end_when_cancelled,
     layer::{Reply, refuse},
     listener::ServeError,
@@ -29,8 +30,8 @@ use crate::error::{Reason, Refusal};
 
 /// A health request is the name of a service.
 const MAX_HEALTH_BYTES: usize = 1_024;
-/// A reflection request is a name too, or a file that a client has.
-const MAX_REFLECTION_BYTES: usize = 64 * 1024;
+/// A reflection request is a name too, which its refusal repeats.
+const MAX_REFLECTION_BYTES: usize = 1_024;
 /// Checks at once, and streams apart from them: whoever opens streams does not keep a balancer from asking whether we live.
 const CHECKS: usize = 1_024;
 const STREAMS: usize = 128;
@@ -84,6 +85,9 @@ impl OwnServices {
 
     /// Answers a request.
     pub async fn answer(self, request: http::Request<Body>) -> Reply {
+        if let Some(refused) = compression::named_in(request.headers()) {
+            return refused;
+        }
         let checks = request.uri().path().ends_with("/Check");
         let places = if checks { &self.checks } else { &self.streams };
         let Ok(place) = places.clone().try_acquire_owned() else {

@@ -134,6 +134,29 @@ async fn a_service_that_is_not_here_is_named() {
 }
 
 #[tokio::test]
+async fn of_a_name_that_nobody_knows_only_the_beginning_is_repeated() {
+    let process = process(PROMPT).await;
+    let channel = process.connect().await;
+    let long = "x".repeat(9_000);
+    for path in [format!("/{long}/Do"), format!("/{SERVICE}/{long}"), format!("/{long}"), format!("/grpc.{long}/Do")] {
+        let mut request = process.bench.request("Do", "x");
+        *request.uri_mut() = format!("http://test{path}").parse().unwrap();
+        let status = over(&channel, request).await.status;
+        assert_eq!(status.code(), Code::Unimplemented, "{status:?}");
+        assert!(status.message().len() < 400, "{status:?}");
+    }
+    let ask = |name: String| ServerReflectionRequest {
+        host: String::new(),
+        message_request: Some(MessageRequest::FileContainingSymbol(name)),
+    };
+    let mut client = ServerReflectionClient::new(channel);
+    let asked =
+        client.server_reflection_info(tokio_stream::once(ask(long))).await.unwrap().into_inner().message().await;
+    // Too long to be a name: it is not even looked for.
+    assert!(asked.map_or_else(|status| status.message().len() < 400, |answer| answer.is_none()));
+}
+
+#[tokio::test]
 async fn a_stop_waits_for_calls_in_hand() {
     let process = process(PROMPT).await;
     let channel = process.connect().await;

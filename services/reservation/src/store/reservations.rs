@@ -11,6 +11,7 @@ use mesh::{
     checkout::{Cases, Due, Fact, Scope, State},
     clock::from_micros,
     db::{Engine, exactly_one},
+    error::shown,
     fields,
 };
 use prost::Message;
@@ -262,7 +263,7 @@ impl Cases for Reservations {
     }
 
     fn not_found(&self, name: &str) -> Error {
-        let shown: String = name.chars().take(80).collect();
+        let shown = shown(name);
         Refusal::new(Reason::ReservationNotFound, format!("there is no {shown} among your reservations"))
             .hint("ListReservations lists yours")
             .with("reservation", shown)

@@ -2,7 +2,7 @@
 
 use contracts::{google::r#type::LatLng, room::v1::Room, types::v1::CancellationPolicy};
 use jiff::{civil::Time, tz::TimeZone};
-use mesh::{fields::Fields, money::Money};
+use mesh::{error::shown, fields::Fields, money::Money};
 use uuid::Uuid;
 
 use super::number;
@@ -57,8 +57,8 @@ pub fn of_update(fields: &mut Fields, room: Option<&Room>, mask: &[String]) -> O
     let id = fields.name("room.name", &room.name, "rooms");
     for path in mask {
         let known = path == "*" || EDITABLE.contains(&path.as_str());
-        let shown: String = path.chars().take(60).collect();
-        fields.check(known, "update_mask", format!("names `{shown}`, which is no field of a room that can be changed"));
+        let what = || format!("names `{}`, which is no field of a room that can be changed", shown(path));
+        fields.check(known, "update_mask", what());
     }
     let named = |path: &str| match mask {
         [] => is_set(room, path),
@@ -146,7 +146,7 @@ fn edit(fields: &mut Fields, room: &Room, path: &str) -> Option<Edit> {
             if let Some(rating) = room.rating {
                 fields.range(at, rating, 0.0, MAX_RATING);
             }
-            Some(Edit::Rating(room.rating))
+            Some(Edit::Rating(room.rating.map(without_sign_of_zero)))
         }
         _ => None,
     }
@@ -185,7 +185,12 @@ pub fn rate(
 pub fn point(fields: &mut Fields, path: &str, location: &LatLng) -> Point {
     fields.range(&format!("{path}.latitude"), location.latitude, -90.0, 90.0);
     fields.range(&format!("{path}.longitude"), location.longitude, -180.0, 180.0);
-    Point { latitude: location.latitude, longitude: location.longitude }
+    Point { latitude: without_sign_of_zero(location.latitude), longitude: without_sign_of_zero(location.longitude) }
+}
+
+/// -0 is another number on the wire, and the same one everywhere else.
+fn without_sign_of_zero(number: f64) -> f64 {
+    number + 0.0
 }
 
 fn zone(fields: &mut Fields, path: &str, name: &str) -> Option<TimeZone> {
