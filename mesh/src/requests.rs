@@ -92,9 +92,10 @@ pub struct Request {
 }
 
 impl Request {
-    /// The request of `caller` to `method` under `request_id`; none if the caller sent no id. `message` is the request with its id
-    /// taken out. It is kept as a digest only: what it holds may be secret.
-    pub fn new<M: Message>(caller: &Caller, method: &'static str, request_id: &str, message: &M) -> Option<Self> {
+    /// The request of `caller` to `method` under `request_id`; none if the caller sent no id. `asked` is what the request asks for, in
+    /// one spelling: made anew from what was read of it, without defaults and without its id. It is kept as a digest only: what it holds
+    /// may be secret.
+    pub fn new<M: Message>(caller: &Caller, method: &'static str, request_id: &str, asked: &M) -> Option<Self> {
         if request_id.is_empty() {
             return None;
         }
@@ -102,7 +103,7 @@ impl Request {
             principal: caller.principal.name(),
             method,
             request_id: request_id.to_owned(),
-            fingerprint: Sha256::digest(message.encode_to_vec()).into(),
+            fingerprint: Sha256::digest(asked.encode_to_vec()).into(),
         })
     }
 

@@ -7,7 +7,13 @@ use serde_json::{Value, json};
 use tonic::Status;
 
 use super::{books, faults, put};
-use crate::support::{nights::night, reason, refusal, rpcs::rpc, scene::Scene, wire::part};
+use crate::support::{
+    nights::night,
+    reason, refusal,
+    rpcs::{RPCS, rpc},
+    scene::Scene,
+    wire::{self, part},
+};
 
 /// Asks with a good request in which these fields are other ones, as whom it is good for.
 async fn asks(scene: &Scene, name: &str, fields: &[(&str, Value)]) -> Result<Value, Status> {
@@ -138,6 +144,38 @@ async fn a_search_whose_wishes_do_not_go_together_is_refused() {
     }
     let status = refused(&scene, "SearchRooms", &[("min_rate", rate("KRW")), ("max_rate", rate("USD"))]).await;
     assert_eq!(reason(&status), "CURRENCY_MISMATCH");
+    scene.inn.close().await;
+}
+
+/// What a request says by leaving it out, in fields of which it may be left out: every RPC that takes a request id is here.
+const DEFAULTS: &[(&str, &[(&str, &str)])] = &[
+    ("CreateRoom", &[("room.capacity", "2"), ("room.check_in_time", "\"15:00\""), ("room.number", "\"\"")]),
+    ("UpdateRoom", &[("room.host", "\"users/me\""), ("update_mask", "\"description\"")]),
+    ("BlockNights", &[("unblock", "false")]),
+    ("CreateReservation", &[("reservation.units", "1"), ("reservation.guests", "1"), ("reservation.state", "1")]),
+    ("PayReservation", &[]),
+    ("CancelReservation", &[("reason", "\"\"")]),
+    ("DeleteRoom", &[("on_reserved", "1"), ("etag", "\"\"")]),
+];
+
+#[tokio::test(flavor = "multi_thread")]
+async fn z3_a_request_that_writes_its_defaults_out_is_the_same_request() {
+    let with_an_id: BTreeSet<_> = RPCS
+        .iter()
+        .filter(|rpc| wire::method(rpc.name).input().get_field_by_name("request_id").is_some())
+        .map(|rpc| rpc.bare())
+        .collect();
+    assert_eq!(DEFAULTS.iter().map(|(name, _)| *name).collect::<BTreeSet<_>>(), with_an_id);
+    let scene = Scene::set().await;
+    for (name, defaults) in DEFAULTS {
+        let id = ("request_id", json!("once-and-only"));
+        let left_out: Vec<_> = defaults.iter().map(|(field, _)| (*field, Value::Null)).collect();
+        let first = asks(&scene, name, &[left_out, vec![id.clone()]].concat()).await.expect(name);
+        let written: Vec<_> =
+            defaults.iter().map(|(field, value)| (*field, serde_json::from_str(value).expect("JSON"))).collect();
+        let again = asks(&scene, name, &[written, vec![id]].concat()).await;
+        assert_eq!(again.expect(name), first, "{name}");
+    }
     scene.inn.close().await;
 }
 

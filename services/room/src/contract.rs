@@ -8,38 +8,13 @@ use contracts::{
 use jiff::civil::Time;
 use mesh::{Error, Reason, Refusal, clock::to_proto, fields::Fields};
 
-use crate::domain::{Fault, Night, NightState, OnReserved, Room};
+use crate::domain::{Details, Edit, Fault, Night, NightState, OnReserved, Point, Room, Tier, zone_name};
 
 /// The room as a resource.
 pub fn room(room: &Room) -> pb::Room {
-    let details = &room.details;
     pb::Room {
         name: room.name(),
         host: room.host.clone(),
-        number: details.number.clone(),
-        display_name: details.display_name.clone(),
-        description: details.description.clone(),
-        units: Some(details.units.into()),
-        capacity: Some(details.capacity.into()),
-        size_square_meters: details.size_square_meters.map(i32::from),
-        amenities: details.amenities.clone(),
-        nightly_rate: Some(details.nightly_rate.into()),
-        place: details.place.clone(),
-        location: details.location.map(|point| LatLng { latitude: point.latitude, longitude: point.longitude }),
-        time_zone: details.zone_name().to_owned(),
-        check_in_time: time(details.check_in_time),
-        check_out_time: time(details.check_out_time),
-        cancellation_policy: Some(CancellationPolicy {
-            tiers: details
-                .cancellation_policy
-                .iter()
-                .map(|tier| cancellation_policy::Tier {
-                    hours_before_check_in: tier.hours_before_check_in.into(),
-                    refund_percent: Some(tier.refund_percent.into()),
-                })
-                .collect(),
-        }),
-        rating: details.rating,
         state: match room.delete_time {
             None => State::Active,
             Some(_) => State::Deleted,
@@ -50,7 +25,69 @@ pub fn room(room: &Room) -> pb::Room {
         create_time: Some(to_proto(room.create_time)),
         update_time: Some(to_proto(room.update_time)),
         version: room.version,
+        ..details(&room.details)
     }
+}
+
+/// What a host says of a room, in the fields of the resource.
+pub fn details(details: &Details) -> pb::Room {
+    pb::Room {
+        number: details.number.clone(),
+        display_name: details.display_name.clone(),
+        description: details.description.clone(),
+        units: Some(details.units.into()),
+        capacity: Some(details.capacity.into()),
+        size_square_meters: details.size_square_meters.map(i32::from),
+        amenities: details.amenities.clone(),
+        nightly_rate: Some(details.nightly_rate.into()),
+        place: details.place.clone(),
+        location: details.location.map(location),
+        time_zone: details.zone_name().to_owned(),
+        check_in_time: time(details.check_in_time),
+        check_out_time: time(details.check_out_time),
+        cancellation_policy: Some(policy(&details.cancellation_policy)),
+        rating: details.rating,
+        ..pb::Room::default()
+    }
+}
+
+/// Writes one word of the host's into its field, and names the field.
+pub fn write(room: &mut pb::Room, edit: &Edit) -> &'static str {
+    macro_rules! field {
+        ($field:ident = $value:expr) => {{
+            room.$field = $value;
+            stringify!($field)
+        }};
+    }
+    match edit.clone() {
+        Edit::Number(number) => field!(number = number),
+        Edit::DisplayName(name) => field!(display_name = name),
+        Edit::Description(description) => field!(description = description),
+        Edit::Units(units) => field!(units = Some(units.into())),
+        Edit::Capacity(capacity) => field!(capacity = Some(capacity.into())),
+        Edit::SizeSquareMeters(size) => field!(size_square_meters = size.map(i32::from)),
+        Edit::Amenities(amenities) => field!(amenities = amenities),
+        Edit::NightlyRate(rate) => field!(nightly_rate = Some(rate.into())),
+        Edit::Place(place) => field!(place = place),
+        Edit::Location(point) => field!(location = point.map(location)),
+        Edit::TimeZone(zone) => field!(time_zone = zone_name(&zone).to_owned()),
+        Edit::CheckInTime(at) => field!(check_in_time = time(at)),
+        Edit::CheckOutTime(at) => field!(check_out_time = time(at)),
+        Edit::CancellationPolicy(tiers) => field!(cancellation_policy = Some(policy(&tiers))),
+        Edit::Rating(rating) => field!(rating = rating),
+    }
+}
+
+fn location(point: Point) -> LatLng {
+    LatLng { latitude: point.latitude, longitude: point.longitude }
+}
+
+fn policy(tiers: &[Tier]) -> CancellationPolicy {
+    let tiers = tiers.iter().map(|tier| cancellation_policy::Tier {
+        hours_before_check_in: tier.hours_before_check_in.into(),
+        refund_percent: Some(tier.refund_percent.into()),
+    });
+    CancellationPolicy { tiers: tiers.collect() }
 }
 
 /// A time of day as `HH:MM`.

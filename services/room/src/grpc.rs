@@ -2,6 +2,7 @@
 
 mod details;
 mod query;
+mod spelling;
 
 use contracts::room::v1::{
     BlockNightsRequest, BlockNightsResponse, CreateRoomRequest, DeleteRoomRequest, GetRoomCalendarRequest,
@@ -43,13 +44,17 @@ pub struct Grpc {
 impl RoomService for Grpc {
     async fn create_room(&self, request: Request<CreateRoomRequest>) -> Result<Response<Room>, Status> {
         let caller = Caller::of(&request)?;
-        let mut message = request.into_inner();
-        let request_id = std::mem::take(&mut message.request_id);
+        let message = request.into_inner();
         let mut fields = Fields::new();
-        fields.request_id(&request_id);
+        fields.request_id(&message.request_id);
         let details = details::of_new_room(&mut fields, message.room.as_ref(), &self.time_zone);
         let details = complete(fields, details)?;
-        let request = requests::Request::new(&caller, "CreateRoom", &request_id, &message);
+        let request = requests::Request::new(
+            &caller,
+            "CreateRoom",
+            &message.request_id,
+            &spelling::create(&details, &self.time_zone),
+        );
         self.app.create(&caller, request, details).await?.into_response()
     }
 
@@ -88,23 +93,22 @@ impl RoomService for Grpc {
 
     async fn update_room(&self, request: Request<UpdateRoomRequest>) -> Result<Response<Room>, Status> {
         let caller = Caller::of(&request)?;
-        let mut message = request.into_inner();
-        let request_id = std::mem::take(&mut message.request_id);
+        let message = request.into_inner();
         let mask = message.update_mask.as_ref().map_or(&[][..], |mask| &mask.paths);
         let mut fields = Fields::new();
-        fields.request_id(&request_id);
+        fields.request_id(&message.request_id);
         let update = details::of_update(&mut fields, message.room.as_ref(), mask);
         let (id, edits, etag) = complete(fields, update)?;
-        let request = requests::Request::new(&caller, "UpdateRoom", &request_id, &message);
+        let request =
+            requests::Request::new(&caller, "UpdateRoom", &message.request_id, &spelling::update(id, &edits, &etag));
         self.app.update(&caller, request, id, &edits, &etag).await?.into_response()
     }
 
     async fn delete_room(&self, request: Request<DeleteRoomRequest>) -> Result<Response<Room>, Status> {
         let caller = Caller::of(&request)?;
-        let mut message = request.into_inner();
-        let request_id = std::mem::take(&mut message.request_id);
+        let message = request.into_inner();
         let mut fields = Fields::new();
-        fields.request_id(&request_id);
+        fields.request_id(&message.request_id);
         let id = fields.name("name", &message.name, "rooms");
         let on_reserved = match room::OnReserved::try_from(message.on_reserved) {
             Ok(room::OnReserved::Unspecified | room::OnReserved::Keep) => Some(OnReserved::Keep),
@@ -116,7 +120,12 @@ impl RoomService for Grpc {
             }
         };
         let (id, on_reserved) = complete(fields, id.zip(on_reserved))?;
-        let request = requests::Request::new(&caller, "DeleteRoom", &request_id, &message);
+        let request = requests::Request::new(
+            &caller,
+            "DeleteRoom",
+            &message.request_id,
+            &spelling::delete(id, &message.etag, on_reserved),
+        );
         self.app.delete(&caller, request, id, &message.etag, on_reserved).await?.into_response()
     }
 
@@ -125,16 +134,15 @@ impl RoomService for Grpc {
         request: Request<BlockNightsRequest>,
     ) -> Result<Response<BlockNightsResponse>, Status> {
         let caller = Caller::of(&request)?;
-        let mut message = request.into_inner();
-        let request_id = std::mem::take(&mut message.request_id);
+        let message = request.into_inner();
         let mut fields = Fields::new();
-        fields.request_id(&request_id);
+        fields.request_id(&message.request_id);
         let id = fields.name("name", &message.name, "rooms");
         let nights = nights(&mut fields, &message.start_date, &message.end_date);
         let units = message.units.and_then(|units| number(&mut fields, "units", units, 1, MAX_UNITS));
         let (id, nights) = complete(fields, id.zip(nights))?;
-        let request = requests::Request::new(&caller, "BlockNights", &request_id, &message);
         let block = Block { nights, units, unblock: message.unblock };
+        let request = requests::Request::new(&caller, "BlockNights", &message.request_id, &spelling::block(id, block));
         self.app.block(&caller, request, id, block).await?.into_response()
     }
 
@@ -142,14 +150,13 @@ impl RoomService for Grpc {
         &self,
         request: Request<SearchRoomsRequest>,
     ) -> Result<Response<SearchRoomsResponse>, Status> {
-        let mut message = request.into_inner();
-        let page_token = std::mem::take(&mut message.page_token);
-        let size = page_size(std::mem::take(&mut message.page_size));
+        let message = request.into_inner();
+        let size = page_size(message.page_size);
         let mut query = query::of(&message)?;
-        // The same wish in the same words, however large its pages.
-        let wish = format!("{message:?}");
+        // The same wish, however it is spelled and however large its pages.
+        let wish = format!("{query:?}");
         let list = ["SearchRooms", &wish];
-        if let Some(cursor) = self.tokens.read(&list, &page_token)? {
+        if let Some(cursor) = self.tokens.read(&list, &message.page_token)? {
             query.order = query.order.resume(&cursor).ok_or_else(not_our_cursor)?;
         }
         let now = self.app.now();

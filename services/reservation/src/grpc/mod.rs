@@ -1,6 +1,7 @@
 //! The inbound adapter: a request becomes a use case, its outcome a response.
 
 mod read;
+mod spelling;
 
 use contracts::reservation::v1::{
     CancelReservationRequest, CreateReservationRequest, GetReservationRequest, ListReservationsRequest,
@@ -64,10 +65,9 @@ impl ReservationService for Service {
         request: Request<CreateReservationRequest>,
     ) -> Result<Response<Reservation>, Status> {
         let caller = Caller::of(&request)?;
-        let mut message = request.into_inner();
+        let message = request.into_inner();
         let asked = read::create(&message)?;
-        let request_id = std::mem::take(&mut message.request_id);
-        let recorded = Recorded::new(&caller, "CreateReservation", &request_id, &message);
+        let recorded = Recorded::new(&caller, "CreateReservation", &message.request_id, &spelling::create(&asked));
         self.app
             .create(asked.wish, asked.details, asked.expected_total, asked.token, recorded, &caller)
             .await?
@@ -76,10 +76,10 @@ impl ReservationService for Service {
 
     async fn pay_reservation(&self, request: Request<PayReservationRequest>) -> Result<Response<Reservation>, Status> {
         let caller = Caller::of(&request)?;
-        let mut message = request.into_inner();
+        let message = request.into_inner();
         let token = read::pay(&message)?;
-        let request_id = std::mem::take(&mut message.request_id);
-        let recorded = Recorded::new(&caller, "PayReservation", &request_id, &message);
+        let recorded =
+            Recorded::new(&caller, "PayReservation", &message.request_id, &spelling::pay(&message.name, &token));
         self.app.pay(&message.name, token, recorded, &caller).await?.into_response()
     }
 
@@ -123,10 +123,10 @@ impl ReservationService for Service {
         request: Request<CancelReservationRequest>,
     ) -> Result<Response<Reservation>, Status> {
         let caller = Caller::of(&request)?;
-        let mut message = request.into_inner();
+        let message = request.into_inner();
         read::cancel(&message)?;
-        let request_id = std::mem::take(&mut message.request_id);
-        let recorded = Recorded::new(&caller, "CancelReservation", &request_id, &message);
+        let asked = spelling::cancel(&message.name, &message.reason);
+        let recorded = Recorded::new(&caller, "CancelReservation", &message.request_id, &asked);
         self.app.cancel(&message.name, &message.reason, recorded, &caller).await?.into_response()
     }
 

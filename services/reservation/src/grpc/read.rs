@@ -22,6 +22,9 @@ use crate::{
 
 const MAX_TOKEN_CHARS: usize = 255;
 const MAX_REASON_CHARS: usize = 200;
+/// The units and the guests of a stay that names none.
+pub const DEFAULT_UNITS: i32 = 1;
+pub const DEFAULT_GUESTS: i32 = 1;
 
 /// What CreateReservation asks for.
 pub struct Create {
@@ -55,7 +58,9 @@ pub fn create(message: &CreateReservationRequest) -> Result<Create, Error> {
         message.expected_total.as_ref().and_then(|total| fields.money("expected_total", Some(total), false));
     fields.request_id(&message.request_id);
     let wish = finish(fields, wish)?;
-    Ok(Create { wish, details: details.map(convert::read_guest_details), expected_total, token })
+    // Details in which nothing stands are none.
+    let details = details.map(convert::read_guest_details).filter(|details| *details != GuestDetails::default());
+    Ok(Create { wish, details, expected_total, token })
 }
 
 pub fn pay(message: &PayReservationRequest) -> Result<String, Error> {
@@ -121,9 +126,9 @@ fn wish(fields: &mut Fields, reservation: Option<&Reservation>) -> Option<Wish> 
         (&reservation.check_in_date, &reservation.check_out_date),
         MAX_NIGHTS,
     );
-    let units = reservation.units.unwrap_or(1);
+    let units = reservation.units.unwrap_or(DEFAULT_UNITS);
     fields.range("reservation.units", units, 1, i32::from(MAX_UNITS));
-    let guests = reservation.guests.unwrap_or(1);
+    let guests = reservation.guests.unwrap_or(DEFAULT_GUESTS);
     fields.check(guests >= 1, "reservation.guests", format!("is {guests}; it must be at least 1"));
     let (check_in, check_out) = nights?;
     Some(Wish {

@@ -161,8 +161,13 @@ impl Details {
         Ok(())
     }
 
-    /// The time zone's IANA name. Only zones that were found under one get in here.
+    /// The time zone's IANA name.
     pub fn zone_name(&self) -> &str {
-        self.time_zone.iana_name().unwrap_or("UTC")
+        zone_name(&self.time_zone)
     }
+}
+
+/// A time zone's IANA name. Only zones that were found under one get in here.
+pub fn zone_name(zone: &TimeZone) -> &str {
+    zone.iana_name().unwrap_or("UTC")
 }

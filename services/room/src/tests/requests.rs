@@ -63,6 +63,57 @@ async fn a_request_id_stands_for_one_request_of_one_user() {
 }
 
 #[tokio::test]
+async fn a_request_that_writes_its_defaults_out_is_the_same_request() {
+    let inn = Inn::open().await;
+    let wish = Room { amenities: vec!["wifi".to_owned()], rating: Some(0.0), ..a_room("Blue room") };
+    let create = |room| CreateRoomRequest { room: Some(room), request_id: "r1".to_owned() };
+    let first = inn.grpc.create_room(call(HOST, create(wish.clone()))).await.expect("created").into_inner();
+    for same in [
+        // With every default, and all that is only shown.
+        first.clone(),
+        Room { units: Some(1), ..wish.clone() },
+        Room { amenities: vec!["wifi".to_owned(), "wifi".to_owned()], rating: Some(-0.0), ..wish.clone() },
+    ] {
+        let again = inn.grpc.create_room(call(HOST, create(same.clone()))).await;
+        assert_eq!(again.expect("replayed").into_inner(), first, "{same:?}");
+    }
+    for other in [Room { units: Some(2), ..wish.clone() }, Room { place: "Jeju".to_owned(), ..wish.clone() }] {
+        assert_eq!(reason(inn.grpc.create_room(call(HOST, create(other))).await), Reason::RequestIdReused);
+    }
+
+    let update = |room, paths: &[&str]| UpdateRoomRequest {
+        room: Some(room),
+        update_mask: (!paths.is_empty())
+            .then(|| prost_types::FieldMask { paths: paths.iter().map(|path| (*path).to_owned()).collect() }),
+        request_id: "r2".to_owned(),
+    };
+    let wish = Room { name: first.name.clone(), place: "Jeju".to_owned(), units: Some(1), ..Room::default() };
+    let updated = inn.grpc.update_room(call(HOST, update(wish.clone(), &[]))).await.expect("updated").into_inner();
+    for same in [
+        update(wish.clone(), &["units", "place", "units"]),
+        update(Room { units: None, ..wish.clone() }, &["place", "units"]),
+        update(Room { host: "users/nobody".to_owned(), version: 7, ..wish.clone() }, &[]),
+    ] {
+        let again = inn.grpc.update_room(call(HOST, same.clone())).await;
+        assert_eq!(again.expect("replayed").into_inner(), updated, "{same:?}");
+    }
+    let other = inn.grpc.update_room(call(HOST, update(wish, &["place"]))).await;
+    assert_eq!(reason(other), Reason::RequestIdReused);
+
+    let delete = |on_reserved: OnReserved| DeleteRoomRequest {
+        name: first.name.clone(),
+        on_reserved: on_reserved.into(),
+        request_id: "r3".to_owned(),
+        ..DeleteRoomRequest::default()
+    };
+    let deleted =
+        inn.grpc.delete_room(call(HOST, delete(OnReserved::Unspecified))).await.expect("deleted").into_inner();
+    let again = inn.grpc.delete_room(call(HOST, delete(OnReserved::Keep))).await;
+    assert_eq!(again.expect("replayed").into_inner(), deleted);
+    assert_eq!(reason(inn.grpc.delete_room(call(HOST, delete(OnReserved::Cancel))).await), Reason::RequestIdReused);
+}
+
+#[tokio::test]
 async fn a_request_that_was_refused_may_try_again_under_its_id() {
     let inn = Inn::open().await;
     let numbered = Room { number: "204".to_owned(), ..a_room("Blue room") };

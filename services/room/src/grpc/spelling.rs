@@ -1,0 +1,72 @@
+//! What a request asks for, in one spelling: by this it is recognised when it comes again under its request id.
+//!
+//! Made from what was read from the request, and never from the request itself, so that what is left out and what is written out as it
+//! is by default, what is only shown and what is said twice make no difference. A default is left out: a field that a later version adds
+//! changes nothing about the requests that do not name it.
+
+use contracts::room::v1::{BlockNightsRequest, CreateRoomRequest, DeleteRoomRequest, Room, UpdateRoomRequest};
+use jiff::tz::TimeZone;
+use mesh::fields::name;
+use uuid::Uuid;
+
+use crate::{
+    contract,
+    domain::{Block, Details, Edit, OnReserved},
+};
+
+/// A request to register such a room, where rooms are in `default_zone` unless their hosts say otherwise.
+pub fn create(details: &Details, default_zone: &TimeZone) -> CreateRoomRequest {
+    let plain = Details::new(details.display_name.clone(), details.nightly_rate, default_zone.clone());
+    let (mut room, plain) = (contract::details(details), contract::details(&plain));
+    macro_rules! leave_out_defaults {
+        ($($field:ident),* $(,)?) => { $(if room.$field == plain.$field { room.$field = Default::default(); })* };
+    }
+    leave_out_defaults!(
+        number,
+        description,
+        units,
+        capacity,
+        size_square_meters,
+        amenities,
+        place,
+        location,
+        time_zone,
+        check_in_time,
+        check_out_time,
+        cancellation_policy,
+        rating,
+    );
+    CreateRoomRequest { room: Some(room), request_id: String::new() }
+}
+
+/// A request to say that of a room.
+pub fn update(id: Uuid, edits: &[Edit], etag: &str) -> UpdateRoomRequest {
+    let mut room = Room { name: name("rooms", id), etag: etag.to_owned(), ..Room::default() };
+    let paths = edits.iter().map(|edit| contract::write(&mut room, edit).to_owned()).collect();
+    UpdateRoomRequest {
+        room: Some(room),
+        update_mask: Some(prost_types::FieldMask { paths }),
+        request_id: String::new(),
+    }
+}
+
+/// A request to delete a room.
+pub fn delete(id: Uuid, etag: &str, on_reserved: OnReserved) -> DeleteRoomRequest {
+    let on_reserved = match on_reserved {
+        OnReserved::Keep => 0,
+        other => contracts::room::v1::room::OnReserved::from(other).into(),
+    };
+    DeleteRoomRequest { name: name("rooms", id), etag: etag.to_owned(), on_reserved, request_id: String::new() }
+}
+
+/// A request to keep nights back, or to give them free.
+pub fn block(id: Uuid, block: Block) -> BlockNightsRequest {
+    BlockNightsRequest {
+        name: name("rooms", id),
+        start_date: block.nights.first().to_string(),
+        end_date: block.nights.end().to_string(),
+        units: block.units.map(i32::from),
+        unblock: block.unblock,
+        request_id: String::new(),
+    }
+}
