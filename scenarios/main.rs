@@ -34,3 +34,4 @@ mod stock_client;
 mod support;
 mod telemetry;
 mod tokens;
+mod versions;

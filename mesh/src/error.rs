@@ -9,7 +9,7 @@ use std::{collections::BTreeMap, collections::HashMap, time::Duration};
 use tonic::{Code, Status};
 use tonic_types::{ErrorDetails, FieldViolation, StatusExt};
 
-use crate::db::StoreError;
+use crate::{db::StoreError, store::version::Incompatible};
 
 /// The domain of every `ErrorInfo`.
 pub const DOMAIN: &str = "jumak";
@@ -244,6 +244,9 @@ pub enum Error {
     /// The context's database failed.
     #[error("the database failed")]
     Store(#[from] StoreError),
+    /// The data is of another version of Jumak.
+    #[error(transparent)]
+    Incompatible(#[from] Incompatible),
     /// Another context answered with a status that is passed on as it is.
     #[error("an upstream refused")]
     Upstream(#[source] Box<Status>),

@@ -13,6 +13,7 @@ mod stream_position;
 mod tables;
 #[cfg(test)]
 mod tests;
+pub mod version;
 
 use sea_orm_migration::MigrationTrait;
 

@@ -12,13 +12,17 @@ mod writers;
 
 use std::{
     fs::{self, File},
-    io,
+    io::{self, Write},
     path::{Path, PathBuf},
     time::Duration,
 };
 
 use anyhow::{Context as _, bail};
-use mesh::{Clock, Database, config::Config};
+use mesh::{
+    Clock, Database,
+    config::Config,
+    store::version::{self, DataVersion},
+};
 use sea_orm::{ConnectionTrait, DbBackend, Statement};
 use tokio::{task::JoinHandle, time::sleep};
 
@@ -33,6 +37,7 @@ use crate::{
         place::{Configured, Place},
     },
     embedded::{DataFolder, Member},
+    house::VERSION_FILE,
 };
 
 /// How often it is looked whether the readers have begun.
@@ -113,11 +118,13 @@ fn refuse_what_is_elsewhere(config: &Config) -> anyhow::Result<()> {
 
 /// Copies what is in `folder` to the folder `to`, which appears all at once when it is complete.
 pub async fn copy(folder: &DataFolder, to: &Path) -> anyhow::Result<Copied> {
+    folder.version()?;
     let databases = databases_in(folder)?;
     let draft = Draft::of(to)?;
     let stopped = copy_databases(&databases, draft.path()).await?;
     copy_keys(&folder.keys(), &draft.path().join(KEYS))?;
-    let manifest = Manifest::of(draft.path(), Clock::system().now())?;
+    let version = copy_version(folder, draft.path())?;
+    let manifest = Manifest::of(draft.path(), version, Clock::system().now())?;
     manifest.write(draft.path())?;
     draft.publish()?;
     Ok(Copied { files: manifest.files.len(), bytes: manifest.bytes(), stopped })
@@ -151,7 +158,10 @@ async fn copy_databases(files: &[PathBuf], to: &Path) -> anyhow::Result<Duration
     let mut readers = Vec::with_capacity(files.len());
     for file in files {
         let name = file.file_name().with_context(|| format!("{} is no file", file.display()))?;
-        readers.push(Reader { database: Database::open_file_to_read(file, 1).await?, target: to.join(name) });
+        let database = Database::open_file_to_read(file, 1).await?;
+        let version = version::check(database.read()).await;
+        version.with_context(|| format!("{} cannot be copied", file.display()))?;
+        readers.push(Reader { database, target: to.join(name) });
     }
     let writers = Writers::stop(files).await?;
     let copies: Vec<Copy> = readers.into_iter().map(Reader::copy).collect();
@@ -198,6 +208,16 @@ impl Copy {
     fn has_its_snapshot(&self) -> bool {
         self.task.is_finished() || fs::metadata(&self.target).is_ok_and(|target| target.len() > 0)
     }
+}
+
+/// Copies what the folder says of its data, which is data of a folder too.
+fn copy_version(folder: &DataFolder, to: &Path) -> anyhow::Result<DataVersion> {
+    let version = folder.version()?.with_context(|| format!("{} says no version", folder.path().display()))?;
+    let mut copy = draft::private_file(&to.join(VERSION_FILE))?;
+    let failed = || format!("{} cannot be copied", folder.path().join(VERSION_FILE).display());
+    copy.write_all(serde_json::to_string_pretty(&version)?.as_bytes()).with_context(failed)?;
+    copy.write_all(b"\n").with_context(failed)?;
+    Ok(version)
 }
 
 /// Copies the files for their owner alone: a key that others can read is refused by whoever starts with it.

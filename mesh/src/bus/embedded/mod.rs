@@ -68,10 +68,13 @@ impl EmbeddedBus {
     /// Opens the bus in the file at `path` beside the process that runs on it, to look at its dead letters and to replay them. That
     /// process is not woken: it sees what is replayed at its next fetch. The file must be there.
     pub async fn open_beside(path: &Path) -> Result<Self, BusError> {
-        let failed = |error| BusError::new("open", Error::Store(error));
-        // Opening it to write would make a file that is not there.
-        Database::open_file_to_read(path, 1).await.map_err(failed)?.close().await;
-        let database = Database::open_file(path, MAX_CONNECTIONS).await.map_err(failed)?;
+        let failed = |error| BusError::new("open", error);
+        // Opening it to write would make a file that is not there, or change one that is of another version.
+        let look = Database::open_file_to_read(path, 1).await.map_err(|error| failed(Error::Store(error)))?;
+        let understood = store::version::check(look.read()).await;
+        look.close().await;
+        understood.map_err(failed)?;
+        let database = Database::open_file(path, MAX_CONNECTIONS).await.map_err(|error| failed(Error::Store(error)))?;
         Ok(Self { database, hub: Arc::default() })
     }
 

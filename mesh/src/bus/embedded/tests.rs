@@ -1,14 +1,17 @@
 use std::{sync::Arc, time::Duration};
 
 use async_trait::async_trait;
-use sea_orm::EntityTrait;
+use sea_orm::{ConnectionTrait, EntityTrait};
 use tempfile::TempDir;
 
 use super::{EmbeddedBus, entity::consumer};
-use crate::bus::{
-    Bus, ConsumerSpec, SharedBus,
-    conformance::{self, Harness},
-    testbed::{Testbed, events},
+use crate::{
+    Database,
+    bus::{
+        Bus, ConsumerSpec, SharedBus,
+        conformance::{self, Harness},
+        testbed::{Testbed, events},
+    },
 };
 
 struct File(TempDir);
@@ -31,6 +34,22 @@ async fn publishing_inside_a_transaction_is_a_mistake_that_shows() {
     let testbed = Testbed::new();
     let (database, bus) = (testbed.database("room.db").await, testbed.bus("bus.db").await);
     let _never = database.transact("hold", |_tx| async { Ok(bus.publish(&events("room", 1)).await.is_ok()) }).await;
+}
+
+#[tokio::test]
+async fn the_file_of_another_version_is_not_opened() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("bus.db");
+    drop(EmbeddedBus::open(&path).await.unwrap());
+    EmbeddedBus::open_beside(&path).await.unwrap();
+    let database = Database::open_file(&path, 1).await.unwrap();
+    for sql in ["UPDATE data_version SET format = 99, jumak = '9.9.9'", "DROP TABLE data_version"] {
+        database.for_migrations().execute_unprepared(sql).await.unwrap();
+        for opened in [EmbeddedBus::open(&path).await, EmbeddedBus::open_beside(&path).await] {
+            let source = opened.unwrap_err().source.downcast::<crate::Error>().unwrap();
+            assert!(matches!(*source, crate::Error::Incompatible(_)), "{source}");
+        }
+    }
 }
 
 #[tokio::test]

@@ -8,6 +8,7 @@ use mesh::{
         embedded::backlog::{Backlog, backlogs, newest},
     },
     config::Config,
+    store::version,
 };
 
 use uuid::Uuid;
@@ -40,8 +41,11 @@ impl BusBooks {
         if !folder.bus_file().exists() {
             bail!("there is no data folder of jumak at {}; name one with --data", folder.path().display());
         }
-        let database = Database::open_file_to_read(&folder.bus_file(), 1).await;
-        Ok(Self::File(database.context("the bus cannot be read")?))
+        folder.version()?;
+        let unreadable = "the bus cannot be read";
+        let database = Database::open_file_to_read(&folder.bus_file(), 1).await.context(unreadable)?;
+        version::check(database.read()).await.context(unreadable)?;
+        Ok(Self::File(database))
     }
 
     /// How far behind each of `hearers` is; one that the bus does not know is left out.

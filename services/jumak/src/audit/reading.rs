@@ -10,7 +10,10 @@ use mesh::{
     clock::from_micros,
     config::Config,
     db::Engine,
-    store::entity::{incarnation, outbox, request},
+    store::{
+        entity::{incarnation, outbox, request},
+        version,
+    },
 };
 use mypage::audit::BookingRow;
 use payment::{
@@ -167,6 +170,8 @@ impl Books {
                 None => Database::open_file_to_read(&file, 1).await,
             };
             let database = database.with_context(|| format!("the database of {member} cannot be read"))?;
+            let version = version::check(database.read()).await;
+            version.with_context(|| format!("the database of {member} cannot be read"))?;
             // Before the database is held still: whatever is known by now is in it by then.
             let context = member.name();
             let acknowledged = database.acknowledged().with_context(|| format!("what {member} has acknowledged"))?;

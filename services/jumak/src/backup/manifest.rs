@@ -9,6 +9,7 @@ use std::{
 
 use anyhow::{Context as _, bail};
 use jiff::Timestamp;
+use mesh::store::version::{DataVersion, Incompatible, JUMAK};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
@@ -24,6 +25,9 @@ pub struct Manifest {
     pub format: u32,
     /// The version of Jumak that made it.
     pub jumak_version: String,
+    /// The format of the data in it, and the version of Jumak that brought it there. None in a backup from before there were any.
+    #[serde(default)]
+    pub data: Option<DataVersion>,
     /// When it was made.
     pub create_time: Timestamp,
     /// Everything in it but the manifest.
@@ -42,12 +46,12 @@ pub struct Entry {
 }
 
 impl Manifest {
-    /// The manifest of what is in `folder`.
-    pub fn of(folder: &Path, create_time: Timestamp) -> anyhow::Result<Self> {
+    /// The manifest of what is in `folder`, which is data of that version.
+    pub fn of(folder: &Path, data: DataVersion, create_time: Timestamp) -> anyhow::Result<Self> {
         let mut files = Vec::new();
         list(folder, "", &mut files)?;
         files.sort_by(|one, other| one.path.cmp(&other.path));
-        Ok(Self { format: FORMAT, jumak_version: env!("CARGO_PKG_VERSION").to_owned(), create_time, files })
+        Ok(Self { format: FORMAT, jumak_version: JUMAK.to_owned(), data: Some(data), create_time, files })
     }
 
     /// Writes it into `folder`.
@@ -69,6 +73,8 @@ impl Manifest {
                 manifest.jumak_version
             );
         }
+        let data = manifest.data.clone().ok_or(Incompatible::Unmarked).and_then(DataVersion::check);
+        data.with_context(|| format!("the backup at {} cannot be restored", folder.display()))?;
         match manifest.files.iter().find(|entry| !entry.stays_inside()) {
             Some(entry) => bail!("{} names a file outside the backup: {}", path.display(), entry.path),
             None => Ok(manifest),

@@ -16,6 +16,8 @@ struct House(TempDir);
 impl House {
     async fn new() -> Self {
         let house = Self(tempfile::tempdir().unwrap());
+        house.folder().create().unwrap();
+        house.folder().mark().unwrap();
         for name in ["provider", "payment", "room", "reservation", "bus"] {
             house.database(name).await.close().await;
         }
@@ -145,7 +147,7 @@ async fn what_is_restored_is_what_was_copied() {
     let database = house.database("cause").await;
     set(&database, 42).await;
     let copied = copy(&house.folder(), &house.place("backup")).await.unwrap();
-    assert_eq!(copied.files, 8);
+    assert_eq!(copied.files, 9);
     database.close().await;
 
     let restored = DataFolder::at(house.place("somewhere/restored"));
@@ -279,4 +281,52 @@ async fn a_folder_without_databases_is_no_data_folder() {
     let refusal = copy(&empty, &house.place("backup")).await.unwrap_err().to_string();
     assert!(refusal.contains("--data"), "{refusal}");
     assert!(!house.place("backup").exists());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_backup_carries_the_version_of_its_data_and_one_of_another_version_is_not_put_back() {
+    let house = House::new().await;
+    let backup = house.place("backup");
+    copy(&house.folder(), &backup).await.unwrap();
+    let restored = DataFolder::at(house.place("restored"));
+    assert_eq!(put_back(&backup, &restored).unwrap().data, Some(DataVersion::current()));
+    assert_eq!(restored.version().unwrap(), Some(DataVersion::current()));
+
+    let manifest = backup.join("manifest.json");
+    let written = fs::read_to_string(&manifest).unwrap();
+    let mut newer: serde_json::Value = serde_json::from_str(&written).unwrap();
+    newer["data"] = serde_json::json!({"format": 99, "jumak": "9.9.9"});
+    let mut unmarked = newer.clone();
+    unmarked.as_object_mut().unwrap().remove("data");
+    for (manifest_now, why) in [(newer, "format 99, made by jumak 9.9.9"), (unmarked, "carries no version")] {
+        fs::write(&manifest, manifest_now.to_string()).unwrap();
+        let said = format!("{:#}", put_back(&backup, &DataFolder::at(house.place("never"))).unwrap_err());
+        assert!(said.contains("cannot be restored") && said.contains(why), "{said}");
+        assert!(!house.place("never").exists());
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_folder_of_another_version_is_not_copied() {
+    let house = House::new().await;
+    let refused = async || {
+        let said = format!("{:#}", copy(&house.folder(), &house.place("backup")).await.unwrap_err());
+        assert!(!house.place("backup").exists());
+        said
+    };
+    let mark = house.folder().path().join(VERSION_FILE);
+    let current = fs::read_to_string(&mark).unwrap();
+    fs::write(&mark, r#"{"format": 99, "jumak": "9.9.9"}"#).unwrap();
+    assert!(refused().await.contains("format 99, made by jumak 9.9.9"));
+    fs::remove_file(&mark).unwrap();
+    assert!(refused().await.contains("carries no version"));
+    fs::write(&mark, current).unwrap();
+
+    let database = house.database("payment").await;
+    let newer = "CREATE TABLE data_version (id INTEGER PRIMARY KEY, format INTEGER NOT NULL, jumak TEXT NOT NULL); \
+                 INSERT INTO data_version VALUES (1, 99, '9.9.9')";
+    database.for_migrations().execute_unprepared(newer).await.unwrap();
+    database.close().await;
+    let said = refused().await;
+    assert!(said.contains("payment.db cannot be copied") && said.contains("format 99"), "{said}");
 }

@@ -30,6 +30,7 @@ const LOOK: Duration = Duration::from_millis(50);
 /// The bus that is configured, or else the one in the data folder, beside the process that may run on it.
 pub(crate) async fn open(config: &Config, folder: &DataFolder) -> anyhow::Result<SharedBus> {
     if config.bus.urls().is_empty() {
+        folder.version()?;
         let file = folder.bus_file();
         let bus = EmbeddedBus::open_beside(&file).await;
         let bus = bus.with_context(|| format!("bus.url is not set, and there is no bus in {}", file.display()))?;

@@ -37,6 +37,7 @@ fn event() -> Event {
 async fn dead_letters_are_shown_and_replayed_beside_the_process_that_runs_on_the_bus() {
     let folder = tempfile::tempdir().unwrap();
     let data = DataFolder::at(folder.path());
+    data.mark().unwrap();
     let running = EmbeddedBus::open(&data.bus_file()).await.unwrap();
     let events = [event(), event()];
     running.publish(&events).await.unwrap();

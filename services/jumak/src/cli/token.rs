@@ -42,6 +42,7 @@ pub fn run(args: &Args) -> anyhow::Result<()> {
     );
     let folder = args.place.folder()?;
     if config.auth.issuer_key_file.is_none() {
+        folder.version()?;
         folder.create()?;
     }
     let keys = Keyring::of_issuer(&folder, &config.auth)?;

@@ -42,6 +42,7 @@ pub(super) async fn start(options: Options) -> anyhow::Result<System> {
         let tokens = Arc::new(keys.tokens_of(member.name())?);
         tenants.push(Tenant { member, database, tokens, trust: keys.trust_of(member.name()) });
     }
+    folder.mark()?;
     folder.create_file(&folder.bus_file())?;
     let bus: SharedBus = Arc::new(EmbeddedBus::open(&folder.bus_file()).await.context("the bus cannot be opened")?);
     let house = House::start(front, tenants, Some(bus), clock, &config).await?;

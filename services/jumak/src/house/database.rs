@@ -5,12 +5,13 @@ use mesh::{Database, config::Config};
 
 use super::{DataFolder, Member};
 
-/// Opens the context's database: the one that is configured, or else a file of its own in `folder`.
+/// Opens the context's database: the one that is configured, or else a file of its own in `folder`, which is marked as this version's.
 pub async fn open(member: Member, folder: Option<&DataFolder>, config: &Config) -> anyhow::Result<Database> {
     let max_connections = config.database.max_connections;
     let database = match (config.database_url(member.name()), folder) {
         (Some(url), _) => Database::connect(url, max_connections).await,
         (None, Some(folder)) => {
+            folder.mark()?;
             let file = folder.database_file(member.name());
             folder.create_file(&file)?;
             Database::open_file(&file, max_connections).await
@@ -22,5 +23,5 @@ pub async fn open(member: Member, folder: Option<&DataFolder>, config: &Config) 
 
 /// Brings the context's database up to date, and tells which steps that took.
 pub async fn migrate(member: Member, database: &Database) -> anyhow::Result<Vec<String>> {
-    member.migrate(database).await.with_context(|| format!("the database of {member} is not up to date"))
+    member.migrate(database).await.with_context(|| format!("the database of {member} cannot be brought up to date"))
 }

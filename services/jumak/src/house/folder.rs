@@ -110,8 +110,10 @@ impl DataFolder {
         Ok(())
     }
 
-    /// Takes the folder for this process, and makes it if it is not there.
+    /// Takes the folder for this process, and makes it if it is not there. One whose data this version does not understand is left as
+    /// it is.
     pub fn lock(&self) -> anyhow::Result<Lock> {
+        self.version()?;
         self.create()?;
         let mut retries = LOCK_RETRIES;
         loop {

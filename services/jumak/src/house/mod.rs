@@ -6,6 +6,7 @@
 
 mod database;
 mod folder;
+mod folder_version;
 mod front;
 mod issuers;
 mod member;
@@ -16,6 +17,7 @@ mod stop;
 pub use self::{
     database::{migrate, open},
     folder::{DataFolder, LOCK_FILE, Lock},
+    folder_version::VERSION_FILE,
     front::Front,
     issuers::ask_issuers,
     member::{Hearing, Member},

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use mesh::{Database, config::Config, db::StoreError};
+use mesh::{Database, Error, config::Config, db::StoreError};
 use sea_orm::{DbErr, RuntimeErr};
 use tokio::time::{Instant, timeout_at};
 
@@ -87,8 +87,12 @@ async fn is_up_to_date(member: Member, database: &Database) -> Result<(), Troubl
     Err(Trouble::NotYet(anyhow::anyhow!("it lacks {missing}; `jumak migrate {member}` brings it up to date")))
 }
 
-/// A server that refuses to let us in may be one that is being set up; what is wrong with a URL or a statement stays wrong.
+/// A server that refuses to let us in may be one that is being set up; what is wrong with a URL or a statement stays wrong, and data of
+/// another version stays what it is.
 fn trouble(error: anyhow::Error) -> Trouble {
+    if error.chain().any(|cause| matches!(cause.downcast_ref(), Some(Error::Incompatible(_)))) {
+        return Trouble::Never(error);
+    }
     let is_never = error.chain().any(|cause| match cause.downcast_ref::<StoreError>() {
         Some(StoreError::Other(DbErr::Conn(RuntimeErr::Internal(_)))) => true,
         Some(StoreError::Other(DbErr::Conn(_))) => false,

@@ -12,6 +12,7 @@ use mesh::{
     auth::keys::SigningKey,
     config::{Config, ContextConfig, IssuerConfig},
 };
+use sea_orm::ConnectionTrait;
 use tempfile::TempDir;
 use tonic::{Code, transport::Endpoint};
 use tonic_health::pb::{HealthCheckRequest, health_check_response::ServingStatus, health_client::HealthClient};
@@ -221,4 +222,23 @@ async fn a_database_that_somebody_else_brings_up_to_date_is_waited_for() {
     let server = starting.await.unwrap().unwrap();
     says(address, ServingStatus::Serving).await;
     server.stop().await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn data_of_another_version_is_not_waited_for() {
+    for migrate in [true, false] {
+        let folder = tempfile::tempdir().unwrap();
+        let options = provider(&folder);
+        Server::start(options.clone()).await.unwrap().stop().await.unwrap();
+        let file = options.data.clone().unwrap().join("provider.db");
+        let database = Database::open_file(&file, 1).await.unwrap();
+        let newer = "UPDATE data_version SET format = 99, jumak = '9.9.9'";
+        database.for_migrations().execute_unprepared(newer).await.unwrap();
+        database.close().await;
+        let begun = Instant::now();
+        let error = Server::start(Options { migrate, ..options }).await.unwrap_err();
+        let said = format!("{error:#}");
+        assert!(said.contains("format 99, made by jumak 9.9.9"), "{said}");
+        assert!(begun.elapsed() < Duration::from_secs(10), "{:?}: it will not change by itself", begun.elapsed());
+    }
 }
