@@ -72,6 +72,7 @@ mod tests {
             ..Reservation::default()
         };
         let plain = spelled(&asks(least.clone()));
+        assert_eq!(plain.reservation, Some(least.clone()), "a default is left out");
         for same in [
             Reservation { units: Some(1), ..least.clone() },
             Reservation { guests: Some(1), ..least.clone() },
