@@ -129,7 +129,24 @@ impl Fields {
         Some((first, last))
     }
 
-    /// An amount of money; `must_be_positive` refuses zero.
+    /// A price that somebody sets: an [amount](Self::money) of a currency that people pay in today.
+    pub fn price(
+        &mut self,
+        path: &str,
+        value: Option<&contracts::google::r#type::Money>,
+        must_be_positive: bool,
+    ) -> Option<Money> {
+        let price = self.money(path, value, must_be_positive)?;
+        self.check(
+            price.is_in_use(),
+            path,
+            format!("is in {}, which is no currency that people pay in today", price.code()),
+        );
+        price.is_in_use().then_some(price)
+    }
+
+    /// An amount of money; `must_be_positive` refuses zero. Its currency may be a withdrawn one, because what was paid in it can still
+    /// be given back.
     pub fn money(
         &mut self,
         path: &str,

@@ -1,5 +1,7 @@
 //! Money: whole minor units of one currency. Never a float, never negative, never converted.
 
+mod in_use;
+
 use std::fmt;
 
 use contracts::google::r#type::Money as ProtoMoney;
@@ -62,6 +64,11 @@ impl Money {
     /// The ISO 4217 code.
     pub fn code(self) -> &'static str {
         self.currency.code()
+    }
+
+    /// Whether people pay in its currency today: neither a withdrawn one nor one that is only counted in, such as gold.
+    pub fn is_in_use(self) -> bool {
+        in_use::is_in_use(self.code())
     }
 
     /// Whether it is nothing.
@@ -180,6 +187,17 @@ mod tests {
         assert_eq!(Money::try_from(&proto("USD", 0, -10_000_000)), Err(MoneyError::Negative));
         assert!(matches!(Money::try_from(&proto("", 1, 0)), Err(MoneyError::UnknownCurrency(_))));
         assert_eq!(Money::try_from(&proto("USD", i64::MAX, 0)), Err(MoneyError::TooLarge));
+    }
+
+    #[test]
+    fn what_is_not_money_or_not_any_more_is_told_apart() {
+        for code in ["XXX", "XTS", "XAU", "XDR", "CHE", "UYI", "HRK", "BGN", "CUC", "SLL", "ZWL"] {
+            assert_eq!(Money::new(1, code).map(Money::is_in_use), Ok(false), "{code}: it may stand in old books");
+        }
+        for code in ["KRW", "USD", "EUR", "XAF", "XOF", "XPF", "XCD", "XCG", "SLE", "ZWG", "VES"] {
+            assert_eq!(Money::new(1, code).map(Money::is_in_use), Ok(true), "{code}");
+        }
+        assert!(Money::new(1, "ANG").is_err(), "withdrawn for so long that it is not even known");
     }
 
     #[test]

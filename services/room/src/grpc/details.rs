@@ -175,7 +175,7 @@ pub fn rate(
     rate: Option<&contracts::google::r#type::Money>,
     must_be_positive: bool,
 ) -> Option<Money> {
-    let rate = fields.money(path, rate, must_be_positive)?;
+    let rate = fields.price(path, rate, must_be_positive)?;
     let too_high = || format!("is too high: at most {MAX_RATE_MINOR} of the smallest unit of {} is taken", rate.code());
     fields.check(rate.minor() <= MAX_RATE_MINOR, path, too_high());
     Some(rate)
