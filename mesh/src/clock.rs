@@ -1,14 +1,14 @@
-//! Time as a dependency: the domain is given the time, and a test may own it.
+//! Time as a dependency: the domain is given the time, and a test may own it. Time zones, too: they are the same on every host.
 
 use std::sync::{
-    Arc,
+    Arc, LazyLock,
     atomic::{AtomicI64, Ordering},
 };
 
 use jiff::{
     SignedDuration, Timestamp,
     civil::{Date, Time},
-    tz::TimeZone,
+    tz::{TimeZone, TimeZoneDatabase},
 };
 
 /// Tells what time it is. Cheap to clone; clones share one source.
@@ -51,6 +51,18 @@ impl Clock {
     }
 }
 
+/// The time zone of that IANA name, from the table that this program brings along; none if it has none of that name.
+///
+/// The host's own table is never asked: it may be an older one, or none at all, and it has names that stand for whatever the host is set
+/// to, such as `localtime`. Two replicas would count a room's days differently.
+#[expect(clippy::disallowed_methods, reason = "this is what the others ask instead")]
+pub fn zone(name: &str) -> Option<TimeZone> {
+    static TABLE: LazyLock<TimeZoneDatabase> = LazyLock::new(TimeZoneDatabase::bundled);
+    // Factory is IANA's word for a clock that nobody has set.
+    let zone = TABLE.get(name).ok().filter(|zone| !zone.is_unknown());
+    zone.filter(|zone| zone.iana_name().is_some_and(|name| name != "Factory"))
+}
+
 /// The instant that a BIGINT column holds; an instant outside jiff's range becomes the nearest one inside.
 pub fn from_micros(micros: i64) -> Timestamp {
     Timestamp::from_microsecond(micros).unwrap_or(if micros < 0 { Timestamp::MIN } else { Timestamp::MAX })
@@ -75,4 +87,39 @@ pub fn to_proto(at: Timestamp) -> prost_types::Timestamp {
 pub fn from_proto(at: &prost_types::Timestamp) -> Option<Timestamp> {
     let micros = at.seconds.checked_mul(1_000_000)?.checked_add(i64::from(at.nanos) / 1_000)?;
     Timestamp::from_microsecond(micros).ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_zone_comes_from_the_programs_own_table() {
+        for name in ["Asia/Seoul", "Europe/Istanbul", "America/Argentina/Ushuaia", "UTC", "Etc/GMT-14", "Asia/Calcutta"]
+        {
+            assert!(zone(name).is_some_and(|zone| zone.iana_name() == Some(name)), "{name}");
+        }
+        // The host's table has these, or would be read beyond its folder.
+        for name in [
+            "",
+            "localtime",
+            "posixrules",
+            "Factory",
+            "factory",
+            "Etc/Unknown",
+            "posix/Asia/Seoul",
+            "right/Asia/Seoul",
+            "leapseconds",
+            "tzdata.zi",
+            "/etc/localtime",
+            "../localtime",
+            "KST-9",
+            "+09:00",
+            "Mars/Base",
+            "Asia/Seoul\0",
+            " Asia/Seoul",
+        ] {
+            assert_eq!(zone(name), None, "{name:?}");
+        }
+    }
 }

@@ -38,7 +38,7 @@ async fn a_stay_that_is_over_or_years_ahead_or_for_too_many_is_refused_with_all_
     let scene = Scene::set().await;
     let before = books::count(&scene).await;
     // In the room's time zone, which says what today is.
-    let today = Zoned::now().in_tz("Asia/Seoul").expect("a time zone").date();
+    let today = Zoned::now().with_time_zone(mesh::clock::zone("Asia/Seoul").expect("a time zone")).date();
     // Last night can be booked until guests have to leave: the night before it is over for certain.
     let over = today.saturating_sub(2.days());
     let tomorrow = today.tomorrow().expect("a date");

@@ -4,7 +4,7 @@ use proptest::prelude::*;
 use super::*;
 
 fn zone(name: &str) -> TimeZone {
-    TimeZone::get(name).expect("a zone")
+    crate::clock::zone(name).expect("a zone")
 }
 
 fn at(now: &str, zone_name: &str, check_out: Time) -> BookingWindow {

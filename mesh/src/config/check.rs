@@ -2,7 +2,6 @@
 
 use std::{fmt::Display, ops::RangeInclusive};
 
-use jiff::tz::TimeZone;
 use tracing_subscriber::EnvFilter;
 
 use super::{Config, bus, context, issuer, metrics, tls};
@@ -57,7 +56,7 @@ impl Findings {
 
     fn top(&mut self, config: &Config) {
         self.unless(
-            TimeZone::get(&config.time_zone).is_ok(),
+            crate::clock::zone(&config.time_zone).is_some(),
             "time_zone",
             format!("is `{}`, which is no IANA time zone", config.time_zone),
         );

@@ -327,7 +327,7 @@ fn entry(event: &Event, case_id: Option<Uuid>, subject: &str, sequence: i64, sta
 /// off. So is it without a time of day.
 fn end_of_stay(last_day: Date, time_of_day: &str, zone: &str) -> Result<Timestamp, Malformed> {
     let time = time_of_day.parse().unwrap_or(Time::MAX);
-    let zone = TimeZone::get(zone).unwrap_or(TimeZone::UTC);
+    let zone = clock::zone(zone).unwrap_or(TimeZone::UTC);
     let end = last_day.to_datetime(time).to_zoned(zone).map_err(|_| Malformed::Field("reservation.check_out_date"))?;
     Ok(clock::from_micros(end.timestamp().as_microsecond()))
 }

@@ -12,10 +12,10 @@ use contracts::{
         cancellation_policy, price,
     },
 };
-use jiff::{civil::Time, tz::TimeZone};
+use jiff::civil::Time;
 use mesh::{
     checkout::State,
-    clock::{from_proto, to_proto},
+    clock::{from_proto, to_proto, zone},
     fields,
     money::Money,
 };
@@ -216,7 +216,7 @@ pub fn room_offer(room: &Room) -> Option<RoomOffer> {
         units: u32::try_from(room.units.unwrap_or(1)).ok()?,
         capacity: u32::try_from(room.capacity.unwrap_or(2)).ok()?,
         nightly_rate: Money::try_from(room.nightly_rate.as_ref()?).ok()?,
-        time_zone: TimeZone::get(&room.time_zone).ok()?,
+        time_zone: zone(&room.time_zone)?,
         check_in_time: time(&room.check_in_time)?,
         check_out_time: time(&room.check_out_time)?,
         cancellation_policy: read_policy(room.cancellation_policy.as_ref()?)?,

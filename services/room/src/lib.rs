@@ -26,7 +26,6 @@ mod tests;
 use std::sync::Arc;
 
 use contracts::room::v1::room_service_server::RoomServiceServer;
-use jiff::tz::TimeZone;
 use mesh::{Context, Deps, Error, Role, auth::access::Rule, context::Hears, page::PageTokens};
 use tonic::service::Routes;
 
@@ -65,8 +64,8 @@ const ACCESS: &[Rule] = &[
 
 /// Puts the context together, on a database that [`Migrator`] has brought up to date.
 pub async fn context(deps: Deps, settings: Settings) -> Result<Context, Error> {
-    let time_zone = TimeZone::get(&settings.time_zone)
-        .map_err(|error| Error::Internal(format!("the time zone {} cannot be used: {error}", settings.time_zone)))?;
+    let time_zone = mesh::clock::zone(&settings.time_zone)
+        .ok_or_else(|| Error::Internal(format!("there is no time zone {}", settings.time_zone)))?;
     let grpc = Grpc {
         app: App::new(deps.database.clone(), deps.clock),
         tokens: PageTokens::of(&deps.database).await?,

@@ -3,7 +3,7 @@
 use jiff::{Timestamp, civil::Time, tz::TimeZone};
 use mesh::{
     checkout::{Case, Mode, Record, Terms},
-    clock::instant_of,
+    clock::{self, instant_of},
     fields,
     money::Money,
 };
@@ -113,7 +113,7 @@ impl Reservation {
 
     /// When the stay begins, from what is frozen on it.
     pub fn check_in_instant(stay: &Stay, snapshot: &RoomSnapshot) -> Timestamp {
-        let zone = TimeZone::get(&snapshot.time_zone).unwrap_or(TimeZone::UTC);
+        let zone = clock::zone(&snapshot.time_zone).unwrap_or(TimeZone::UTC);
         let time: Time = snapshot.check_in_time.parse().unwrap_or(Time::midnight());
         instant_of(stay.check_in, time, &zone)
     }

@@ -2,7 +2,7 @@
 
 use contracts::{google::r#type::LatLng, room::v1::Room, types::v1::CancellationPolicy};
 use jiff::{civil::Time, tz::TimeZone};
-use mesh::{error::shown, fields::Fields, money::Money};
+use mesh::{clock, error::shown, fields::Fields, money::Money};
 use uuid::Uuid;
 
 use super::number;
@@ -194,7 +194,7 @@ fn without_sign_of_zero(number: f64) -> f64 {
 }
 
 fn zone(fields: &mut Fields, path: &str, name: &str) -> Option<TimeZone> {
-    let zone = TimeZone::get(name).ok().filter(|zone| !zone.is_unknown());
+    let zone = clock::zone(name);
     fields.check(zone.is_some(), path, "is not a time zone of IANA's, like Asia/Seoul");
     zone
 }

@@ -1,9 +1,9 @@
 //! Rooms: read by name or by host, and written by one change at a time.
 
-use jiff::{civil::Time, tz::TimeZone};
+use jiff::civil::Time;
 use mesh::{
     Error, Tx,
-    clock::from_micros,
+    clock::{self, from_micros},
     db::{StoreError, exactly_one},
     money::Money,
 };
@@ -147,7 +147,7 @@ impl TryFrom<Model> for Room {
             nightly_rate: Money::new(row.rate_minor, &row.currency).map_err(|_| broken("rate"))?,
             place: row.place,
             location: row.latitude.zip(row.longitude).map(|(latitude, longitude)| Point { latitude, longitude }),
-            time_zone: TimeZone::get(&row.time_zone).map_err(|_| broken("time zone"))?,
+            time_zone: clock::zone(&row.time_zone).ok_or_else(|| broken("time zone"))?,
             check_in_time: time(&row.check_in_time)?,
             check_out_time: time(&row.check_out_time)?,
             cancellation_policy: split_tiers(&row.cancellation_policy)?,

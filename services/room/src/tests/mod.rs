@@ -18,7 +18,7 @@ use contracts::{
         RoomNight, UpdateRoomRequest, room::OnReserved, room_service_server::RoomService,
     },
 };
-use jiff::{Timestamp, tz::TimeZone};
+use jiff::Timestamp;
 use mesh::{
     Actor, Caller, Clock, Database, Event, Principal, Reason, Refusal, Role, context::Handled, context::Policies as _,
     page::PageTokens, store::entity::outbox,
@@ -55,7 +55,7 @@ impl Inn {
         let grpc = Grpc {
             app: App::new(database.clone(), clock.clone()),
             tokens: PageTokens::of(&database).await.expect("page tokens"),
-            time_zone: TimeZone::get("Asia/Seoul").expect("a zone"),
+            time_zone: mesh::clock::zone("Asia/Seoul").expect("a zone"),
         };
         Self { grpc, database, clock, _kept: kept }
     }

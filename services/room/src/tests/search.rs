@@ -8,7 +8,6 @@ use contracts::{
         room_service_server::RoomService, search_rooms_request::Order, search_rooms_response::Offer,
     },
 };
-use jiff::tz::TimeZone;
 use mesh::{Reason, money};
 use proptest::prelude::*;
 use tonic::Status;
@@ -274,7 +273,7 @@ async fn a_room_behind_a_thousand_that_are_sold_out_is_found_on_a_later_page() {
     let inn = Inn::open().await;
     let night =
         |day| Nights::new(jiff::civil::date(2027, 5, day), jiff::civil::date(2027, 5, day + 1)).expect("a night");
-    let zone = TimeZone::get("Asia/Seoul").expect("a zone");
+    let zone = mesh::clock::zone("Asia/Seoul").expect("a zone");
     let now = inn.clock.now();
     inn.database
         .transact("fill", |tx| {
