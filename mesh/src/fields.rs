@@ -6,6 +6,7 @@ use uuid::Uuid;
 use crate::{
     error::{Reason, Refusal, shown},
     money::Money,
+    unicode::{self, Lines},
 };
 
 /// How many digits, letters, `-` and `_` a request id may have.
@@ -48,18 +49,28 @@ impl Fields {
         }
     }
 
-    /// A text of at most `max` characters; no control characters but line breaks and tabs.
+    /// A text of at most `max` characters that may have several lines: a note. See [`unicode`](crate::unicode) for what may be in it.
     pub fn text(&mut self, path: &str, value: &str, max: usize) {
-        let chars = value.chars().count();
-        self.check(chars <= max, path, format!("has {chars} characters; at most {max} are taken"));
-        let control = value.chars().any(|c| c.is_control() && !matches!(c, '\n' | '\r' | '\t'));
-        self.check(!control, path, "has control characters");
+        self.shown(path, value, max, Lines::Many);
     }
 
-    /// A text that must be there, of at most `max` characters.
-    pub fn required_text(&mut self, path: &str, value: &str, max: usize) {
-        self.check(!value.trim().is_empty(), path, "is required");
-        self.text(path, value, max);
+    /// A text of at most `max` characters in one line: a name, a number, a place.
+    pub fn line(&mut self, path: &str, value: &str, max: usize) {
+        self.shown(path, value, max, Lines::One);
+    }
+
+    /// A [`line`](Self::line) that must be there.
+    pub fn required_line(&mut self, path: &str, value: &str, max: usize) {
+        self.check(!value.is_empty(), path, "is required");
+        self.line(path, value, max);
+    }
+
+    fn shown(&mut self, path: &str, value: &str, max: usize, lines: Lines) {
+        let chars = value.chars().count();
+        self.check(chars <= max, path, format!("has {chars} characters; at most {max} are taken"));
+        if let Some(flaw) = unicode::flaw(value, lines) {
+            self.fault(path, flaw);
+        }
     }
 
     /// A number between two bounds, both included.
@@ -236,7 +247,7 @@ mod tests {
     #[test]
     fn all_faults_are_told_at_once() {
         let mut fields = Fields::new();
-        fields.required_text("room.display_name", "", 80);
+        fields.required_line("room.display_name", "", 80);
         fields.range("room.units", 0, 1, 10_000);
         fields.date("check_in_date", "2027-02-30");
         fields.request_id("no spaces");

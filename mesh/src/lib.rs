@@ -14,7 +14,7 @@
 //! | [`booking_window`] | which nights of a room can be booked now |
 //! | [`watch`] | a resource followed over a stream, from a position; a change waited for |
 //! | [`single_flight`] | callers who want the same thing at the same time share one piece of work |
-//! | [`call`], [`fields`], [`money`], [`page`], [`error`] | who calls, a request's faults, amounts, pages; from a refusal to a status |
+//! | [`call`], [`fields`], [`unicode`], [`money`], [`page`], [`error`] | who calls, a request's faults, texts, amounts, pages; from a refusal to a status |
 //! | [`clock`], [`housekeeping`], [`killpoint`] | the time, what is forgotten after a while, where a test may kill a process |
 //! | [`config`], [`telemetry`], [`trace`], [`output`], [`text`], [`background`], [`context`] | how a process is put together, watched and stopped |
 
@@ -50,6 +50,7 @@ pub mod telemetry;
 pub mod text;
 pub mod tls;
 pub mod trace;
+pub mod unicode;
 pub mod watch;
 
 pub use booking_window::BookingWindow;

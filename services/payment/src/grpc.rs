@@ -143,7 +143,7 @@ impl PaymentService for Api {
         let message = request.into_inner();
         let mut fields = Fields::new();
         let payment = fields.optional_name("payment", &message.payment, "payments");
-        fields.text("account", &message.account, MAX_ACCOUNT_CHARS);
+        fields.line("account", &message.account, MAX_ACCOUNT_CHARS);
         fields.finish().map_err(Error::from)?;
         let filter =
             LedgerFilter { payment, account: Some(message.account.clone()).filter(|account| !account.is_empty()) };
@@ -232,7 +232,7 @@ fn order_of(message: CreatePaymentRequest, collection: &str) -> Result<(Order, S
     let mut fields = Fields::new();
     let id = id_of(&mut fields, "payment_id", &message.payment_id);
     let token = message.payment_method.map(|method| method.token).unwrap_or_default();
-    fields.required_text("payment_method.token", &token, MAX_TOKEN_CHARS);
+    fields.required_line("payment_method.token", &token, MAX_TOKEN_CHARS);
     let payment = message.payment.unwrap_or_default();
     fields.name("payment.case", &payment.case, collection);
     for (path, user) in [("payment.payer", &payment.payer), ("payment.payee", &payment.payee)] {

@@ -90,7 +90,7 @@ impl ProviderService for Api {
         let message = request.into_inner();
         let mut fields = Fields::new();
         check_id(&mut fields, "charge_id", &message.charge_id);
-        fields.required_text("token", &message.token, MAX_TOKEN_CHARS);
+        fields.required_line("token", &message.token, MAX_TOKEN_CHARS);
         let amount = fields.money("amount", message.amount.as_ref(), true);
         let amount = checked(fields, amount)?;
         let charge = self.app.charge(&message.charge_id, amount, &message.token).await?;

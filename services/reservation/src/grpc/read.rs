@@ -49,8 +49,8 @@ pub fn create(message: &CreateReservationRequest) -> Result<Create, Error> {
     let wish = wish(&mut fields, message.reservation.as_ref());
     let details = message.reservation.as_ref().and_then(|reservation| reservation.guest_details.as_ref());
     if let Some(details) = details {
-        fields.text("reservation.guest_details.full_name", &details.full_name, 80);
-        fields.text("reservation.guest_details.phone", &details.phone, 32);
+        fields.line("reservation.guest_details.full_name", &details.full_name, 80);
+        fields.line("reservation.guest_details.phone", &details.phone, 32);
         fields.text("reservation.guest_details.note", &details.note, 500);
     }
     let token = message.payment_method.as_ref().map(|method| token(&mut fields, method));
@@ -111,7 +111,7 @@ pub fn list(message: &ListReservationsRequest, user: &str) -> Result<Filter, Err
 }
 
 fn token(fields: &mut Fields, method: &PaymentMethod) -> String {
-    fields.required_text("payment_method.token", &method.token, MAX_TOKEN_CHARS);
+    fields.required_line("payment_method.token", &method.token, MAX_TOKEN_CHARS);
     method.token.clone()
 }
 

@@ -98,13 +98,13 @@ fn edit(fields: &mut Fields, room: &Room, path: &str) -> Option<Edit> {
     let at = &format!("room.{path}");
     match path {
         "number" => {
-            fields.text(at, &room.number, MAX_NUMBER_CHARS);
+            fields.line(at, &room.number, MAX_NUMBER_CHARS);
             // Engines disagree on whether a blank at the end makes another number.
             fields.check(room.number.trim() == room.number, at, "begins or ends with a blank");
             Some(Edit::Number(room.number.clone()))
         }
         "display_name" => {
-            fields.required_text(at, &room.display_name, MAX_DISPLAY_NAME_CHARS);
+            fields.required_line(at, &room.display_name, MAX_DISPLAY_NAME_CHARS);
             Some(Edit::DisplayName(room.display_name.clone()))
         }
         "description" => {
@@ -124,7 +124,7 @@ fn edit(fields: &mut Fields, room: &Room, path: &str) -> Option<Edit> {
         "amenities" => Some(Edit::Amenities(amenities(fields, at, &room.amenities))),
         "nightly_rate" => rate(fields, at, room.nightly_rate.as_ref(), true).map(Edit::NightlyRate),
         "place" => {
-            fields.text(at, &room.place, MAX_PLACE_CHARS);
+            fields.line(at, &room.place, MAX_PLACE_CHARS);
             Some(Edit::Place(room.place.clone()))
         }
         "location" => match &room.location {
