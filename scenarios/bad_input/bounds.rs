@@ -113,14 +113,55 @@ fn no_price() -> Value {
     money
 }
 
-fn too_long(max: usize) -> Value {
-    json!(["x".repeat(max + 1), "한".repeat(max + 1), "bell\u{7}", "null\u{0}", "escape\u{1b}[31m"])
+/// What is no currency that people pay in, or none any more.
+fn no_prices() -> Value {
+    let codes = ["XXX", "XTS", "XAU", "XDR", "CHE", "UYI", "HRK", "BGN", "SLL", "ZWL", "CUC", "ANG", "VEF"];
+    json!(codes.map(|code| json!({"currency_code": code, "units": 10})))
 }
 
-fn too_long_or_empty(max: usize) -> Value {
-    let mut texts = too_long(max);
-    texts.as_array_mut().expect("a list").extend([json!(null), json!(""), json!("   ")]);
+/// What is too long, or cannot be shown as it is.
+fn no_texts(max: usize) -> Value {
+    json!([
+        "x".repeat(max + 1),
+        "한".repeat(max + 1),
+        "bell\u{7}",
+        "null\u{0}",
+        "escape\u{1b}[31m",
+        "\u{3164}",
+        "\u{200b}",
+        "\u{2800} \u{ad}",
+        "   ",
+        "Sea view\u{202e} gnp",
+        "Sea view\u{2067} gnp",
+    ])
+}
+
+fn no_lines(max: usize) -> Value {
+    let mut texts = no_texts(max);
     texts
+        .as_array_mut()
+        .expect("a list")
+        .extend(["a\nb", "a\rb", "a\tb", "a\u{2028}b", "a\u{85}b"].map(|text| json!(text)));
+    texts
+}
+
+fn no_required_lines(max: usize) -> Value {
+    let mut texts = no_lines(max);
+    texts.as_array_mut().expect("a list").extend([json!(null), json!("")]);
+    texts
+}
+
+/// What people write in other scripts than Latin.
+fn scripts() -> Value {
+    json!([
+        "Sea view 🏝️",
+        "👨‍👩‍👧‍👦 🏴󠁧󠁢󠁥󠁮󠁧󠁿",
+        "חדר 12",
+        "غرفة بإطلالة",
+        "اتاق می\u{200c}خواهم",
+        "क्\u{200d}ष और क्\u{200c}ष",
+        "ห้อง\u{200b}วิว",
+    ])
 }
 
 fn common() -> Vec<Bound> {
@@ -158,9 +199,15 @@ fn room() -> Vec<Bound> {
     let clocks = json!(["24:00", "9:00", "15:60", "15:00:00", "3 pm", "15.00", "٠١:٠٠", "-1:00", "15:00 "]);
     let tier = |hours: i32, percent: i32| json!({"hours_before_check_in": hours, "refund_percent": percent});
     vec![
-        bound(ROOM, "room.number", json!(["x".repeat(17), " 204", "204 ", "2\u{0}4"]), json!(["한".repeat(16)])),
-        bound(ROOM, "room.display_name", too_long_or_empty(80), json!(["x", "한".repeat(80)])),
-        bound(ROOM, "room.description", too_long(2_000), json!(["x".repeat(2_000), "two\nlines"])),
+        bound(
+            ROOM,
+            "room.number",
+            json!(["x".repeat(17), " 204", "204 ", "2\u{0}4", "\u{200b}", "2\n4", "㎢".repeat(9)]),
+            json!(["한".repeat(16)]),
+        ),
+        bound(ROOM, "room.display_name", no_required_lines(80), json!(["x", "한".repeat(80)])),
+        bound(ROOM, "room.display_name", json!(["\u{200d}"]), scripts()),
+        bound(ROOM, "room.description", no_texts(2_000), json!(["x".repeat(2_000), "two\nlines"])),
         bound(ROOM, "room.units", json!([0, -1, 10_001, i32::MAX, i32::MIN]), json!([1, 10_000])),
         bound(ROOM, "room.capacity", json!([0, -1, 21, 65_538]), json!([1, 20])),
         bound(ROOM, "room.size_square_meters", json!([0, -1, 10_001, 65_537]), json!([1, 10_000])),
@@ -168,13 +215,26 @@ fn room() -> Vec<Bound> {
         bound(ROOM, "room.amenities[0]", json!(["Wifi", "", "sea view", "x".repeat(33), "wi,fi", "ünï"]), json!(["x"])),
         bound(ROOM, "room.nightly_rate", no_price(), json!([{"currency_code": "KRW", "units": 1_000_000_000_000_i64}])),
         bound(ROOM, "room.nightly_rate", json!([{"currency_code": "KRW", "units": 1_000_000_000_001_i64}]), json!([])),
-        bound(ROOM, "room.place", too_long(120), json!(["x".repeat(120)])),
+        bound(ROOM, "room.place", no_lines(120), json!(["x".repeat(120), "㎢".repeat(120)])),
+        bound(ROOM, "room.place", json!(["ﷺ".repeat(21)]), scripts()),
+        bound(ROOM, "room.nightly_rate", no_prices(), json!([])),
         bound(ROOM, "room.location.latitude", json!([90.001, -91, "NaN", "Infinity"]), json!([90, -90])),
         bound(ROOM, "room.location.longitude", json!([180.001, -181, "NaN", "-Infinity"]), json!([180, -180])),
         bound(
             ROOM,
             "room.time_zone",
-            json!(["Seoul", "Asia/Nowhere", "../../etc/passwd", "UTC+9", "x".repeat(10_000)]),
+            json!([
+                "Seoul",
+                "Asia/Nowhere",
+                "../../etc/passwd",
+                "UTC+9",
+                "localtime",
+                "posixrules",
+                "Factory",
+                "Etc/Unknown",
+                "posix/Asia/Seoul",
+                "x".repeat(10_000)
+            ]),
             json!(["Asia/Seoul"]),
         ),
         bound(ROOM, "room.check_in_time", clocks.clone(), json!(["00:00", "23:59"])),
@@ -234,10 +294,11 @@ fn search() -> Vec<Bound> {
         bound(SEARCH, "check_out_date", json!(["$in", "2000-01-01", "$91"]), json!(["$90", "$1"])),
         bound(SEARCH, "guests", json!([0, -1, 201, 65_537]), json!([1, 200])),
         bound(SEARCH, "units", json!([0, -1, 11, 65_537]), json!([1, 10])),
-        bound(SEARCH, "place", too_long(120), json!(["x".repeat(120), "%", "_!'\"\\;--"])),
+        bound(SEARCH, "place", no_lines(120), json!(["x".repeat(120), "%", "_!'\"\\;--"])),
         bound(SEARCH, "near.latitude", json!([90.001, "NaN"]), json!([90])),
         bound(SEARCH, "near.longitude", json!([180.001, "NaN"]), json!([180])),
         bound(SEARCH, "radius_meters", json!([-1, 200_001, i32::MIN]), json!([])),
+        bound(SEARCH, "min_rate", no_prices(), json!([])),
         bound(SEARCH, "min_rate", no_money("KRW"), json!([{"currency_code": "KRW"}])),
         bound(SEARCH, "max_rate", no_money("KRW"), json!([{"currency_code": "KRW"}])),
         bound(SEARCH, "amenities", json!([words]), json!([[]])),
@@ -259,12 +320,17 @@ fn stay() -> Vec<Bound> {
         bound(STAY, "reservation.check_out_date", json!(["$in", "2000-01-01", "$91"]), json!(["$1"])),
         bound(STAY, "reservation.units", json!([0, -1, 11, i32::MAX, i32::MIN]), json!([1])),
         bound(STAY, "reservation.guests", json!([0, -1, 3, i32::MAX, i32::MIN]), json!([1, 2])),
-        bound(CREATE, "reservation.guest_details.full_name", too_long(80), json!(["한".repeat(80)])),
-        bound(CREATE, "reservation.guest_details.phone", too_long(32), json!(["1-".repeat(2)])),
+        bound(CREATE, "reservation.guest_details.full_name", no_lines(80), json!(["한".repeat(80)])),
+        bound(
+            CREATE,
+            "reservation.guest_details.phone",
+            no_lines(32),
+            json!(["1-".repeat(2), "\u{202d}+82 10-1234-5678\u{202c}"]),
+        ),
         bound(
             CREATE,
             "reservation.guest_details.note",
-            too_long(500),
+            no_texts(500),
             json!(["x".repeat(500), "two\nlines\tand a tab"]),
         ),
         bound(METHOD, "payment_method.token", no_tokens, json!([])),
@@ -273,7 +339,7 @@ fn stay() -> Vec<Bound> {
         bound(&["ListReservations"], "view", json!([99, -1]), json!(["HOST", 0])),
         bound(&["ListReservations"], "states", json!([[99], [0], ["EXPIRED", -1]]), json!([["EXPIRED"], []])),
         bound(&["ListReservations"], "from_date", json!(["2027-02-30", "tomorrow", "2027-5-1"]), json!([null])),
-        bound(&["CancelReservation"], "reason", too_long(200), json!([])),
+        bound(&["CancelReservation"], "reason", no_texts(200), json!([])),
     ]
 }
 
@@ -301,7 +367,7 @@ fn payment() -> Vec<Bound> {
         bound(&["RefundPayment"], "refund_id", no_ids, json!([])),
         bound(&["RefundPayment"], "amount", no_money("KRW"), json!([])),
         bound(&["RefundPayment"], "amount", json!([{"currency_code": "KRW"}]), json!([])),
-        bound(&["ListLedgerEntries"], "account", too_long(96), json!([format!("payable/users/{}", "x".repeat(64))])),
+        bound(&["ListLedgerEntries"], "account", no_lines(96), json!([format!("payable/users/{}", "x".repeat(64))])),
     ]
 }
 

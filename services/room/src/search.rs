@@ -28,7 +28,7 @@ pub struct Query {
     pub guests: u16,
     /// How many units of one room: 1 to 10.
     pub units: u16,
-    /// What the room's place contains, whatever the case; empty: anything.
+    /// What the room's place contains, as [`folded`](mesh::unicode::folded) tells; empty: anything.
     pub place: String,
     /// Where.
     pub near: Option<Near>,

@@ -5,6 +5,7 @@ mod migration;
 pub mod nights;
 pub mod rooms;
 pub mod search;
+mod spellings;
 
 use jiff::civil::Date;
 use mesh::Error;

@@ -16,6 +16,8 @@ pub const MAX_DISPLAY_NAME_CHARS: usize = 80;
 pub const MAX_DESCRIPTION_CHARS: usize = 2_000;
 /// Characters of a room's place.
 pub const MAX_PLACE_CHARS: usize = 120;
+/// Characters of a room's place as a search compares it: folding makes three of some letters.
+pub const MAX_FOLDED_PLACE_CHARS: usize = 3 * MAX_PLACE_CHARS;
 /// Units of one room.
 pub const MAX_UNITS: u16 = 10_000;
 /// Units of a room whose host names none.

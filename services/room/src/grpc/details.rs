@@ -2,15 +2,15 @@
 
 use contracts::{google::r#type::LatLng, room::v1::Room, types::v1::CancellationPolicy};
 use jiff::{civil::Time, tz::TimeZone};
-use mesh::{clock, error::shown, fields::Fields, money::Money};
+use mesh::{clock, error::shown, fields::Fields, money::Money, unicode};
 use uuid::Uuid;
 
 use super::number;
 use crate::domain::{
     DEFAULT_CAPACITY, DEFAULT_CHECK_IN, DEFAULT_CHECK_OUT, DEFAULT_UNITS, Details, Edit, MAX_AMENITIES,
-    MAX_AMENITY_CHARS, MAX_CAPACITY, MAX_DESCRIPTION_CHARS, MAX_DISPLAY_NAME_CHARS, MAX_HOURS_BEFORE_CHECK_IN,
-    MAX_NUMBER_CHARS, MAX_PLACE_CHARS, MAX_RATE_MINOR, MAX_RATING, MAX_SIZE_SQUARE_METERS, MAX_TIERS, MAX_UNITS, Point,
-    Tier, default_policy,
+    MAX_AMENITY_CHARS, MAX_CAPACITY, MAX_DESCRIPTION_CHARS, MAX_DISPLAY_NAME_CHARS, MAX_FOLDED_PLACE_CHARS,
+    MAX_HOURS_BEFORE_CHECK_IN, MAX_NUMBER_CHARS, MAX_PLACE_CHARS, MAX_RATE_MINOR, MAX_RATING, MAX_SIZE_SQUARE_METERS,
+    MAX_TIERS, MAX_UNITS, Point, Tier, default_policy,
 };
 
 /// The fields of a room that a host may change, as an `update_mask` names them.
@@ -101,6 +101,10 @@ fn edit(fields: &mut Fields, room: &Room, path: &str) -> Option<Edit> {
             fields.line(at, &room.number, MAX_NUMBER_CHARS);
             // Engines disagree on whether a blank at the end makes another number.
             fields.check(room.number.trim() == room.number, at, "begins or ends with a blank");
+            let [written, spelled] =
+                [&room.number, &unicode::canonical(&room.number)].map(|number| number.chars().count());
+            let grows = written <= MAX_NUMBER_CHARS && spelled > MAX_NUMBER_CHARS;
+            fields.check(!grows, at, format!("has {spelled} characters when it is spelled out"));
             Some(Edit::Number(room.number.clone()))
         }
         "display_name" => {
@@ -124,7 +128,7 @@ fn edit(fields: &mut Fields, room: &Room, path: &str) -> Option<Edit> {
         "amenities" => Some(Edit::Amenities(amenities(fields, at, &room.amenities))),
         "nightly_rate" => rate(fields, at, room.nightly_rate.as_ref(), true).map(Edit::NightlyRate),
         "place" => {
-            fields.line(at, &room.place, MAX_PLACE_CHARS);
+            place(fields, at, &room.place);
             Some(Edit::Place(room.place.clone()))
         }
         "location" => match &room.location {
@@ -166,6 +170,14 @@ pub fn amenities(fields: &mut Fields, path: &str, words: &[String]) -> Vec<Strin
         }
     }
     once
+}
+
+/// A place in words.
+pub fn place(fields: &mut Fields, path: &str, place: &str) {
+    fields.line(path, place, MAX_PLACE_CHARS);
+    let [written, folded] = [place, &unicode::folded(place)].map(|place| place.chars().count());
+    let grows = written <= MAX_PLACE_CHARS && folded > MAX_FOLDED_PLACE_CHARS;
+    fields.check(!grows, path, format!("has {folded} characters when it is spelled out"));
 }
 
 /// A nightly rate.

@@ -10,11 +10,11 @@ use mesh::{
 
 use super::{
     complete,
-    details::{amenities, point, rate},
+    details::{amenities, place, point, rate},
     number,
 };
 use crate::{
-    domain::{MAX_PLACE_CHARS, MAX_SIZE_SQUARE_METERS, Nights},
+    domain::{MAX_SIZE_SQUARE_METERS, Nights},
     search::{Near, Order, Query},
 };
 
@@ -29,7 +29,7 @@ pub fn of(message: &SearchRoomsRequest) -> Result<Query, Error> {
     let nights = nights(&mut fields, message);
     let guests = number(&mut fields, "guests", message.guests.unwrap_or(1), 1, MAX_GUESTS);
     let units = number(&mut fields, "units", message.units.unwrap_or(1), 1, MAX_UNITS);
-    fields.line("place", &message.place, MAX_PLACE_CHARS);
+    place(&mut fields, "place", &message.place);
     let near = near(&mut fields, message);
     let min_rate = message.min_rate.as_ref().and_then(|min| rate(&mut fields, "min_rate", Some(min), false));
     let max_rate = message.max_rate.as_ref().and_then(|max| rate(&mut fields, "max_rate", Some(max), false));

@@ -17,7 +17,7 @@ pub mod room {
         pub version: i64,
         /// The number on the door.
         pub number: String,
-        /// The same while the room is active and has one; unique with `host`.
+        /// Its one spelling, while the room is active and has one; unique with `host`.
         pub active_number: Option<String>,
         /// What it is called.
         pub display_name: String,
@@ -37,7 +37,7 @@ pub mod room {
         pub currency: String,
         /// Where it is, in words.
         pub place: String,
-        /// The same in lower case: what a search looks into.
+        /// The same, folded: what a search looks into.
         pub place_folded: String,
         /// Where it is on the map, in degrees.
         pub latitude: Option<f64>,

@@ -1,5 +1,6 @@
 //! The steps to the context's tables.
 
+use super::spellings::Spellings;
 use mesh::store::{
     TableIndex, Tables, id, index, instant, key, large, number, optional_instant, optional_key, optional_number,
     optional_real, real, unique_index,
@@ -18,6 +19,7 @@ impl MigratorTrait for Migrator {
     fn migrations() -> Vec<Box<dyn MigrationTrait>> {
         let mut steps = mesh::store::migrations();
         steps.push(Box::new(TABLES));
+        steps.push(Box::new(Spellings));
         steps
     }
 }
@@ -56,7 +58,6 @@ fn room(backend: DbBackend) -> TableCreateStatement {
         .col(large("rate_minor"))
         .col(key(backend, "currency", 3))
         .col(key(backend, "place", 120))
-        // A letter in lower case is up to three characters.
         .col(key(backend, "place_folded", 360))
         .col(optional_real("latitude"))
         .col(optional_real("longitude"))

@@ -6,6 +6,7 @@ use mesh::{
     clock::{self, from_micros},
     db::{StoreError, exactly_one},
     money::Money,
+    unicode,
 };
 use sea_orm::{
     ActiveValue::{NotSet, Set},
@@ -98,7 +99,8 @@ fn number_taken(error: DbErr) -> Error {
 fn row(room: &Room) -> ActiveModel {
     let details = &room.details;
     let on_unit_sphere = details.location.map(Point::on_unit_sphere);
-    let active_number = (room.delete_time.is_none() && !details.number.is_empty()).then(|| details.number.clone());
+    let active_number =
+        room.delete_time.is_none().then(|| unicode::canonical(&details.number)).filter(|number| !number.is_empty());
     ActiveModel {
         id: Set(room.id),
         host: Set(room.host.clone()),
@@ -114,7 +116,7 @@ fn row(room: &Room) -> ActiveModel {
         rate_minor: Set(details.nightly_rate.minor()),
         currency: Set(details.nightly_rate.code().to_owned()),
         place: Set(details.place.clone()),
-        place_folded: Set(details.place.to_lowercase()),
+        place_folded: Set(unicode::folded(&details.place)),
         latitude: Set(details.location.map(|point| point.latitude)),
         longitude: Set(details.location.map(|point| point.longitude)),
         x: Set(on_unit_sphere.map(|[x, _, _]| x)),

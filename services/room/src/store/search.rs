@@ -1,6 +1,6 @@
 //! The SQL of a search: every condition that the rooms alone decide, and the order.
 
-use mesh::{Error, db::order, money::Money};
+use mesh::{Error, db::order, money::Money, unicode};
 use sea_orm::{
     ColumnTrait, Condition, ConnectionTrait, DbBackend, EntityTrait, Order as SqlOrder, QueryFilter, QueryOrder,
     QuerySelect, Select,
@@ -75,7 +75,7 @@ fn suits(query: &Query) -> Condition {
         .add_option(query.max_rate.map(|rate| in_currency(rate).add(Column::RateMinor.lte(rate.minor()))))
         .add_option(query.near.as_ref().map(around));
     if !query.place.is_empty() {
-        all = all.add(Column::PlaceFolded.like(containing(&query.place.to_lowercase())));
+        all = all.add(Column::PlaceFolded.like(containing(&unicode::folded(&query.place))));
     }
     for word in &query.amenities {
         all = all.add(Column::Amenities.like(containing(&format!(",{word},"))));

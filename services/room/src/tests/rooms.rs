@@ -27,6 +27,10 @@ fn place(latitude: f64, longitude: f64) -> Option<LatLng> {
     Some(LatLng { latitude, longitude })
 }
 
+fn rate(currency: &str) -> Option<Money> {
+    Some(Money { currency_code: currency.to_owned(), units: 100, nanos: 0 })
+}
+
 fn words(count: usize) -> Vec<String> {
     (0..count).map(|at| format!("word_{at}")).collect()
 }
@@ -97,11 +101,30 @@ async fn a_room_is_what_its_host_said() {
 async fn every_bound_of_a_room_holds_at_its_edge() {
     let inn = Inn::open().await;
     type Say = fn(&mut Room);
-    let cases: [(&str, Say, Say); 19] = [
+    let cases: [(&str, Say, Say); 30] = [
         ("room.display_name", |r| r.display_name = "방".repeat(80), |r| r.display_name = "방".repeat(81)),
         ("room.display_name", |r| r.display_name = "x".to_owned(), |r| r.display_name = " ".to_owned()),
         ("room.number", |r| r.number = "1".repeat(16), |r| r.number = "1".repeat(17)),
         ("room.number", |r| r.number = "A 1".to_owned(), |r| r.number = "1 ".to_owned()),
+        ("room.number", |r| r.number = "1\u{ad}2".to_owned(), |r| r.number = "\u{200b}".to_owned()),
+        (
+            "room.display_name",
+            |r| r.display_name = "Sea view 🏝️".to_owned(),
+            |r| r.display_name = "\u{3164}".to_owned(),
+        ),
+        (
+            "room.display_name",
+            |r| r.display_name = "חדר".to_owned(),
+            |r| r.display_name = "Sea view\u{202e} gnp".to_owned(),
+        ),
+        ("room.display_name", |r| r.display_name = "a b".to_owned(), |r| r.display_name = "a\nb".to_owned()),
+        ("room.description", |r| r.description = "a\nb".to_owned(), |r| r.description = "a\u{202e}b".to_owned()),
+        ("room.place", |r| r.place = "제주".to_owned(), |r| r.place = "a\u{2028}b".to_owned()),
+        ("room.nightly_rate", |r| r.nightly_rate = rate("XAF"), |r| r.nightly_rate = rate("XXX")),
+        ("room.nightly_rate", |r| r.nightly_rate = rate("XCG"), |r| r.nightly_rate = rate("HRK")),
+        ("room.nightly_rate", |r| r.nightly_rate = rate("CHF"), |r| r.nightly_rate = rate("CHE")),
+        ("room.time_zone", |r| r.time_zone = "Etc/GMT-9".to_owned(), |r| r.time_zone = "localtime".to_owned()),
+        ("room.time_zone", |r| r.time_zone = "UTC".to_owned(), |r| r.time_zone = "Factory".to_owned()),
         ("room.description", |r| r.description = "x".repeat(2000), |r| r.description = "x".repeat(2001)),
         ("room.units", |r| r.units = Some(10_000), |r| r.units = Some(10_001)),
         ("room.units", |r| r.units = Some(1), |r| r.units = Some(0)),
