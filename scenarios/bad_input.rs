@@ -9,6 +9,7 @@ mod fuzz;
 mod meaning;
 mod names;
 mod pages;
+mod writing;
 
 use std::collections::BTreeSet;
 

@@ -4,6 +4,7 @@ use jiff::civil::Date;
 use uuid::Uuid;
 
 use crate::{
+    card_number,
     error::{Reason, Refusal, shown},
     money::Money,
     unicode::{self, Lines},
@@ -88,7 +89,10 @@ impl Fields {
         let id = parse_name(value, collection);
         if id.is_none() {
             let shown = shown(value);
-            if Uuid::try_parse(value).is_ok() {
+            // No guard has looked into a name, and what looks like a card number is not repeated.
+            if card_number::is_in(value) {
+                self.fault(path, "is not a name, and looks like a card number");
+            } else if Uuid::try_parse(value).is_ok() {
                 self.fault(path, format!("is not a full name; did you mean {collection}/{shown}?"));
             } else {
                 self.fault(path, format!("`{shown}` is not a name like {collection}/0190a5d8-…"));

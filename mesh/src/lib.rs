@@ -23,6 +23,7 @@ pub mod background;
 pub mod booking_window;
 pub mod bus;
 pub mod call;
+mod card_number;
 pub mod checkout;
 pub mod client;
 pub mod clock;

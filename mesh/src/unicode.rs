@@ -81,3 +81,14 @@ fn is_mark(letter: char) -> bool {
         Category::NonspacingMark | Category::SpacingMark | Category::EnclosingMark
     )
 }
+
+/// The value of a decimal digit of any script. Those of one script stand in a row, from zero to nine.
+pub(crate) fn decimal_digit(letter: char) -> Option<u8> {
+    let categories = CodePointMapData::<Category>::new();
+    let is_digit = |code: u32| categories.get32(code) == Category::DecimalNumber;
+    let code = u32::from(letter);
+    is_digit(code).then(|| {
+        let before = (0..code).rev().take_while(|code| is_digit(*code)).count();
+        u8::try_from(before % 10).unwrap_or_default()
+    })
+}

@@ -8,9 +8,9 @@
 mod access;
 mod body;
 mod card_guard;
-mod card_number;
 mod compression;
 mod connection;
+mod content;
 mod contexts;
 mod deadline;
 mod drain;
