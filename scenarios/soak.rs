@@ -8,7 +8,8 @@ use crate::support::process::{Process, jumak};
 const VARIABLE: &str = "JUMAK_SOAK_S";
 /// For how long otherwise.
 const SHORT_S: u64 = 40;
-/// For how long everything is warmed up, with many at once: all connections are opened, and all caches begun.
+/// For how long everything is warmed up, with many at once: all connections are opened, and all caches filled. A third of the load, if
+/// that is longer.
 const WARM_UP_S: u64 = 25;
 const AT_ONCE: u32 = 32;
 /// Clients of the steady load.
@@ -23,7 +24,7 @@ async fn memory_stays_where_it_is_under_a_steady_load() {
     let folder = tempfile::tempdir().expect("a folder");
     let process = Process::start(folder.path(), &[]).await;
     let begun = anonymous_kib(process.id());
-    load(folder.path(), &process.address, AT_ONCE, WARM_UP_S).await;
+    load(folder.path(), &process.address, AT_ONCE, WARM_UP_S.max(seconds / 3)).await;
     let warm = anonymous_kib(process.id());
     let booked = load(folder.path(), &process.address, STEADY, seconds).await;
     let soaked = anonymous_kib(process.id());

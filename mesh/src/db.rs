@@ -37,8 +37,8 @@ use uuid::Uuid;
 use self::{
     acknowledged::Acknowledged,
     connect::{
-        Address, Distrust, beside_writer, connect_options, connection, migration_connection, sqlite_file, to_read,
-        to_write,
+        Address, Distrust, beside_writer, connect_options, connection, migration_connection, readers, sqlite_file,
+        to_read, to_write,
     },
     transaction::Run,
 };
@@ -139,7 +139,8 @@ impl Database {
         let distrust = Distrust::of_a_file();
         let (mut writing, same) = (options.clone(), name.clone());
         writing.max_connections(1).min_connections(1).map_sqlx_sqlite_opts(move |sqlite| to_write(same(sqlite)));
-        options.map_sqlx_sqlite_opts(move |sqlite| beside_writer(name(sqlite)));
+        let readers = readers(options.get_max_connections());
+        options.max_connections(readers).map_sqlx_sqlite_opts(move |sqlite| beside_writer(name(sqlite)));
         distrust.watch(&mut writing);
         let write = connection(writing).await?;
         let read = connection(options).await?;
