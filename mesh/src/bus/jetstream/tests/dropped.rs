@@ -166,8 +166,7 @@ async fn a_consumer_whose_place_was_dropped_keeps_it_and_hears_nothing_twice() {
 }
 
 /// How many deliveries the bus has counted for the consumer.
-async fn deliveries(inn: &Inn) -> Value {
-    let context = inn.bus.0.context();
-    let info: Value = context.request(format!("CONSUMER.INFO.{}.stay", layout::STREAM), &()).await.unwrap();
-    info["delivered"]["consumer_seq"].clone()
+async fn deliveries(inn: &Inn) -> u64 {
+    let stream = inn.bus.0.context().get_stream(layout::STREAM).await.unwrap();
+    stream.consumer_info("stay").await.unwrap().delivered.consumer_sequence
 }
