@@ -130,7 +130,7 @@ async fn x_one_booking_is_one_trace_through_every_context_and_tells_nothing_of_i
         ("OTEL_EXPORTER_OTLP_ENDPOINT", collector.endpoint.as_str()),
         ("OTEL_BSP_SCHEDULE_DELAY", "100"),
         ("OTEL_METRIC_EXPORT_INTERVAL", "100"),
-        ("JUMAK_LOG__FILTER", "info"),
+        ("JUMAK_LOG__FILTER", "info,jumak::calls=debug"),
     ];
     let process = Process::start(&folder.path().join("data"), &variables).await;
     let channel = process.connect().await;
