@@ -64,6 +64,7 @@ async fn z3_cancelling_under_one_id_is_one_cancellation() {
         name: made.name.clone(),
         reason: reason.to_owned(),
         request_id: "cancel-1".to_owned(),
+        ..Default::default()
     };
     let first = alice.reservations().cancel_reservation(request("ill")).await.expect("cancelled").into_inner();
     alice.reservation_in(&made.name, State::Cancelled).await;
@@ -92,7 +93,7 @@ async fn z4_an_unknown_outcome_is_resolved_by_itself() {
             assert_eq!(reason(&unknown), "PAYMENT_PENDING", "{token}");
             let refusal = refusal(&unknown);
             assert!(refusal.metadata.contains_key("expire_time") && refusal.retry_after.is_some(), "{refusal:?}");
-            let name = refusal.metadata.get("reservation").expect("the case is named").clone();
+            let name = refusal.metadata.get("case").expect("the case is named").clone();
             guest.reservation_in(&name, state).await;
         }
     });
@@ -111,7 +112,7 @@ async fn z4_a_provider_that_fails_leaves_nobody_charged_and_nothing_held() {
     let room = host.registers_a_room(1).await;
     let unknown = guest.books(&room, Some("tok_error")).await.expect_err("nobody knows yet");
     assert_eq!(reason(&unknown), "PAYMENT_PENDING");
-    let name = refusal(&unknown).metadata.get("reservation").expect("the case is named").clone();
+    let name = refusal(&unknown).metadata.get("case").expect("the case is named").clone();
     guest.reservation_in(&name, State::Rejected).await;
     guest.books(&room, Some("tok_approve")).await.expect("free again");
     inn.audit().await;
@@ -124,7 +125,7 @@ async fn z4_a_charge_that_arrives_after_the_payment_was_voided_is_given_back() {
     let (host, guest) = (inn.host("henry"), inn.guest("alice"));
     let room = host.registers_a_room(1).await;
     let unknown = guest.books(&room, Some("tok_approved_after_void")).await.expect_err("nobody knows yet");
-    let name = refusal(&unknown).metadata.get("reservation").expect("the case is named").clone();
+    let name = refusal(&unknown).metadata.get("case").expect("the case is named").clone();
     guest.reservation_in(&name, State::Rejected).await;
     // The provider is asked with pauses that double, so a charge is found within twice the time by which it was late.
     eventually_within(2 * SETTLES, "the late charge was taken and given back", || async {
@@ -143,7 +144,7 @@ async fn z4_a_guest_may_cancel_while_the_outcome_is_unknown() {
     let (host, guest) = (inn.host("henry"), inn.guest("alice"));
     let room = host.registers_a_room(1).await;
     let unknown = guest.books(&room, Some("tok_timeout_then_approved")).await.expect_err("nobody knows yet");
-    let name = refusal(&unknown).metadata.get("reservation").expect("the case is named").clone();
+    let name = refusal(&unknown).metadata.get("case").expect("the case is named").clone();
     guest.cancels(&name).await.expect("asked");
     guest.reservation_in(&name, State::Cancelled).await;
     inn.guest("bob").books(&room, Some("tok_approve")).await.expect("the bed is free");

@@ -3,8 +3,12 @@
 use contracts::{
     mypage::v1::{GetMyPageRequest, ListBookingsRequest, booking},
     payment::v1::ListPaymentsRequest,
-    reservation::v1::{QuoteReservationRequest, reservation::State},
+    reservation::v1::{
+        CancelReservationRequest, ListReservationsRequest, QuoteReservationRequest, list_reservations_request::View,
+        reservation::State,
+    },
     room::v1::{CreateRoomRequest, DeleteRoomRequest, Room, SearchRoomsRequest},
+    types::v1::cancellation,
 };
 use mesh::Role;
 
@@ -200,6 +204,33 @@ async fn m15_with_payment_out_of_reach_booking_fails_clearly_and_leaves_nothing(
     inn.reconnect("payment").await;
     eventually("booking works without a restart", || async { guest.books(&room, Some("tok_approve")).await.ok() })
         .await;
+    inn.audit().await;
+    inn.close().await;
+}
+
+#[tokio::test]
+async fn m13_an_agent_finds_and_cancels_anybodys_booking_and_the_guest_gets_everything_back() {
+    let inn = Inn::open().await;
+    let (host, guest, agent) = (inn.host("henry"), inn.guest("alice"), inn.person("grace", &[Role::Agent]));
+    let room = host.registers_a_room(1).await;
+    let booked = guest.books(&room, Some("tok_approve")).await.expect("a reservation");
+    let everybodys = ListReservationsRequest { view: View::All.into(), ..ListReservationsRequest::default() };
+    for person in [&guest, &host] {
+        let refused = person.reservations().list_reservations(everybodys.clone()).await.expect_err("for agents");
+        assert_eq!(reason(&refused), "ROLE_REQUIRED");
+    }
+    let found = agent.reservations().list_reservations(everybodys).await.expect("a list").into_inner().reservations;
+    assert!(found.iter().any(|one| one.name == booked.name), "{found:#?}");
+
+    let mut request = CancelReservationRequest { name: booked.name.clone(), ..CancelReservationRequest::default() };
+    request.set_cause(cancellation::Cause::Complaint);
+    agent.reservations().cancel_reservation(request).await.expect("cancelled");
+    let cancelled = guest.reservation_in(&booked.name, State::Cancelled).await;
+    assert_eq!(cancelled.refund_amount, Some(won(180_000)));
+    let by = cancelled.cancellation.expect("by whom");
+    assert_eq!((by.party(), by.cause()), (cancellation::Party::Agent, cancellation::Cause::Complaint));
+    let shown = guest.booking(&cancelled).await.expect("on my page");
+    assert_eq!(shown.cancellation, Some(by), "the page says so as well");
     inn.audit().await;
     inn.close().await;
 }

@@ -197,7 +197,7 @@ fn room() -> Vec<Bound> {
     let words: Vec<String> = (0..51).map(|n| format!("word_{n}")).collect();
     let fifty = words[..50].to_vec();
     let clocks = json!(["24:00", "9:00", "15:60", "15:00:00", "3 pm", "15.00", "٠١:٠٠", "-1:00", "15:00 "]);
-    let tier = |hours: i32, percent: i32| json!({"hours_before_check_in": hours, "refund_percent": percent});
+    let tier = |hours: i32, percent: i32| json!({"hours_before_start": hours, "refund_percent": percent});
     vec![
         bound(
             ROOM,
@@ -245,12 +245,7 @@ fn room() -> Vec<Bound> {
             json!([[], [tier(0, 1), tier(1, 1), tier(2, 1), tier(3, 1), tier(4, 1), tier(5, 1)]]),
             json!([[tier(8_760, 100), tier(0, 0)]]),
         ),
-        bound(
-            ROOM,
-            "room.cancellation_policy.tiers[0].hours_before_check_in",
-            json!([-1, 8_761, 65_536]),
-            json!([8_760]),
-        ),
+        bound(ROOM, "room.cancellation_policy.tiers[0].hours_before_start", json!([-1, 8_761, 65_536]), json!([8_760])),
         bound(ROOM, "room.cancellation_policy.tiers[0].refund_percent", json!([-1, 101, 356]), json!([0, 100])),
         bound(ROOM, "room.cancellation_policy.tiers[1]", json!([{}]), json!([])),
         bound(ROOM, "room.rating", json!([-0.1, 5.1, "NaN", "Infinity"]), json!([0, 5])),
@@ -340,6 +335,7 @@ fn stay() -> Vec<Bound> {
         bound(&["ListReservations"], "states", json!([[99], [0], ["EXPIRED", -1]]), json!([["EXPIRED"], []])),
         bound(&["ListReservations"], "from_date", json!(["2027-02-30", "tomorrow", "2027-5-1"]), json!([null])),
         bound(&["CancelReservation"], "reason", no_texts(200), json!([])),
+        bound(&["CancelReservation"], "cause", json!([99, -1, "LISTING_REMOVED", "NO_SHOW"]), json!(["OTHER", 0])),
     ]
 }
 

@@ -82,6 +82,7 @@ async fn stay(guest: &Person, host: &Person) {
         name: name.to_owned(),
         reason: reason.to_owned(),
         request_id: "cancel-1".to_owned(),
+        ..Default::default()
     };
     reservations.cancel_reservation(cancel(&paid.name, CANCEL_REASON)).await.expect("cancelled");
     host.reservations().cancel_reservation(cancel(&hold.name, HOSTS_REASON)).await.expect("cancelled by the host");

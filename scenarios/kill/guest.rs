@@ -110,7 +110,9 @@ impl Guest {
             }
             Step::Cancel => {
                 let reason = "rain".to_owned();
-                client.cancel_reservation(CancelReservationRequest { name, reason, request_id }).await
+                client
+                    .cancel_reservation(CancelReservationRequest { name, reason, request_id, ..Default::default() })
+                    .await
             }
         };
         Ok(answer?.into_inner())

@@ -45,7 +45,7 @@ impl Answer {
         let refusal = refusal(&status);
         let when = refusal.retry_after.unwrap_or_else(|| panic!("it does not say when to come again: {status:?}"));
         assert!(when > Duration::ZERO && when <= Duration::from_secs(30), "come again in {when:?}: {status:?}");
-        match (refusal.reason, refusal.metadata.get("reservation")) {
+        match (refusal.reason, refusal.metadata.get("case")) {
             (Reason::PaymentUnavailable, None) => Self::HeldOff,
             (Reason::PaymentUnavailable, Some(name)) => Self::NotSent(name.clone()),
             (Reason::PaymentPending, Some(name)) => Self::Pending(name.clone()),

@@ -271,7 +271,7 @@ impl<C: Cases> Checkout<C> {
         Refusal::new(Reason::IllegalTransition, format!("{why} and cannot be paid"))
             .with("from", record.state().name())
             .with("to", State::Confirmed.name())
-            .with(C::WORD, &record.name)
+            .with("case", &record.name)
     }
 
     async fn go_on(&self, begun: Begun<C::Case>, token: Option<&str>, caller: &Caller) -> Reply {

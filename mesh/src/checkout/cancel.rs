@@ -2,6 +2,7 @@
 
 use super::{
     Checkout,
+    cancellation::{Asks, By, Cancellation, Cause, Closing},
     machine::{self, Cancel, State},
     record::{Case, Cases, Scope},
 };
@@ -13,13 +14,15 @@ use crate::{
     requests::{self, Answer, Claim, Request},
 };
 
-/// Whether a cancellation can come too late.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Closing {
-    /// It is refused from [`Case::cancel_until`] on: who cancels wants out of what was agreed.
-    Binds,
-    /// It is not: there is nothing left to be had.
-    Waived,
+/// A cancellation as it is asked for.
+#[derive(Clone, Copy, Debug)]
+pub struct Cancels<'a> {
+    /// Who asks.
+    pub asks: Asks<'a>,
+    /// Why, in a word; none is the usual one of whoever asks.
+    pub cause: Option<Cause>,
+    /// Why, in the words of whoever asks.
+    pub reason: &'a str,
 }
 
 impl<C: Cases> Checkout<C> {
@@ -29,28 +32,11 @@ impl<C: Cases> Checkout<C> {
         &self,
         name: &str,
         scope: Scope,
-        reason: &str,
+        cancels: Cancels<'_>,
         request: Option<Request>,
         actor: &Actor,
     ) -> Result<Answer, Error> {
-        self.cancel_by(name, &scope, reason, request.as_ref(), Closing::Binds, actor).await
-    }
-
-    /// Cancels a case of which what was sold is gone, whether cancelling it has closed or not. Unless its payer is the one who does,
-    /// everything is given back.
-    pub async fn withdraw(&self, name: &str, reason: &str, actor: &Actor) -> Result<Answer, Error> {
-        self.cancel_by(name, &Scope::All, reason, None, Closing::Waived, actor).await
-    }
-
-    async fn cancel_by(
-        &self,
-        name: &str,
-        scope: &Scope,
-        reason: &str,
-        request: Option<&Request>,
-        closing: Closing,
-        actor: &Actor,
-    ) -> Result<Answer, Error> {
+        let (scope, request, cancels) = (&scope, request.as_ref(), &cancels);
         let answer = self
             .0
             .database
@@ -61,7 +47,7 @@ impl<C: Cases> Checkout<C> {
                     return Ok(answer);
                 }
                 let case = self.0.cases.find(&tx, name, scope).await?.ok_or_else(|| self.0.cases.not_found(name))?;
-                let case = self.cancel_in(&tx, case, reason, closing, actor).await?;
+                let case = self.cancel_in(&tx, case, cancels, actor).await?;
                 let answer = Answer::Ok(self.0.cases.answer(&case));
                 if let Some(request) = request {
                     requests::answer(&tx, request, &answer).await?;
@@ -75,12 +61,11 @@ impl<C: Cases> Checkout<C> {
         Ok(answer)
     }
 
-    pub(super) async fn cancel_in(
+    async fn cancel_in(
         &self,
         tx: &Tx,
         mut case: C::Case,
-        reason: &str,
-        closing: Closing,
+        cancels: &Cancels<'_>,
         actor: &Actor,
     ) -> Result<C::Case, Error> {
         let now = self.0.clock.now();
@@ -98,20 +83,13 @@ impl<C: Cases> Checkout<C> {
                 .into());
             }
         };
-        let closed_time = case.cancel_until();
-        if closing == Closing::Binds && now >= closed_time && case.record().state() == State::Confirmed {
-            return Err(Refusal::new(
-                Reason::CancellationClosed,
-                format!("the {} could be cancelled until {closed_time}", C::WORD),
-            )
-            .with("closed_time", closed_time)
-            .into());
-        }
-        // The policy binds the guest. Whoever else cancels a guest's stay gives everything back.
-        let by_guest = case.record().payer == actor.actor;
-        let refund = if by_guest { case.refund_at(now) } else { case.record().total };
+        let party = By::of(cancels.asks, case.record());
+        let cancellation = Cancellation { party, cause: cancels.cause.unwrap_or(party.usual_cause()) };
+        self.check(&case, cancellation)?;
+        let refund = if cancellation.goes_by_policy() { case.refund_at(now) } else { case.record().total };
         let record = case.record_mut();
-        record.cancel_reason = Some(reason.to_owned()).filter(|reason| !reason.is_empty());
+        record.cancellation = Some(cancellation);
+        record.cancel_reason = Some(cancels.reason.to_owned()).filter(|reason| !reason.is_empty());
         if record.state() == State::Confirmed || step.after.cancel_asked {
             // Frozen now: what the guest was promised when asking is what comes back, however long payment takes.
             record.refund_amount = Some(refund);
@@ -120,4 +98,31 @@ impl<C: Cases> Checkout<C> {
         let actor = Actor { correlation_id: record.correlation_id.clone(), ..actor.clone() };
         self.take_step(tx, case, step, None, &actor).await
     }
+
+    /// Refuses a cancellation that comes too late, or that says what cannot be known yet.
+    fn check(&self, case: &C::Case, cancellation: Cancellation) -> Result<(), Error> {
+        let now = self.0.clock.now();
+        let Cancellation { party, cause } = cancellation;
+        // Somebody can have failed to come only once the guest can no longer say that they will not.
+        let has_begun = case.record().state() == State::Confirmed && case.closing(By::Guest, now) != Closing::Open;
+        if cause == Cause::NoShow && (!has_begun || !matches!(party, By::Host | By::Agent)) {
+            return Err(fault("is NO_SHOW, which a host or an agent may say once it has begun"));
+        }
+        if cause == Cause::ListingRemoved && party != By::System {
+            return Err(fault("is LISTING_REMOVED, which only the system says"));
+        }
+        if case.record().state() == State::Confirmed
+            && let Closing::Closed(closed_time) = case.closing(party, now)
+        {
+            let what = format!("the {} could be cancelled until {closed_time}", C::WORD);
+            return Err(Refusal::new(Reason::CancellationClosed, what).with("closed_time", closed_time).into());
+        }
+        Ok(())
+    }
+}
+
+fn fault(what: &str) -> Error {
+    let mut fields = crate::fields::Fields::new();
+    fields.fault("cause", what);
+    fields.finish().map_or_else(Error::from, |()| Error::Internal("a fault was not told".to_owned()))
 }

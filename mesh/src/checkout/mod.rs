@@ -25,6 +25,7 @@
 
 mod begin;
 mod cancel;
+mod cancellation;
 pub mod machine;
 #[cfg(test)]
 mod machine_tests;
@@ -39,6 +40,8 @@ use std::{sync::Arc, time::Duration};
 
 use tokio::sync::Notify;
 
+pub use cancel::Cancels;
+pub use cancellation::{Asks, By, Cancellation, Cause, Closing};
 pub use machine::{Fact, Mode, Standing, State};
 pub use record::{Case, Cases, Due, PaymentAction, Record, Scope, Terms, payment_name, refund_id};
 

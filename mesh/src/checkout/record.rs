@@ -4,7 +4,10 @@ use async_trait::async_trait;
 use jiff::Timestamp;
 use uuid::Uuid;
 
-use super::machine::{Fact, Mode, Standing, State};
+use super::{
+    cancellation::{By, Cancellation, Closing},
+    machine::{Fact, Mode, Standing, State},
+};
 use crate::{call::Actor, db::Tx, error::Error, event::Event, money::Money};
 
 /// The columns of a case that its lifecycle needs. A context's aggregate holds one of these beside what is its own.
@@ -38,8 +41,12 @@ pub struct Record {
     pub pay_time: Option<Timestamp>,
     /// What the payer has to do before the open attempt can be approved.
     pub payment_action: Option<PaymentAction>,
-    /// Why the newest attempt was declined, or why a refund failed.
+    /// Why the newest attempt came to nothing.
     pub reject_reason: Option<String>,
+    /// Why the refund of the cancellation failed.
+    pub refund_failure_reason: Option<String>,
+    /// By whom it was cancelled, and why.
+    pub cancellation: Option<Cancellation>,
     /// What the customer said when cancelling.
     pub cancel_reason: Option<String>,
     /// What the cancellation gives back, computed when it was asked for.
@@ -103,6 +110,8 @@ impl Record {
             pay_time: None,
             payment_action: None,
             reject_reason: None,
+            refund_failure_reason: None,
+            cancellation: None,
             cancel_reason: None,
             refund_amount: None,
             confirm_time: None,
@@ -154,8 +163,8 @@ pub trait Case: Clone + Send + Sync + 'static {
     fn record_mut(&mut self) -> &mut Record;
     /// What cancelling at `now` gives back, by the policy frozen on the case.
     fn refund_at(&self, now: Timestamp) -> Money;
-    /// When cancelling ends.
-    fn cancel_until(&self) -> Timestamp;
+    /// Whether `by` can still cancel it at `now`, while it is CONFIRMED.
+    fn closing(&self, by: By, now: Timestamp) -> Closing;
 }
 
 /// Whose cases a caller may find. The owner stands in the WHERE clause: another's case is not found.

@@ -173,7 +173,7 @@ impl<C: Cases> Checkout<C> {
     /// What the caller of that attempt is told: by what stands, whoever brought it about.
     pub(super) fn answer(&self, case: &C::Case, attempt: u32, seen: &Seen) -> Answer {
         let record = case.record();
-        let about = |refusal: Refusal| Answer::Refused(refusal.with(C::WORD, &record.name));
+        let about = |refusal: Refusal| Answer::Refused(refusal.with("case", &record.name));
         let paid = record.confirm_time.is_some() && record.standing.attempt == attempt;
         let open = record.standing.attempt_open && record.standing.attempt == attempt;
         let not_sent = seen.outcome == Outcome::NotSent

@@ -182,12 +182,12 @@ impl<C: Cases> Checkout<C> {
             Refunded::Pending => Ok(()),
             Refunded::Succeeded => self.take_step(tx, case, step, None, actor).await.map(|_| ()),
             // It stays CANCEL_REQUESTED and shows why; the audit lists it until somebody has refunded it.
-            Refunded::Failed(why) if case.record().reject_reason.as_deref() != Some(why) => {
+            Refunded::Failed(why) if case.record().refund_failure_reason.as_deref() != Some(why) => {
                 let record = case.record_mut();
                 let from = (record.version, record.state());
                 record.version += 1;
                 record.update_time = self.0.clock.now();
-                record.reject_reason = Some(why.clone());
+                record.refund_failure_reason = Some(why.clone());
                 self.0.cases.update(tx, from, &case).await
             }
             Refunded::Failed(_) => Ok(()),

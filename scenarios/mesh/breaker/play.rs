@@ -67,6 +67,8 @@ impl Stage {
             ("client.in_flight", 24),
             ("client.breaker.consecutive_failures", BREAKER_FAILURES as i64),
             ("client.breaker.in_flight", BREAKER_IN_FLIGHT as i64),
+            // Payment's own circuit then asks a provider that hangs so seldom that its "unknown", which is an answer, breaks few rows.
+            ("client.breaker.open_ms", 1_000),
             ("client.breaker.max_open_ms", 2_000),
             // A payment of which nobody learns whether it was sent ends with its hold.
             ("checkout.hold_ms", 10_000),

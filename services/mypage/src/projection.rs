@@ -5,7 +5,10 @@
 
 use contracts::{
     google::r#type::Money as ProtoMoney,
-    mypage::v1::booking::{Kind, Stay},
+    mypage::v1::{
+        Booking,
+        booking::{Details, Kind, Stay},
+    },
     payment::v1 as payment,
     reservation::v1 as reservation,
     room::v1 as room,
@@ -100,7 +103,7 @@ pub struct CaseChange {
     /// What it costs.
     pub total: Money,
     /// What is booked.
-    pub stay: Stay,
+    pub details: Booking,
     /// When the case was created.
     pub create_time: Timestamp,
     /// When the change came about.
@@ -249,16 +252,20 @@ fn of_reservation(event: &Event, reservation: reservation::Reservation) -> Resul
         total: money("reservation.price.total", total.as_ref())?,
         create_time: instant("reservation.create_time", reservation.create_time.as_ref())?,
         source_time: event.time,
-        stay: Stay {
-            room: reservation.room,
-            room_number: snapshot.number,
-            size_square_meters: snapshot.size_square_meters,
-            amenities: snapshot.amenities,
-            register_time: snapshot.register_time,
-            units: reservation.units,
-            guests: reservation.guests,
+        details: Booking {
             payment_label: reservation.payment_label,
             pay_time: reservation.pay_time,
+            cancellation: reservation.cancellation,
+            details: Some(Details::Stay(Stay {
+                room: reservation.room,
+                room_number: snapshot.number,
+                size_square_meters: snapshot.size_square_meters,
+                amenities: snapshot.amenities,
+                register_time: snapshot.register_time,
+                units: reservation.units,
+                guests: reservation.guests,
+            })),
+            ..Booking::default()
         },
     };
     Ok(Heard { entry, change: Change::Case(Box::new(change)) })

@@ -4,7 +4,7 @@ use std::cmp::max;
 
 use contracts::mypage::v1::{
     Booking,
-    booking::{Kind, Role, Stay},
+    booking::{Kind, Role},
     my_page::HostedRoom,
 };
 use jiff::Timestamp;
@@ -22,7 +22,7 @@ use crate::{
 /// The booking in that row, as it is at `now`.
 pub fn booking((booking, case): Row, now: Timestamp) -> Result<Booking, Error> {
     let course = Course::parse(&case.course).ok_or_else(|| unreadable("course"))?;
-    let stay = case.stay.as_deref().map(Stay::decode).transpose().map_err(|_| unreadable("stay"))?;
+    let told = case.details.as_deref().map(Booking::decode).transpose().map_err(|_| unreadable("details"))?;
     let mut roles = Vec::with_capacity(2);
     if booking.is_guest {
         roles.push(Role::Guest.into());
@@ -48,7 +48,7 @@ pub fn booking((booking, case): Row, now: Timestamp) -> Result<Booking, Error> {
         end_date: case.end_date,
         payment_state: case.payment_state,
         version: case.version,
-        stay,
+        ..told.unwrap_or_default()
     })
 }
 

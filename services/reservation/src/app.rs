@@ -2,8 +2,8 @@
 
 use jiff::{Timestamp, civil::Date};
 use mesh::{
-    Actor, Caller, Clock, Error, Principal, Reason, Refusal, Role,
-    checkout::{Cases, Checkout, Scope},
+    Caller, Clock, Error, Principal, Reason, Refusal, Role,
+    checkout::{Asks, Cancels, Cases, Cause, Checkout, Scope},
     clock::instant_of,
     fields::Fields,
     money::Money,
@@ -120,12 +120,19 @@ impl App {
     pub async fn cancel(
         &self,
         name: &str,
+        cause: Option<Cause>,
         reason: &str,
         request: Option<Request>,
         caller: &Caller,
     ) -> Result<Answer, Error> {
-        let actor = Actor { correlation_id: caller.correlation_id.clone(), ..caller.actor() };
-        self.checkout.cancel(name, scope(caller), reason, request, &actor).await
+        let principal = caller.principal.name();
+        let (asks, scope) = match &caller.principal {
+            Principal::User { .. } => (Asks::User(&principal), scope(caller)),
+            // The table of access lets no other context in.
+            Principal::Context { .. } => (Asks::ServiceCentre, Scope::All),
+        };
+        let cancels = Cancels { asks, cause, reason };
+        self.checkout.cancel(name, scope, cancels, request, &caller.actor()).await
     }
 
     /// A reservation that the caller may see.

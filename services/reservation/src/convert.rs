@@ -58,6 +58,8 @@ pub fn resource(case: &Reservation) -> Resource {
         create_time: Some(to_proto(record.create_time)),
         update_time: Some(to_proto(record.update_time)),
         version: record.version,
+        cancellation: record.cancellation.map(Into::into),
+        refund_failure_reason: record.refund_failure_reason.clone().unwrap_or_default(),
     }
 }
 
@@ -154,7 +156,7 @@ pub fn policy_message(policy: &CancellationPolicy) -> ResourcePolicy {
             .tiers
             .iter()
             .map(|tier| cancellation_policy::Tier {
-                hours_before_check_in: i32::try_from(tier.hours_before_check_in).unwrap_or(i32::MAX),
+                hours_before_start: i32::try_from(tier.hours_before_start).unwrap_or(i32::MAX),
                 refund_percent: i32::try_from(tier.refund_percent).ok(),
             })
             .collect(),
@@ -167,7 +169,7 @@ fn read_policy(policy: &ResourcePolicy) -> Option<CancellationPolicy> {
         .iter()
         .map(|tier| {
             Some(Tier {
-                hours_before_check_in: u32::try_from(tier.hours_before_check_in).ok()?,
+                hours_before_start: u32::try_from(tier.hours_before_start).ok()?,
                 refund_percent: u32::try_from(tier.refund_percent.unwrap_or(100)).ok()?,
             })
         })

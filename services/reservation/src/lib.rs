@@ -61,7 +61,7 @@ const ACCESS: &[Rule] = &[
     Rule { method: "jumak.reservation.v1.ReservationService/ListReservations", who: Who::Anyone },
     Rule {
         method: "jumak.reservation.v1.ReservationService/CancelReservation",
-        who: Who::Roles(&[Role::Guest, Role::Host, Role::Agent, Role::Admin]),
+        who: Who::RolesOrContexts(&[Role::Guest, Role::Host, Role::Agent, Role::Admin], &["servicecenter"]),
     },
     Rule { method: "jumak.reservation.v1.ReservationService/WatchReservation", who: Who::Anyone },
 ];

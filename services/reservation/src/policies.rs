@@ -8,7 +8,7 @@ use jiff::Timestamp;
 use mesh::{
     Actor, Clock, Error, Event, Tx,
     background::{Background, Backoff, Phase},
-    checkout::{Cases, Checkout},
+    checkout::{Asks, Cancels, Cases, Checkout, Scope},
     context::Handled,
     fields,
 };
@@ -150,7 +150,8 @@ impl Policies {
             let Some(end) = stays.last().copied() else { return Ok(cancelled) };
             for name in stays.into_iter().map(|id| fields::name(COLLECTION, id)) {
                 let actor = Actor::context(Reservations::CONTEXT, name.as_str());
-                match self.checkout.withdraw(&name, "the room was removed", &actor).await {
+                let cancels = Cancels { asks: Asks::System, cause: None, reason: "the room was removed" };
+                match self.checkout.cancel(&name, Scope::All, cancels, None, &actor).await {
                     Ok(_) => cancelled += 1,
                     Err(Error::Refused(refusal)) => {
                         tracing::info!(reservation = name, reason = refusal.reason.as_str(), "a stay is kept");

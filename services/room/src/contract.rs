@@ -84,7 +84,7 @@ fn location(point: Point) -> LatLng {
 
 fn policy(tiers: &[Tier]) -> CancellationPolicy {
     let tiers = tiers.iter().map(|tier| cancellation_policy::Tier {
-        hours_before_check_in: tier.hours_before_check_in.into(),
+        hours_before_start: tier.hours_before_start.into(),
         refund_percent: Some(tier.refund_percent.into()),
     });
     CancellationPolicy { tiers: tiers.collect() }

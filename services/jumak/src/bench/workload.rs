@@ -133,6 +133,7 @@ impl Party {
             name: name.clone(),
             reason: "rain".to_owned(),
             request_id: format!("cancel-{number}-{}", self.run),
+            ..CancelReservationRequest::default()
         };
         outcome.step("CancelReservation", client.cancel_reservation(with_deadline(request))).await?;
         // A watch is told as soon as it is so: asking again and again would be a load of its own.

@@ -36,9 +36,9 @@ pub mod case {
         pub total_minor: i64,
         /// ISO 4217; of the refund as well.
         pub currency: String,
-        /// `Booking.Stay`, encoded.
+        /// What the owner tells and nobody looks for: a `Booking` that holds only its details, how it was paid and its cancellation.
         #[sea_orm(column_type = "VarBinary(StringLen::None)", nullable)]
-        pub stay: Option<Vec<u8>>,
+        pub details: Option<Vec<u8>>,
         /// When the owner's change came about.
         pub source_time: i64,
         /// The latest payment.

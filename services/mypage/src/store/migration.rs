@@ -51,7 +51,7 @@ fn business_case(backend: DbBackend) -> TableCreateStatement {
         .col(instant("end_time").default(0))
         .col(large("total_minor").default(0))
         .col(key(backend, "currency", 3).default(""))
-        .col(optional_bytes(backend, "stay"))
+        .col(optional_bytes(backend, "details"))
         .col(instant("source_time").default(0))
         .col(optional_id("payment_id"))
         .col(instant("payment_create_time").default(0))

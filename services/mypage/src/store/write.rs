@@ -174,7 +174,7 @@ fn owner_half(change: &CaseChange) -> case::ActiveModel {
         end_time: Set(change.end_time.as_microsecond()),
         total_minor: Set(change.total.minor()),
         currency: Set(change.total.code().to_owned()),
-        stay: Set(Some(change.stay.encode_to_vec())),
+        details: Set(Some(change.details.encode_to_vec())),
         source_time: Set(change.source_time.as_microsecond()),
         ..Default::default()
     }

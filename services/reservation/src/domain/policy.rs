@@ -7,7 +7,7 @@ use mesh::money::Money;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Tier {
     /// Hours before check-in, 0 to 8760.
-    pub hours_before_check_in: u32,
+    pub hours_before_start: u32,
     /// Per cent of the total, 0 to 100.
     pub refund_percent: u32,
 }
@@ -26,7 +26,7 @@ impl CancellationPolicy {
         self.tiers
             .iter()
             .filter(|tier| now < Self::deadline(tier, check_in))
-            .max_by_key(|tier| tier.hours_before_check_in)
+            .max_by_key(|tier| tier.hours_before_start)
             .map_or(total.zero(), |tier| total.percent(tier.refund_percent))
     }
 
@@ -41,9 +41,7 @@ impl CancellationPolicy {
     }
 
     fn deadline(tier: &Tier, check_in: Timestamp) -> Timestamp {
-        check_in
-            .checked_sub(SignedDuration::from_hours(i64::from(tier.hours_before_check_in)))
-            .unwrap_or(Timestamp::MIN)
+        check_in.checked_sub(SignedDuration::from_hours(i64::from(tier.hours_before_start))).unwrap_or(Timestamp::MIN)
     }
 }
 
@@ -54,9 +52,9 @@ mod tests {
     fn policy() -> CancellationPolicy {
         CancellationPolicy {
             tiers: vec![
-                Tier { hours_before_check_in: 0, refund_percent: 0 },
-                Tier { hours_before_check_in: 24, refund_percent: 50 },
-                Tier { hours_before_check_in: 72, refund_percent: 100 },
+                Tier { hours_before_start: 0, refund_percent: 0 },
+                Tier { hours_before_start: 24, refund_percent: 50 },
+                Tier { hours_before_start: 72, refund_percent: 100 },
             ],
         }
     }

@@ -2,7 +2,7 @@
 
 use jiff::{Timestamp, civil::Time, tz::TimeZone};
 use mesh::{
-    checkout::{Case, Mode, Record, Terms},
+    checkout::{By, Case, Closing, Mode, Record, Terms},
     clock::{self, instant_of},
     fields,
     money::Money,
@@ -132,8 +132,15 @@ impl Case for Reservation {
         self.cancellation_policy.refund(self.price.total, self.check_in, now)
     }
 
-    fn cancel_until(&self) -> Timestamp {
-        self.check_in
+    /// A guest may cancel until check-in. A host may end a stay that has begun, until it is over: the guest did not come, or cannot
+    /// stay. An agent may always, because complaints come late; and nothing is left of a room that was removed.
+    fn closing(&self, by: By, now: Timestamp) -> Closing {
+        let until = match by {
+            By::Guest => self.check_in,
+            By::Host => self.record.earn_time,
+            By::Agent | By::System => return Closing::Open,
+        };
+        if now < until { Closing::Open } else { Closing::Closed(until) }
     }
 }
 

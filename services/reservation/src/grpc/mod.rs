@@ -97,7 +97,7 @@ impl ReservationService for Service {
     ) -> Result<Response<ListReservationsResponse>, Status> {
         let caller = Caller::of(&request)?;
         let message = request.into_inner();
-        let filter = read::list(&message, caller.user()?)?;
+        let filter = read::list(&message, &caller)?;
         // Everything that decides what the list holds: a token of another list must not open this one.
         let list = format!("{filter:?}");
         let after = self
@@ -124,10 +124,10 @@ impl ReservationService for Service {
     ) -> Result<Response<Reservation>, Status> {
         let caller = Caller::of(&request)?;
         let message = request.into_inner();
-        read::cancel(&message)?;
-        let asked = spelling::cancel(&message.name, &message.reason);
+        let cause = read::cancel(&message)?;
+        let asked = spelling::cancel(&message.name, &message.reason, message.cause());
         let recorded = Recorded::new(&caller, "CancelReservation", &message.request_id, &asked);
-        self.app.cancel(&message.name, &message.reason, recorded, &caller).await?.into_response()
+        self.app.cancel(&message.name, cause, &message.reason, recorded, &caller).await?.into_response()
     }
 
     async fn watch_reservation(

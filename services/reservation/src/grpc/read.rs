@@ -4,17 +4,18 @@ use contracts::reservation::v1::{
     CancelReservationRequest, CreateReservationRequest, ListReservationsRequest, PayReservationRequest,
     QuoteReservationRequest, Reservation, list_reservations_request, reservation::State,
 };
-use contracts::types::v1::PaymentMethod;
+use contracts::types::v1::{PaymentMethod, cancellation};
 use jiff::civil::Date;
 use mesh::{
-    Error,
+    Caller, Error, Reason, Refusal,
     booking_window::{MAX_NIGHTS, MAX_UNITS},
+    checkout::{Cause, Scope},
     fields::Fields,
     money::Money,
 };
 
 use crate::{
-    app::Wish,
+    app::{Wish, scope},
     convert,
     domain::{COLLECTION, GuestDetails},
     store::{Filter, View},
@@ -77,12 +78,15 @@ pub fn pay(message: &PayReservationRequest) -> Result<String, Error> {
     finish(fields, token)
 }
 
-pub fn cancel(message: &CancelReservationRequest) -> Result<(), Error> {
+pub fn cancel(message: &CancelReservationRequest) -> Result<Option<Cause>, Error> {
     let mut fields = Fields::new();
     fields.name("name", &message.name, COLLECTION);
     fields.text("reason", &message.reason, MAX_REASON_CHARS);
     fields.request_id(&message.request_id);
-    Ok(fields.finish()?)
+    let cause = cancellation::Cause::try_from(message.cause);
+    fields.check(cause.is_ok(), "cause", "is none of the causes that there are");
+    fields.finish()?;
+    Ok(cause.ok().and_then(Cause::read))
 }
 
 pub fn name(name: &str) -> Result<(), Error> {
@@ -91,14 +95,20 @@ pub fn name(name: &str) -> Result<(), Error> {
     Ok(fields.finish()?)
 }
 
-pub fn list(message: &ListReservationsRequest, user: &str) -> Result<Filter, Error> {
+pub fn list(message: &ListReservationsRequest, caller: &Caller) -> Result<Filter, Error> {
     use list_reservations_request::View as Wished;
     let mut fields = Fields::new();
+    let user = caller.user()?;
     let view = match Wished::try_from(message.view) {
         Ok(Wished::Host) => View::Host,
+        Ok(Wished::All) if scope(caller) == Scope::All => View::All,
+        Ok(Wished::All) => {
+            let refusal = Refusal::new(Reason::RoleRequired, "everybody's reservations are for agents and admins");
+            return Err(refusal.with("role", "agent,admin").hint("list yours with GUEST or HOST").into());
+        }
         Ok(Wished::Guest | Wished::Unspecified) => View::Guest,
         Err(_) => {
-            fields.fault("view", "is neither GUEST nor HOST");
+            fields.fault("view", "is none of GUEST, HOST and ALL");
             View::Guest
         }
     };

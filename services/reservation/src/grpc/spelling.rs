@@ -6,7 +6,7 @@
 
 use contracts::{
     reservation::v1::{CancelReservationRequest, CreateReservationRequest, PayReservationRequest, Reservation},
-    types::v1::PaymentMethod,
+    types::v1::{PaymentMethod, cancellation},
 };
 use mesh::fields::name;
 
@@ -39,9 +39,12 @@ pub fn pay(name: &str, token: &str) -> PayReservationRequest {
     PayReservationRequest { name: name.to_owned(), payment_method: Some(method(token)), request_id: String::new() }
 }
 
-/// A request to cancel a reservation.
-pub fn cancel(name: &str, reason: &str) -> CancelReservationRequest {
-    CancelReservationRequest { name: name.to_owned(), reason: reason.to_owned(), request_id: String::new() }
+/// A request to cancel a reservation. Which cause is the usual one depends on who asks, so neither of the two makes a difference.
+pub fn cancel(name: &str, reason: &str, cause: cancellation::Cause) -> CancelReservationRequest {
+    use cancellation::Cause::{GuestRequest, Other, Unspecified};
+    let cause = if matches!(cause, GuestRequest | Other) { Unspecified } else { cause };
+    let (name, reason, request_id) = (name.to_owned(), reason.to_owned(), String::new());
+    CancelReservationRequest { name, reason, request_id, cause: cause.into() }
 }
 
 fn method(token: &str) -> PaymentMethod {

@@ -48,6 +48,8 @@ pub enum View {
     Guest,
     /// The stays in the caller's rooms.
     Host,
+    /// Everybody's.
+    All,
 }
 
 /// Which reservations a list holds.
@@ -73,10 +75,12 @@ impl Reservations {
 
     /// Up to `limit` reservations, the newest first, from below `after` on.
     pub async fn list(&self, filter: &Filter, after: Option<Uuid>, limit: u64) -> Result<Vec<Reservation>, Error> {
-        let mut query = Entity::find().order_by_desc(Column::Id).limit(limit).filter(match filter.view {
-            View::Guest => Column::Guest.eq(&filter.user),
-            View::Host => Column::Host.eq(&filter.user),
-        });
+        let mut query = Entity::find().order_by_desc(Column::Id).limit(limit);
+        query = match filter.view {
+            View::Guest => query.filter(Column::Guest.eq(&filter.user)),
+            View::Host => query.filter(Column::Host.eq(&filter.user)),
+            View::All => query,
+        };
         if let Some(room) = filter.room {
             query = query.filter(Column::Room.eq(room));
         }

@@ -4,7 +4,7 @@ use contracts::reservation::v1::{Reservation as Resource, reservation::GuestDeta
 use jiff::civil::Date;
 use mesh::{
     Error,
-    checkout::{Mode, PaymentAction, Record, Standing, State},
+    checkout::{Cancellation, Mode, PaymentAction, Record, Standing, State},
     clock::from_micros,
     fields,
     money::Money,
@@ -51,6 +51,9 @@ pub(super) fn to_row(case: &Reservation) -> ActiveModel {
         action_uri: Set(record.payment_action.as_ref().map(|action| action.uri.clone())),
         action_expire_time: Set(record.payment_action.as_ref().and_then(|action| action.expire_time).map(micros)),
         reject_reason: Set(record.reject_reason.clone()),
+        refund_failure_reason: Set(record.refund_failure_reason.clone()),
+        cancel_party: Set(record.cancellation.map(|cancellation| cancellation.names().0.to_owned())),
+        cancel_cause: Set(record.cancellation.map(|cancellation| cancellation.names().1.to_owned())),
         cancel_reason: Set(record.cancel_reason.clone()),
         confirm_time: Set(record.confirm_time.map(micros)),
         cancel_time: Set(record.cancel_time.map(micros)),
@@ -107,6 +110,12 @@ pub(super) fn from_row(row: Model) -> Result<Reservation, Error> {
             .action_uri
             .map(|uri| PaymentAction { uri, expire_time: row.action_expire_time.map(from_micros) }),
         reject_reason: row.reject_reason,
+        refund_failure_reason: row.refund_failure_reason,
+        cancellation: row
+            .cancel_party
+            .zip(row.cancel_cause)
+            .map(|(party, cause)| Cancellation::parse(&party, &cause).ok_or_else(|| broken("cancellation")))
+            .transpose()?,
         cancel_reason: row.cancel_reason,
         refund_amount: row.refund_minor.map(money).transpose()?,
         confirm_time: row.confirm_time.map(from_micros),

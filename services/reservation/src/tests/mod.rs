@@ -25,7 +25,7 @@ use jiff::{SignedDuration, Timestamp};
 use mesh::{
     Actor, Caller, Clock, Database, Error, Event, Principal, Role,
     background::Background,
-    checkout::{Cases, Checkout, Scope, Settings, State, machine::Outcome, payment_name},
+    checkout::{Asks, Cancels, Cases, Cause, Checkout, Scope, Settings, State, machine::Outcome, payment_name},
     context::Handled,
     requests::{Answer, Request},
     store::entity::outbox,
@@ -76,9 +76,9 @@ fn room(units: i32, version: i64) -> Room {
         check_out_time: "11:00".to_owned(),
         cancellation_policy: Some(CancellationPolicy {
             tiers: vec![
-                Tier { hours_before_check_in: 72, refund_percent: Some(100) },
-                Tier { hours_before_check_in: 24, refund_percent: Some(50) },
-                Tier { hours_before_check_in: 0, refund_percent: Some(0) },
+                Tier { hours_before_start: 72, refund_percent: Some(100) },
+                Tier { hours_before_start: 24, refund_percent: Some(50) },
+                Tier { hours_before_start: 0, refund_percent: Some(0) },
             ],
         }),
         state: room::State::Active.into(),
@@ -169,7 +169,12 @@ impl House {
     }
 
     async fn cancel(&self, name: &str) -> Result<Answer, Error> {
-        self.checkout.cancel(name, Scope::All, "plans changed", None, &guest().actor()).await
+        self.cancel_as(name, Asks::User("users/alice"), None).await
+    }
+
+    async fn cancel_as(&self, name: &str, asks: Asks<'_>, cause: Option<Cause>) -> Result<Answer, Error> {
+        let cancels = Cancels { asks, cause, reason: "plans changed" };
+        self.checkout.cancel(name, Scope::All, cancels, None, &guest().actor()).await
     }
 
     async fn state(&self, name: &str) -> State {

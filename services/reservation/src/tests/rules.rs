@@ -2,16 +2,10 @@
 
 use std::sync::atomic::Ordering;
 
-use mesh::{
-    Actor,
-    checkout::{Cases, State, machine::Outcome, payments::Refunded},
-};
+use contracts::types::v1::cancellation::{self as message, Party};
+use mesh::checkout::{Asks, Cases, Cause, State, machine::Outcome, payments::Refunded};
 
 use super::{House, reason, resource};
-
-fn us() -> Actor {
-    Actor::context("reservation", "case")
-}
 
 #[tokio::test]
 async fn a_paid_create_is_confirmed_and_holds_its_nights() {
@@ -276,7 +270,10 @@ async fn rule_c_a_refund_refused_for_good_is_shown_and_never_called_complete() {
         house.checkout.sweep_once().await.expect("swept");
     }
     let record = house.read(&paid.name).await.record;
-    assert_eq!((record.state(), record.reject_reason.as_deref()), (State::CancelRequested, Some("account_closed")));
+    assert_eq!(
+        (record.state(), record.refund_failure_reason.as_deref()),
+        (State::CancelRequested, Some("account_closed"))
+    );
 }
 
 #[tokio::test]
@@ -329,10 +326,58 @@ async fn rule_c_whoever_but_the_guest_cancels_gives_everything_back() {
     let paid = house.booked(Some("approve")).await;
     let check_in = house.read(&paid.name).await.check_in;
     house.clock.advance(check_in.duration_since(house.clock.now()) - jiff::SignedDuration::from_hours(1));
-    let host = Actor { actor: "users/host".to_owned(), ..us() };
-    let scope = mesh::checkout::Scope::Party("users/host".to_owned());
-    let answer = house.checkout.cancel(&paid.name, scope, "flooded", None, &host).await.expect("an answer");
-    assert_eq!(resource(answer).refund_amount.map(|money| money.units), Some(180_000));
+    let answer = house.cancel_as(&paid.name, Asks::User("users/host"), Some(Cause::SoldOut)).await.expect("an answer");
+    let cancelled = resource(answer);
+    assert_eq!(cancelled.refund_amount.map(|money| money.units), Some(180_000));
+    let cancellation = cancelled.cancellation.expect("by whom");
+    assert_eq!((cancellation.party(), cancellation.cause()), (Party::Host, message::Cause::SoldOut));
+}
+
+#[tokio::test]
+async fn rule_c_a_host_ends_a_stay_that_has_begun_until_it_is_over_and_an_agent_whenever() {
+    let house = House::with_units(2).await;
+    let (first, second) = (house.booked(Some("approve")).await, house.booked(Some("approve")).await);
+    let record = house.read(&first.name).await;
+    house.clock.advance(record.check_in.duration_since(house.clock.now()));
+    assert_eq!(reason(house.cancel(&first.name).await), "CANCELLATION_CLOSED");
+    let by_host = Asks::User("users/host");
+    let ended = resource(house.cancel_as(&first.name, by_host, None).await.expect("an answer"));
+    assert_eq!(ended.refund_amount.map(|money| money.units), Some(180_000));
+    assert_eq!(house.taken().await, [1, 1], "the nights that are left are free");
+
+    house.clock.advance(record.record.earn_time.duration_since(house.clock.now()));
+    assert_eq!(reason(house.cancel_as(&second.name, by_host, None).await), "CANCELLATION_CLOSED");
+    let complaint = Some(Cause::Complaint);
+    let ended = house.cancel_as(&second.name, Asks::ServiceCentre, complaint).await.expect("an answer");
+    let ended = resource(ended);
+    assert_eq!(ended.refund_amount.map(|money| money.units), Some(180_000));
+    assert_eq!(ended.cancellation.expect("by whom").party(), Party::Agent);
+}
+
+#[tokio::test]
+async fn rule_c_a_guest_who_does_not_come_gets_what_the_policy_gives_then() {
+    let house = House::with_units(1).await;
+    let paid = house.booked(Some("approve")).await;
+    let (by_host, no_show) = (Asks::User("users/host"), Some(Cause::NoShow));
+    assert_eq!(reason(house.cancel_as(&paid.name, by_host, no_show).await), "INVALID_FIELDS", "they may still come");
+    let check_in = house.read(&paid.name).await.check_in;
+    house.clock.advance(check_in.duration_since(house.clock.now()));
+    let ended = resource(house.cancel_as(&paid.name, by_host, no_show).await.expect("an answer"));
+    assert_eq!((ended.state().as_str_name(), ended.refund_amount.map(|money| money.units)), ("CANCELLED", Some(0)));
+    assert_eq!(house.taken().await, [0, 0]);
+}
+
+#[tokio::test]
+async fn rule_c_only_the_system_says_that_what_was_sold_is_gone() {
+    let house = House::with_units(1).await;
+    let paid = house.booked(Some("approve")).await;
+    for asks in [Asks::User("users/alice"), Asks::User("users/host"), Asks::ServiceCentre] {
+        let said = house.cancel_as(&paid.name, asks, Some(Cause::ListingRemoved)).await;
+        assert_eq!(reason(said), "INVALID_FIELDS", "{asks:?}");
+    }
+    let gone = resource(house.cancel_as(&paid.name, Asks::System, None).await.expect("an answer"));
+    let cancellation = gone.cancellation.expect("by whom");
+    assert_eq!((cancellation.party(), cancellation.cause()), (Party::System, message::Cause::ListingRemoved));
 }
 
 #[tokio::test]

@@ -39,7 +39,7 @@ pub const MAX_RATING: f64 = 5.0;
 /// Tiers of a cancellation policy.
 pub const MAX_TIERS: usize = 5;
 /// Hours of a tier: a year.
-pub const MAX_HOURS_BEFORE_CHECK_IN: u16 = 8_760;
+pub const MAX_HOURS_BEFORE_START: u16 = 8_760;
 /// When guests may come if the host does not say.
 pub const DEFAULT_CHECK_IN: Time = time(15, 0, 0, 0);
 /// When guests must have left if the host does not say.
@@ -49,14 +49,14 @@ pub const DEFAULT_CHECK_OUT: Time = time(11, 0, 0, 0);
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Tier {
     /// The deadline, in hours before check-in: 0 to 8760.
-    pub hours_before_check_in: u16,
+    pub hours_before_start: u16,
     /// What cancelling before it gives back, in percent: 0 to 100.
     pub refund_percent: u8,
 }
 
 /// The policy of a room whose host states none: everything is given back until check-in.
 pub fn default_policy() -> Vec<Tier> {
-    vec![Tier { hours_before_check_in: 0, refund_percent: 100 }]
+    vec![Tier { hours_before_start: 0, refund_percent: 100 }]
 }
 
 /// A room in its host's words.

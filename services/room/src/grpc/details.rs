@@ -9,7 +9,7 @@ use super::number;
 use crate::domain::{
     DEFAULT_CAPACITY, DEFAULT_CHECK_IN, DEFAULT_CHECK_OUT, DEFAULT_UNITS, Details, Edit, MAX_AMENITIES,
     MAX_AMENITY_CHARS, MAX_CAPACITY, MAX_DESCRIPTION_CHARS, MAX_DISPLAY_NAME_CHARS, MAX_FOLDED_PLACE_CHARS,
-    MAX_HOURS_BEFORE_CHECK_IN, MAX_NUMBER_CHARS, MAX_PLACE_CHARS, MAX_RATE_MINOR, MAX_RATING, MAX_SIZE_SQUARE_METERS,
+    MAX_HOURS_BEFORE_START, MAX_NUMBER_CHARS, MAX_PLACE_CHARS, MAX_RATE_MINOR, MAX_RATING, MAX_SIZE_SQUARE_METERS,
     MAX_TIERS, MAX_UNITS, Point, Tier, default_policy,
 };
 
@@ -233,14 +233,14 @@ fn tiers(fields: &mut Fields, path: &str, policy: &CancellationPolicy) -> Vec<Ti
     let mut tiers: Vec<Tier> = Vec::new();
     for (at, tier) in policy.tiers.iter().enumerate().take(MAX_TIERS) {
         let path = format!("{path}[{at}]");
-        let hours = tier.hours_before_check_in;
-        let hours = number(fields, &format!("{path}.hours_before_check_in"), hours, 0, MAX_HOURS_BEFORE_CHECK_IN);
+        let hours = tier.hours_before_start;
+        let hours = number(fields, &format!("{path}.hours_before_start"), hours, 0, MAX_HOURS_BEFORE_START);
         let percent = tier.refund_percent.unwrap_or(100);
         fields.range(&format!("{path}.refund_percent"), percent, 0, 100);
-        let (Some(hours_before_check_in), Ok(refund_percent)) = (hours, u8::try_from(percent)) else { continue };
-        let twice = tiers.iter().any(|other| other.hours_before_check_in == hours_before_check_in);
-        fields.check(!twice, &path, format!("is the second tier of {hours_before_check_in} hours"));
-        tiers.push(Tier { hours_before_check_in, refund_percent });
+        let (Some(hours_before_start), Ok(refund_percent)) = (hours, u8::try_from(percent)) else { continue };
+        let twice = tiers.iter().any(|other| other.hours_before_start == hours_before_start);
+        fields.check(!twice, &path, format!("is the second tier of {hours_before_start} hours"));
+        tiers.push(Tier { hours_before_start, refund_percent });
     }
     tiers
 }

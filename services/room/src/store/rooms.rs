@@ -178,7 +178,7 @@ fn split_words(words: &str) -> Vec<String> {
 
 fn join_tiers(tiers: &[Tier]) -> String {
     let tiers: Vec<_> =
-        tiers.iter().map(|tier| format!("{}:{}", tier.hours_before_check_in, tier.refund_percent)).collect();
+        tiers.iter().map(|tier| format!("{}:{}", tier.hours_before_start, tier.refund_percent)).collect();
     tiers.join(",")
 }
 
@@ -187,7 +187,7 @@ fn split_tiers(tiers: &str) -> Result<Vec<Tier>, Error> {
         .split(',')
         .map(|tier| {
             let (hours, percent) = tier.split_once(':')?;
-            Some(Tier { hours_before_check_in: hours.parse().ok()?, refund_percent: percent.parse().ok()? })
+            Some(Tier { hours_before_start: hours.parse().ok()?, refund_percent: percent.parse().ok()? })
         })
         .collect::<Option<_>>()
         .ok_or_else(|| broken("cancellation policy"))

@@ -16,8 +16,8 @@ use mesh::Reason;
 use super::{Booking, GUEST, HOST, Inn, RIVAL, a_room, call, faults, reason, refusal, won};
 
 fn tiers(tiers: &[(i32, i32)]) -> Option<CancellationPolicy> {
-    let tier = |(hours_before_check_in, percent): &(i32, i32)| Tier {
-        hours_before_check_in: *hours_before_check_in,
+    let tier = |(hours_before_start, percent): &(i32, i32)| Tier {
+        hours_before_start: *hours_before_start,
         refund_percent: Some(*percent),
     };
     Some(CancellationPolicy { tiers: tiers.iter().map(tier).collect() })
@@ -187,7 +187,7 @@ async fn all_faults_of_a_room_are_told_at_once() {
             "room.check_out_time",
             "room.cancellation_policy.tiers[1].refund_percent",
             "room.cancellation_policy.tiers[1]",
-            "room.cancellation_policy.tiers[2].hours_before_check_in",
+            "room.cancellation_policy.tiers[2].hours_before_start",
         ]
     );
     assert_eq!(

@@ -122,7 +122,10 @@ impl Hotel<'_> {
         equal("whether the payment time is shown", true, stay.pay_time.is_some())?;
 
         let booking = self.booking(stay).await?;
-        let view = booking.stay.clone().unwrap_or_default();
+        let view = match booking.details.clone() {
+            Some(booking::Details::Stay(view)) => view,
+            None => booking::Stay::default(),
+        };
         equal("the view's room number", &snapshot.number, &view.room_number)?;
         equal("the view's size", snapshot.size_square_meters, view.size_square_meters)?;
         equal("the view's amenities", snapshot.amenities, view.amenities)?;
@@ -131,8 +134,8 @@ impl Hotel<'_> {
         equal("the view's first day", &stay.check_in_date, &booking.start_date)?;
         equal("the view's last day", &stay.check_out_date, &booking.end_date)?;
         equal("the view's total", Some(won(TOTAL)), booking.total)?;
-        equal("the view's payment method", &stay.payment_label, &view.payment_label)?;
-        equal("the view's payment time", stay.pay_time, view.pay_time)?;
+        equal("the view's payment method", &stay.payment_label, &booking.payment_label)?;
+        equal("the view's payment time", stay.pay_time, booking.pay_time)?;
         equal("the view's state", "CONFIRMED", booking.state.as_str())
     }
 

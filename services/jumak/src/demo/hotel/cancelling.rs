@@ -24,6 +24,7 @@ impl Hotel<'_> {
             name: stay.name.clone(),
             reason: "the ferry does not run".to_owned(),
             request_id: self.stage.unique("cancel"),
+            ..CancelReservationRequest::default()
         };
         let cancelled = self.guest.reservations().cancel_reservation(request).await?.into_inner();
         equal("the reservation", State::CancelRequested, cancelled.state())?;
