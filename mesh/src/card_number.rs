@@ -23,8 +23,18 @@ use uuid::Uuid;
 pub(crate) use sketch::may_be_in;
 
 const DIGITS: RangeInclusive<usize> = 13..=19;
-/// The groups that are printed on cards, beside even ones.
-const LAYOUTS: [&[usize]; 4] = [&[4, 6, 5], &[4, 6, 4], &[4, 4, 5], &[4, 3, 3, 3]];
+/// The groups that are printed on cards or typed, beside even ones; also where a date follows close behind.
+const LAYOUTS: [&[usize]; 9] = [
+    &[4, 6, 5],
+    &[4, 6, 4],
+    &[4, 4, 5],
+    &[4, 3, 3, 3],
+    &[4, 4, 4, 3],
+    &[4, 4, 4, 2],
+    &[4, 4, 4, 1],
+    &[4, 4, 4, 4, 3],
+    &[6, 10],
+];
 const MAX_GAP: usize = 3;
 const MAX_PHONE_DIGITS: usize = 15;
 /// Shorter ones are no reason to think that there are two.

@@ -273,7 +273,10 @@ impl Database {
                     self.appended.notify_one();
                 }
                 if let Err(error) = committed {
-                    self.ended_badly(label, &error);
+                    // A server that says it has rolled back has ended the transaction, and there is nothing to be wary of.
+                    if self.engine == Engine::Sqlite || !matches!(error, StoreError::Conflict(_)) {
+                        self.ended_badly(label, &error);
+                    }
                     self.commits.send_modify(|count| *count += 1);
                     return Err(error.into());
                 }
@@ -297,7 +300,10 @@ impl Database {
     /// Whether that failure may be the matter of the connection that met it. A file is quickly opened again, so it is opened again after
     /// everything that is the matter of the file.
     fn blames_connection(&self, error: &StoreError) -> bool {
-        error.is_demotion() || self.engine == Engine::Sqlite && matches!(error, StoreError::Unavailable(_))
+        let is_of_the_file = |source: &DbErr| !matches!(source, DbErr::ConnectionAcquire(_));
+        error.is_demotion()
+            || self.engine == Engine::Sqlite
+                && matches!(error, StoreError::Unavailable(source) if is_of_the_file(source))
     }
 
     /// A transaction whose COMMIT or ROLLBACK failed may have left its connection inside it. Everything that the connection is told
@@ -314,16 +320,26 @@ impl Database {
     /// Begins a transaction on a connection that is alive. After a server was started again the idle ones are all dead, and each would
     /// fail one caller of whom nothing has been done yet. A server that has answered is not asked again: it may be full.
     async fn begin(&self, options: TransactionOptions) -> Result<DatabaseTransaction, StoreError> {
-        let mut begun = self.write.begin_with_options(options).await.map_err(StoreError::from);
+        let mut begun = self.begin_whole(options).await;
         for _ in 1..MAX_RUNS {
             match begun {
-                Err(ref error) if error.is_dead_connection() => {
-                    begun = self.write.begin_with_options(options).await.map_err(Into::into);
-                }
+                Err(ref error) if error.is_dead_connection() => begun = self.begin_whole(options).await,
                 _ => break,
             }
         }
         begun
+    }
+
+    /// BEGIN, sent to a server, is waited for even when its caller is gone. The driver counts a transaction once BEGIN is answered: one
+    /// that was dropped before would be open on a connection that looks as if it were outside of any. Whoever gets it here and is gone
+    /// drops a transaction that is counted, and that is rolled back. (SQLite's driver looks after that by itself.)
+    async fn begin_whole(&self, options: TransactionOptions) -> Result<DatabaseTransaction, StoreError> {
+        if self.engine == Engine::Sqlite {
+            return Ok(self.write.begin_with_options(options).await?);
+        }
+        let write = self.write.clone();
+        let begun = tokio::spawn(async move { write.begin_with_options(options).await }).await;
+        Ok(begun.map_err(|error| StoreError::Unavailable(DbErr::Custom(error.to_string())))??)
     }
 
     /// Resolves after a transaction that put an event into the outbox has committed; may resolve once too often.

@@ -236,6 +236,8 @@ impl Relay {
     async fn recover(&mut self) -> Result<(), RelayError> {
         let lost = loss::recover(&self.database, &*self.bus).await?;
         if lost > 0 {
+            // It may be another stream, whose positions begin anew.
+            dropped::forget_refilled(&self.database).await?;
             metrics().relay_lost.add(lost, &self.labels);
             tracing::warn!(lost, "the stream has lost events that it had acknowledged; they are published again");
         }

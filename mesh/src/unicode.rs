@@ -43,14 +43,19 @@ pub fn folded(text: &str) -> String {
             dotless.push(letter);
         }
     }
-    nfkc(&dotless).into_owned()
+    words(&nfkc(&dotless))
 }
 
 /// The one spelling of an identifier that people read: two that look alike because of width, ligatures, how accents are put together,
 /// blanks or what cannot be seen have the same one. Case counts.
 pub fn canonical(text: &str) -> String {
     let seen: String = nfkc(text).chars().filter(|letter| !is_unseen(*letter)).collect();
-    nfkc(&seen).trim().to_owned()
+    words(&nfkc(&seen))
+}
+
+/// With one blank between words, as people see it wherever blanks are folded.
+fn words(text: &str) -> String {
+    text.split_whitespace().collect::<Vec<_>>().join(" ")
 }
 
 /// Whether there is nothing in a text that a person could see.

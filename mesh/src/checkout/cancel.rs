@@ -86,7 +86,10 @@ impl<C: Cases> Checkout<C> {
         let party = By::of(cancels.asks, case.record());
         let cancellation = Cancellation { party, cause: cancels.cause.unwrap_or(party.usual_cause()) };
         self.check(&case, cancellation)?;
-        let refund = if cancellation.goes_by_policy() { case.refund_at(now) } else { case.record().total };
+        // The policy binds nobody who never had a moment for cancelling: what is booked after check-in, and not paid yet.
+        let was_never_open = case.record().state() == State::Pending && case.closing(By::Guest, now) != Closing::Open;
+        let by_policy = cancellation.goes_by_policy() && !was_never_open;
+        let refund = if by_policy { case.refund_at(now) } else { case.record().total };
         let record = case.record_mut();
         record.cancellation = Some(cancellation);
         record.cancel_reason = Some(cancels.reason.to_owned()).filter(|reason| !reason.is_empty());
@@ -103,10 +106,9 @@ impl<C: Cases> Checkout<C> {
     fn check(&self, case: &C::Case, cancellation: Cancellation) -> Result<(), Error> {
         let now = self.0.clock.now();
         let Cancellation { party, cause } = cancellation;
-        // Somebody can have failed to come only once the guest can no longer say that they will not.
-        let has_begun = case.record().state() == State::Confirmed && case.closing(By::Guest, now) != Closing::Open;
-        if cause == Cause::NoShow && (!has_begun || !matches!(party, By::Host | By::Agent)) {
-            return Err(fault("is NO_SHOW, which a host or an agent may say once it has begun"));
+        let may_be = case.record().state() == State::Confirmed && case.may_be_no_show(now);
+        if cause == Cause::NoShow && (!may_be || !matches!(party, By::Host | By::Agent)) {
+            return Err(fault("is NO_SHOW, which a host or an agent may say for a day after the first night"));
         }
         if cause == Cause::ListingRemoved && party != By::System {
             return Err(fault("is LISTING_REMOVED, which only the system says"));

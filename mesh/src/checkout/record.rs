@@ -163,6 +163,9 @@ pub trait Case: Clone + Send + Sync + 'static {
     fn record_mut(&mut self) -> &mut Record;
     /// What cancelling at `now` gives back, by the policy frozen on the case.
     fn refund_at(&self, now: Timestamp) -> Money;
+    /// Whether it can be said at `now` that the guest did not come. Never before they have had all the time that they had for coming;
+    /// and only for so long after it that nobody says it of a guest who is there.
+    fn may_be_no_show(&self, now: Timestamp) -> bool;
     /// Whether `by` can still cancel it at `now`, while it is CONFIRMED.
     fn closing(&self, by: By, now: Timestamp) -> Closing;
 }

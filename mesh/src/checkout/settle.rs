@@ -269,6 +269,7 @@ fn become_true<K: Case>(case: &mut K, fact: Fact, seen: Option<&Seen>, now: Time
         Fact::Cancelled => {
             record.standing.state = State::Cancelled;
             record.cancel_time.get_or_insert(now);
+            record.refund_failure_reason = None;
             if was_paid {
                 record.refund_amount.get_or_insert(refund);
             } else {

@@ -156,7 +156,7 @@ async fn keep_refilled(database: &Database, position: Position) -> Result<(), Er
         .await
 }
 
-async fn forget_refilled(database: &Database) -> Result<(), Error> {
+pub(super) async fn forget_refilled(database: &Database) -> Result<(), Error> {
     if refilled(database).await?.is_none() {
         return Ok(());
     }

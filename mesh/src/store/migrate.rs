@@ -16,7 +16,8 @@ use crate::{
 /// not understand is left alone ([`version::Incompatible`]).
 pub async fn migrate<M: MigratorTrait>(database: &Database) -> Result<Vec<String>, Error> {
     let pending = pending::<M>(database).await?;
-    if pending.is_empty() {
+    let is_marked = version::check(database.read()).await?.is_some_and(|version| version.format == version::FORMAT);
+    if pending.is_empty() && is_marked {
         return Ok(pending);
     }
     if database.engine() == Engine::Sqlite {

@@ -79,6 +79,14 @@ pub(super) async fn make_streams(context: &Context, replicas: usize) -> Result<(
     for wanted in [events(replicas), dead_letters(replicas)] {
         context.get_or_create_stream(wanted.clone()).await?;
         let differs = differences(context, &wanted).await?;
+        if let Some(name) = differs.iter().find(|name| LOSES_IN_THE_MIDDLE.contains(&name.as_str())) {
+            return Err(format!(
+                "the stream {} has another `{name}`, with which it drops events in the middle, and nobody can see what it has dropped; \
+                 set it back with `nats stream edit`",
+                wanted.name
+            )
+            .into());
+        }
         if !differs.is_empty() {
             tracing::warn!(stream = %wanted.name, ?differs, "the stream is there, and is another one than configured");
         }
@@ -143,8 +151,12 @@ pub(super) async fn extent(context: &Context) -> Result<Extent, Cause> {
     Ok(Extent { first: first.max(1), messages, is_limited })
 }
 
+/// The settings with which a stream drops what it has stored anywhere, and not from its beginning on: neither relays nor consumers would
+/// notice.
+const LOSES_IN_THE_MIDDLE: [&str; 2] = ["retention", "max_msgs_per_subject"];
+
 /// The settings by which a stream drops what it has stored.
-const LIMITS: [&str; 4] = ["max_msgs", "max_bytes", "max_age", "max_msgs_per_subject"];
+const LIMITS: [&str; 3] = ["max_msgs", "max_bytes", "max_age"];
 
 /// What is set: all but what says the same as its absence, which the broker fills in.
 fn settings(config: Value) -> Result<Map<String, Value>, Cause> {

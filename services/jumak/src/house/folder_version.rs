@@ -21,7 +21,12 @@ impl DataFolder {
         let refused = || format!("the data folder {} cannot be used", self.path().display());
         match self.written_version()? {
             Some(version) => version.check().map(Some).with_context(refused),
-            None if self.has_databases()? => Err(Incompatible::Unmarked).with_context(refused),
+            None if self.has_databases()? => Err(Incompatible::Unmarked).with_context(|| {
+                format!(
+                    "the data folder {} has databases and no {VERSION_FILE}; if they were copied from another folder, copy that file as well",
+                    self.path().display()
+                )
+            }),
             None => Ok(None),
         }
     }

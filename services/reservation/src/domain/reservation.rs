@@ -132,6 +132,15 @@ impl Case for Reservation {
         self.cancellation_policy.refund(self.price.total, self.check_in, now)
     }
 
+    /// For a day after the first night is over, at check-out time; of a stay of one night nothing is left to be freed by then.
+    fn may_be_no_show(&self, now: Timestamp) -> bool {
+        let zone = clock::zone(&self.room_snapshot.time_zone).unwrap_or(TimeZone::UTC);
+        let time: Time = self.room_snapshot.check_out_time.parse().unwrap_or(Time::midnight());
+        let day = |days: i64| self.stay.check_in.saturating_add(jiff::Span::new().days(days));
+        let (from, until) = (instant_of(day(1), time, &zone), instant_of(day(2), time, &zone));
+        from <= now && now < until && now < self.record.earn_time
+    }
+
     /// A guest may cancel until check-in. A host may end a stay that has begun, until it is over: the guest did not come, or cannot
     /// stay. An agent may always, because complaints come late; and nothing is left of a room that was removed.
     fn closing(&self, by: By, now: Timestamp) -> Closing {

@@ -192,6 +192,11 @@ impl House {
         all.remove(0)
     }
 
+    async fn newest(&self) -> Reservation {
+        let all = Reservations::page(self.database.read(), None, 10).await.expect("database");
+        all.into_iter().next_back().expect("a reservation")
+    }
+
     async fn count(&self) -> usize {
         Reservations::page(self.database.read(), None, 5_000).await.expect("database").len()
     }

@@ -356,15 +356,40 @@ async fn rule_c_a_host_ends_a_stay_that_has_begun_until_it_is_over_and_an_agent_
 
 #[tokio::test]
 async fn rule_c_a_guest_who_does_not_come_gets_what_the_policy_gives_then() {
-    let house = House::with_units(1).await;
-    let paid = house.booked(Some("approve")).await;
+    let house = House::with_units(2).await;
+    let (paid, other) = (house.booked(Some("approve")).await, house.booked(Some("approve")).await);
     let (by_host, no_show) = (Asks::User("users/host"), Some(Cause::NoShow));
-    assert_eq!(reason(house.cancel_as(&paid.name, by_host, no_show).await), "INVALID_FIELDS", "they may still come");
-    let check_in = house.read(&paid.name).await.check_in;
-    house.clock.advance(check_in.duration_since(house.clock.now()));
+    // The night after check-in is theirs to come in: it is over at check-out time.
+    let first_night = house.read(&paid.name).await.record.earn_time - jiff::SignedDuration::from_hours(24);
+    for wait in [house.read(&paid.name).await.check_in, first_night - jiff::SignedDuration::from_secs(1)] {
+        house.clock.advance(wait.duration_since(house.clock.now()));
+        assert_eq!(
+            reason(house.cancel_as(&paid.name, by_host, no_show).await),
+            "INVALID_FIELDS",
+            "they may still come"
+        );
+    }
+    house.clock.advance(first_night.duration_since(house.clock.now()));
+    let by_guest = house.cancel_as(&other.name, Asks::User("users/alice"), no_show).await;
+    assert_eq!(reason(by_guest), "INVALID_FIELDS", "nobody says it of themselves");
     let ended = resource(house.cancel_as(&paid.name, by_host, no_show).await.expect("an answer"));
     assert_eq!((ended.state().as_str_name(), ended.refund_amount.map(|money| money.units)), ("CANCELLED", Some(0)));
-    assert_eq!(house.taken().await, [0, 0]);
+    assert_eq!(house.taken().await, [1, 1]);
+}
+
+#[tokio::test]
+async fn rule_c_who_never_had_a_moment_for_cancelling_gets_everything_back() {
+    let house = House::with_units(1).await;
+    let stay = house.read(&house.booked(None).await.name).await;
+    // After check-in, and before the night is over: it can be booked, and not be cancelled any more once it is paid.
+    house.clock.advance(stay.check_in.duration_since(house.clock.now()) + jiff::SignedDuration::from_hours(1));
+    house.checkout.sweep_once().await.expect("swept");
+    assert_eq!(reason(house.book(house.usual(), Some("open")).await), "PAYMENT_PENDING");
+    let name = house.newest().await.record.name;
+    house.cancel(&name).await.expect("asked");
+    house.hears(&name, 1, Outcome::Approved).await;
+    let cancelled = house.read(&name).await.record;
+    assert_eq!((cancelled.state(), cancelled.refund_amount), (State::CancelRequested, Some(cancelled.total)));
 }
 
 #[tokio::test]

@@ -8,7 +8,33 @@ use tokio::{
 use super::{Real, on_both};
 use crate::db::tests::*;
 
-on_both!(shared: a_connection_that_is_lost_at_its_commit_has_an_unknown_outcome);
+on_both!(shared:
+    a_connection_that_is_lost_at_its_commit_has_an_unknown_outcome,
+    a_transaction_that_is_dropped_anywhere_leaves_no_connection_inside_it,
+);
+
+/// A caller may be gone at any point, BEGIN's round trip among them. What others write over the same connections is seen by everybody.
+async fn a_transaction_that_is_dropped_anywhere_leaves_no_connection_inside_it(real: &Real) {
+    let name = "dropped_anywhere";
+    let seen = real.database(name).await;
+    let database = Database::connect(&real.url(name), 2).await.unwrap();
+    for polls in 0..24 {
+        let mut write = Box::pin(database.transact("dropped", |tx| async move { Ok(count_up(&tx, 1).await?) }));
+        for _ in 0..polls {
+            if futures::poll!(write.as_mut()).is_ready() {
+                break;
+            }
+            tokio::time::sleep(std::time::Duration::from_micros(300)).await;
+        }
+        drop(write);
+        // Both connections, one after the other.
+        for _ in 0..2 {
+            let up = "UPDATE counter SET n = n + 1 WHERE id = 2";
+            database.read().execute_unprepared(up).await.unwrap();
+        }
+        assert_eq!(counters(&seen).await[1], 2 * (polls + 1), "after {polls} polls");
+    }
+}
 
 /// What becomes of a COMMIT.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

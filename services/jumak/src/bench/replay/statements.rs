@@ -77,10 +77,10 @@ pub const BOOKING: &[Part] = &[
                 "INSERT INTO @reservation (id, version, state, all_or_nothing, attempt, attempt_open, calls, paid, cancel_asked, correlation_id, \
                  guest, host, room, check_in_date, check_out_date, units, guests, total_minor, currency, refund_minor, earn_time, \
                  hold_expire_time, next_attempt_time, sweeps, payment_label, pay_time, action_uri, action_expire_time, reject_reason, \
-                 cancel_reason, confirm_time, cancel_time, orphans, confirmation_code, frozen, guest_details, create_time, update_time) \
+                 refund_failure_reason, cancel_party, cancel_cause, cancel_reason, confirm_time, cancel_time, orphans, confirmation_code, frozen, guest_details, create_time, update_time) \
                  VALUES ({case}, 1, 'PENDING', TRUE, 1, TRUE, 1, FALSE, FALSE, {correlation}, {guest}, {host}, {room}, {check_in}, \
-                 {check_out}, 1, 1, 160000, 'KRW', NULL, {now}, {now}, {now}, 0, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, 0, \
-                 'PRWW7H8Q', {bytes:172}, NULL, {now}, {now})",
+                 {check_out}, 1, 1, 160000, 'KRW', NULL, {now}, {now}, {now}, 0, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, \
+                 NULL, NULL, NULL, 0, 'PRWW7H8Q', {bytes:172}, NULL, {now}, {now})",
             ),
             run(
                 "ReservationHeld",
@@ -146,7 +146,7 @@ pub const BOOKING: &[Part] = &[
                  check_in_date = {check_in}, check_out_date = {check_out}, units = 1, guests = 1, total_minor = 160000, currency = 'KRW', \
                  refund_minor = NULL, earn_time = {now}, hold_expire_time = {now}, next_attempt_time = NULL, sweeps = 0, \
                  payment_label = 'visa 4242', pay_time = {now}, action_uri = NULL, action_expire_time = NULL, reject_reason = NULL, \
-                 cancel_reason = NULL, confirm_time = {now}, cancel_time = NULL, orphans = 0, confirmation_code = 'PRWW7H8Q', \
+                 refund_failure_reason = NULL, cancel_party = NULL, cancel_cause = NULL, cancel_reason = NULL, confirm_time = {now}, cancel_time = NULL, orphans = 0, confirmation_code = 'PRWW7H8Q', \
                  frozen = {bytes:172}, guest_details = NULL, create_time = {now}, update_time = {now} \
                  WHERE id = {case} AND version = 1 AND state = 'PENDING'",
             ),
@@ -258,12 +258,12 @@ const PAGES: &[Statement] = &[
         "over an older state, which there is not",
         "UPDATE @business_case SET case_id = {case}, kind = 'RESERVATION', version = 1, correlation_id = {correlation}, room_id = {room}, \
          title = 'Sea view', state = 'PENDING', course = 'UNDECIDED', start_date = {check_in}, end_date = {check_out}, end_time = {now}, \
-         total_minor = 160000, currency = 'KRW', stay = {bytes:62}, source_time = {now} WHERE case_id = {case} AND version < 1",
+         total_minor = 160000, currency = 'KRW', details = {bytes:62}, source_time = {now} WHERE case_id = {case} AND version < 1",
     ),
     run(
         "the case",
         "INSERT INTO @business_case (case_id, kind, version, correlation_id, room_id, title, state, course, start_date, end_date, end_time, \
-         total_minor, currency, stay, source_time) VALUES ({case}, 'RESERVATION', 1, {correlation}, {room}, 'Sea view', 'PENDING', \
+         total_minor, currency, details, source_time) VALUES ({case}, 'RESERVATION', 1, {correlation}, {room}, 'Sea view', 'PENDING', \
          'UNDECIDED', {check_in}, {check_out}, {now}, 160000, 'KRW', {bytes:62}, {now}) ON CONFLICT DO NOTHING",
     ),
     NUMBER_CHANGE,
@@ -306,7 +306,7 @@ const PAGES: &[Statement] = &[
         "over the older state",
         "UPDATE @business_case SET case_id = {case}, kind = 'RESERVATION', version = 2, correlation_id = {correlation}, room_id = {room}, \
          title = 'Sea view', state = 'CONFIRMED', course = 'AGREED', start_date = {check_in}, end_date = {check_out}, end_time = {now}, \
-         total_minor = 160000, currency = 'KRW', stay = {bytes:85}, source_time = {now} WHERE case_id = {case} AND version < 2",
+         total_minor = 160000, currency = 'KRW', details = {bytes:85}, source_time = {now} WHERE case_id = {case} AND version < 2",
     ),
     NUMBER_CHANGE,
     PLACE_CHANGE,
