@@ -5,7 +5,8 @@
 //! A connection that came up and soon went down again without having answered anything has failed too: a callee that closes at once
 //! what it accepts would otherwise be hammered. One that ends later has not: servers close what nobody uses, ours what nobody has
 //! used yet after half a minute, and most of them at the same moment. It is made again at once, so that a first call after a quiet
-//! time finds it. The task ends with the pool.
+//! time finds it. A rest ends early when the last replica that is up says that it is stopping: in a rolling update the one before it
+//! has just come back. The task ends with the pool.
 
 use std::{
     error::Error as StdError,
@@ -20,7 +21,10 @@ use http_body_util::Full;
 use hyper::client::conn::http2::{self, SendRequest};
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use opentelemetry::KeyValue;
-use tokio::time::{Instant, sleep, timeout};
+use tokio::{
+    sync::Notify,
+    time::{Instant, timeout},
+};
 use tokio_rustls::rustls::ClientConfig;
 
 use super::{Pool, connection::Connection};
@@ -86,7 +90,12 @@ async fn establish(address: &Address, tls: &Arc<ClientConfig>) -> io::Result<Est
 pub(super) fn start(pool: &Arc<Pool>, connection: &Arc<Connection>) {
     // At once, so that the call that started it knows that there is something to wait for.
     connection.connecting();
-    let task = Task { pool: Arc::downgrade(pool), connection: Arc::downgrade(connection), dialer: pool.dialer.clone() };
+    let task = Task {
+        pool: Arc::downgrade(pool),
+        connection: Arc::downgrade(connection),
+        dialer: pool.dialer.clone(),
+        hurry: connection.hurry.clone(),
+    };
     tokio::spawn(task.run(pool.callee.clone(), connection.address.clone()));
 }
 
@@ -95,6 +104,8 @@ struct Task {
     pool: Weak<Pool>,
     connection: Weak<Connection>,
     dialer: Arc<Dialer>,
+    /// Told when there is no time to rest.
+    hurry: Arc<Notify>,
 }
 
 impl Task {
@@ -140,7 +151,8 @@ impl Task {
                 }
             };
             if let Some(rest) = rest {
-                sleep(rest).await;
+                // Either way it is time to connect.
+                timeout(rest, self.hurry.notified()).await.ok();
             }
             let Some(connection) = self.connection.upgrade() else { return };
             connection.connecting();

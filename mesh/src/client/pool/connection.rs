@@ -13,7 +13,7 @@ use bytes::Bytes;
 use http::{Request, Response, Uri, Version, uri::PathAndQuery};
 use http_body_util::Full;
 use hyper::{body::Incoming, client::conn::http2::SendRequest};
-use tokio::time::Instant;
+use tokio::{sync::Notify, time::Instant};
 use tonic::body::Body;
 
 use super::Standing;
@@ -28,6 +28,8 @@ const MAX_PASS: Duration = Duration::from_secs(15);
 /// One connection to an address. It is up and down by turns.
 pub(super) struct Connection {
     pub address: Address,
+    /// Ends the rest before the next attempt to connect.
+    pub hurry: Arc<Notify>,
     in_flight: AtomicUsize,
     state: Mutex<State>,
 }
@@ -38,6 +40,8 @@ struct State {
     passed_over: Option<Instant>,
     silences: Backoff,
     last_error: Option<String>,
+    /// Whether a rest has been cut short since the connection was last up.
+    hurried: bool,
 }
 
 enum Link {
@@ -66,12 +70,14 @@ impl Connection {
     pub fn new(address: Address) -> Arc<Self> {
         Arc::new(Self {
             address,
+            hurry: Arc::default(),
             in_flight: AtomicUsize::new(0),
             state: Mutex::new(State {
                 link: Link::Down,
                 passed_over: None,
                 silences: Backoff::new(FIRST_PASS, MAX_PASS),
                 last_error: None,
+                hurried: false,
             }),
         })
     }
@@ -85,6 +91,17 @@ impl Connection {
         state.link = Link::Up(Up { sender, peer, answered: None });
         state.passed_over = None;
         state.last_error = None;
+        state.hurried = false;
+    }
+
+    /// Connects now, if it rests. Once only until it has been up: a peer that is dead keeps its longer and longer rests.
+    pub fn hurry(&self) {
+        let mut state = self.state();
+        if matches!(state.link, Link::Down) && !state.hurried {
+            state.hurried = true;
+            state.link = Link::Connecting;
+            self.hurry.notify_one();
+        }
     }
 
     /// The link is gone, or did not come about. Tells whether it had ever answered.

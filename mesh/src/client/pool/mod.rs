@@ -136,13 +136,19 @@ impl Pool {
                 connection.pass_over(until);
             }
         }
-        let now = Instant::now();
-        let others = self.connections.iter().filter(|connection| connection.standing(now) <= Standing::Unproven);
-        if others.filter_map(|connection| connection.peer()).any(|other| other != peer) {
-            failure.elsewhere()
-        } else {
-            failure
+        let others_are_up = self.any(Standing::Unproven, |other| other.peer().is_some_and(|other| other != peer));
+        if failure.is_between_lives() && !others_are_up {
+            self.connections.iter().for_each(|connection| connection.hurry());
+            let others_may_come = self.any(Standing::Connecting, |other| other.peer().is_none());
+            return if others_may_come { failure.elsewhere() } else { failure };
         }
+        if others_are_up { failure.elsewhere() } else { failure }
+    }
+
+    /// Whether there is such a connection among those that stand no worse than `worst`.
+    fn any(&self, worst: Standing, such: impl Fn(&Connection) -> bool) -> bool {
+        let now = Instant::now();
+        self.connections.iter().any(|connection| connection.standing(now) <= worst && such(connection))
     }
 
     fn start(self: &Arc<Self>) {

@@ -227,3 +227,24 @@ async fn a_replica_that_is_down_from_the_start_costs_nothing() {
     }
     assert_eq!(payment.breaker_state(), BreakerState::Closed);
 }
+
+#[tokio::test]
+async fn a_replica_that_has_just_come_back_takes_over_from_the_next_one_that_stops() {
+    const ANSWERED: usize = 30;
+    let leaves = Refusal::new(Reason::Draining, "payment is stopping").retry_after(Duration::from_secs(1));
+    let last = Callee::that_first(vec![Does::Answer; ANSWERED], Does::Refuse(leaves));
+    let anywhere = SocketAddr::from(([127, 0, 0, 1], 0));
+    let mut replicas = [Replica::that(Does::Answer), Replica::of(last, anywhere)];
+    let payment = upstream_of(addresses(&replicas), Limits { attempts: 3, breaker_failures: 1, ..limits() });
+    replicas[0].kill();
+    for _ in 0..ANSWERED {
+        make(&payment, request().idempotent()).await.expect("the other one answers");
+        // So long that whoever connects to the first one has come to its longest rest.
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+    replicas[0].restart();
+    for _ in 0..20 {
+        call(&payment).await.expect("the one that is back answers");
+    }
+    assert_eq!(payment.breaker_state(), BreakerState::Closed, "the callee is well all the time");
+}
