@@ -107,7 +107,7 @@ pub async fn bookings(database: &Database) -> Result<Vec<BookingRow>, Error> {
     let mut believed = Vec::new();
     let mut last = None;
     loop {
-        let page = read::all_bookings(database, last.as_ref(), PAGE).await?;
+        let page = read::all_bookings(database, last.take(), PAGE).await?;
         let Some((booking, _)) = page.last() else { return Ok(believed) };
         last = Some((booking.case_id, booking.user_name.clone()));
         for row in page {

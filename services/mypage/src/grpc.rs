@@ -12,7 +12,7 @@ use mesh::{
     Caller, Clock, Database, Error, Reason, Refusal, Role,
     background::Background,
     fields::Fields,
-    page::{PageTokens, page_size},
+    page::{self, PageTokens},
     watch::Following,
 };
 use tonic::{Request, Response, Status};
@@ -20,7 +20,7 @@ use uuid::Uuid;
 
 use crate::{
     names,
-    store::read::{self, Row, Wanted},
+    store::read::{self, Wanted},
     timeline, view,
     watch::{self, Positions},
 };
@@ -90,22 +90,17 @@ impl MyPages {
     async fn list(
         &self,
         user: &str,
-        mut wanted: Wanted,
-        size: u64,
-        token: &str,
+        wanted: &Wanted,
+        request: &ListBookingsRequest,
     ) -> Result<ListBookingsResponse, Error> {
-        let filters = format!("{:?} {:?} {:?}", wanted.role, wanted.kinds, wanted.phases);
-        let list = ["ListBookings", user, &filters];
-        wanted.after = self.pages.read(&list, token)?.and_then(|cursor| parse_cursor(&cursor));
+        let role = wanted.role.map_or("", |role| role.as_str_name());
+        let kinds = page::joined(wanted.kinds.iter().map(|kind| kind.as_str_name()));
+        let phases = page::joined(wanted.phases.iter().map(|phase| phase.as_str_name()));
+        let list = ["ListBookings", user, role, &kinds, &phases];
+        let page = self.pages.open(&list, &request.page_token, request.page_size)?;
         let now = self.clock.now();
-        // One more than is shown tells whether there is another page.
-        let mut rows = read::bookings(&self.database, user, &wanted, now, size + 1).await?;
-        let more = rows.len() as u64 > size;
-        rows.truncate(usize::try_from(size).unwrap_or(usize::MAX));
-        let next_page_token = match rows.last() {
-            Some(row) if more => self.pages.make(&list, &cursor(row)),
-            _ => String::new(),
-        };
+        let mut rows = read::bookings(&self.database, user, wanted, now, &page).await?;
+        let next_page_token = self.pages.close(&page, &mut rows, |(booking, _)| (booking.create_time, booking.case_id));
         let bookings = rows.into_iter().map(|row| view::booking(row, now)).collect::<Result<_, _>>()?;
         Ok(ListBookingsResponse { bookings, next_page_token })
     }
@@ -151,8 +146,7 @@ impl MyPageService for MyPages {
         let request = request.into_inner();
         let wanted = names::wanted(&request)?;
         let user = own_page(&caller, &request.parent)?;
-        let answer = self.list(&user, wanted, page_size(request.page_size), &request.page_token).await?;
-        Ok(Response::new(answer))
+        Ok(Response::new(self.list(&user, &wanted, &request).await?))
     }
 
     async fn get_booking(&self, request: Request<GetBookingRequest>) -> Result<Response<Booking>, Status> {
@@ -204,13 +198,4 @@ fn no_booking(user: &str, case_id: Uuid) -> Error {
     Refusal::new(Reason::BookingNotFound, format!("there is no booking {user}/bookings/{case_id}"))
         .hint("one made a moment ago is found with min_version")
         .into()
-}
-
-fn cursor((booking, _): &Row) -> String {
-    format!("{} {}", booking.create_time, booking.case_id)
-}
-
-fn parse_cursor(cursor: &str) -> Option<(i64, Uuid)> {
-    let (create_time, case_id) = cursor.split_once(' ')?;
-    Some((create_time.parse().ok()?, case_id.parse().ok()?))
 }

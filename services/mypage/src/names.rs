@@ -42,5 +42,5 @@ pub fn wanted(request: &ListBookingsRequest) -> Result<Wanted, Refusal> {
     let kinds: Vec<Kind> = fields.enums("kinds", &request.kinds);
     let phases: Vec<Phase> = fields.enums("phases", &request.phases);
     fields.finish()?;
-    Ok(Wanted { role: role.filter(|role| *role != Role::Unspecified), kinds, phases, after: None })
+    Ok(Wanted { role: role.filter(|role| *role != Role::Unspecified), kinds, phases })
 }

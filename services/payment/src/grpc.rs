@@ -7,13 +7,12 @@ use contracts::payment::v1::{
     ListPaymentsResponse, ListRefundsRequest, ListRefundsResponse, Payment, Refund, RefundPaymentRequest,
     VoidPaymentRequest, payment_service_server::PaymentService,
 };
-use jiff::Timestamp;
 use mesh::{
     Caller, Error, Principal, Reason, Refusal, Role,
     auth::access::Rule,
     clock,
     fields::{Fields, parse_name},
-    page::{self, PageTokens, page_size},
+    page::PageTokens,
 };
 use tonic::{Request, Response, Status};
 use uuid::Uuid;
@@ -22,7 +21,7 @@ use crate::{
     app::{App, Order, Wish, not_found},
     convert,
     domain::payment::Bill,
-    store::{self, LedgerFilter, Page, Scope},
+    store::{self, LedgerFilter, Scope},
 };
 
 /// The most characters of a payment token.
@@ -112,10 +111,10 @@ impl PaymentService for Api {
         fields.optional_name("case", &message.case, collection_like(&message.case));
         fields.finish().map_err(Error::from)?;
         let list = ["payments", scope.key(), &message.case];
-        let page = self.page(&list, &message.page_token, message.page_size, time_and_id)?;
+        let page = self.tokens.open(&list, &message.page_token, message.page_size)?;
         let case = Some(message.case.as_str()).filter(|case| !case.is_empty());
         let mut rows = store::payments(self.app.database().read(), &scope, case, &page).await?;
-        let next_page_token = self.next(&list, &page, &mut rows, |row| time_and_id_of(row.create_time, row.id));
+        let next_page_token = self.tokens.close(&page, &mut rows, |row| (row.create_time.as_microsecond(), row.id));
         Ok(Response::new(ListPaymentsResponse {
             payments: rows.iter().map(convert::payment).collect(),
             next_page_token,
@@ -130,9 +129,9 @@ impl PaymentService for Api {
         let message = request.into_inner();
         let payment = self.find(&caller, "parent", &message.parent).await?;
         let list = ["refunds", message.parent.as_str()];
-        let page = self.page(&list, &message.page_token, message.page_size, time_and_id)?;
+        let page = self.tokens.open(&list, &message.page_token, message.page_size)?;
         let mut rows = store::refunds_of(self.app.database().read(), payment.id, &page).await?;
-        let next_page_token = self.next(&list, &page, &mut rows, |row| time_and_id_of(row.create_time, row.id));
+        let next_page_token = self.tokens.close(&page, &mut rows, |row| (row.create_time.as_microsecond(), row.id));
         Ok(Response::new(ListRefundsResponse { refunds: rows.iter().map(convert::refund).collect(), next_page_token }))
     }
 
@@ -148,9 +147,9 @@ impl PaymentService for Api {
         let filter =
             LedgerFilter { payment, account: Some(message.account.clone()).filter(|account| !account.is_empty()) };
         let list = ["ledgerEntries", message.payment.as_str(), &message.account];
-        let page = self.page(&list, &message.page_token, message.page_size, |cursor| Uuid::try_parse(cursor).ok())?;
+        let page = self.tokens.open(&list, &message.page_token, message.page_size)?;
         let mut rows = store::ledger_entries(self.app.database().read(), &filter, &page).await?;
-        let next_page_token = self.next(&list, &page, &mut rows, |row| row.id.to_string());
+        let next_page_token = self.tokens.close(&page, &mut rows, |row| row.id);
         let ledger_entries = rows.into_iter().map(convert::ledger_entry).collect::<Result<_, _>>()?;
         Ok(Response::new(ListLedgerEntriesResponse { ledger_entries, next_page_token }))
     }
@@ -165,38 +164,6 @@ impl Api {
         let id = checked(fields, id)?;
         store::find(self.app.database().read(), id, &scope).await?.ok_or_else(|| not_found(name))
     }
-
-    fn page<K>(
-        &self,
-        list: &[&str],
-        token: &str,
-        size: i32,
-        key: impl FnOnce(&str) -> Option<K>,
-    ) -> Result<Page<K>, Error> {
-        let after = self.tokens.read(list, token)?;
-        Ok(Page { size: page_size(size), after: after.as_deref().and_then(key) })
-    }
-
-    /// Cuts the rows down to their page, and makes the token of the next one, if one follows.
-    fn next<K, R>(
-        &self,
-        list: &[&str],
-        page: &Page<K>,
-        rows: &mut Vec<R>,
-        cursor: impl FnOnce(&R) -> String,
-    ) -> String {
-        let more = page::cut(rows, page.size);
-        rows.last().filter(|_| more).map(|last| self.tokens.make(list, &cursor(last))).unwrap_or_default()
-    }
-}
-
-fn time_and_id_of(time: Timestamp, id: Uuid) -> String {
-    format!("{}:{id}", time.as_microsecond())
-}
-
-fn time_and_id(cursor: &str) -> Option<(i64, Uuid)> {
-    let (time, id) = cursor.split_once(':')?;
-    Some((time.parse().ok()?, Uuid::try_parse(id).ok()?))
 }
 
 /// The collection of the cases that the calling context pays for.

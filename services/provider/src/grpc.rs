@@ -7,14 +7,7 @@ use contracts::provider::v1::{
     ListChargesRequest, ListChargesResponse, RefundChargeRequest, charge, charge_refund,
     provider_service_server::ProviderService,
 };
-use mesh::{
-    Error, Role,
-    auth::access::Rule,
-    clock::to_proto,
-    fields::Fields,
-    money::Money,
-    page::{self, PageTokens, page_size},
-};
+use mesh::{Error, Role, auth::access::Rule, clock::to_proto, fields::Fields, money::Money, page::PageTokens};
 use tonic::{Request, Response, Status};
 
 use crate::{
@@ -150,24 +143,16 @@ impl ProviderService for Api {
         request: Request<ListChargesRequest>,
     ) -> Result<Response<ListChargesResponse>, Status> {
         let message = request.into_inner();
-        let list = ["charges"];
-        let cursor = self.tokens.read(&list, &message.page_token).map_err(Error::from)?;
-        let after = cursor.as_deref().and_then(|cursor| {
-            let (time, id) = cursor.split_once(':')?;
-            Some((time.parse().ok()?, id.to_owned()))
-        });
-        let size = page_size(message.page_size);
+        let page = self.tokens.open(&["charges"], &message.page_token, message.page_size)?;
         let database = self.app.database().read();
-        let mut charges = store::charges(database, after, size + 1).await?;
-        let more = page::cut(&mut charges, size);
+        let mut charges = store::charges(database, &page).await?;
+        let next_page_token =
+            self.tokens.close(&page, &mut charges, |last| (last.create_time.as_microsecond(), last.id.clone()));
         let refunds = store::refunds_of(database, &charges).await?;
-        let last = charges.last().filter(|_| more);
         Ok(Response::new(ListChargesResponse {
             charges: charges.iter().map(|charge| self.charge(charge)).collect(),
             refunds: refunds.iter().map(refund_message).collect(),
-            next_page_token: last
-                .map(|last| self.tokens.make(&list, &format!("{}:{}", last.create_time.as_microsecond(), last.id)))
-                .unwrap_or_default(),
+            next_page_token,
         }))
     }
 }

@@ -5,9 +5,9 @@ mod migration;
 mod rows;
 
 use jiff::Timestamp;
-use mesh::{Error, Tx, clock::from_micros, db::exactly_one, money::Money};
+use mesh::{Error, Tx, clock::from_micros, db::exactly_one, money::Money, page::Page};
 use sea_orm::{
-    ActiveValue::Set, ColumnTrait, Condition, ConnectionTrait, EntityTrait, QueryFilter, QueryOrder, QuerySelect,
+    ActiveValue::Set, ColumnTrait, ConnectionTrait, EntityTrait, Order, QueryFilter, QueryOrder, QuerySelect,
 };
 use uuid::Uuid;
 
@@ -116,26 +116,10 @@ pub async fn next_refunds(
     Ok(due.into_iter().map(|(charge, id, due)| (charge, id, from_micros(due))).collect())
 }
 
-/// Up to `limit` charges that anybody is told of, the oldest first, after that creation and id.
-pub async fn charges(
-    connection: &impl ConnectionTrait,
-    after: Option<(i64, String)>,
-    limit: u64,
-) -> Result<Vec<Charge>, Error> {
-    let mut query = charge::Entity::find().filter(charge::Column::State.ne(State::Underway.name()));
-    if let Some((time, id)) = after {
-        query = query.filter(
-            Condition::any()
-                .add(charge::Column::CreateTime.gt(time))
-                .add(Condition::all().add(charge::Column::CreateTime.eq(time)).add(charge::Column::Id.gt(id))),
-        );
-    }
-    let rows = query
-        .order_by_asc(charge::Column::CreateTime)
-        .order_by_asc(charge::Column::Id)
-        .limit(limit)
-        .all(connection)
-        .await?;
+/// A page of the charges that anybody is told of, the oldest first.
+pub async fn charges(connection: &impl ConnectionTrait, page: &Page<(i64, String)>) -> Result<Vec<Charge>, Error> {
+    let known = charge::Entity::find().filter(charge::Column::State.ne(State::Underway.name()));
+    let rows = page.of(known, &[charge::Column::CreateTime, charge::Column::Id], &Order::Asc).all(connection).await?;
     rows.into_iter().map(rows::charge_of).collect()
 }
 

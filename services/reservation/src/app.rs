@@ -7,6 +7,7 @@ use mesh::{
     clock::instant_of,
     fields::Fields,
     money::Money,
+    page::Page,
     requests::{Answer, Request},
 };
 use uuid::Uuid;
@@ -142,8 +143,8 @@ impl App {
     }
 
     /// A page of reservations.
-    pub async fn list(&self, filter: &Filter, after: Option<Uuid>, limit: u64) -> Result<Vec<Reservation>, Error> {
-        self.checkout.cases().list(filter, after, limit).await
+    pub async fn list(&self, filter: &Filter, page: &Page<Uuid>) -> Result<Vec<Reservation>, Error> {
+        self.checkout.cases().list(filter, page).await
     }
 
     /// The room, the stay and its price, or every fault of the wish at once.

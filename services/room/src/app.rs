@@ -4,6 +4,7 @@ use contracts::room::v1::BlockNightsResponse;
 use jiff::Timestamp;
 use mesh::{
     Actor, Caller, Clock, Database, Error, Role, Tx, outbox,
+    page::Page,
     requests::{self, Answer, Claim, Request},
 };
 use uuid::Uuid;
@@ -109,15 +110,9 @@ impl App {
         store::rooms::read(self.database.read(), id, &Scope::All).await
     }
 
-    /// Up to `limit` rooms of one host or of all, older than `before`, the newest first.
-    pub async fn list(
-        &self,
-        scope: &Scope,
-        deleted_too: bool,
-        before: Option<Uuid>,
-        limit: u64,
-    ) -> Result<Vec<Room>, Error> {
-        store::rooms::list(self.database.read(), scope, deleted_too, before, limit).await
+    /// A page of the rooms of one host or of all, the newest first.
+    pub async fn list(&self, scope: &Scope, deleted_too: bool, page: &Page<Uuid>) -> Result<Vec<Room>, Error> {
+        store::rooms::list(self.database.read(), scope, deleted_too, page).await
     }
 
     /// The nights of a room: the caller's own, or any if the caller works in the service centre.

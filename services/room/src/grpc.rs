@@ -10,13 +10,7 @@ use contracts::room::v1::{
     SearchRoomsResponse, UpdateRoomRequest, room, room_service_server::RoomService, search_rooms_response,
 };
 use jiff::tz::TimeZone;
-use mesh::{
-    Caller, Error,
-    clock::to_proto,
-    fields::Fields,
-    page::{PageTokens, page_size},
-    requests,
-};
+use mesh::{Caller, Error, clock::to_proto, fields::Fields, page::PageTokens, requests};
 use tonic::{Request, Response, Status};
 
 use crate::{
@@ -74,20 +68,10 @@ impl RoomService for Grpc {
         fields.finish()?;
         let host = caller.resolve_user(&message.host);
         let list = ["ListRooms", &host, if message.show_deleted { "all" } else { "active" }];
-        let before = match self.tokens.read(&list, &message.page_token)? {
-            Some(cursor) => Some(cursor.parse().map_err(|_| not_our_cursor())?),
-            None => None,
-        };
-        let size = page_size(message.page_size);
+        let page = self.tokens.open(&list, &message.page_token, message.page_size)?;
         let scope = if host.is_empty() { Scope::All } else { Scope::Host(host.clone()) };
-        // One more than the page holds, to know whether it is the last.
-        let mut rooms = self.app.list(&scope, message.show_deleted, before, size + 1).await?;
-        let more = rooms.len() as u64 > size;
-        rooms.truncate(size as usize);
-        let next_page_token = match rooms.last() {
-            Some(last) if more => self.tokens.make(&list, &last.id.to_string()),
-            _ => String::new(),
-        };
+        let mut rooms = self.app.list(&scope, message.show_deleted, &page).await?;
+        let next_page_token = self.tokens.close(&page, &mut rooms, |room| room.id);
         Ok(Response::new(ListRoomsResponse { rooms: rooms.iter().map(contract::room).collect(), next_page_token }))
     }
 
@@ -151,18 +135,17 @@ impl RoomService for Grpc {
         request: Request<SearchRoomsRequest>,
     ) -> Result<Response<SearchRoomsResponse>, Status> {
         let message = request.into_inner();
-        let size = page_size(message.page_size);
         let mut query = query::of(&message)?;
         // The same wish, however it is spelled and however large its pages.
         let wish = format!("{query:?}");
-        let list = ["SearchRooms", &wish];
-        if let Some(cursor) = self.tokens.read(&list, &message.page_token)? {
-            query.order = query.order.resume(&cursor).ok_or_else(not_our_cursor)?;
+        let page = self.tokens.open::<String>(&["SearchRooms", &wish], &message.page_token, message.page_size)?;
+        if let Some(cursor) = &page.after {
+            query.order = query.order.resume(cursor).ok_or_else(not_our_cursor)?;
         }
         let now = self.app.now();
-        let (offers, next) = self.app.search(&query, size as usize, now).await?;
-        let next_page_token =
-            next.and_then(|order| order.cursor()).map_or_else(String::new, |cursor| self.tokens.make(&list, &cursor));
+        let (offers, next) = self.app.search(&query, page.size, now).await?;
+        let next = next.and_then(|order| order.cursor());
+        let next_page_token = next.map_or_else(String::new, |cursor| self.tokens.after(&page, &cursor));
         let offers = offers.into_iter().map(offer).collect();
         Ok(Response::new(SearchRoomsResponse { offers, as_of_time: Some(to_proto(now)), next_page_token }))
     }

@@ -5,7 +5,7 @@
 //! many lots a page may cost is bounded; a page that ends for that reason is short, and goes on where it stopped.
 
 use jiff::Timestamp;
-use mesh::{BookingWindow, Error, money::Money};
+use mesh::{BookingWindow, Error, money::Money, page::Cursor};
 use uuid::Uuid;
 
 use crate::{
@@ -93,22 +93,17 @@ impl Order {
     /// Where to go on, as text; none from the beginning.
     pub fn cursor(self) -> Option<String> {
         match self {
-            Self::Price { after } => after.map(|(rate, id)| format!("{} {} {id}", rate.code(), rate.minor())),
-            Self::Distance { after, .. } | Self::Rating { after } => after.map(|(key, id)| format!("{key} {id}")),
+            Self::Price { after } => after.map(|key| key.write()),
+            Self::Distance { after, .. } | Self::Rating { after } => after.map(|key| key.write()),
         }
     }
 
     /// The same order from a [`cursor`](Self::cursor) of it on; none if the text is no cursor of this order.
     pub fn resume(self, cursor: &str) -> Option<Self> {
-        let (key, id) = cursor.rsplit_once(' ')?;
-        let id = id.parse().ok()?;
         Some(match self {
-            Self::Price { .. } => {
-                let (code, minor) = key.split_once(' ')?;
-                Self::Price { after: Some((Money::new(minor.parse().ok()?, code).ok()?, id)) }
-            }
-            Self::Distance { from, .. } => Self::Distance { from, after: Some((key.parse().ok()?, id)) },
-            Self::Rating { .. } => Self::Rating { after: Some((key.parse().ok()?, id)) },
+            Self::Price { .. } => Self::Price { after: Some(Cursor::read(cursor)?) },
+            Self::Distance { from, .. } => Self::Distance { from, after: Some(Cursor::read(cursor)?) },
+            Self::Rating { .. } => Self::Rating { after: Some(Cursor::read(cursor)?) },
         })
     }
 }

@@ -4,9 +4,12 @@ use std::collections::HashMap;
 
 use contracts::mypage::v1::booking::{Kind, Phase, Role};
 use jiff::Timestamp;
-use mesh::{Database, Error, clock};
+use mesh::{
+    Database, Error, clock,
+    page::{self, Page},
+};
 use sea_orm::{
-    ColumnTrait, Condition, EntityTrait, FromQueryResult, QueryFilter, QueryOrder, QuerySelect,
+    ColumnTrait, Condition, EntityTrait, FromQueryResult, Order, QueryFilter, QueryOrder, QuerySelect,
     sea_query::{Expr, ExprTrait},
 };
 use uuid::Uuid;
@@ -29,8 +32,6 @@ pub struct Wanted {
     pub kinds: Vec<Kind>,
     /// In one of these phases; empty: any.
     pub phases: Vec<Phase>,
-    /// Older than this one, by creation time and id.
-    pub after: Option<(i64, Uuid)>,
 }
 
 /// How many bookings a user has, and how new the newest of them is.
@@ -69,13 +70,13 @@ pub async fn booking(database: &Database, user: &str, case_id: Uuid) -> Result<O
     Ok(found.one(database.read()).await?)
 }
 
-/// The user's newest `limit` bookings among those that are wanted.
+/// A page of the user's bookings among those that are wanted, the newest first.
 pub async fn bookings(
     database: &Database,
     user: &str,
     wanted: &Wanted,
     now: Timestamp,
-    limit: u64,
+    page: &Page<(i64, Uuid)>,
 ) -> Result<Vec<Row>, Error> {
     let mut condition = Condition::all().add(booking::Column::UserName.eq(user));
     if let Some(role) = wanted.role {
@@ -88,20 +89,9 @@ pub async fn bookings(
         let any = wanted.phases.iter().fold(Condition::any(), |any, phase| any.add(in_phase(*phase, now)));
         condition = condition.add(any);
     }
-    if let Some((create_time, case_id)) = wanted.after {
-        condition = condition.add(
-            Condition::any()
-                .add(booking::Column::CreateTime.lt(create_time))
-                .add(booking::Column::CreateTime.eq(create_time).and(booking::Column::CaseId.lt(case_id))),
-        );
-    }
-    let found = booking::Entity::find()
-        .filter(condition)
-        .order_by_desc(booking::Column::CreateTime)
-        .order_by_desc(booking::Column::CaseId)
-        .limit(limit)
-        .find_both_related(case::Entity);
-    Ok(found.all(database.read()).await?)
+    let columns = [booking::Column::CreateTime, booking::Column::CaseId];
+    let found = page.of(booking::Entity::find().filter(condition), &columns, &Order::Desc);
+    Ok(found.find_both_related(case::Entity).all(database.read()).await?)
 }
 
 /// The user's open bookings that are not over, those that begin first before the others.
@@ -138,19 +128,10 @@ pub async fn changes(
 }
 
 /// The next `limit` bookings of all users, by case and user.
-pub async fn all_bookings(database: &Database, last: Option<&(Uuid, String)>, limit: u64) -> Result<Vec<Row>, Error> {
-    let after = last.map(|(case_id, user)| {
-        Condition::any()
-            .add(booking::Column::CaseId.gt(*case_id))
-            .add(booking::Column::CaseId.eq(*case_id).and(booking::Column::UserName.gt(user.as_str())))
-    });
-    let found = booking::Entity::find()
-        .filter(Condition::all().add_option(after))
-        .order_by_asc(booking::Column::CaseId)
-        .order_by_asc(booking::Column::UserName)
-        .limit(limit)
-        .find_both_related(case::Entity);
-    Ok(found.all(database.read()).await?)
+pub async fn all_bookings(database: &Database, last: Option<(Uuid, String)>, limit: u64) -> Result<Vec<Row>, Error> {
+    let columns = [booking::Column::CaseId, booking::Column::UserName];
+    let found = page::after(booking::Entity::find(), &columns, &Order::Asc, last, limit);
+    Ok(found.find_both_related(case::Entity).all(database.read()).await?)
 }
 
 /// The position of the user's last change; 0 if there was none.

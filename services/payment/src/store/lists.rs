@@ -1,7 +1,7 @@
 //! Reading for callers: whose it is stands in the WHERE clause, and pages go on after a key.
 
-use mesh::Error;
-use sea_orm::{ColumnTrait, Condition, ConnectionTrait, EntityTrait, QueryFilter, QueryOrder, QuerySelect};
+use mesh::{Error, page::Page};
+use sea_orm::{ColumnTrait, Condition, ConnectionTrait, EntityTrait, Order, QueryFilter};
 use uuid::Uuid;
 
 use super::{
@@ -44,15 +44,6 @@ impl Scope {
     }
 }
 
-/// How much of a list, and after which key. A list returns one row more, if there is one, to tell that another page follows.
-#[derive(Clone, Debug)]
-pub struct Page<K> {
-    /// How many rows at most.
-    pub size: u64,
-    /// Goes on after this key; `None` begins.
-    pub after: Option<K>,
-}
-
 /// The payment of that id, if it is in scope.
 pub async fn find(connection: &impl ConnectionTrait, id: Uuid, scope: &Scope) -> Result<Option<Payment>, Error> {
     let row = payment::Entity::find_by_id(id).filter(scope.condition()).one(connection).await?;
@@ -70,19 +61,8 @@ pub async fn payments(
     if let Some(case) = case {
         query = query.filter(payment::Column::CaseName.eq(case));
     }
-    if let Some((time, id)) = page.after {
-        query = query.filter(
-            Condition::any()
-                .add(payment::Column::CreateTime.lt(time))
-                .add(Condition::all().add(payment::Column::CreateTime.eq(time)).add(payment::Column::Id.lt(id))),
-        );
-    }
-    let rows = query
-        .order_by_desc(payment::Column::CreateTime)
-        .order_by_desc(payment::Column::Id)
-        .limit(page.size + 1)
-        .all(connection)
-        .await?;
+    let rows =
+        page.of(query, &[payment::Column::CreateTime, payment::Column::Id], &Order::Desc).all(connection).await?;
     rows.into_iter().map(rows::payment_of).collect()
 }
 
@@ -92,20 +72,8 @@ pub async fn refunds_of(
     payment: Uuid,
     page: &Page<(i64, Uuid)>,
 ) -> Result<Vec<Refund>, Error> {
-    let mut query = refund::Entity::find().filter(refund::Column::PaymentId.eq(payment));
-    if let Some((time, id)) = page.after {
-        query = query.filter(
-            Condition::any()
-                .add(refund::Column::CreateTime.lt(time))
-                .add(Condition::all().add(refund::Column::CreateTime.eq(time)).add(refund::Column::Id.lt(id))),
-        );
-    }
-    let rows = query
-        .order_by_desc(refund::Column::CreateTime)
-        .order_by_desc(refund::Column::Id)
-        .limit(page.size + 1)
-        .all(connection)
-        .await?;
+    let query = refund::Entity::find().filter(refund::Column::PaymentId.eq(payment));
+    let rows = page.of(query, &[refund::Column::CreateTime, refund::Column::Id], &Order::Desc).all(connection).await?;
     rows.into_iter().map(rows::refund_of).collect()
 }
 
@@ -131,10 +99,7 @@ pub async fn ledger_entries(
     if let Some(account) = &filter.account {
         query = query.filter(ledger_entry::Column::Account.eq(account));
     }
-    if let Some(after) = page.after {
-        query = query.filter(ledger_entry::Column::Id.gt(after));
-    }
-    Ok(query.order_by_asc(ledger_entry::Column::Id).limit(page.size + 1).all(connection).await?)
+    Ok(page.of(query, &[ledger_entry::Column::Id], &Order::Asc).all(connection).await?)
 }
 
 /// Every payment, for the auditor.

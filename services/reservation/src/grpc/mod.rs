@@ -13,12 +13,11 @@ use mesh::{
     background::Background,
     checkout::Case,
     clock::to_proto,
-    page::{PageTokens, page_size},
+    page::PageTokens,
     requests::Request as Recorded,
     watch::{self, Following},
 };
 use tonic::{Request, Response, Status};
-use uuid::Uuid;
 
 use crate::{
     app::{App, scope},
@@ -98,22 +97,11 @@ impl ReservationService for Service {
         let caller = Caller::of(&request)?;
         let message = request.into_inner();
         let filter = read::list(&message, &caller)?;
-        // Everything that decides what the list holds: a token of another list must not open this one.
-        let list = format!("{filter:?}");
-        let after = self
-            .pages
-            .read(&["ListReservations", &list], &message.page_token)
-            .map_err(Error::from)?
-            .and_then(|cursor| cursor.parse::<Uuid>().ok());
-        let size = page_size(message.page_size);
-        // One more than the page tells whether there is another page.
-        let mut found = self.app.list(&filter, after, size + 1).await?;
-        let more = found.len() as u64 > size;
-        found.truncate(usize::try_from(size).unwrap_or(usize::MAX));
-        let next_page_token = match found.last() {
-            Some(last) if more => self.pages.make(&["ListReservations", &list], &last.id.to_string()),
-            _ => String::new(),
-        };
+        let list = filter.list();
+        let list: Vec<_> = list.iter().map(String::as_str).collect();
+        let page = self.pages.open(&list, &message.page_token, message.page_size)?;
+        let mut found = self.app.list(&filter, &page).await?;
+        let next_page_token = self.pages.close(&page, &mut found, |reservation| reservation.id);
         let reservations = found.iter().map(convert::resource).collect();
         Ok(Response::new(ListReservationsResponse { reservations, next_page_token }))
     }

@@ -13,11 +13,12 @@ use mesh::{
     db::{Engine, exactly_one},
     error::shown,
     fields,
+    page::{self, Page},
 };
 use prost::Message;
 use sea_orm::{
     ActiveValue::Set,
-    ColumnTrait, ConnectionTrait, EntityTrait, PaginatorTrait, QueryFilter, QueryOrder, QuerySelect,
+    ColumnTrait, ConnectionTrait, EntityTrait, Order, PaginatorTrait, QueryFilter, QueryOrder, QuerySelect,
     sea_query::{Expr, ExprTrait},
 };
 use uuid::Uuid;
@@ -67,19 +68,32 @@ pub struct Filter {
     pub from_date: Option<Date>,
 }
 
+impl Filter {
+    /// Everything that decides what a list holds, by name: a token of another list must not open this one.
+    pub fn list(&self) -> [String; 6] {
+        let view = match self.view {
+            View::Guest => "GUEST",
+            View::Host => "HOST",
+            View::All => "ALL",
+        };
+        let states = page::joined(self.states.iter().map(|state| state.name()));
+        let (room, from_date) = (page::joined(self.room), page::joined(self.from_date));
+        ["ListReservations".to_owned(), view.to_owned(), self.user.clone(), room, states, from_date]
+    }
+}
+
 impl Reservations {
     /// The reservations in that database.
     pub fn new(database: Database) -> Self {
         Self { database }
     }
 
-    /// Up to `limit` reservations, the newest first, from below `after` on.
-    pub async fn list(&self, filter: &Filter, after: Option<Uuid>, limit: u64) -> Result<Vec<Reservation>, Error> {
-        let mut query = Entity::find().order_by_desc(Column::Id).limit(limit);
-        query = match filter.view {
-            View::Guest => query.filter(Column::Guest.eq(&filter.user)),
-            View::Host => query.filter(Column::Host.eq(&filter.user)),
-            View::All => query,
+    /// A page of reservations, the newest first.
+    pub async fn list(&self, filter: &Filter, page: &Page<Uuid>) -> Result<Vec<Reservation>, Error> {
+        let mut query = match filter.view {
+            View::Guest => Entity::find().filter(Column::Guest.eq(&filter.user)),
+            View::Host => Entity::find().filter(Column::Host.eq(&filter.user)),
+            View::All => Entity::find(),
         };
         if let Some(room) = filter.room {
             query = query.filter(Column::Room.eq(room));
@@ -90,10 +104,8 @@ impl Reservations {
         if let Some(from) = filter.from_date {
             query = query.filter(Column::CheckOutDate.gt(from.to_string()));
         }
-        if let Some(after) = after {
-            query = query.filter(Column::Id.lt(after));
-        }
-        query.all(self.database.read()).await?.into_iter().map(row::from_row).collect()
+        let rows = page.of(query, &[Column::Id], &Order::Desc).all(self.database.read()).await?;
+        rows.into_iter().map(row::from_row).collect()
     }
 
     /// Up to `limit` stays of a room that were not over at `not_over_at` and are sold or held, in the order of their ids, from above
@@ -105,11 +117,9 @@ impl Reservations {
         after: Option<Uuid>,
         limit: u64,
     ) -> Result<Vec<Uuid>, Error> {
-        let mut query = Entity::find()
+        let query = Entity::find()
             .select_only()
             .column(Column::Id)
-            .order_by_asc(Column::Id)
-            .limit(limit)
             .filter(Column::Room.eq(room))
             // A stay is earned when it is over.
             .filter(Column::EarnTime.gt(not_over_at.as_microsecond()))
@@ -118,9 +128,7 @@ impl Reservations {
                     .eq(State::Confirmed.name())
                     .or(Column::State.eq(State::Pending.name()).and(Column::CancelAsked.eq(false))),
             );
-        if let Some(after) = after {
-            query = query.filter(Column::Id.gt(after));
-        }
+        let query = page::after(query, &[Column::Id], &Order::Asc, after, limit);
         Ok(query.into_tuple().all(self.database.read()).await?)
     }
 
@@ -130,10 +138,7 @@ impl Reservations {
         after: Option<Uuid>,
         limit: u64,
     ) -> Result<Vec<Reservation>, Error> {
-        let mut query = Entity::find().order_by_asc(Column::Id).limit(limit);
-        if let Some(after) = after {
-            query = query.filter(Column::Id.gt(after));
-        }
+        let query = page::after(Entity::find(), &[Column::Id], &Order::Asc, after, limit);
         query.all(connection).await?.into_iter().map(row::from_row).collect()
     }
 

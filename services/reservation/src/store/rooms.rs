@@ -1,10 +1,10 @@
 //! Rooms as heard of: the newest version wins, in whatever order the versions come.
 
 use contracts::room::v1::Room;
-use mesh::{Error, Tx, db::Engine, fields};
+use mesh::{Error, Tx, db::Engine, fields, page};
 use prost::Message;
 use sea_orm::{
-    ActiveValue::Set, ColumnTrait, ConnectionTrait, EntityTrait, QueryFilter, QueryOrder, QuerySelect, sea_query::Expr,
+    ActiveValue::Set, ColumnTrait, ConnectionTrait, EntityTrait, Order, QueryFilter, QuerySelect, sea_query::Expr,
 };
 use uuid::Uuid;
 
@@ -118,16 +118,12 @@ pub async fn deleted_with_stays(
     after: Option<Uuid>,
     limit: u64,
 ) -> Result<Vec<Uuid>, Error> {
-    let mut query = Entity::find()
+    let query = Entity::find()
         .select_only()
         .column(Column::Id)
         .filter(Column::Deleted.eq(true))
-        .filter(Column::CancelStays.eq(true))
-        .order_by_asc(Column::Id)
-        .limit(limit);
-    if let Some(after) = after {
-        query = query.filter(Column::Id.gt(after));
-    }
+        .filter(Column::CancelStays.eq(true));
+    let query = page::after(query, &[Column::Id], &Order::Asc, after, limit);
     Ok(query.into_tuple().all(connection).await?)
 }
 

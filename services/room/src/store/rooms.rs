@@ -6,11 +6,12 @@ use mesh::{
     clock::{self, from_micros},
     db::{StoreError, exactly_one},
     money::Money,
+    page::Page,
     unicode,
 };
 use sea_orm::{
     ActiveValue::{NotSet, Set},
-    ColumnTrait, ConnectionTrait, DbErr, EntityTrait, QueryFilter, QueryOrder, QuerySelect,
+    ColumnTrait, ConnectionTrait, DbErr, EntityTrait, Order, QueryFilter, QuerySelect,
 };
 use uuid::Uuid;
 
@@ -45,22 +46,19 @@ pub async fn lock(tx: &Tx, id: Uuid, scope: &Scope) -> Result<Room, Error> {
     found.ok_or(Fault::NotFound)?.try_into()
 }
 
-/// Up to `limit` rooms that are older than `before`, the newest first.
+/// A page of rooms, the newest first.
 pub async fn list(
     connection: &impl ConnectionTrait,
     scope: &Scope,
     deleted_too: bool,
-    before: Option<Uuid>,
-    limit: u64,
+    page: &Page<Uuid>,
 ) -> Result<Vec<Room>, Error> {
-    let mut select = within(scope, Entity::find()).order_by_desc(Column::Id).limit(limit);
+    let mut select = within(scope, Entity::find());
     if !deleted_too {
         select = select.filter(Column::DeleteTime.is_null());
     }
-    if let Some(before) = before {
-        select = select.filter(Column::Id.lt(before));
-    }
-    select.all(connection).await?.into_iter().map(Room::try_from).collect()
+    let rows = page.of(select, &[Column::Id], &Order::Desc).all(connection).await?;
+    rows.into_iter().map(Room::try_from).collect()
 }
 
 fn within(scope: &Scope, select: sea_orm::Select<Entity>) -> sea_orm::Select<Entity> {

@@ -32,7 +32,8 @@ impl Inn {
         let mut offers = Vec::new();
         for _ in 0..MAX_PAGES {
             let page = self.try_search(query.clone()).await.expect("a page");
-            assert!(page.offers.len() <= mesh::page::page_size(query.page_size) as usize);
+            let most = if query.page_size > 0 { query.page_size as u32 } else { mesh::page::DEFAULT_PAGE_SIZE };
+            assert!(page.offers.len() <= most as usize);
             offers.extend(page.offers);
             if page.next_page_token.is_empty() {
                 return offers;
