@@ -1,17 +1,22 @@
 //! Checking a request's fields: every fault is found, and all of them are told at once.
 
+use std::ops::RangeInclusive;
+
+use contracts::types::v1::PaymentMethod;
 use jiff::civil::Date;
 use uuid::Uuid;
 
 use crate::{
     card_number,
-    error::{Reason, Refusal, shown},
+    error::{Error, Reason, Refusal, shown},
     money::Money,
     unicode::{self, Lines},
 };
 
 /// How many digits, letters, `-` and `_` a request id may have.
 pub const MAX_REQUEST_ID_CHARS: usize = 64;
+/// Characters of a token to pay with.
+pub const MAX_TOKEN_CHARS: usize = 255;
 
 /// Faults that are told one by one. The whole answer has to fit into the headers that a client reads.
 const MAX_TOLD: usize = 20;
@@ -78,6 +83,25 @@ impl Fields {
     pub fn range<T: PartialOrd + std::fmt::Display>(&mut self, path: &str, value: T, min: T, max: T) {
         let inside = value >= min && value <= max;
         self.check(inside, path, format!("is {value}; it must be from {min} to {max}"));
+    }
+
+    /// A number between two bounds, both included, as what the domain counts with.
+    pub fn number<N: TryFrom<i32>>(&mut self, path: &str, value: i32, bounds: RangeInclusive<i32>) -> Option<N> {
+        self.range(path, value, *bounds.start(), *bounds.end());
+        if bounds.contains(&value) { N::try_from(value).ok() } else { None }
+    }
+
+    /// A message that must be there; `like` says what it is like.
+    pub fn required<'m, M>(&mut self, path: &str, message: Option<&'m M>, like: &str) -> Option<&'m M> {
+        self.check(message.is_some(), path, format!("is required{like}"));
+        message
+    }
+
+    /// What to pay with, which must be there.
+    pub fn payment_token<'m>(&mut self, method: Option<&'m PaymentMethod>) -> Option<&'m str> {
+        let method = self.required("payment_method", method, ", as in {\"token\": \"tok_approve\"}")?;
+        self.required_line("payment_method.token", &method.token, MAX_TOKEN_CHARS);
+        Some(&method.token)
     }
 
     /// The id in a resource name such as `rooms/0190…`. A bare id is told what was probably meant.
@@ -212,6 +236,12 @@ impl Fields {
         self.check(good, "request_id", "must be 1 to 64 of the letters A-Z a-z 0-9 _ -");
     }
 
+    /// What was read, or the refusal that lists every fault. What could not be read has left its fault.
+    pub fn take<T>(self, read: Option<T>) -> Result<T, Error> {
+        self.finish()?;
+        read.ok_or_else(|| Error::Internal("failed to read a field of a request, and no fault was noted".to_owned()))
+    }
+
     /// The refusal that lists the faults, if there is one: the first 20, and how many more there are.
     pub fn finish(self) -> Result<(), Refusal> {
         if self.violations.is_empty() {
@@ -225,6 +255,21 @@ impl Fields {
         refusal.violations = self.violations;
         Err(refusal)
     }
+}
+
+/// The id in a name that is all a request has.
+pub fn read_name(path: &str, name: &str, collection: &str) -> Result<Uuid, Error> {
+    let mut fields = Fields::new();
+    let id = fields.name(path, name, collection);
+    fields.take(id)
+}
+
+/// The refusal for one field, whose fault only the resource itself can tell.
+pub fn refusal_of(path: &str, what: impl Into<String>) -> Refusal {
+    let what = what.into();
+    let mut refusal = Refusal::new(Reason::InvalidFields, format!("{path} {what}"));
+    refusal.violations.push((path.to_owned(), what));
+    refusal
 }
 
 /// The id in `collection/{uuid}`; only the canonical spelling, so that a name is a key.
@@ -272,6 +317,38 @@ mod tests {
         assert!(refusal.message.ends_with("(and 180 more)"), "{refusal}");
         let status = tonic::Status::from(refusal);
         assert!(status.details().len() + status.message().len() < 6_000, "it must fit into what a client reads");
+    }
+
+    #[test]
+    fn what_was_read_is_taken_only_if_nothing_is_at_fault() {
+        assert_eq!(Fields::new().take(Some(7)).ok(), Some(7));
+        let mut fields = Fields::new();
+        fields.request_id("no spaces");
+        assert!(matches!(fields.take(Some(7)), Err(Error::Refused(_))));
+        assert!(matches!(Fields::new().take(None::<i32>), Err(Error::Internal(_))), "that would be our own fault");
+    }
+
+    #[test]
+    fn a_number_outside_its_bounds_is_a_fault_and_none() {
+        let mut fields = Fields::new();
+        let read = [0, 1, 10, 11, 65_536, -1].map(|value| fields.number::<u16>("units", value, 1..=10));
+        assert_eq!(read, [None, Some(1), Some(10), None, None, None]);
+        assert_eq!(fields.finish().expect_err("four faults").violations.len(), 4);
+    }
+
+    #[test]
+    fn what_to_pay_with_is_there_and_no_longer_than_it_may_be() {
+        let method = |token: &str| PaymentMethod { token: token.to_owned() };
+        let fault = |method: Option<&PaymentMethod>| {
+            let mut fields = Fields::new();
+            fields.payment_token(method);
+            fields.finish().err().map(|refusal| refusal.violations[0].0.clone())
+        };
+        assert_eq!(fault(None).as_deref(), Some("payment_method"));
+        for bad in ["", &"x".repeat(256)] {
+            assert_eq!(fault(Some(&method(bad))).as_deref(), Some("payment_method.token"));
+        }
+        assert_eq!(fault(Some(&method(&"x".repeat(255)))), None);
     }
 
     #[test]

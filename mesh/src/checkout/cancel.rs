@@ -10,6 +10,7 @@ use crate::{
     call::Actor,
     db::Tx,
     error::{Error, Reason, Refusal},
+    fields::refusal_of,
     killpoint::KillPoint,
     requests::{self, Answer, Claim, Request},
 };
@@ -124,7 +125,5 @@ impl<C: Cases> Checkout<C> {
 }
 
 fn fault(what: &str) -> Error {
-    let mut fields = crate::fields::Fields::new();
-    fields.fault("cause", what);
-    fields.finish().map_or_else(Error::from, |()| Error::Internal("a fault was not told".to_owned()))
+    refusal_of("cause", what).into()
 }

@@ -11,7 +11,7 @@ use mesh::{
     Caller, Error, Principal, Reason, Refusal, Role,
     auth::access::Rule,
     clock,
-    fields::{Fields, parse_name},
+    fields::{Fields, parse_name, read_name},
     page::PageTokens,
 };
 use tonic::{Request, Response, Status};
@@ -24,8 +24,6 @@ use crate::{
     store::{self, LedgerFilter, Scope},
 };
 
-/// The most characters of a payment token.
-const MAX_TOKEN_CHARS: usize = 255;
 /// The most characters of an account's name.
 const MAX_ACCOUNT_CHARS: usize = 96;
 
@@ -77,7 +75,7 @@ impl PaymentService for Api {
         let mut fields = Fields::new();
         let id = fields.name("name", &message.name, "payments");
         fields.name("case", &message.case, collection);
-        let id = checked(fields, id)?;
+        let id = fields.take(id)?;
         let payment = self.app.void(&caller, id, &message.case).await?;
         Ok(Response::new(convert::payment(&payment)))
     }
@@ -90,7 +88,7 @@ impl PaymentService for Api {
         let payment = fields.name("name", &message.name, "payments");
         let refund = id_of(&mut fields, "refund_id", &message.refund_id);
         let amount = message.amount.as_ref().and_then(|amount| fields.money("amount", Some(amount), true));
-        let (payment, refund) = checked(fields, payment.zip(refund))?;
+        let (payment, refund) = fields.take(payment.zip(refund))?;
         let refund = self.app.refund(&caller, collection, Wish { payment, refund, amount }).await?;
         Ok(Response::new(convert::refund(&refund)))
     }
@@ -159,9 +157,7 @@ impl Api {
     /// The payment of that name, if the caller may see it.
     async fn find(&self, caller: &Caller, path: &str, name: &str) -> Result<crate::domain::payment::Payment, Error> {
         let scope = scope_of(caller)?;
-        let mut fields = Fields::new();
-        let id = fields.name(path, name, "payments");
-        let id = checked(fields, id)?;
+        let id = read_name(path, name, "payments")?;
         store::find(self.app.database().read(), id, &scope).await?.ok_or_else(|| not_found(name))
     }
 }
@@ -198,8 +194,7 @@ fn scope_of(caller: &Caller) -> Result<Scope, Error> {
 fn order_of(message: CreatePaymentRequest, collection: &str) -> Result<(Order, String), Error> {
     let mut fields = Fields::new();
     let id = id_of(&mut fields, "payment_id", &message.payment_id);
-    let token = message.payment_method.map(|method| method.token).unwrap_or_default();
-    fields.required_line("payment_method.token", &token, MAX_TOKEN_CHARS);
+    let token = fields.payment_token(message.payment_method.as_ref());
     let payment = message.payment.unwrap_or_default();
     fields.name("payment.case", &payment.case, collection);
     for (path, user) in [("payment.payer", &payment.payer), ("payment.payee", &payment.payee)] {
@@ -209,9 +204,9 @@ fn order_of(message: CreatePaymentRequest, collection: &str) -> Result<(Order, S
     let amount = fields.money("payment.amount", payment.amount.as_ref(), true);
     let earn_time = payment.earn_time.as_ref().and_then(clock::from_proto);
     fields.check(payment.earn_time.is_none() || earn_time.is_some(), "payment.earn_time", "is no instant");
-    let (id, amount) = checked(fields, id.zip(amount))?;
+    let (id, (amount, token)) = fields.take(id.zip(amount.zip(token)))?;
     let bill = Bill { payer: payment.payer, payee: payment.payee, amount, earn_time };
-    Ok((Order { id, case: payment.case, bill }, token))
+    Ok((Order { id, case: payment.case, bill }, token.to_owned()))
 }
 
 /// An id that the caller has derived: a UUID in its one spelling.
@@ -220,10 +215,4 @@ fn id_of(fields: &mut Fields, path: &str, text: &str) -> Option<Uuid> {
     let id = parse_name(&format!("/{text}"), "");
     fields.check(id.is_some(), path, "is not a UUID like 0190a5d8-…, in lower case");
     id
-}
-
-/// The value whose fields were checked, or all that is wrong with them.
-fn checked<T>(fields: Fields, value: Option<T>) -> Result<T, Error> {
-    fields.finish()?;
-    value.ok_or_else(|| Error::Internal("a field without a value and without a fault".to_owned()))
 }

@@ -18,8 +18,6 @@ use crate::{
 
 /// The most characters of an id that a caller chooses.
 const MAX_ID_CHARS: usize = 64;
-/// The most characters of a token.
-const MAX_TOKEN_CHARS: usize = 255;
 /// Who pays through this provider.
 const PAYMENT: &[&str] = &["payment"];
 
@@ -85,7 +83,7 @@ impl ProviderService for Api {
         check_id(&mut fields, "charge_id", &message.charge_id);
         fields.required_line("token", &message.token, MAX_TOKEN_CHARS);
         let amount = fields.money("amount", message.amount.as_ref(), true);
-        let amount = checked(fields, amount)?;
+        let amount = fields.take(amount)?;
         let charge = self.app.charge(&message.charge_id, amount, &message.token).await?;
         Ok(Response::new(self.charge(&charge)))
     }
@@ -120,7 +118,7 @@ impl ProviderService for Api {
         check_id(&mut fields, "charge_id", &message.charge_id);
         check_id(&mut fields, "refund_id", &message.refund_id);
         let amount = fields.money("amount", message.amount.as_ref(), true);
-        let amount: Money = checked(fields, amount)?;
+        let amount: Money = fields.take(amount)?;
         let refund = self.app.refund(&message.charge_id, &message.refund_id, amount).await?;
         Ok(Response::new(refund_message(&refund)))
     }
@@ -177,10 +175,4 @@ fn check_id(fields: &mut Fields, path: &str, id: &str) {
     let good = (1..=MAX_ID_CHARS).contains(&id.len())
         && id.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'_' | b'-'));
     fields.check(good, path, "must be 1 to 64 of the letters A-Z a-z 0-9 _ -");
-}
-
-/// The value whose fields were checked, or all that is wrong with them.
-fn checked<T>(fields: Fields, value: Option<T>) -> Result<T, Error> {
-    fields.finish()?;
-    value.ok_or_else(|| Error::Internal("a field without a value and without a fault".to_owned()))
 }

@@ -6,7 +6,7 @@ use contracts::{
     types::v1::{CancellationPolicy, cancellation_policy},
 };
 use jiff::civil::Time;
-use mesh::{Error, Reason, Refusal, clock::to_proto, fields::Fields};
+use mesh::{Error, Reason, Refusal, clock::to_proto, fields::refusal_of};
 
 use crate::domain::{Details, Edit, Fault, Night, NightState, OnReserved, Point, Room, Tier, zone_name};
 
@@ -146,19 +146,9 @@ impl From<Fault> for Error {
             Fault::Reserved { count } => Refusal::new(Reason::RoomReserved, message)
                 .with("count", count)
                 .hint("wait until they are over, or say KEEP or CANCEL in on_reserved"),
-            Fault::TimeZoneFixed { .. } => return invalid("room.time_zone", message),
-            Fault::NotOnSale(_) => return invalid("start_date", message),
+            Fault::TimeZoneFixed { .. } => refusal_of("room.time_zone", message),
+            Fault::NotOnSale(_) => refusal_of("start_date", message),
         }
         .into()
-    }
-}
-
-/// A fault of a field that only the room itself can tell.
-fn invalid(path: &str, what: String) -> Error {
-    let mut fields = Fields::new();
-    fields.fault(path, what);
-    match fields.finish() {
-        Err(refusal) => refusal.into(),
-        Ok(()) => Error::Internal("a fault was noted and is gone".to_owned()),
     }
 }

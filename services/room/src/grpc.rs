@@ -42,7 +42,7 @@ impl RoomService for Grpc {
         let mut fields = Fields::new();
         fields.request_id(&message.request_id);
         let details = details::of_new_room(&mut fields, message.room.as_ref(), &self.time_zone);
-        let details = complete(fields, details)?;
+        let details = fields.take(details)?;
         let request = requests::Request::new(
             &caller,
             "CreateRoom",
@@ -53,10 +53,7 @@ impl RoomService for Grpc {
     }
 
     async fn get_room(&self, request: Request<GetRoomRequest>) -> Result<Response<Room>, Status> {
-        let message = request.into_inner();
-        let mut fields = Fields::new();
-        let id = fields.name("name", &message.name, "rooms");
-        let room = self.app.get(complete(fields, id)?).await?;
+        let room = self.app.get(read_name("name", &request.get_ref().name, "rooms")?).await?;
         Ok(Response::new(contract::room(&room)))
     }
 
@@ -82,7 +79,7 @@ impl RoomService for Grpc {
         let mut fields = Fields::new();
         fields.request_id(&message.request_id);
         let update = details::of_update(&mut fields, message.room.as_ref(), mask);
-        let (id, edits, etag) = complete(fields, update)?;
+        let (id, edits, etag) = fields.take(update)?;
         let request =
             requests::Request::new(&caller, "UpdateRoom", &message.request_id, &spelling::update(id, &edits, &etag));
         self.app.update(&caller, request, id, &edits, &etag).await?.into_response()
@@ -103,7 +100,7 @@ impl RoomService for Grpc {
                 None
             }
         };
-        let (id, on_reserved) = complete(fields, id.zip(on_reserved))?;
+        let (id, on_reserved) = fields.take(id.zip(on_reserved))?;
         let request = requests::Request::new(
             &caller,
             "DeleteRoom",
@@ -123,8 +120,8 @@ impl RoomService for Grpc {
         fields.request_id(&message.request_id);
         let id = fields.name("name", &message.name, "rooms");
         let nights = nights(&mut fields, &message.start_date, &message.end_date);
-        let units = message.units.and_then(|units| number(&mut fields, "units", units, 1, MAX_UNITS));
-        let (id, nights) = complete(fields, id.zip(nights))?;
+        let units = message.units.and_then(|units| fields.number("units", units, 1..=MAX_UNITS.into()));
+        let (id, nights) = fields.take(id.zip(nights))?;
         let block = Block { nights, units, unblock: message.unblock };
         let request = requests::Request::new(&caller, "BlockNights", &message.request_id, &spelling::block(id, block));
         self.app.block(&caller, request, id, block).await?.into_response()
@@ -159,7 +156,7 @@ impl RoomService for Grpc {
         let mut fields = Fields::new();
         let id = fields.name("name", &message.name, "rooms");
         let nights = nights(&mut fields, &message.start_date, &message.end_date);
-        let (id, nights) = complete(fields, id.zip(nights))?;
+        let (id, nights) = fields.take(id.zip(nights))?;
         let nights = self.app.calendar(&caller, id, nights).await?;
         Ok(Response::new(GetRoomCalendarResponse { nights: nights.iter().map(contract::night).collect() }))
     }
@@ -174,20 +171,8 @@ fn offer(offer: Offer) -> search_rooms_response::Offer {
     }
 }
 
-/// What was read from a request, or the refusal that lists its faults. What could not be read has left a fault behind.
-fn complete<T>(fields: Fields, read: Option<T>) -> Result<T, Error> {
-    fields.finish()?;
-    read.ok_or_else(|| Error::Internal("a field could not be read, and no fault says so".to_owned()))
-}
-
 fn not_our_cursor() -> Error {
     Error::Internal("a page token that was made here holds no cursor".to_owned())
-}
-
-/// A number between two bounds, both included.
-fn number(fields: &mut Fields, path: &str, value: i32, min: u16, max: u16) -> Option<u16> {
-    fields.range(path, value, i32::from(min), i32::from(max));
-    u16::try_from(value).ok()
 }
 
 fn nights(fields: &mut Fields, start_date: &str, end_date: &str) -> Option<Nights> {

@@ -13,6 +13,7 @@ use mesh::{
     background::Background,
     checkout::Case,
     clock::to_proto,
+    fields::read_name,
     page::PageTokens,
     requests::Request as Recorded,
     watch::{self, Following},
@@ -22,6 +23,7 @@ use tonic::{Request, Response, Status};
 use crate::{
     app::{App, scope},
     convert,
+    domain::COLLECTION,
 };
 
 /// The service.
@@ -85,7 +87,7 @@ impl ReservationService for Service {
     async fn get_reservation(&self, request: Request<GetReservationRequest>) -> Result<Response<Reservation>, Status> {
         let caller = Caller::of(&request)?;
         let name = &request.get_ref().name;
-        read::name(name)?;
+        read_name("name", name, COLLECTION)?;
         let reservation = self.app.get(name, &scope(&caller)).await?;
         Ok(Response::new(convert::resource(&reservation)))
     }
@@ -124,7 +126,7 @@ impl ReservationService for Service {
     ) -> Result<Response<Self::WatchReservationStream>, Status> {
         let caller = Caller::of(&request)?;
         let message = request.into_inner();
-        read::name(&message.name)?;
+        read_name("name", &message.name, COLLECTION)?;
         let scope = scope(&caller);
         // The position is the version last sent: a reservation has no history to miss, only a newest state.
         let mut sent = read_position(&message.position)?;

@@ -4,7 +4,7 @@ use contracts::reservation::v1::{
     CancelReservationRequest, CreateReservationRequest, ListReservationsRequest, PayReservationRequest,
     QuoteReservationRequest, Reservation, list_reservations_request, reservation::State,
 };
-use contracts::types::v1::{PaymentMethod, cancellation};
+use contracts::types::v1::cancellation;
 use jiff::civil::Date;
 use mesh::{
     Caller, Error, Reason, Refusal,
@@ -21,7 +21,6 @@ use crate::{
     store::{Filter, View},
 };
 
-const MAX_TOKEN_CHARS: usize = 255;
 const MAX_REASON_CHARS: usize = 200;
 /// The units and the guests of a stay that names none.
 pub const DEFAULT_UNITS: i32 = 1;
@@ -42,7 +41,7 @@ pub struct Create {
 pub fn quote(message: &QuoteReservationRequest) -> Result<Wish, Error> {
     let mut fields = Fields::new();
     let wish = wish(&mut fields, message.reservation.as_ref());
-    finish(fields, wish)
+    fields.take(wish)
 }
 
 pub fn create(message: &CreateReservationRequest) -> Result<Create, Error> {
@@ -54,11 +53,12 @@ pub fn create(message: &CreateReservationRequest) -> Result<Create, Error> {
         fields.line("reservation.guest_details.phone", &details.phone, 32);
         fields.text("reservation.guest_details.note", &details.note, 500);
     }
-    let token = message.payment_method.as_ref().map(|method| token(&mut fields, method));
+    let token = message.payment_method.as_ref().and_then(|method| fields.payment_token(Some(method)));
+    let token = token.map(str::to_owned);
     let expected_total =
         message.expected_total.as_ref().and_then(|total| fields.money("expected_total", Some(total), false));
     fields.request_id(&message.request_id);
-    let wish = finish(fields, wish)?;
+    let wish = fields.take(wish)?;
     // Details in which nothing stands are none.
     let details = details.map(convert::read_guest_details).filter(|details| *details != GuestDetails::default());
     Ok(Create { wish, details, expected_total, token })
@@ -67,15 +67,9 @@ pub fn create(message: &CreateReservationRequest) -> Result<Create, Error> {
 pub fn pay(message: &PayReservationRequest) -> Result<String, Error> {
     let mut fields = Fields::new();
     fields.name("name", &message.name, COLLECTION);
-    let token = match &message.payment_method {
-        Some(method) => Some(token(&mut fields, method)),
-        None => {
-            fields.fault("payment_method", "is required, as in {\"token\": \"tok_approve\"}");
-            None
-        }
-    };
+    let token = fields.payment_token(message.payment_method.as_ref());
     fields.request_id(&message.request_id);
-    finish(fields, token)
+    fields.take(token.map(str::to_owned))
 }
 
 pub fn cancel(message: &CancelReservationRequest) -> Result<Option<Cause>, Error> {
@@ -87,12 +81,6 @@ pub fn cancel(message: &CancelReservationRequest) -> Result<Option<Cause>, Error
     fields.check(cause.is_ok(), "cause", "is none of the causes that there are");
     fields.finish()?;
     Ok(cause.ok().and_then(Cause::read))
-}
-
-pub fn name(name: &str) -> Result<(), Error> {
-    let mut fields = Fields::new();
-    fields.name("name", name, COLLECTION);
-    Ok(fields.finish()?)
 }
 
 pub fn list(message: &ListReservationsRequest, caller: &Caller) -> Result<Filter, Error> {
@@ -120,38 +108,17 @@ pub fn list(message: &ListReservationsRequest, caller: &Caller) -> Result<Filter
     Ok(Filter { view, user: user.to_owned(), room, states, from_date })
 }
 
-fn token(fields: &mut Fields, method: &PaymentMethod) -> String {
-    fields.required_line("payment_method.token", &method.token, MAX_TOKEN_CHARS);
-    method.token.clone()
-}
-
 fn wish(fields: &mut Fields, reservation: Option<&Reservation>) -> Option<Wish> {
-    let Some(reservation) = reservation else {
-        fields.fault("reservation", "is required: a room and two dates");
-        return None;
-    };
+    let reservation = fields.required("reservation", reservation, ": a room and two dates")?;
     let room = fields.name("reservation.room", &reservation.room, "rooms");
     let nights = fields.nights(
         ("reservation.check_in_date", "reservation.check_out_date"),
         (&reservation.check_in_date, &reservation.check_out_date),
         MAX_NIGHTS,
     );
-    let units = reservation.units.unwrap_or(DEFAULT_UNITS);
-    fields.range("reservation.units", units, 1, i32::from(MAX_UNITS));
+    let units = fields.number("reservation.units", reservation.units.unwrap_or(DEFAULT_UNITS), 1..=MAX_UNITS.into());
     let guests = reservation.guests.unwrap_or(DEFAULT_GUESTS);
     fields.check(guests >= 1, "reservation.guests", format!("is {guests}; it must be at least 1"));
     let (check_in, check_out) = nights?;
-    Some(Wish {
-        room: room?,
-        check_in,
-        check_out,
-        units: u32::try_from(units).ok()?,
-        guests: u32::try_from(guests).ok()?,
-    })
-}
-
-/// The value, unless a field is at fault; a value that could not be read has left its fault.
-fn finish<T>(fields: Fields, value: Option<T>) -> Result<T, Error> {
-    fields.finish()?;
-    value.ok_or_else(|| Error::Internal("a request was refused without a reason".to_owned()))
+    Some(Wish { room: room?, check_in, check_out, units: units?, guests: u32::try_from(guests).ok()? })
 }

@@ -5,7 +5,6 @@ use jiff::{civil::Time, tz::TimeZone};
 use mesh::{clock, error::shown, fields::Fields, money::Money, unicode};
 use uuid::Uuid;
 
-use super::number;
 use crate::domain::{
     DEFAULT_CAPACITY, DEFAULT_CHECK_IN, DEFAULT_CHECK_OUT, DEFAULT_UNITS, Details, Edit, MAX_AMENITIES,
     MAX_AMENITY_CHARS, MAX_CAPACITY, MAX_DESCRIPTION_CHARS, MAX_DISPLAY_NAME_CHARS, MAX_FOLDED_PLACE_CHARS,
@@ -34,10 +33,7 @@ const EDITABLE: [&str; 15] = [
 
 /// What the host of a new room says of it.
 pub fn of_new_room(fields: &mut Fields, room: Option<&Room>, default_zone: &TimeZone) -> Option<Details> {
-    let Some(room) = room else {
-        fields.fault("room", "is required");
-        return None;
-    };
+    let room = fields.required("room", room, "")?;
     let required = ["display_name", "nightly_rate"];
     let said = EDITABLE.into_iter().filter(|path| required.contains(path) || is_set(room, path));
     let edits = edits(fields, room, said);
@@ -50,10 +46,7 @@ pub fn of_new_room(fields: &mut Fields, room: Option<&Room>, default_zone: &Time
 
 /// Which room to change, in what, and the etag that it must have.
 pub fn of_update(fields: &mut Fields, room: Option<&Room>, mask: &[String]) -> Option<(Uuid, Vec<Edit>, String)> {
-    let Some(room) = room else {
-        fields.fault("room", "is required");
-        return None;
-    };
+    let room = fields.required("room", room, "")?;
     let id = fields.name("room.name", &room.name, "rooms");
     for path in mask {
         let known = path == "*" || EDITABLE.contains(&path.as_str());
@@ -115,14 +108,14 @@ fn edit(fields: &mut Fields, room: &Room, path: &str) -> Option<Edit> {
             fields.text(at, &room.description, MAX_DESCRIPTION_CHARS);
             Some(Edit::Description(room.description.clone()))
         }
-        "units" => number(fields, at, room.units.unwrap_or(DEFAULT_UNITS.into()), 1, MAX_UNITS).map(Edit::Units),
-        "capacity" => {
-            number(fields, at, room.capacity.unwrap_or(DEFAULT_CAPACITY.into()), 1, MAX_CAPACITY).map(Edit::Capacity)
-        }
+        "units" => fields.number(at, room.units.unwrap_or(DEFAULT_UNITS.into()), 1..=MAX_UNITS.into()).map(Edit::Units),
+        "capacity" => fields
+            .number(at, room.capacity.unwrap_or(DEFAULT_CAPACITY.into()), 1..=MAX_CAPACITY.into())
+            .map(Edit::Capacity),
         "size_square_meters" => match room.size_square_meters {
-            Some(size) => {
-                number(fields, at, size, 1, MAX_SIZE_SQUARE_METERS).map(|size| Edit::SizeSquareMeters(Some(size)))
-            }
+            Some(size) => fields
+                .number(at, size, 1..=MAX_SIZE_SQUARE_METERS.into())
+                .map(|size| Edit::SizeSquareMeters(Some(size))),
             None => Some(Edit::SizeSquareMeters(None)),
         },
         "amenities" => Some(Edit::Amenities(amenities(fields, at, &room.amenities))),
@@ -234,10 +227,10 @@ fn tiers(fields: &mut Fields, path: &str, policy: &CancellationPolicy) -> Vec<Ti
     for (at, tier) in policy.tiers.iter().enumerate().take(MAX_TIERS) {
         let path = format!("{path}[{at}]");
         let hours = tier.hours_before_start;
-        let hours = number(fields, &format!("{path}.hours_before_start"), hours, 0, MAX_HOURS_BEFORE_START);
+        let hours = fields.number(&format!("{path}.hours_before_start"), hours, 0..=MAX_HOURS_BEFORE_START.into());
         let percent = tier.refund_percent.unwrap_or(100);
-        fields.range(&format!("{path}.refund_percent"), percent, 0, 100);
-        let (Some(hours_before_start), Ok(refund_percent)) = (hours, u8::try_from(percent)) else { continue };
+        let percent = fields.number(&format!("{path}.refund_percent"), percent, 0..=100);
+        let Some((hours_before_start, refund_percent)) = hours.zip(percent) else { continue };
         let twice = tiers.iter().any(|other| other.hours_before_start == hours_before_start);
         fields.check(!twice, &path, format!("is the second tier of {hours_before_start} hours"));
         tiers.push(Tier { hours_before_start, refund_percent });

@@ -8,11 +8,7 @@ use mesh::{
     money::Money,
 };
 
-use super::{
-    complete,
-    details::{amenities, place, point, rate},
-    number,
-};
+use super::details::{amenities, place, point, rate};
 use crate::{
     domain::{MAX_SIZE_SQUARE_METERS, Nights},
     search::{Near, Order, Query},
@@ -27,8 +23,8 @@ const MAX_RADIUS_METERS: u32 = 200_000;
 pub fn of(message: &SearchRoomsRequest) -> Result<Query, Error> {
     let mut fields = Fields::new();
     let nights = nights(&mut fields, message);
-    let guests = number(&mut fields, "guests", message.guests.unwrap_or(1), 1, MAX_GUESTS);
-    let units = number(&mut fields, "units", message.units.unwrap_or(1), 1, MAX_UNITS);
+    let guests = fields.number("guests", message.guests.unwrap_or(1), 1..=MAX_GUESTS.into());
+    let units = fields.number("units", message.units.unwrap_or(1), 1..=MAX_UNITS.into());
     place(&mut fields, "place", &message.place);
     let near = near(&mut fields, message);
     let min_rate = message.min_rate.as_ref().and_then(|min| rate(&mut fields, "min_rate", Some(min), false));
@@ -36,10 +32,10 @@ pub fn of(message: &SearchRoomsRequest) -> Result<Query, Error> {
     let amenities = amenities(&mut fields, "amenities", &message.amenities);
     let min_size = match message.min_size {
         0 => None,
-        size => number(&mut fields, "min_size", size, 1, MAX_SIZE_SQUARE_METERS),
+        size => fields.number("min_size", size, 1..=MAX_SIZE_SQUARE_METERS.into()),
     };
     let order = order(&mut fields, message.order, near);
-    let (guests, (units, order)) = complete(fields, guests.zip(units.zip(order)))?;
+    let (guests, (units, order)) = fields.take(guests.zip(units.zip(order)))?;
     one_currency(min_rate, max_rate)?;
     Ok(Query {
         nights,
@@ -67,10 +63,7 @@ fn nights(fields: &mut Fields, message: &SearchRoomsRequest) -> Option<Nights> {
 fn near(fields: &mut Fields, message: &SearchRoomsRequest) -> Option<Near> {
     let radius = match message.radius_meters {
         0 => Some(MAX_RADIUS_METERS),
-        wish => {
-            fields.range("radius_meters", wish, 1, MAX_RADIUS_METERS.cast_signed());
-            u32::try_from(wish).ok()
-        }
+        wish => fields.number("radius_meters", wish, 1..=MAX_RADIUS_METERS.cast_signed()),
     };
     let Some(location) = &message.near else {
         fields.check(message.radius_meters == 0, "near", "is required with radius_meters");
