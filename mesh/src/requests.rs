@@ -17,7 +17,7 @@ use tonic::{Code, Response, Status};
 
 use crate::{
     call::Caller,
-    db::{Tx, exactly_one},
+    db::{Database, Tx, exactly_one},
     error::{Error, Reason, Refusal},
     store::entity::request::{ActiveModel, Column, Entity, Model},
 };
@@ -144,6 +144,37 @@ pub enum Claim {
     },
 }
 
+/// Does `work` in one transaction together with its request record, or replays what was answered before. Without a request id it is
+/// just done.
+pub async fn once<F, Fut>(
+    database: &Database,
+    label: &'static str,
+    request: Option<&Request>,
+    now: Timestamp,
+    work: F,
+) -> Result<Answer, Error>
+where
+    F: Fn(Tx) -> Fut,
+    Fut: Future<Output = Result<Answer, Error>>,
+{
+    let work = &work;
+    database
+        .transact(label, move |tx| async move {
+            let Some(request) = request else { return work(tx).await };
+            match claim(&tx, request, None, now).await? {
+                Claim::New => {}
+                Claim::Answered(answer) => return Ok(answer),
+                Claim::Open { case, .. } => {
+                    return Err(Error::Internal(format!("a {} request waits for {case}", request.method)));
+                }
+            }
+            let answer = work(tx.clone()).await?;
+            self::answer(&tx, request, &answer).await?;
+            Ok(answer)
+        })
+        .await
+}
+
 /// Claims the request in this transaction, for a case and attempt if it begins one. Must be the transaction's first statement: a
 /// parallel request of the same id then waits here, before it has touched anything.
 pub async fn claim(tx: &Tx, request: &Request, case: Option<(&str, u32)>, now: Timestamp) -> Result<Claim, Error> {
@@ -244,7 +275,49 @@ pub async fn forget(tx: &Tx, before: Timestamp) -> Result<u64, Error> {
 
 #[cfg(test)]
 mod tests {
+    use std::cell::Cell;
+
     use super::*;
+    use crate::bus::testbed::Testbed;
+
+    fn request(asked: &str) -> Request {
+        Request {
+            principal: "users/alice".to_owned(),
+            method: "CreateThing",
+            request_id: "one".to_owned(),
+            fingerprint: Sha256::digest(asked).into(),
+        }
+    }
+
+    #[tokio::test]
+    async fn the_same_request_is_carried_out_once_and_answered_alike() {
+        let testbed = Testbed::new();
+        let database = testbed.database("x.db").await;
+        let (times, now) = (Cell::new(0_u8), Timestamp::UNIX_EPOCH);
+        let work = |_| async {
+            times.set(times.get() + 1);
+            Ok(Answer::Ok(vec![times.get()]))
+        };
+        let first = request("a thing");
+        for _ in 0..2 {
+            let answer = once(&database, "create", Some(&first), now, work).await.unwrap();
+            assert_eq!(answer, Answer::Ok(vec![1]));
+        }
+        let other = once(&database, "create", Some(&request("another")), now, work).await.unwrap_err();
+        assert!(matches!(other, Error::Refused(refusal) if refusal.reason == Reason::RequestIdReused));
+        assert_eq!(once(&database, "create", None, now, work).await.unwrap(), Answer::Ok(vec![2]), "it has no id");
+    }
+
+    #[tokio::test]
+    async fn a_request_that_failed_may_come_again() {
+        let testbed = Testbed::new();
+        let database = testbed.database("x.db").await;
+        let (request, now) = (request("a thing"), Timestamp::UNIX_EPOCH);
+        let refuse = |_| async { Err(Refusal::new(Reason::RoomNotFound, "there is none").into()) };
+        once(&database, "create", Some(&request), now, refuse).await.unwrap_err();
+        let done = once(&database, "create", Some(&request), now, |_| async { Ok(Answer::Ok(vec![7])) }).await;
+        assert_eq!(done.unwrap(), Answer::Ok(vec![7]));
+    }
 
     #[test]
     fn a_stored_refusal_reads_back_whole() {

@@ -1,7 +1,7 @@
 //! Cancelling: irrevocable, and repeating it is harmless (rule C).
 
 use super::{
-    Checkout,
+    Checkout, Inner,
     cancellation::{Asks, By, Cancellation, Cause, Closing},
     machine::{self, Cancel, State},
     record::{Case, Cases, Scope},
@@ -12,7 +12,7 @@ use crate::{
     error::{Error, Reason, Refusal},
     fields::refusal_of,
     killpoint::KillPoint,
-    requests::{self, Answer, Claim, Request},
+    requests::{self, Answer, Request},
 };
 
 /// A cancellation as it is asked for.
@@ -37,25 +37,14 @@ impl<C: Cases> Checkout<C> {
         request: Option<Request>,
         actor: &Actor,
     ) -> Result<Answer, Error> {
-        let (scope, request, cancels) = (&scope, request.as_ref(), &cancels);
-        let answer = self
-            .0
-            .database
-            .transact("cancel", |tx| async move {
-                if let Some(request) = request
-                    && let Claim::Answered(answer) = requests::claim(&tx, request, None, self.0.clock.now()).await?
-                {
-                    return Ok(answer);
-                }
-                let case = self.0.cases.find(&tx, name, scope).await?.ok_or_else(|| self.0.cases.not_found(name))?;
-                let case = self.cancel_in(&tx, case, cancels, actor).await?;
-                let answer = Answer::Ok(self.0.cases.answer(&case));
-                if let Some(request) = request {
-                    requests::answer(&tx, request, &answer).await?;
-                }
-                Ok(answer)
-            })
-            .await?;
+        let (scope, cancels) = (&scope, &cancels);
+        let Inner { cases, database, clock, .. } = &*self.0;
+        let answer = requests::once(database, "cancel", request.as_ref(), clock.now(), |tx| async move {
+            let case = cases.find(&tx, name, scope).await?.ok_or_else(|| cases.not_found(name))?;
+            let case = self.cancel_in(&tx, case, cancels, actor).await?;
+            Ok(Answer::Ok(cases.answer(&case)))
+        })
+        .await?;
         KillPoint::AfterCancel.reached();
         // A case whose payment is under way is asked about at once rather than at the next interval.
         self.0.work.notify_one();

@@ -5,7 +5,7 @@ use jiff::Timestamp;
 use mesh::{
     Actor, Caller, Clock, Database, Error, Role, Tx, outbox,
     page::Page,
-    requests::{self, Answer, Claim, Request},
+    requests::{self, Answer, Request},
 };
 use uuid::Uuid;
 
@@ -39,7 +39,7 @@ impl App {
         let now = self.clock.now();
         let change = &Room::register(Uuid::now_v7(), caller.user()?.to_owned(), details, now);
         let actor = &caller.actor();
-        self.once("create room", request, now, move |tx| async move {
+        requests::once(&self.database, "create room", request.as_ref(), now, move |tx| async move {
             save(&tx, change, actor).await?;
             Ok(Answer::ok(&contract::room(&change.room)))
         })
@@ -56,7 +56,7 @@ impl App {
         etag: &str,
     ) -> Result<Answer, Error> {
         let (scope, actor, now) = (&own(caller)?, &caller.actor(), self.clock.now());
-        self.once("update room", request, now, move |tx| async move {
+        requests::once(&self.database, "update room", request.as_ref(), now, move |tx| async move {
             let room = store::rooms::lock(&tx, id, scope).await?;
             let room = save_any(&tx, room.update(edits, etag, now)?, room, actor).await?;
             Ok(Answer::ok(&contract::room(&room)))
@@ -74,7 +74,7 @@ impl App {
         on_reserved: OnReserved,
     ) -> Result<Answer, Error> {
         let (scope, actor, now) = (&reach(caller)?, &caller.actor(), self.clock.now());
-        self.once("delete room", request, now, move |tx| async move {
+        requests::once(&self.database, "delete room", request.as_ref(), now, move |tx| async move {
             let room = store::rooms::lock(&tx, id, scope).await?;
             let stays = match on_reserved {
                 OnReserved::Refuse => store::nights::count_open(&tx, id, room.first_open_check_out(now)).await?,
@@ -95,7 +95,7 @@ impl App {
         block: Block,
     ) -> Result<Answer, Error> {
         let (scope, actor, now) = (&own(caller)?, &caller.actor(), self.clock.now());
-        self.once("block nights", request, now, move |tx| async move {
+        requests::once(&self.database, "block nights", request.as_ref(), now, move |tx| async move {
             let room = store::rooms::lock(&tx, id, scope).await?;
             let blocked = store::nights::blocked(&*tx, &[id], block.nights).await?.remove(&id).unwrap_or_default();
             let room = save_any(&tx, room.block(block, &blocked, now)?, room, actor).await?;
@@ -119,36 +119,6 @@ impl App {
     pub async fn calendar(&self, caller: &Caller, id: Uuid, nights: Nights) -> Result<Vec<Night>, Error> {
         let room = store::rooms::read(self.database.read(), id, &reach(caller)?).await?;
         nights_of(self.database.read(), &room, nights, self.clock.now()).await
-    }
-
-    /// Does `work` in one transaction with its request record, or replays what it answered before.
-    async fn once<F, Fut>(
-        &self,
-        label: &'static str,
-        request: Option<Request>,
-        now: Timestamp,
-        work: F,
-    ) -> Result<Answer, Error>
-    where
-        F: Fn(Tx) -> Fut,
-        Fut: Future<Output = Result<Answer, Error>>,
-    {
-        let (request, work) = (request.as_ref(), &work);
-        self.database
-            .transact(label, move |tx| async move {
-                let Some(request) = request else { return work(tx).await };
-                match requests::claim(&tx, request, None, now).await? {
-                    Claim::New => {}
-                    Claim::Answered(answer) => return Ok(answer),
-                    Claim::Open { case, .. } => {
-                        return Err(Error::Internal(format!("a request about a room waits for {case}")));
-                    }
-                }
-                let answer = work(tx.clone()).await?;
-                requests::answer(&tx, request, &answer).await?;
-                Ok(answer)
-            })
-            .await
     }
 }
 
