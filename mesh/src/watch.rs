@@ -100,6 +100,46 @@ where
     }
 }
 
+/// Follows the newest state of one resource: at once, and whenever its version has risen. It has no history to miss, so a position is
+/// the version last sent; one that the resource has not reached has expired.
+pub async fn newest<R, A, F, Fut>(
+    database: &Database,
+    background: &Background,
+    position: &str,
+    read: F,
+    version: fn(&R) -> i64,
+    tell: fn(&R, String) -> A,
+) -> Result<Following<A>, Error>
+where
+    R: Send + 'static,
+    A: Send + 'static,
+    F: Fn() -> Fut + Send + 'static,
+    Fut: Future<Output = Result<R, Error>> + Send + 'static,
+{
+    let mut sent = match position {
+        "" => None,
+        position => Some(position.strip_prefix('v').and_then(|at| at.parse().ok()).ok_or_else(expired)?),
+    };
+    let reached = version(&read().await?);
+    if sent.is_some_and(|sent| sent > reached) {
+        return Err(expired().into());
+    }
+    Ok(follow(database, background, move |after: Option<i64>| {
+        let (found, after) = (read(), after.or(sent.take()));
+        async move {
+            let found = found.await?;
+            let version = version(&found);
+            let news = after.is_none_or(|after| version > after).then(|| tell(&found, format!("v{version}")));
+            Ok((Some(version), news.into_iter().collect()))
+        }
+    }))
+}
+
+fn expired() -> Refusal {
+    Refusal::new(Reason::PositionExpired, "the position is not one of this resource's")
+        .hint("watch without a position: the current state comes first")
+}
+
 /// Calls `look` at once and then after commits, until `is_enough` of what it finds or until `give_up`, and returns what it found last.
 ///
 /// Of another process' commit it learns by looking: after as long again as it has waited so far, twice a second at least unless many
@@ -139,7 +179,13 @@ fn rest(watchers: usize) -> Duration {
 
 #[cfg(test)]
 mod tests {
-    use std::cell::Cell;
+    use std::{
+        cell::Cell,
+        sync::{
+            Arc,
+            atomic::{AtomicI64, Ordering},
+        },
+    };
 
     use futures::future::join_all;
     use servers::engine::FreshDatabase;
@@ -170,6 +216,27 @@ mod tests {
         let status = stream.next().await.unwrap().unwrap_err();
         assert_eq!(Refusal::from_status(&status).unwrap().reason, Reason::Internal);
         assert!(stream.next().await.is_none());
+    }
+
+    #[tokio::test]
+    async fn the_newest_state_is_told_and_none_that_was_sent_before() {
+        let (_kept, database) = database().await;
+        let version = Arc::new(AtomicI64::new(2));
+        let watch = |position: &'static str| {
+            let version = version.clone();
+            let read = move || std::future::ready(Ok(version.load(Ordering::SeqCst)));
+            let (database, background) = (database.clone(), Background::new());
+            async move { newest(&database, &background, position, read, |version| *version, |_, position| position).await }
+        };
+        assert_eq!(watch("").await.unwrap().next().await.unwrap().unwrap(), "v2");
+        let mut resumed = watch("v2").await.unwrap();
+        version.store(3, Ordering::SeqCst);
+        database.transact("wake", |_| async { Ok(()) }).await.unwrap();
+        assert_eq!(resumed.next().await.unwrap().unwrap(), "v3", "the one before was sent");
+        for position in ["v4", "3", "v", "w3"] {
+            let refused = watch(position).await.err().unwrap();
+            assert!(matches!(refused, Error::Refused(refusal) if refusal.reason == Reason::PositionExpired));
+        }
     }
 
     #[tokio::test]

@@ -9,9 +9,8 @@ use contracts::reservation::v1::{
     WatchReservationRequest, WatchReservationResponse, reservation_service_server::ReservationService,
 };
 use mesh::{
-    Caller, Database, Error, Reason, Refusal,
+    Caller, Database,
     background::Background,
-    checkout::Case,
     clock::to_proto,
     fields::read_name,
     page::PageTokens,
@@ -23,7 +22,7 @@ use tonic::{Request, Response, Status};
 use crate::{
     app::{App, scope},
     convert,
-    domain::COLLECTION,
+    domain::{self, COLLECTION},
 };
 
 /// The service.
@@ -127,43 +126,18 @@ impl ReservationService for Service {
         let caller = Caller::of(&request)?;
         let message = request.into_inner();
         read_name("name", &message.name, COLLECTION)?;
-        let scope = scope(&caller);
-        // The position is the version last sent: a reservation has no history to miss, only a newest state.
-        let mut sent = read_position(&message.position)?;
-        let first = self.app.get(&message.name, &scope).await?;
-        if sent.is_some_and(|sent| sent > first.record().version) {
-            return Err(position_expired().into());
-        }
-        let app = self.app.clone();
-        let stream = watch::follow(&self.database, &self.background, move |after: Option<i64>| {
-            let (app, scope, name) = (app.clone(), scope.clone(), message.name.clone());
-            let after = after.or(sent.take());
-            async move {
-                let reservation = app.get(&name, &scope).await?;
-                let version = reservation.record().version;
-                let news = after.is_none_or(|after| version > after).then(|| WatchReservationResponse {
-                    reservation: Some(convert::resource(&reservation)),
-                    position: format!("v{version}"),
-                });
-                Ok((Some(version), news.into_iter().collect()))
-            }
-        });
+        let (app, scope) = (self.app.clone(), scope(&caller));
+        let WatchReservationRequest { name, position } = message;
+        let read = move || {
+            let (app, scope, name) = (app.clone(), scope.clone(), name.clone());
+            async move { app.get(&name, &scope).await }
+        };
+        let tell = |found: &domain::Reservation, position| WatchReservationResponse {
+            reservation: Some(convert::resource(found)),
+            position,
+        };
+        let version = |found: &domain::Reservation| found.record.version;
+        let stream = watch::newest(&self.database, &self.background, &position, read, version, tell).await?;
         Ok(Response::new(stream))
     }
-}
-
-fn read_position(position: &str) -> Result<Option<i64>, Error> {
-    if position.is_empty() {
-        return Ok(None);
-    }
-    match position.strip_prefix('v').and_then(|version| version.parse().ok()) {
-        Some(version) => Ok(Some(version)),
-        None => Err(position_expired()),
-    }
-}
-
-fn position_expired() -> Error {
-    Refusal::new(Reason::PositionExpired, "the position is not one of this reservation's")
-        .hint("watch without a position: the current state comes first")
-        .into()
 }
