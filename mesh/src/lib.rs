@@ -14,7 +14,7 @@
 //! | [`booking_window`] | which nights of a room can be booked now |
 //! | [`watch`] | a resource followed over a stream, from a position; a change waited for |
 //! | [`single_flight`] | callers who want the same thing at the same time share one piece of work |
-//! | [`call`], [`fields`], [`unicode`], [`money`], [`page`], [`error`] | who calls, a request's faults, texts, amounts, pages; from a refusal to a status |
+//! | [`call`], [`reach`], [`fields`], [`unicode`], [`money`], [`page`], [`error`] | who calls, what they see, a request's faults, texts, amounts, pages; from a refusal to a status |
 //! | [`clock`], [`housekeeping`], [`killpoint`] | the time, what is forgotten after a while, where a test may kill a process |
 //! | [`config`], [`telemetry`], [`trace`], [`output`], [`text`], [`background`], [`context`] | how a process is put together, watched and stopped |
 
@@ -42,6 +42,7 @@ pub mod net;
 pub mod outbox;
 pub mod output;
 pub mod page;
+pub mod reach;
 pub mod relay;
 pub mod requests;
 pub mod server;
@@ -61,3 +62,4 @@ pub use context::{Context, Deps};
 pub use db::{Database, Tx};
 pub use error::{Error, Reason, Refusal};
 pub use event::Event;
+pub use reach::Reach;

@@ -14,6 +14,7 @@ use mesh::{
     fields::{Fields, parse_name, read_name},
     page::PageTokens,
 };
+use sea_orm::Condition;
 use tonic::{Request, Response, Status};
 use uuid::Uuid;
 
@@ -21,7 +22,7 @@ use crate::{
     app::{App, Order, Wish, not_found},
     convert,
     domain::payment::Bill,
-    store::{self, LedgerFilter, Scope},
+    store::{self, LedgerFilter},
 };
 
 /// The most characters of an account's name.
@@ -103,15 +104,15 @@ impl PaymentService for Api {
         &self,
         request: Request<ListPaymentsRequest>,
     ) -> Result<Response<ListPaymentsResponse>, Status> {
-        let scope = scope_of(&Caller::of(&request)?)?;
+        let (seen, who) = seen_by(&Caller::of(&request)?)?;
         let message = request.into_inner();
         let mut fields = Fields::new();
         fields.optional_name("case", &message.case, collection_like(&message.case));
         fields.finish().map_err(Error::from)?;
-        let list = ["payments", scope.key(), &message.case];
+        let list = ["payments", &who, &message.case];
         let page = self.tokens.open(&list, &message.page_token, message.page_size)?;
         let case = Some(message.case.as_str()).filter(|case| !case.is_empty());
-        let mut rows = store::payments(self.app.database().read(), &scope, case, &page).await?;
+        let mut rows = store::payments(self.app.database().read(), seen, case, &page).await?;
         let next_page_token = self.tokens.close(&page, &mut rows, |row| (row.create_time.as_microsecond(), row.id));
         Ok(Response::new(ListPaymentsResponse {
             payments: rows.iter().map(convert::payment).collect(),
@@ -156,9 +157,9 @@ impl PaymentService for Api {
 impl Api {
     /// The payment of that name, if the caller may see it.
     async fn find(&self, caller: &Caller, path: &str, name: &str) -> Result<crate::domain::payment::Payment, Error> {
-        let scope = scope_of(caller)?;
+        let (seen, _) = seen_by(caller)?;
         let id = read_name(path, name, "payments")?;
-        store::find(self.app.database().read(), id, &scope).await?.ok_or_else(|| not_found(name))
+        store::find(self.app.database().read(), id, seen).await?.ok_or_else(|| not_found(name))
     }
 }
 
@@ -181,14 +182,14 @@ fn collection_like(case: &str) -> &'static str {
     collections().find(is_in).or_else(|| collections().next()).unwrap_or_default()
 }
 
-fn scope_of(caller: &Caller) -> Result<Scope, Error> {
-    match &caller.principal {
-        Principal::User { .. } if caller.principal.has(Role::Agent) || caller.principal.has(Role::Admin) => {
-            Ok(Scope::All)
-        }
-        Principal::User { name, .. } => Ok(Scope::Party(name.clone())),
-        Principal::Context { .. } => collection_of(caller).map(Scope::Cases),
+/// The payments that the caller may see, and a word for them: a context sees those for cases of its own.
+fn seen_by(caller: &Caller) -> Result<(Condition, String), Error> {
+    if let Principal::Context { .. } = caller.principal {
+        let collection = collection_of(caller)?;
+        return Ok((store::of_cases(collection), collection.to_owned()));
     }
+    let reach = caller.reach();
+    Ok((store::of_parties(&reach), reach.name().to_owned()))
 }
 
 fn order_of(message: CreatePaymentRequest, collection: &str) -> Result<(Order, String), Error> {

@@ -21,7 +21,9 @@ use crate::domain::{
 };
 
 pub use entity::ledger_entry::Model as LedgerRow;
-pub use lists::{LedgerFilter, Scope, all_payments, all_refunds, find, ledger_entries, payments, refunds_of};
+pub use lists::{
+    LedgerFilter, all_payments, all_refunds, find, ledger_entries, of_cases, of_parties, payments, refunds_of,
+};
 pub use migration::Migrator;
 
 /// The payment of that id, locked until the transaction ends: what is decided about it stays true until it is written.

@@ -2,7 +2,7 @@
 
 use jiff::{Timestamp, civil::Date};
 use mesh::{
-    Caller, Clock, Error, Principal, Reason, Refusal, Role,
+    Caller, Clock, Error, Principal, Reach, Reason, Refusal,
     checkout::{Asks, Cancels, Cases, Cause, Checkout, Scope},
     clock::instant_of,
     fields::Fields,
@@ -170,13 +170,11 @@ impl App {
     }
 }
 
-/// Whose reservations a caller may see: an agent's and an admin's are everybody's.
+/// Whose reservations a caller may see.
 pub fn scope(caller: &Caller) -> Scope {
-    match &caller.principal {
-        Principal::User { .. } if caller.principal.has(Role::Agent) || caller.principal.has(Role::Admin) => Scope::All,
-        Principal::User { name, .. } => Scope::Party(name.clone()),
-        // A context is no party of any reservation.
-        Principal::Context { .. } => Scope::Party(caller.principal.name()),
+    match caller.reach() {
+        Reach::All => Scope::All,
+        Reach::Own(user) => Scope::Party(user),
     }
 }
 

@@ -3,7 +3,7 @@
 use contracts::room::v1::BlockNightsResponse;
 use jiff::Timestamp;
 use mesh::{
-    Actor, Caller, Clock, Database, Error, Role, Tx, outbox,
+    Actor, Caller, Clock, Database, Error, Reach, Tx, outbox,
     page::Page,
     requests::{self, Answer, Request},
 };
@@ -12,8 +12,7 @@ use uuid::Uuid;
 use crate::{
     contract,
     domain::{Block, Change, Details, Edit, Fact, Night, Nights, OnReserved, Room, calendar},
-    events,
-    store::{self, rooms::Scope},
+    events, store,
 };
 
 /// The use cases of the context. Cheap to clone.
@@ -55,9 +54,9 @@ impl App {
         edits: &[Edit],
         etag: &str,
     ) -> Result<Answer, Error> {
-        let (scope, actor, now) = (&own(caller)?, &caller.actor(), self.clock.now());
+        let (reach, actor, now) = (&own(caller)?, &caller.actor(), self.clock.now());
         requests::once(&self.database, "update room", request.as_ref(), now, move |tx| async move {
-            let room = store::rooms::lock(&tx, id, scope).await?;
+            let room = store::rooms::lock(&tx, id, reach).await?;
             let room = save_any(&tx, room.update(edits, etag, now)?, room, actor).await?;
             Ok(Answer::ok(&contract::room(&room)))
         })
@@ -73,9 +72,9 @@ impl App {
         etag: &str,
         on_reserved: OnReserved,
     ) -> Result<Answer, Error> {
-        let (scope, actor, now) = (&reach(caller)?, &caller.actor(), self.clock.now());
+        let (reach, actor, now) = (&caller.reach(), &caller.actor(), self.clock.now());
         requests::once(&self.database, "delete room", request.as_ref(), now, move |tx| async move {
-            let room = store::rooms::lock(&tx, id, scope).await?;
+            let room = store::rooms::lock(&tx, id, reach).await?;
             let stays = match on_reserved {
                 OnReserved::Refuse => store::nights::count_open(&tx, id, room.first_open_check_out(now)).await?,
                 OnReserved::Keep | OnReserved::Cancel => 0,
@@ -94,9 +93,9 @@ impl App {
         id: Uuid,
         block: Block,
     ) -> Result<Answer, Error> {
-        let (scope, actor, now) = (&own(caller)?, &caller.actor(), self.clock.now());
+        let (reach, actor, now) = (&own(caller)?, &caller.actor(), self.clock.now());
         requests::once(&self.database, "block nights", request.as_ref(), now, move |tx| async move {
-            let room = store::rooms::lock(&tx, id, scope).await?;
+            let room = store::rooms::lock(&tx, id, reach).await?;
             let blocked = store::nights::blocked(&*tx, &[id], block.nights).await?.remove(&id).unwrap_or_default();
             let room = save_any(&tx, room.block(block, &blocked, now)?, room, actor).await?;
             let nights = nights_of(&*tx, &room, block.nights, now).await?;
@@ -107,29 +106,24 @@ impl App {
 
     /// A room, whoever asks.
     pub async fn get(&self, id: Uuid) -> Result<Room, Error> {
-        store::rooms::read(self.database.read(), id, &Scope::All).await
+        store::rooms::read(self.database.read(), id, &Reach::All).await
     }
 
     /// A page of the rooms of one host or of all, the newest first.
-    pub async fn list(&self, scope: &Scope, deleted_too: bool, page: &Page<Uuid>) -> Result<Vec<Room>, Error> {
-        store::rooms::list(self.database.read(), scope, deleted_too, page).await
+    pub async fn list(&self, reach: &Reach, deleted_too: bool, page: &Page<Uuid>) -> Result<Vec<Room>, Error> {
+        store::rooms::list(self.database.read(), reach, deleted_too, page).await
     }
 
     /// The nights of a room: the caller's own, or any if the caller works in the service centre.
     pub async fn calendar(&self, caller: &Caller, id: Uuid, nights: Nights) -> Result<Vec<Night>, Error> {
-        let room = store::rooms::read(self.database.read(), id, &reach(caller)?).await?;
+        let room = store::rooms::read(self.database.read(), id, &caller.reach()).await?;
         nights_of(self.database.read(), &room, nights, self.clock.now()).await
     }
 }
 
-/// The caller's own rooms.
-fn own(caller: &Caller) -> Result<Scope, Error> {
-    Ok(Scope::Host(caller.user()?.to_owned()))
-}
-
-/// Everybody's rooms for the service centre, one's own for a host.
-fn reach(caller: &Caller) -> Result<Scope, Error> {
-    if caller.principal.has(Role::Agent) || caller.principal.has(Role::Admin) { Ok(Scope::All) } else { own(caller) }
+/// The caller's own rooms, whatever the caller's roles.
+fn own(caller: &Caller) -> Result<Reach, Error> {
+    Ok(Reach::Own(caller.user()?.to_owned()))
 }
 
 /// Saves a change if there is one, and gives the room as it stands then.

@@ -18,7 +18,6 @@ use crate::{
     contract,
     domain::{Block, MAX_UNITS, Nights, OnReserved},
     search::Offer,
-    store::rooms::Scope,
 };
 
 /// The most nights of one calendar, and of one block.
@@ -66,8 +65,8 @@ impl RoomService for Grpc {
         let host = caller.resolve_user(&message.host);
         let list = ["ListRooms", &host, if message.show_deleted { "all" } else { "active" }];
         let page = self.tokens.open(&list, &message.page_token, message.page_size)?;
-        let scope = if host.is_empty() { Scope::All } else { Scope::Host(host.clone()) };
-        let mut rooms = self.app.list(&scope, message.show_deleted, &page).await?;
+        let reach = if host.is_empty() { Reach::All } else { Reach::Own(host.clone()) };
+        let mut rooms = self.app.list(&reach, message.show_deleted, &page).await?;
         let next_page_token = self.tokens.close(&page, &mut rooms, |room| room.id);
         Ok(Response::new(ListRoomsResponse { rooms: rooms.iter().map(contract::room).collect(), next_page_token }))
     }

@@ -4,6 +4,7 @@ use std::{sync::Arc, time::Duration};
 
 use jiff::Timestamp;
 use mesh::{Actor, Caller, Error, Refusal, killpoint::KillPoint};
+use sea_orm::Condition;
 use uuid::Uuid;
 
 use super::{App, PAY_AGAIN, broken, count_call, join, reused, unavailable, voided};
@@ -13,7 +14,7 @@ use crate::{
         payment::{Bill, Payment},
         provider::{Call, Outcome},
     },
-    store::{self, Scope},
+    store,
 };
 
 /// What is asked of CreatePayment, without what to pay with.
@@ -47,7 +48,7 @@ impl App {
     /// The answer while the provider would not even be called: a payment that may have been called is answered as it stands, and no
     /// other begins.
     async fn without_calling(&self, order: &Order, retry_after: Duration) -> Result<Payment, Error> {
-        let Some(payment) = store::find(self.database.read(), order.id, &Scope::All).await? else {
+        let Some(payment) = store::find(self.database.read(), order.id, Condition::all()).await? else {
             return Err(unavailable(retry_after));
         };
         check_same(&payment, order)?;

@@ -1,6 +1,6 @@
 //! Reading for callers: whose it is stands in the WHERE clause, and pages go on after a key.
 
-use mesh::{Error, page::Page};
+use mesh::{Error, Reach, page::Page};
 use sea_orm::{ColumnTrait, Condition, ConnectionTrait, EntityTrait, Order, QueryFilter};
 use uuid::Uuid;
 
@@ -10,54 +10,30 @@ use super::{
 };
 use crate::domain::{payment::Payment, refund::Refund};
 
-/// Whose payments a caller may see.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Scope {
-    /// Everybody's.
-    All,
-    /// Those that this user (`users/…`) pays or earns.
-    Party(String),
-    /// Those of this collection's cases, such as `reservations`.
-    Cases(&'static str),
+/// The payments that are within that reach: those that somebody pays or earns.
+pub fn of_parties(reach: &Reach) -> Condition {
+    reach.any_of(&[payment::Column::Payer, payment::Column::Payee])
 }
 
-impl Scope {
-    fn condition(&self) -> Condition {
-        match self {
-            Self::All => Condition::all(),
-            Self::Party(user) => {
-                Condition::any().add(payment::Column::Payer.eq(user)).add(payment::Column::Payee.eq(user))
-            }
-            Self::Cases(collection) => {
-                Condition::all().add(payment::Column::CaseName.starts_with(format!("{collection}/")))
-            }
-        }
-    }
-
-    /// The scope in a word, so that a page token is good for its own scope only.
-    pub fn key(&self) -> &str {
-        match self {
-            Self::All => "",
-            Self::Party(user) => user,
-            Self::Cases(collection) => collection,
-        }
-    }
+/// The payments for cases in that collection, such as `reservations`.
+pub fn of_cases(collection: &str) -> Condition {
+    Condition::all().add(payment::Column::CaseName.starts_with(format!("{collection}/")))
 }
 
-/// The payment of that id, if it is in scope.
-pub async fn find(connection: &impl ConnectionTrait, id: Uuid, scope: &Scope) -> Result<Option<Payment>, Error> {
-    let row = payment::Entity::find_by_id(id).filter(scope.condition()).one(connection).await?;
+/// The payment of that id, if it is one of these.
+pub async fn find(connection: &impl ConnectionTrait, id: Uuid, seen: Condition) -> Result<Option<Payment>, Error> {
+    let row = payment::Entity::find_by_id(id).filter(seen).one(connection).await?;
     row.map(rows::payment_of).transpose()
 }
 
-/// Payments in scope, of `case` if one is given, the newest first; keyed by their creation and id.
+/// A page of these payments, of `case` if one is given, the newest first; keyed by their creation and id.
 pub async fn payments(
     connection: &impl ConnectionTrait,
-    scope: &Scope,
+    seen: Condition,
     case: Option<&str>,
     page: &Page<(i64, Uuid)>,
 ) -> Result<Vec<Payment>, Error> {
-    let mut query = payment::Entity::find().filter(scope.condition());
+    let mut query = payment::Entity::find().filter(seen);
     if let Some(case) = case {
         query = query.filter(payment::Column::CaseName.eq(case));
     }

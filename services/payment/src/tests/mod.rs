@@ -146,7 +146,7 @@ impl Bench {
     }
 
     async fn payment(&self, id: u128) -> Payment {
-        let payment = store::find(self.database.read(), Uuid::from_u128(id), &store::Scope::All).await;
+        let payment = store::find(self.database.read(), Uuid::from_u128(id), sea_orm::Condition::all()).await;
         payment.expect("database").expect("a payment")
     }
 

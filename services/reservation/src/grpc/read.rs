@@ -7,15 +7,15 @@ use contracts::reservation::v1::{
 use contracts::types::v1::cancellation;
 use jiff::civil::Date;
 use mesh::{
-    Caller, Error, Reason, Refusal,
+    Caller, Error, Reach, Reason, Refusal,
     booking_window::{MAX_NIGHTS, MAX_UNITS},
-    checkout::{Cause, Scope},
+    checkout::Cause,
     fields::Fields,
     money::Money,
 };
 
 use crate::{
-    app::{Wish, scope},
+    app::Wish,
     convert,
     domain::{COLLECTION, GuestDetails},
     store::{Filter, View},
@@ -89,7 +89,7 @@ pub fn list(message: &ListReservationsRequest, caller: &Caller) -> Result<Filter
     let user = caller.user()?;
     let view = match Wished::try_from(message.view) {
         Ok(Wished::Host) => View::Host,
-        Ok(Wished::All) if scope(caller) == Scope::All => View::All,
+        Ok(Wished::All) if caller.reach() == Reach::All => View::All,
         Ok(Wished::All) => {
             let refusal = Refusal::new(Reason::RoleRequired, "everybody's reservations are for agents and admins");
             return Err(refusal.with("role", "agent,admin").hint("list yours with GUEST or HOST").into());

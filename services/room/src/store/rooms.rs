@@ -2,7 +2,7 @@
 
 use jiff::civil::Time;
 use mesh::{
-    Error, Tx,
+    Error, Reach, Tx,
     clock::{self, from_micros},
     db::{StoreError, exactly_one},
     money::Money,
@@ -11,7 +11,7 @@ use mesh::{
 };
 use sea_orm::{
     ActiveValue::{NotSet, Set},
-    ColumnTrait, ConnectionTrait, DbErr, EntityTrait, Order, QueryFilter, QuerySelect,
+    ColumnTrait, ConnectionTrait, DbErr, EntityTrait, Order, QueryFilter, QuerySelect, Select,
 };
 use uuid::Uuid;
 
@@ -25,35 +25,26 @@ use crate::{
     domain::{Details, Fault, Point, Room, Tier},
 };
 
-/// Whose rooms a caller may find. The owner stands in the WHERE clause: another's room is not found.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Scope {
-    /// Everybody's.
-    All,
-    /// This host's.
-    Host(String),
-}
-
 /// The room of that id, as it was last committed.
-pub async fn read(connection: &impl ConnectionTrait, id: Uuid, scope: &Scope) -> Result<Room, Error> {
-    let found = within(scope, Entity::find_by_id(id)).one(connection).await?;
+pub async fn read(connection: &impl ConnectionTrait, id: Uuid, reach: &Reach) -> Result<Room, Error> {
+    let found = within(reach, Entity::find_by_id(id)).one(connection).await?;
     found.ok_or(Fault::NotFound)?.try_into()
 }
 
 /// The room of that id, which nobody else changes before this transaction ends.
-pub async fn lock(tx: &Tx, id: Uuid, scope: &Scope) -> Result<Room, Error> {
-    let found = within(scope, Entity::find_by_id(id)).lock_exclusive().one(&**tx).await?;
+pub async fn lock(tx: &Tx, id: Uuid, reach: &Reach) -> Result<Room, Error> {
+    let found = within(reach, Entity::find_by_id(id)).lock_exclusive().one(&**tx).await?;
     found.ok_or(Fault::NotFound)?.try_into()
 }
 
 /// A page of rooms, the newest first.
 pub async fn list(
     connection: &impl ConnectionTrait,
-    scope: &Scope,
+    reach: &Reach,
     deleted_too: bool,
     page: &Page<Uuid>,
 ) -> Result<Vec<Room>, Error> {
-    let mut select = within(scope, Entity::find());
+    let mut select = within(reach, Entity::find());
     if !deleted_too {
         select = select.filter(Column::DeleteTime.is_null());
     }
@@ -61,11 +52,8 @@ pub async fn list(
     rows.into_iter().map(Room::try_from).collect()
 }
 
-fn within(scope: &Scope, select: sea_orm::Select<Entity>) -> sea_orm::Select<Entity> {
-    match scope {
-        Scope::All => select,
-        Scope::Host(host) => select.filter(Column::Host.eq(host)),
-    }
+fn within(reach: &Reach, select: Select<Entity>) -> Select<Entity> {
+    select.filter(reach.any_of(&[Column::Host]))
 }
 
 /// Adds a room.
