@@ -10,6 +10,7 @@ mod acknowledged;
 mod connect;
 mod effects;
 mod failure;
+mod newest;
 pub mod order;
 mod settings;
 mod transaction;
@@ -44,6 +45,7 @@ use self::{
 };
 pub use self::{
     failure::StoreError,
+    newest::Kept,
     transaction::{Statements, Tx},
 };
 use crate::error::Error;

@@ -7,6 +7,7 @@ use jiff::civil::Date;
 use mesh::{
     Caller, Clock, Database, Error, Reason, Refusal, Tx,
     client::{DEFAULT_DEADLINE, Upstream, outgoing},
+    db::Kept,
     fields,
     single_flight::SingleFlight,
 };
@@ -16,7 +17,7 @@ use uuid::Uuid;
 
 use crate::{
     domain::{RoomOffer, RoomState, Stay},
-    store::{self, Learned},
+    store,
 };
 
 /// How long a room may be asked about: half of the time that a caller has as a rule, so that it can be asked about once more.
@@ -81,7 +82,7 @@ impl Rooms {
 
     /// Takes up what was told of a room, whoever told it: the newest version wins.
     pub async fn learn(&self, tx: &Tx, resource: &Room, cancel_stays: bool) -> Result<(), Error> {
-        if store::learn(tx, resource, cancel_stays).await? == Learned::Nothing {
+        if store::learn(tx, resource, cancel_stays).await? == Kept::Nothing {
             return Ok(());
         }
         if let Some(room) = self.find(tx, resource).await? {

@@ -1,10 +1,9 @@
 //! Applying what was heard. Events of one case queue at its row, and what they change is numbered at the rows of its parties.
 
 use jiff::Timestamp;
-use mesh::{Error, Tx};
+use mesh::{Error, Tx, db::Kept};
 use prost::Message;
 use sea_orm::{
-    ActiveModelTrait,
     ActiveValue::Set,
     ColumnTrait, Condition, EntityTrait, QueryFilter, QuerySelect, QueryTrait,
     sea_query::{Expr, ExprTrait},
@@ -29,7 +28,7 @@ pub async fn apply(tx: &Tx, heard: &Heard, now: Timestamp) -> Result<(), Error> 
 async fn apply_case(tx: &Tx, change: &CaseChange, now: Timestamp) -> Result<(), Error> {
     let older =
         Condition::all().add(case::Column::CaseId.eq(change.case_id)).add(case::Column::Version.lt(change.version));
-    if !keep_newest(tx, owner_half(change), older).await? {
+    if tx.keep_newest(owner_half(change), older).await? == Kept::Nothing {
         return Ok(());
     }
     number_change(tx, &parties(change)).await?;
@@ -53,7 +52,7 @@ async fn apply_payment(tx: &Tx, change: &PaymentChange, now: Timestamp) -> Resul
                     .and(case::Column::PaymentVersion.lt(change.version)),
             ),
     );
-    if !keep_newest(tx, payment_half(change), older).await? {
+    if tx.keep_newest(payment_half(change), older).await? == Kept::Nothing {
         return Ok(());
     }
     let users: Vec<String> = booking::Entity::find()
@@ -74,19 +73,8 @@ async fn apply_payment(tx: &Tx, change: &PaymentChange, now: Timestamp) -> Resul
 async fn apply_room(tx: &Tx, change: &RoomChange) -> Result<(), Error> {
     let older =
         Condition::all().add(room::Column::RoomId.eq(change.room_id)).add(room::Column::Version.lt(change.version));
-    keep_newest(tx, room_row(change), older).await?;
+    tx.keep_newest(room_row(change), older).await?;
     Ok(())
-}
-
-/// Writes `row` over an `older` one, or as the first; false if what stands there is as new. Whoever comes first to a case's row keeps
-/// it until the commit, so that a case's first events cannot miss each other.
-async fn keep_newest<A: ActiveModelTrait>(tx: &Tx, row: A, older: Condition) -> Result<bool, Error> {
-    let overwrite = A::Entity::update_many().set(row.clone()).filter(older);
-    if overwrite.clone().exec(&**tx).await?.rows_affected > 0 || tx.insert_new(row).await? {
-        return Ok(true);
-    }
-    // It is as new, or it was inserted between the two statements.
-    Ok(overwrite.exec(&**tx).await?.rows_affected > 0)
 }
 
 /// Takes the next position of each user.

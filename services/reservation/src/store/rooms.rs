@@ -1,15 +1,23 @@
 //! Rooms as heard of: the newest version wins, in whatever order the versions come.
 
 use contracts::room::v1::Room;
-use mesh::{Error, Tx, db::Engine, fields, page};
+use mesh::{
+    Error, Tx,
+    db::{Engine, Kept},
+    fields, page,
+};
 use prost::Message;
 use sea_orm::{
-    ActiveValue::Set, ColumnTrait, ConnectionTrait, EntityTrait, Order, QueryFilter, QuerySelect, sea_query::Expr,
+    ActiveValue::Set, ColumnTrait, ConnectionTrait, EntityTrait, ExprTrait, Order, QueryFilter, QuerySelect,
+    sea_query::Expr,
 };
 use uuid::Uuid;
 
 use super::entity::room::{ActiveModel, Column, Entity, Model};
-use crate::{convert, domain::RoomOffer};
+use crate::{
+    convert,
+    domain::{RoomOffer, RoomState},
+};
 
 /// A room as the audit sees it.
 #[derive(Clone, Debug, PartialEq)]
@@ -26,52 +34,25 @@ pub struct KnownRoom {
     pub offer: RoomOffer,
 }
 
-/// What hearing of a room changed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Learned {
-    /// It was not known.
-    New,
-    /// It was known in an older version.
-    Newer,
-    /// It was known in this version or a newer one.
-    Nothing,
-}
-
 /// Writes down what a room is, unless something newer is known.
-pub async fn learn(tx: &Tx, resource: &Room, cancel_stays: bool) -> Result<Learned, Error> {
+pub async fn learn(tx: &Tx, resource: &Room, cancel_stays: bool) -> Result<Kept, Error> {
     let Some(offer) = convert::room_offer(resource) else {
         return Err(Error::Internal(format!("{} is told in a way that cannot be sold from", resource.name)));
     };
-    let deleted = offer.state == crate::domain::RoomState::Deleted;
-    let units = i32::try_from(offer.units).unwrap_or(i32::MAX);
     let row = ActiveModel {
         id: Set(offer.id),
         version: Set(offer.version),
-        deleted: Set(deleted),
+        deleted: Set(offer.state == RoomState::Deleted),
         cancel_stays: Set(cancel_stays),
-        units: Set(units),
+        units: Set(i32::try_from(offer.units).unwrap_or(i32::MAX)),
         resource: Set(resource.encode_to_vec()),
     };
-    if tx.insert_new(row).await? {
-        return Ok(Learned::New);
-    }
-    let updated = Entity::update_many()
-        .col_expr(Column::Version, Expr::value(offer.version))
-        .col_expr(Column::Deleted, Expr::value(deleted))
-        .col_expr(Column::CancelStays, Expr::value(cancel_stays))
-        .col_expr(Column::Units, Expr::value(units))
-        .col_expr(Column::Resource, Expr::value(resource.encode_to_vec()))
-        .filter(Column::Id.eq(offer.id))
-        .filter(Column::Version.lt(offer.version))
-        .exec(&**tx)
-        .await?;
-    if updated.rows_affected == 1 {
-        return Ok(Learned::Newer);
-    }
-    if cancel_stays {
+    let older = Column::Id.eq(offer.id).and(Column::Version.lt(offer.version));
+    let kept = tx.keep_newest(row, older.into()).await?;
+    if kept == Kept::Nothing && cancel_stays {
         ask_to_cancel_stays(tx, &offer).await?;
     }
-    Ok(Learned::Nothing)
+    Ok(kept)
 }
 
 /// That a room is deleted may be known before its deletion is heard of, from asking about it: but only the deletion itself tells

@@ -4,7 +4,9 @@ use std::collections::HashMap;
 
 use jiff::civil::Date;
 use mesh::{Error, Tx};
-use sea_orm::{ActiveValue::Set, ColumnTrait, ConnectionTrait, EntityTrait, PaginatorTrait, QueryFilter, QuerySelect};
+use sea_orm::{
+    ActiveValue::Set, ColumnTrait, ConnectionTrait, EntityTrait, ExprTrait, PaginatorTrait, QueryFilter, QuerySelect,
+};
 use uuid::Uuid;
 
 use super::{
@@ -38,15 +40,8 @@ pub async fn hear(tx: &Tx, heard: &Heard) -> Result<(), Error> {
         occupancy: Set(word(heard.stay.occupancy).to_owned()),
         version: Set(heard.version),
     };
-    if tx.insert_new(row.clone()).await? {
-        return Ok(());
-    }
-    stay::Entity::update_many()
-        .set(row)
-        .filter(stay::Column::Reservation.eq(heard.reservation))
-        .filter(stay::Column::Version.lt(heard.version))
-        .exec(&**tx)
-        .await?;
+    let of_it = stay::Column::Reservation.eq(heard.reservation);
+    tx.keep_newest(row, of_it.and(stay::Column::Version.lt(heard.version)).into()).await?;
     Ok(())
 }
 
