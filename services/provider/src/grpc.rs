@@ -7,7 +7,14 @@ use contracts::provider::v1::{
     ListChargesRequest, ListChargesResponse, RefundChargeRequest, charge, charge_refund,
     provider_service_server::ProviderService,
 };
-use mesh::{Error, Role, auth::access::Rule, clock::to_proto, fields::Fields, money::Money, page::PageTokens};
+use mesh::{
+    Error, Role,
+    auth::access::Rule,
+    clock::to_proto,
+    fields::{Fields, MAX_TOKEN_CHARS},
+    money::Money,
+    page::PageTokens,
+};
 use tonic::{Request, Response, Status};
 
 use crate::{
