@@ -15,19 +15,17 @@ pub enum Reach {
     Own(String),
 }
 
-impl Caller {
+impl Reach {
     /// What the caller sees: agents and admins everything, everybody else what is their own. A context owns nothing.
-    pub fn reach(&self) -> Reach {
-        match &self.principal {
+    pub fn of(caller: &Caller) -> Self {
+        match &caller.principal {
             Principal::User { roles, .. } if roles.iter().any(|role| matches!(role, Role::Agent | Role::Admin)) => {
-                Reach::All
+                Self::All
             }
-            principal => Reach::Own(principal.name()),
+            principal => Self::Own(principal.name()),
         }
     }
-}
 
-impl Reach {
     /// The rows that it covers, of which any of these columns holds an owner.
     pub fn any_of<C: ColumnTrait>(&self, owners: &[C]) -> Condition {
         match self {
@@ -62,7 +60,7 @@ mod tests {
     use crate::store::entity::request::{Column, Entity};
 
     fn reach(principal: Principal) -> Reach {
-        Caller { principal, correlation_id: String::new(), deadline: Instant::now() }.reach()
+        Reach::of(&Caller { principal, correlation_id: String::new(), deadline: Instant::now() })
     }
 
     fn user(roles: &[Role]) -> Principal {

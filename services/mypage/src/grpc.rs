@@ -9,7 +9,7 @@ use contracts::mypage::v1::{
     my_page_service_server::MyPageService,
 };
 use mesh::{
-    Caller, Clock, Database, Error, Reason, Refusal,
+    Caller, Clock, Database, Error, Reach, Reason, Refusal,
     background::Background,
     fields::Fields,
     page::{self, PageTokens},
@@ -176,7 +176,7 @@ impl MyPageService for MyPages {
 /// The user by their own name, if the caller may see that user's page.
 fn own_page(caller: &Caller, user: &str) -> Result<String, Error> {
     let user = caller.resolve_user(user);
-    if caller.reach().covers(&user) {
+    if Reach::of(caller).covers(&user) {
         return Ok(user);
     }
     Err(Refusal::new(Reason::PageNotFound, format!("there is no page {user}/myPage"))
@@ -187,7 +187,7 @@ fn own_page(caller: &Caller, user: &str) -> Result<String, Error> {
 /// The user by their own name, if the caller may see that user's bookings.
 fn own_booking(caller: &Caller, user: &str, case_id: Uuid) -> Result<String, Error> {
     let user = caller.resolve_user(user);
-    if caller.reach().covers(&user) { Ok(user) } else { Err(no_booking(&user, case_id)) }
+    if Reach::of(caller).covers(&user) { Ok(user) } else { Err(no_booking(&user, case_id)) }
 }
 
 fn no_booking(user: &str, case_id: Uuid) -> Error {

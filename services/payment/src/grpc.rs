@@ -8,7 +8,7 @@ use contracts::payment::v1::{
     VoidPaymentRequest, payment_service_server::PaymentService,
 };
 use mesh::{
-    Caller, Error, Principal, Reason, Refusal, Role,
+    Caller, Error, Principal, Reach, Reason, Refusal, Role,
     auth::access::Rule,
     clock,
     fields::{Fields, parse_name, read_name},
@@ -188,7 +188,7 @@ fn seen_by(caller: &Caller) -> Result<(Condition, String), Error> {
         let collection = collection_of(caller)?;
         return Ok((store::of_cases(collection), collection.to_owned()));
     }
-    let reach = caller.reach();
+    let reach = Reach::of(caller);
     Ok((store::of_parties(&reach), reach.name().to_owned()))
 }
 

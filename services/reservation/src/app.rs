@@ -172,7 +172,7 @@ impl App {
 
 /// Whose reservations a caller may see.
 pub fn scope(caller: &Caller) -> Scope {
-    match caller.reach() {
+    match Reach::of(caller) {
         Reach::All => Scope::All,
         Reach::Own(user) => Scope::Party(user),
     }

@@ -72,7 +72,7 @@ impl App {
         etag: &str,
         on_reserved: OnReserved,
     ) -> Result<Answer, Error> {
-        let (reach, actor, now) = (&caller.reach(), &caller.actor(), self.clock.now());
+        let (reach, actor, now) = (&Reach::of(caller), &caller.actor(), self.clock.now());
         requests::once(&self.database, "delete room", request.as_ref(), now, move |tx| async move {
             let room = store::rooms::lock(&tx, id, reach).await?;
             let stays = match on_reserved {
@@ -116,7 +116,7 @@ impl App {
 
     /// The nights of a room: the caller's own, or any if the caller works in the service centre.
     pub async fn calendar(&self, caller: &Caller, id: Uuid, nights: Nights) -> Result<Vec<Night>, Error> {
-        let room = store::rooms::read(self.database.read(), id, &caller.reach()).await?;
+        let room = store::rooms::read(self.database.read(), id, &Reach::of(caller)).await?;
         nights_of(self.database.read(), &room, nights, self.clock.now()).await
     }
 }

@@ -89,7 +89,7 @@ pub fn list(message: &ListReservationsRequest, caller: &Caller) -> Result<Filter
     let user = caller.user()?;
     let view = match Wished::try_from(message.view) {
         Ok(Wished::Host) => View::Host,
-        Ok(Wished::All) if caller.reach() == Reach::All => View::All,
+        Ok(Wished::All) if Reach::of(caller) == Reach::All => View::All,
         Ok(Wished::All) => {
             let refusal = Refusal::new(Reason::RoleRequired, "everybody's reservations are for agents and admins");
             return Err(refusal.with("role", "agent,admin").hint("list yours with GUEST or HOST").into());
