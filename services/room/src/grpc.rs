@@ -10,7 +10,13 @@ use contracts::room::v1::{
     SearchRoomsResponse, UpdateRoomRequest, room, room_service_server::RoomService, search_rooms_response,
 };
 use jiff::tz::TimeZone;
-use mesh::{Caller, Error, clock::to_proto, fields::Fields, page::PageTokens, requests};
+use mesh::{
+    Caller, Error, Reach,
+    clock::to_proto,
+    fields::{Fields, read_name},
+    page::PageTokens,
+    requests,
+};
 use tonic::{Request, Response, Status};
 
 use crate::{
