@@ -1,10 +1,12 @@
 //! An event in flight: a CloudEvents 1.0 envelope in binary mode around a protobuf message.
 
+use std::fmt;
+
 use jiff::Timestamp;
 use prost::{Message, Name};
 use uuid::Uuid;
 
-use crate::{call::Actor, clock::from_micros, trace};
+use crate::{call::Actor, clock::from_micros, error::Error, trace};
 
 /// Bytes of a UUIDv7 that are its time.
 const TIME: usize = 6;
@@ -101,6 +103,22 @@ impl Event {
         self.is::<M>().then(|| M::decode(self.data.as_slice()))
     }
 
+    /// The message, if the event is an `M`. One that says it is and does not decode is malformed.
+    pub fn read<M: Message + Name + Default>(&self) -> Result<Option<M>, Error> {
+        self.decode().transpose().map_err(|error| self.malformed(error))
+    }
+
+    /// The resource that the event is about, as it is after the change: field 1 of every event.
+    pub fn carried<R: Message + Default + fmt::Debug>(&self) -> Result<R, Error> {
+        let carrying = Carrying::<R>::decode(self.data.as_slice()).map_err(|error| self.malformed(error))?;
+        carrying.resource.ok_or_else(|| self.malformed("it carries no resource"))
+    }
+
+    /// The failure for an event that breaks its contract: there is no caller to be told, and it goes to the dead letters.
+    pub fn malformed(&self, what: impl fmt::Display) -> Error {
+        Error::Internal(format!("the event {} ({} of {}) is malformed: {what}", self.id, self.kind, self.subject))
+    }
+
     /// The envelope as headers.
     pub fn headers(&self) -> Vec<(String, String)> {
         let mut headers = vec![
@@ -163,6 +181,13 @@ impl Event {
             && self.kind.starts_with(&format!("jumak.{context}."))
             && event_name(aggregate, kind) == name
     }
+}
+
+/// What every event has in common.
+#[derive(Clone, PartialEq, Message)]
+struct Carrying<R: Message + Default + fmt::Debug> {
+    #[prost(message, optional, tag = "1")]
+    resource: Option<R>,
 }
 
 /// The [`key`](Event::key) of the event of that id on that route. An id alone is no proof: whoever has heard an event can say something

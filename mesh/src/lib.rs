@@ -8,7 +8,7 @@
 //! | [`client`] | the stack behind every call to another context: retries, breaker, limit, timeout; over a socket or in process |
 //! | [`auth`] | tokens, keys, and the table of who may call what |
 //! | [`db`], [`store`] | a context's own database on any engine, its transactions, and the tables that `mesh` keeps in it |
-//! | [`event`], [`outbox`], [`relay`], [`bus`], [`consumer`], [`inbox`] | committed with the state, published at least once, handled once in effect |
+//! | [`event`], [`hearing`], [`outbox`], [`relay`], [`bus`], [`consumer`], [`inbox`] | committed with the state, published at least once, handled once in effect |
 //! | [`requests`] | the same request id replays the first answer |
 //! | [`checkout`] | hold, pay, confirm; or let go |
 //! | [`booking_window`] | which nights of a room can be booked now |
@@ -34,6 +34,7 @@ pub mod db;
 pub mod error;
 pub mod event;
 pub mod fields;
+pub mod hearing;
 pub mod housekeeping;
 pub mod inbox;
 pub mod killpoint;

@@ -97,6 +97,14 @@ async fn no_event_carries_anything_personal() {
                 assert!(!text.contains(personal), "{} tells {personal:?}: {event:?}", row.kind);
             }
             assert_eq!(event.descriptor().full_name(), row.kind);
+            let carried = event.get_field_by_number(1).and_then(|field| field.as_message().cloned());
+            let name = carried.and_then(|resource| Some(resource.get_field_by_name("name")?.as_str()?.to_owned()));
+            assert_eq!(
+                name.as_deref(),
+                Some(&*row.subject),
+                "field 1 of {} is the resource that it is about",
+                row.kind
+            );
             kinds.insert(row.kind);
         }
     }
@@ -104,4 +112,21 @@ async fn no_event_carries_anything_personal() {
         assert!(kinds.contains(kind), "no {kind} among {kinds:?}");
     }
     inn.close().await;
+}
+
+/// Whoever hears an event of a kind that came later reads what it is about.
+#[test]
+fn field_1_of_every_event_is_the_resource_that_it_is_about() {
+    let mut events = 0;
+    for file in contracts().files().filter(|file| file.name().ends_with("/events.proto")) {
+        for event in file.messages() {
+            let first = event.get_field(1).unwrap_or_else(|| panic!("{} has no field 1", event.full_name()));
+            let resource = first.kind().as_message().cloned();
+            let resource = resource.unwrap_or_else(|| panic!("field 1 of {} is no message", event.full_name()));
+            assert_eq!(resource.name().to_lowercase(), first.name(), "{}", event.full_name());
+            assert!(resource.get_field_by_name("name").is_some(), "{} is no resource", resource.full_name());
+            events += 1;
+        }
+    }
+    assert!(events >= 17, "only {events} events were found");
 }

@@ -17,7 +17,6 @@ pub mod audit;
 mod course;
 mod grpc;
 mod names;
-mod policies;
 mod projection;
 mod store;
 mod timeline;
@@ -27,10 +26,8 @@ mod watch;
 #[cfg(test)]
 mod tests;
 
-use std::sync::Arc;
-
 use contracts::mypage::v1::my_page_service_server::MyPageServiceServer;
-use mesh::{Context, Deps, Error, Role, auth::access::Rule, context::Hears};
+use mesh::{Context, Deps, Error, Role, auth::access::Rule};
 use tonic::service::Routes;
 
 pub use store::Migrator;
@@ -54,11 +51,7 @@ pub async fn context(deps: Deps) -> Result<Context, Error> {
         services: &["jumak.mypage.v1.MyPageService"],
         routes: Routes::new(MyPageServiceServer::new(service)),
         access: ACCESS,
-        hears: Some(Hears {
-            filters: ["jumak.room.>", "jumak.reservation.>", "jumak.payment.>"].map(str::to_owned).to_vec(),
-            policies: Arc::new(policies::Projection { clock: deps.clock }),
-            projection: true,
-        }),
+        hears: Some(projection::hearing(deps.clock).hears(true)),
         database: deps.database,
         start: Box::new(|_| {}),
     })

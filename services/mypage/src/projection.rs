@@ -1,4 +1,4 @@
-//! What an event changes in the read model: pure functions, without any store.
+//! What this context hears, and what each event changes in the read model: the latter by pure functions.
 //!
 //! An event carries its resource as it is after the change. So each of them becomes one [`Entry`] of a timeline, and a snapshot with
 //! a version, of which the store keeps the newest: the order in which events arrive does not matter.
@@ -18,15 +18,10 @@ use jiff::{
     civil::{Date, Time},
     tz::TimeZone,
 };
-use mesh::{
-    Event, clock,
-    fields::parse_name,
-    money::{Money, MoneyError},
-};
-use prost::{Message, Name};
+use mesh::{Clock, Error, Event, Tx, clock, context::Handled, fields::parse_name, hearing::Hearing, money::Money};
 use uuid::Uuid;
 
-use crate::course::Course;
+use crate::{course::Course, store::write};
 
 /// An event, read.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -154,82 +149,36 @@ pub struct RoomChange {
     pub source_time: Timestamp,
 }
 
-/// Why an event of a known kind says nothing: it breaks its contract.
+/// What of an event cannot be read: it breaks its contract.
 #[derive(Debug, thiserror::Error)]
-pub enum Malformed {
-    /// The body is no such message.
-    #[error("the event does not decode")]
-    Undecodable(#[from] prost::DecodeError),
-    /// A field is absent, or holds what it cannot hold.
-    #[error("the event's {0} cannot be read")]
-    Field(&'static str),
-    /// A field holds no amount.
-    #[error("the event's {0} {1}")]
-    Money(&'static str, #[source] MoneyError),
+#[error("its {0} cannot be read")]
+pub struct Malformed(&'static str);
+
+/// What this context hears: whatever happens to a case, its payments and its rooms.
+pub fn hearing(clock: Clock) -> Hearing<Clock> {
+    Hearing::new(clock)
+        .on_any("reservation", |clock, tx, told, event| Box::pin(apply(clock, tx, event, of_reservation(event, told))))
+        .on_any("payment", |clock, tx, told, event| Box::pin(apply(clock, tx, event, of_payment(event, told))))
+        .on_any("room", |clock, tx, told, event| Box::pin(apply(clock, tx, event, of_room(event, told))))
 }
 
-impl From<Malformed> for mesh::Error {
-    fn from(malformed: Malformed) -> Self {
-        Self::Internal(malformed.to_string())
+async fn apply(
+    clock: &Clock,
+    tx: &Tx,
+    event: &Event,
+    heard: Result<Option<Heard>, Malformed>,
+) -> Result<Handled, Error> {
+    match heard.map_err(|what| event.malformed(what))? {
+        // It is about a kind of case that is not shown here.
+        None => Ok(Handled::Unknown),
+        Some(heard) => write::apply(tx, &heard, clock.now()).await.map(|()| Handled::Done),
     }
 }
 
-/// Reads an event; none if it is of a kind, or about a kind of case, that is not shown here.
-pub fn project(event: &Event) -> Result<Option<Heard>, Malformed> {
-    if let Some(reservation) = reservation_of(event) {
-        return of_reservation(event, reservation?).map(Some);
-    }
-    if let Some(payment) = payment_of(event) {
-        return of_payment(event, payment?);
-    }
-    if let Some(room) = room_of(event) {
-        return of_room(event, room?).map(Some);
-    }
-    Ok(None)
-}
-
-fn reservation_of(event: &Event) -> Option<Result<reservation::Reservation, Malformed>> {
-    use reservation as v1;
-    part(event, |m: v1::ReservationHeld| m.reservation)
-        .or_else(|| part(event, |m: v1::ReservationConfirmed| m.reservation))
-        .or_else(|| part(event, |m: v1::ReservationRejected| m.reservation))
-        .or_else(|| part(event, |m: v1::ReservationExpired| m.reservation))
-        .or_else(|| part(event, |m: v1::ReservationCancelRequested| m.reservation))
-        .or_else(|| part(event, |m: v1::ReservationCancelled| m.reservation))
-        .or_else(|| part(event, |m: v1::ReservationRefundRequested| m.reservation))
-}
-
-fn payment_of(event: &Event) -> Option<Result<payment::Payment, Malformed>> {
-    use payment as v1;
-    part(event, |m: v1::PaymentActionRequired| m.payment)
-        .or_else(|| part(event, |m: v1::PaymentApproved| m.payment))
-        .or_else(|| part(event, |m: v1::PaymentDeclined| m.payment))
-        .or_else(|| part(event, |m: v1::PaymentVoided| m.payment))
-        .or_else(|| part(event, |m: v1::PaymentRefunded| m.payment))
-        .or_else(|| part(event, |m: v1::PaymentRefundFailed| m.payment))
-}
-
-fn room_of(event: &Event) -> Option<Result<room::Room, Malformed>> {
-    use room as v1;
-    part(event, |m: v1::RoomCreated| m.room)
-        .or_else(|| part(event, |m: v1::RoomUpdated| m.room))
-        .or_else(|| part(event, |m: v1::RoomDeleted| m.room))
-        .or_else(|| part(event, |m: v1::NightsBlocked| m.room))
-}
-
-/// The resource in the event, if it is an `M`.
-fn part<M, R>(event: &Event, resource: fn(M) -> Option<R>) -> Option<Result<R, Malformed>>
-where
-    M: Message + Name + Default,
-{
-    let message = event.decode::<M>()?;
-    Some(message.map_err(Malformed::from).and_then(|message| resource(message).ok_or(Malformed::Field("resource"))))
-}
-
-fn of_reservation(event: &Event, reservation: reservation::Reservation) -> Result<Heard, Malformed> {
-    let case_id = parse_name(&reservation.name, "reservations").ok_or(Malformed::Field("reservation.name"))?;
+fn of_reservation(event: &Event, reservation: reservation::Reservation) -> Result<Option<Heard>, Malformed> {
+    let case_id = parse_name(&reservation.name, "reservations").ok_or(Malformed("reservation.name"))?;
     let state = reservation.state();
-    let course = Course::of_reservation(state).ok_or(Malformed::Field("reservation.state"))?;
+    let course = Course::of_reservation(state).ok_or(Malformed("reservation.state"))?;
     let snapshot = reservation.room_snapshot.unwrap_or_default();
     let start_date = date("reservation.check_in_date", &reservation.check_in_date)?;
     let end_date = date("reservation.check_out_date", &reservation.check_out_date)?;
@@ -242,7 +191,7 @@ fn of_reservation(event: &Event, reservation: reservation::Reservation) -> Resul
         correlation_id: event.correlation_id.clone(),
         guest: reservation.guest,
         host: reservation.host,
-        room_id: parse_name(&reservation.room, "rooms").ok_or(Malformed::Field("reservation.room"))?,
+        room_id: parse_name(&reservation.room, "rooms").ok_or(Malformed("reservation.room"))?,
         title: if snapshot.display_name.is_empty() { snapshot.number.clone() } else { snapshot.display_name },
         state: state.as_str_name().to_owned(),
         course,
@@ -268,7 +217,7 @@ fn of_reservation(event: &Event, reservation: reservation::Reservation) -> Resul
             ..Booking::default()
         },
     };
-    Ok(Heard { entry, change: Change::Case(Box::new(change)) })
+    Ok(Some(Heard { entry, change: Change::Case(Box::new(change)) }))
 }
 
 fn of_payment(event: &Event, payment: payment::Payment) -> Result<Option<Heard>, Malformed> {
@@ -277,13 +226,13 @@ fn of_payment(event: &Event, payment: payment::Payment) -> Result<Option<Heard>,
     };
     let state = payment.state();
     if state == payment::payment::State::Unspecified {
-        return Err(Malformed::Field("payment.state"));
+        return Err(Malformed("payment.state"));
     }
     // What was voided before it was asked for has no amount.
     let refunded = payment.refunded_amount.as_ref();
     let change = PaymentChange {
         case_id,
-        payment_id: parse_name(&payment.name, "payments").ok_or(Malformed::Field("payment.name"))?,
+        payment_id: parse_name(&payment.name, "payments").ok_or(Malformed("payment.name"))?,
         create_time: instant("payment.create_time", payment.create_time.as_ref())?,
         version: payment.version,
         state: state.as_str_name().to_owned(),
@@ -294,12 +243,12 @@ fn of_payment(event: &Event, payment: payment::Payment) -> Result<Option<Heard>,
     Ok(Some(Heard { entry, change: Change::Payment(change) }))
 }
 
-fn of_room(event: &Event, room: room::Room) -> Result<Heard, Malformed> {
+fn of_room(event: &Event, room: room::Room) -> Result<Option<Heard>, Malformed> {
     let state = room.state();
     let change = RoomChange {
-        room_id: parse_name(&room.name, "rooms").ok_or(Malformed::Field("room.name"))?,
+        room_id: parse_name(&room.name, "rooms").ok_or(Malformed("room.name"))?,
         deleted: match state {
-            room::room::State::Unspecified => return Err(Malformed::Field("room.state")),
+            room::room::State::Unspecified => return Err(Malformed("room.state")),
             room::room::State::Active => false,
             room::room::State::Deleted => true,
         },
@@ -313,7 +262,7 @@ fn of_room(event: &Event, room: room::Room) -> Result<Heard, Malformed> {
         display_name: room.display_name,
     };
     let entry = entry(event, None, &room.name, room.version, state.as_str_name());
-    Ok(Heard { entry, change: Change::Room(change) })
+    Ok(Some(Heard { entry, change: Change::Room(change) }))
 }
 
 fn entry(event: &Event, case_id: Option<Uuid>, subject: &str, sequence: i64, state: &str) -> Entry {
@@ -335,19 +284,18 @@ fn entry(event: &Event, case_id: Option<Uuid>, subject: &str, sequence: i64, sta
 fn end_of_stay(last_day: Date, time_of_day: &str, zone: &str) -> Result<Timestamp, Malformed> {
     let time = time_of_day.parse().unwrap_or(Time::MAX);
     let zone = clock::zone(zone).unwrap_or(TimeZone::UTC);
-    let end = last_day.to_datetime(time).to_zoned(zone).map_err(|_| Malformed::Field("reservation.check_out_date"))?;
+    let end = last_day.to_datetime(time).to_zoned(zone).map_err(|_| Malformed("reservation.check_out_date"))?;
     Ok(clock::from_micros(end.timestamp().as_microsecond()))
 }
 
 fn date(field: &'static str, text: &str) -> Result<Date, Malformed> {
-    text.parse().map_err(|_| Malformed::Field(field))
+    text.parse().map_err(|_| Malformed(field))
 }
 
 fn money(field: &'static str, amount: Option<&ProtoMoney>) -> Result<Money, Malformed> {
-    let amount = amount.ok_or(Malformed::Field(field))?;
-    Money::try_from(amount).map_err(|error| Malformed::Money(field, error))
+    amount.and_then(|amount| Money::try_from(amount).ok()).ok_or(Malformed(field))
 }
 
 fn instant(field: &'static str, at: Option<&prost_types::Timestamp>) -> Result<Timestamp, Malformed> {
-    at.and_then(clock::from_proto).ok_or(Malformed::Field(field))
+    at.and_then(clock::from_proto).ok_or(Malformed(field))
 }

@@ -38,13 +38,13 @@ mod upstream;
 use std::sync::Arc;
 
 use contracts::payment::v1::payment_service_server::{PaymentServiceServer, SERVICE_NAME};
-use mesh::{Context, Deps, Error, context::Hears, page::PageTokens};
+use mesh::{Context, Deps, Error, page::PageTokens};
 use tonic::service::Routes;
 
 pub use domain::pace::Settings;
 pub use store::Migrator;
 
-use self::{app::App, grpc::Api, policies::RefundPolicies, upstream::SimulatedProvider};
+use self::{app::App, grpc::Api, upstream::SimulatedProvider};
 
 /// The context's name.
 const CONTEXT: &str = "payment";
@@ -62,11 +62,7 @@ pub async fn context(deps: Deps, settings: Settings) -> Result<Context, Error> {
         services: &[SERVICE_NAME],
         routes: Routes::new(PaymentServiceServer::new(Api::new(Arc::clone(&app), tokens))),
         access: grpc::ACCESS,
-        hears: Some(Hears {
-            filters: policies::filters(),
-            policies: Arc::new(RefundPolicies::new(app)),
-            projection: false,
-        }),
+        hears: Some(policies::hearing(app).hears(false)),
         database: deps.database,
         start: Box::new(move |background| recovery.start(background)),
     })

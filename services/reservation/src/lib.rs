@@ -37,7 +37,6 @@ use mesh::{
     auth::access::{Rule, Who},
     call::Role,
     checkout::{self, Checkout, payments::PaymentContext},
-    context::Hears,
     page::PageTokens,
 };
 use tonic::service::Routes;
@@ -88,11 +87,7 @@ pub async fn context(deps: Deps, settings: Settings) -> Result<Context, Error> {
         services: &[SERVICE],
         routes: Routes::new(ReservationServiceServer::new(service)),
         access: ACCESS,
-        hears: Some(Hears {
-            filters: vec!["jumak.room.>".to_owned(), "jumak.payment.>".to_owned()],
-            policies: Arc::new(policies),
-            projection: false,
-        }),
+        hears: Some(policies.hearing().hears(false)),
         database: deps.database,
         start: Box::new(move |background| {
             checkout.start(background);

@@ -2,17 +2,19 @@
 
 use std::{sync::Arc, time::Duration};
 
-use async_trait::async_trait;
-use contracts::room::v1::{NightsBlocked, Room, RoomCreated, RoomDeleted, RoomUpdated, room};
+use contracts::{
+    payment::v1::Payment,
+    room::v1::{NightsBlocked, Room, RoomDeleted, room},
+};
 use jiff::Timestamp;
 use mesh::{
-    Actor, Clock, Error, Event, Tx,
+    Actor, Clock, Error, Tx,
     background::{Background, Backoff, Phase},
     checkout::{Asks, Cancels, Cases, Checkout, Scope},
     context::Handled,
     fields,
+    hearing::Hearing,
 };
-use prost::{Message, Name};
 use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
@@ -41,36 +43,29 @@ pub struct Policies {
     asked: Arc<Notify>,
 }
 
-#[async_trait]
-impl mesh::context::Policies for Policies {
-    async fn handle(&self, tx: &Tx, event: &Event) -> Result<Handled, Error> {
-        if let Some(RoomCreated { room: Some(room) }) = decode(event)? {
-            return self.when_a_room_changes(tx, &room, false).await;
-        }
-        if let Some(RoomUpdated { room: Some(room) }) = decode(event)? {
-            return self.when_a_room_changes(tx, &room, false).await;
-        }
-        if let Some(message) = decode::<RoomDeleted>(event)?
-            && let Some(room) = &message.room
-        {
-            let cancel = message.on_reserved() == room::OnReserved::Cancel;
-            return self.when_a_room_changes(tx, room, cancel).await;
-        }
-        if let Some(message) = decode::<NightsBlocked>(event)? {
-            return self.when_nights_are_blocked(tx, &message).await;
-        }
-        self.checkout.hear(tx, event).await
-    }
-}
-
 impl Policies {
     /// The policies over a checkout and what is known of rooms.
     pub fn new(checkout: Checkout<Reservations>, rooms: Rooms, database: mesh::Database, clock: Clock) -> Self {
         Self { checkout, rooms, database, clock, asked: Arc::default() }
     }
 
-    async fn when_a_room_changes(&self, tx: &Tx, room: &Room, cancel_stays: bool) -> Result<Handled, Error> {
-        self.rooms.learn(tx, room, cancel_stays).await?;
+    /// What this context hears.
+    pub fn hearing(self) -> Hearing<Self> {
+        Hearing::new(self)
+            .on("room", |this, tx, told: RoomDeleted, _| {
+                let cancel = told.on_reserved() == room::OnReserved::Cancel;
+                Box::pin(this.when_a_room_changes(tx, told.room, cancel))
+            })
+            .on("room", |this, tx, told: NightsBlocked, _| Box::pin(this.when_nights_are_blocked(tx, told)))
+            .on_any("room", |this, tx, room: Room, _| Box::pin(this.when_a_room_changes(tx, Some(room), false)))
+            .on_any("payment", |this, tx, payment: Payment, event| {
+                Box::pin(async move { this.checkout.hear(tx, &payment, event).await })
+            })
+    }
+
+    async fn when_a_room_changes(&self, tx: &Tx, room: Option<Room>, cancel_stays: bool) -> Result<Handled, Error> {
+        let Some(room) = room else { return Ok(Handled::Done) };
+        self.rooms.learn(tx, &room, cancel_stays).await?;
         if cancel_stays {
             let asked = self.asked.clone();
             // What it wrote cannot be seen before.
@@ -79,9 +74,9 @@ impl Policies {
         Ok(Handled::Done)
     }
 
-    async fn when_nights_are_blocked(&self, tx: &Tx, message: &NightsBlocked) -> Result<Handled, Error> {
-        let Some(room) = &message.room else { return Ok(Handled::Done) };
-        let nights: Vec<_> = message
+    async fn when_nights_are_blocked(&self, tx: &Tx, told: NightsBlocked) -> Result<Handled, Error> {
+        let Some(room) = &told.room else { return Ok(Handled::Done) };
+        let nights: Vec<_> = told
             .nights
             .iter()
             .filter_map(|night| Some((night.date.parse().ok()?, night.units_blocked.unwrap_or(0))))
@@ -162,8 +157,4 @@ impl Policies {
             last = Some(end);
         }
     }
-}
-
-fn decode<M: Message + Name + Default>(event: &Event) -> Result<Option<M>, Error> {
-    event.decode().transpose().map_err(|error| Error::Internal(format!("{} does not decode: {error}", event.kind)))
 }

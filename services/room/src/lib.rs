@@ -23,16 +23,14 @@ mod store;
 #[cfg(test)]
 mod tests;
 
-use std::sync::Arc;
-
 use contracts::room::v1::room_service_server::RoomServiceServer;
-use mesh::{Context, Deps, Error, Role, auth::access::Rule, context::Hears, page::PageTokens};
+use mesh::{Context, Deps, Error, Role, auth::access::Rule, page::PageTokens};
 use tonic::service::Routes;
 
 pub use domain::Occupancy;
 pub use store::Migrator;
 
-use crate::{app::App, grpc::Grpc, policies::Calendar};
+use crate::{app::App, grpc::Grpc};
 
 /// The context's name.
 pub const CONTEXT: &str = "room";
@@ -76,11 +74,7 @@ pub async fn context(deps: Deps, settings: Settings) -> Result<Context, Error> {
         services: &["jumak.room.v1.RoomService"],
         routes: Routes::new(RoomServiceServer::new(grpc)),
         access: ACCESS,
-        hears: Some(Hears {
-            filters: vec!["jumak.reservation.v1.reservation.>".to_owned()],
-            policies: Arc::new(Calendar),
-            projection: false,
-        }),
+        hears: Some(policies::hearing().hears(false)),
         database: deps.database,
         // Nothing here happens by itself.
         start: Box::new(|_| {}),

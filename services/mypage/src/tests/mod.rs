@@ -17,12 +17,13 @@ use mesh::{
     Caller, Clock, Database, Error, Event, Principal, Reason, Refusal, Role,
     background::Background,
     context::{Handled, Policies},
+    hearing::Hearing,
     watch::Following,
 };
 use servers::engine::FreshDatabase;
 use tonic::{Request, Status};
 
-use crate::{Migrator, grpc::MyPages, policies::Projection};
+use crate::{Migrator, grpc::MyPages, projection::hearing};
 
 pub const ALICE: &str = "users/alice";
 pub const BOB: &str = "users/bob";
@@ -38,7 +39,7 @@ pub struct House {
     _kept: FreshDatabase,
     pub database: Database,
     pub clock: Clock,
-    pub policies: Projection,
+    pub policies: Hearing<Clock>,
     pub service: MyPages,
 }
 
@@ -48,7 +49,7 @@ impl House {
         let database = Database::connect(kept.url(), 4).await.expect("a connection");
         mesh::store::migrate::<Migrator>(&database).await.expect("migrations");
         let clock = Clock::manual(today());
-        let policies = Projection { clock: clock.clone() };
+        let policies = hearing(clock.clone());
         let service = MyPages::new(database.clone(), Background::new(), clock.clone()).await.expect("a service");
         Self { _kept: kept, database, clock, policies, service }
     }

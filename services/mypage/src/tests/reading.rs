@@ -259,7 +259,7 @@ async fn an_event_of_another_context_hides_none_that_has_the_same_id() {
 async fn events_that_are_not_shown_here_are_passed_over() {
     let house = House::open().await;
     let event = Story::held(ALICE, HOST, Uuid::now_v7(), 0).events.remove(0);
-    let unknown = Event { kind: "jumak.reservation.v1.ReservationMoved".to_owned(), ..event.clone() };
+    let unknown = Event { route: "jumak.reservation.v1.dream.held".to_owned(), ..event.clone() };
     let of_an_order = Event::new(
         "payment",
         "payment",

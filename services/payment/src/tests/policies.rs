@@ -20,7 +20,7 @@ use crate::{
     app::{App, Order},
     audit,
     domain::{machine::State, provider::Outcome, refund::RefundState},
-    policies::{RefundPolicies, filters},
+    policies::hearing,
 };
 
 fn payment_name(id: u128) -> String {
@@ -51,7 +51,7 @@ fn refund_requested(payment: u128) -> Event {
 
 impl Bench {
     async fn hears(&self, event: &Event) -> Result<Handled, Error> {
-        let policies = &RefundPolicies::new(self.app.clone());
+        let policies = &hearing(self.app.clone());
         self.database.transact("hear", |tx| async move { policies.handle(&tx, event).await }).await
     }
 }
@@ -113,14 +113,15 @@ async fn what_cannot_be_refunded_is_put_aside_with_its_reason_and_not_passed_ove
 async fn what_payment_does_not_hear_is_unknown_to_it() {
     let bench = bench().await;
     let confirmed = event(&ReservationConfirmed { reservation: Some(reservation(1, None)) });
-    assert!(!filters().contains(&confirmed.route));
+    assert!(!hearing(bench.app.clone()).filters().contains(&confirmed.route));
     assert_eq!(bench.hears(&confirmed).await.expect("heard"), Handled::Unknown);
 }
 
 #[tokio::test]
 async fn every_route_that_is_heard_is_the_route_of_its_event() {
+    let bench = bench().await;
     let routes = [cancel_requested(1, 1).route, refund_requested(1).route];
-    assert_eq!(filters(), routes);
+    assert_eq!(hearing(bench.app.clone()).filters(), routes);
 }
 
 #[tokio::test]

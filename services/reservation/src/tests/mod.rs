@@ -239,9 +239,9 @@ impl House {
             _ => Event::new("payment", "payment", name, 2, now(), &actor, &PaymentVoided { payment }),
         };
         let (checkout, event) = (&self.checkout, &event);
-        let handled =
-            self.database.transact("hear", |tx| async move { checkout.hear(&tx, event).await }).await.expect("heard");
-        assert_eq!(handled, Handled::Done);
+        let payment: &Payment = &event.carried().expect("a payment");
+        let heard = self.database.transact("hear", |tx| async move { checkout.hear(&tx, payment, event).await });
+        assert_eq!(heard.await.expect("heard"), Handled::Done);
     }
 
     fn wait(&self, seconds: i64) {

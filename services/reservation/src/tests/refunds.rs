@@ -34,7 +34,8 @@ fn refund_of(payment: &Payment, id: &str, state: refund::State) -> Refund {
 
 async fn hear(house: &House, event: &Event) -> Result<Handled, Error> {
     let checkout = &house.checkout;
-    house.database.transact("hear", |tx| async move { checkout.hear(&tx, event).await }).await
+    let payment: &Payment = &event.carried().expect("a payment");
+    house.database.transact("hear", |tx| async move { checkout.hear(&tx, payment, event).await }).await
 }
 
 #[tokio::test]

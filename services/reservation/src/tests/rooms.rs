@@ -51,7 +51,7 @@ pub fn policies(house: &House) -> Policies {
 pub async fn hear(house: &House, policies: &Policies, event: &Event) {
     house
         .database
-        .transact("hear", |tx| async move { policies.handle(&tx, event).await.map(|_| ()) })
+        .transact("hear", |tx| async move { policies.clone().hearing().handle(&tx, event).await.map(|_| ()) })
         .await
         .expect("heard");
 }
@@ -169,10 +169,13 @@ async fn an_event_of_an_unknown_kind_is_told_apart() {
     let house = House::with_units(1).await;
     let policies = policies(&house);
     let mut strange = event(1, &Room::default());
-    strange.kind = "jumak.room.v1.RoomPainted".to_owned();
+    strange.route = "jumak.room.v1.paint.dried".to_owned();
     let strange = &strange;
     let policies = &policies;
-    let handled = house.database.transact("hear", |tx| async move { policies.handle(&tx, strange).await }).await;
+    let handled = house
+        .database
+        .transact("hear", |tx| async move { policies.clone().hearing().handle(&tx, strange).await })
+        .await;
     assert_eq!(handled.ok(), Some(mesh::context::Handled::Unknown));
 }
 

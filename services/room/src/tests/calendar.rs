@@ -11,7 +11,7 @@ use mesh::{Event, context::Handled, context::Policies as _};
 use proptest::prelude::*;
 
 use super::{Booking, HOST, Inn, a_room, faults};
-use crate::{audit, domain::Occupancy, policies::Calendar};
+use crate::{audit, domain::Occupancy, policies};
 
 /// How many nights the property tests look at.
 const DAYS: usize = 8;
@@ -149,11 +149,11 @@ async fn what_is_no_stay_is_not_taken_for_one() {
     let room = inn.create(a_room("Blue room")).await.name;
     let good = Booking::new(&room, "2027-05-01", "2027-05-02", 1);
     let backwards = Booking { check_out: "2027-04-30".to_owned(), ..good.clone() };
-    let stranger = Event { kind: "jumak.reservation.v1.ReservationDreamt".to_owned(), ..good.event(State::Pending, 1) };
+    let stranger = Event { route: "jumak.reservation.v1.dream.held".to_owned(), ..good.event(State::Pending, 1) };
     let outcome = |event: Event| {
         inn.database.transact("hear", move |tx| {
             let event = event.clone();
-            async move { Calendar.handle(&tx, &event).await }
+            async move { policies::hearing().handle(&tx, &event).await }
         })
     };
     assert!(outcome(backwards.event(State::Pending, 1)).await.is_err());

@@ -29,7 +29,7 @@ use servers::engine::FreshDatabase;
 use tonic::{Code, Request, Response, Status};
 use uuid::Uuid;
 
-use crate::{Migrator, app::App, grpc::Grpc, policies::Calendar};
+use crate::{Migrator, app::App, grpc::Grpc, policies};
 
 const HOST: &str = "users/host";
 const RIVAL: &str = "users/rival";
@@ -107,7 +107,7 @@ impl Inn {
         self.database
             .transact("hear", |tx| async move {
                 for event in events {
-                    assert_eq!(Calendar.handle(&tx, event).await?, Handled::Done);
+                    assert_eq!(policies::hearing().handle(&tx, event).await?, Handled::Done);
                 }
                 Ok(())
             })
