@@ -9,6 +9,7 @@ mod lease;
 mod migrate;
 mod migration;
 mod place;
+mod reading;
 mod stream_position;
 mod tables;
 #[cfg(test)]
@@ -23,6 +24,7 @@ pub use self::{
         optional_key, optional_large, optional_number, optional_real, real, unique_index,
     },
     migrate::{migrate, pending},
+    reading::{Reading, int},
     tables::Tables,
 };
 

@@ -4,7 +4,8 @@ use contracts::{mypage::v1::booking::Phase, reservation::v1::reservation::State}
 use jiff::Timestamp;
 
 /// What a case still waits for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, strum::IntoStaticStr, strum::EnumString)]
+#[strum(serialize_all = "SCREAMING_SNAKE_CASE")]
 pub enum Course {
     /// For somebody: a payment, or a refund.
     Undecided,
@@ -26,17 +27,8 @@ impl Course {
     }
 
     /// Its name in SQL.
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::Undecided => "UNDECIDED",
-            Self::Agreed => "AGREED",
-            Self::Off => "OFF",
-        }
-    }
-
-    /// The course of that name.
-    pub fn parse(name: &str) -> Option<Self> {
-        [Self::Undecided, Self::Agreed, Self::Off].into_iter().find(|course| course.name() == name)
+    pub fn name(self) -> &'static str {
+        self.into()
     }
 
     /// The phase at `now` of a case that ends at `end`. The SQL conditions of [`store::read`](crate::store::read) say the same.

@@ -13,6 +13,7 @@ use mesh::{
     background::Background,
     fields::Fields,
     page::{self, PageTokens},
+    store::int,
     watch::Following,
 };
 use tonic::{Request, Response, Status};
@@ -59,13 +60,13 @@ impl MyPages {
         Ok(MyPage {
             name: format!("{user}/myPage"),
             counts: Some(Counts {
-                guest_open: Some(view::number(tally.guest_open)),
-                guest_done: Some(view::number(tally.guest_done)),
-                guest_cancelled: Some(view::number(tally.guest_cancelled)),
-                host_open: Some(view::number(tally.host_open)),
-                host_done: Some(view::number(tally.host_done)),
-                host_cancelled: Some(view::number(tally.host_cancelled)),
-                rooms: Some(view::number(rooms.rooms)),
+                guest_open: Some(int(tally.guest_open)?),
+                guest_done: Some(int(tally.guest_done)?),
+                guest_cancelled: Some(int(tally.guest_cancelled)?),
+                host_open: Some(int(tally.host_open)?),
+                host_done: Some(int(tally.host_done)?),
+                host_cancelled: Some(int(tally.host_cancelled)?),
+                rooms: Some(int(rooms.rooms)?),
             }),
             upcoming: upcoming.into_iter().map(|row| view::booking(row, now)).collect::<Result<_, _>>()?,
             rooms: self.rooms(user).await?,

@@ -8,7 +8,10 @@ use contracts::mypage::v1::{
     my_page::HostedRoom,
 };
 use jiff::Timestamp;
-use mesh::{Error, clock, fields, money::Money};
+use mesh::{
+    Error, clock, fields,
+    store::{Reading, int},
+};
 use prost::Message;
 
 use crate::{
@@ -21,8 +24,9 @@ use crate::{
 
 /// The booking in that row, as it is at `now`.
 pub fn booking((booking, case): Row, now: Timestamp) -> Result<Booking, Error> {
-    let course = Course::parse(&case.course).ok_or_else(|| unreadable("course"))?;
-    let told = case.details.as_deref().map(Booking::decode).transpose().map_err(|_| unreadable("details"))?;
+    let reading = Reading("bookings", case.case_id);
+    let course: Course = reading.text("course", &case.course)?;
+    let told = case.details.as_deref().map(Booking::decode).transpose().map_err(|_| reading.broken("detail"))?;
     let mut roles = Vec::with_capacity(2);
     if booking.is_guest {
         roles.push(Role::Guest.into());
@@ -36,8 +40,8 @@ pub fn booking((booking, case): Row, now: Timestamp) -> Result<Booking, Error> {
         kind: kind(&case)?.into(),
         roles,
         phase: course.phase(clock::from_micros(case.end_time), now).into(),
-        total: Some(money(case.total_minor, &case.currency)?.into()),
-        refunded: Some(money(case.refunded_minor, &case.currency)?.into()),
+        total: Some(reading.money(case.total_minor, &case.currency)?.into()),
+        refunded: Some(reading.money(case.refunded_minor, &case.currency)?.into()),
         source_time: Some(instant(max(case.source_time, case.payment_source_time))),
         create_time: Some(instant(booking.create_time)),
         update_time: Some(instant(booking.update_time)),
@@ -56,11 +60,11 @@ pub fn booking((booking, case): Row, now: Timestamp) -> Result<Booking, Error> {
 pub fn room(room: room::Model, open_bookings: i64) -> Result<HostedRoom, Error> {
     Ok(HostedRoom {
         room: fields::name("rooms", room.room_id),
-        nightly_rate: Some(money(room.rate_minor, &room.currency)?.into()),
+        nightly_rate: Some(Reading("rooms", room.room_id).money(room.rate_minor, &room.currency)?.into()),
         number: room.number,
         display_name: room.display_name,
         units: Some(room.units),
-        open_bookings: Some(number(open_bookings)),
+        open_bookings: Some(int(open_bookings)?),
     })
 }
 
@@ -68,13 +72,8 @@ pub fn room(room: room::Model, open_bookings: i64) -> Result<HostedRoom, Error> 
 pub fn collection(case: &case::Model) -> Result<&'static str, Error> {
     match kind(case)? {
         Kind::Reservation => Ok("reservations"),
-        Kind::Unspecified | Kind::Order | Kind::Rental => Err(unreadable("kind")),
+        Kind::Unspecified | Kind::Order | Kind::Rental => Err(Reading("bookings", case.case_id).broken("kind")),
     }
-}
-
-/// A count, as the contract has it.
-pub fn number(count: i64) -> i32 {
-    i32::try_from(count).unwrap_or(i32::MAX)
 }
 
 /// An instant in a column, as the contract has it.
@@ -83,13 +82,5 @@ pub fn instant(micros: i64) -> prost_types::Timestamp {
 }
 
 fn kind(case: &case::Model) -> Result<Kind, Error> {
-    Kind::from_str_name(&case.kind).ok_or_else(|| unreadable("kind"))
-}
-
-fn money(minor: i64, currency: &str) -> Result<Money, Error> {
-    Money::new(minor, currency).map_err(|_| unreadable("amount"))
-}
-
-fn unreadable(what: &str) -> Error {
-    Error::Internal(format!("the {what} of a row cannot be read"))
+    Reading("bookings", case.case_id).some("kind", Kind::from_str_name(&case.kind))
 }

@@ -8,7 +8,7 @@ use mesh::{
     Error,
     clock::{from_micros, to_proto},
     fields::name,
-    money::Money,
+    store::Reading,
 };
 
 use crate::{
@@ -85,8 +85,8 @@ pub fn refund(refund: &Refund) -> proto::Refund {
 
 /// A line of the ledger.
 pub fn ledger_entry(row: LedgerRow) -> Result<proto::LedgerEntry, Error> {
-    let amount = Money::new(row.amount_minor, &row.currency)
-        .map_err(|error| Error::Internal(format!("the ledger entry {} has no amount: {error}", row.id)))?;
+    let reading = Reading("ledgerEntries", row.id);
+    let amount = reading.money(row.amount_minor, &row.currency)?;
     let mut message = proto::LedgerEntry {
         name: name("ledgerEntries", row.id),
         transaction: row.transaction_id.to_string(),
@@ -97,10 +97,9 @@ pub fn ledger_entry(row: LedgerRow) -> Result<proto::LedgerEntry, Error> {
         create_time: Some(to_proto(from_micros(row.create_time))),
         ..proto::LedgerEntry::default()
     };
-    message.set_side(if row.side == Side::Debit.name() {
-        ledger_entry::Side::Debit
-    } else {
-        ledger_entry::Side::Credit
+    message.set_side(match reading.text("side", &row.side)? {
+        Side::Debit => ledger_entry::Side::Debit,
+        Side::Credit => ledger_entry::Side::Credit,
     });
     Ok(message)
 }

@@ -37,7 +37,7 @@ pub async fn lock_or_insert(tx: &Tx, fresh: &Payment) -> Result<Option<Payment>,
     if let Some(existing) = lock(tx, fresh.id).await? {
         return Ok(Some(existing));
     }
-    if tx.insert_new(rows::payment_row(fresh)).await? {
+    if tx.insert_new(rows::payment_row(fresh)?).await? {
         return Ok(None);
     }
     // Somebody else has inserted it in between.
@@ -49,7 +49,7 @@ pub async fn save(tx: &Tx, payment: &mut Payment) -> Result<(), Error> {
     let read_at = payment.revision;
     payment.revision += 1;
     let updated = payment::Entity::update_many()
-        .set(rows::without_key(rows::payment_row(payment)))
+        .set(rows::without_key(rows::payment_row(payment)?))
         .filter(payment::Column::Id.eq(payment.id))
         .filter(payment::Column::Revision.eq(read_at))
         .exec(&**tx)
@@ -65,14 +65,14 @@ pub async fn refund(connection: &impl ConnectionTrait, payment: Uuid, id: Uuid) 
 
 /// Adds a refund. Its payment is locked by this transaction, so that nobody else adds it.
 pub async fn insert_refund(tx: &Tx, refund: &Refund) -> Result<(), Error> {
-    refund::Entity::insert(rows::refund_row(refund)).exec_without_returning(&**tx).await?;
+    refund::Entity::insert(rows::refund_row(refund)?).exec_without_returning(&**tx).await?;
     Ok(())
 }
 
 /// Writes a refund that has ended over the row that is still at the version before.
 pub async fn save_refund(tx: &Tx, refund: &Refund) -> Result<(), Error> {
     let updated = refund::Entity::update_many()
-        .set(rows::without_refund_key(rows::refund_row(refund)))
+        .set(rows::without_refund_key(rows::refund_row(refund)?))
         .filter(refund::Column::PaymentId.eq(refund.payment))
         .filter(refund::Column::Id.eq(refund.id))
         .filter(refund::Column::Version.eq(refund.version - 1))

@@ -99,7 +99,8 @@ impl App {
             let blocked = store::nights::blocked(&*tx, &[id], block.nights).await?.remove(&id).unwrap_or_default();
             let room = save_any(&tx, room.block(block, &blocked, now)?, room, actor).await?;
             let nights = nights_of(&*tx, &room, block.nights, now).await?;
-            Ok(Answer::ok(&BlockNightsResponse { nights: nights.iter().map(contract::night).collect() }))
+            let nights = nights.iter().map(contract::night).collect::<Result<_, _>>()?;
+            Ok(Answer::ok(&BlockNightsResponse { nights }))
         })
         .await
     }

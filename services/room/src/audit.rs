@@ -5,7 +5,7 @@ use jiff::{
     civil::{Date, Time},
     tz::TimeZone,
 };
-use mesh::{Database, Error, fields::name, money::Money};
+use mesh::{Database, Error, fields::name, money::Money, store::Reading};
 use sea_orm::EntityTrait;
 use uuid::Uuid;
 
@@ -97,7 +97,13 @@ pub async fn stays(database: &Database) -> Result<Vec<StayRow>, Error> {
     let rows = entity::stay::Entity::find().all(database.read()).await?;
     rows.into_iter()
         .map(|row| {
-            let stay = parse_stay(&row.check_in, &row.check_out, row.units, &row.occupancy)?;
+            let stay = parse_stay(
+                Reading("reservations", row.reservation),
+                &row.check_in,
+                &row.check_out,
+                row.units,
+                &row.occupancy,
+            )?;
             Ok(StayRow {
                 reservation: name("reservations", row.reservation),
                 room: name("rooms", row.room),

@@ -6,7 +6,7 @@ use contracts::{
     types::v1::{CancellationPolicy, cancellation_policy},
 };
 use jiff::civil::Time;
-use mesh::{Error, Reason, Refusal, clock::to_proto, fields::refusal_of};
+use mesh::{Error, Reason, Refusal, clock::to_proto, fields::refusal_of, store::int};
 
 use crate::domain::{Details, Edit, Fault, Night, NightState, OnReserved, Point, Room, Tier, zone_name};
 
@@ -96,8 +96,8 @@ pub fn time(time: Time) -> String {
 }
 
 /// A night of a room. Every number is present, also when it is zero.
-pub fn night(night: &Night) -> pb::RoomNight {
-    pb::RoomNight {
+pub fn night(night: &Night) -> Result<pb::RoomNight, Error> {
+    Ok(pb::RoomNight {
         date: night.date.to_string(),
         state: match night.state() {
             NightState::Vacant => room_night::State::Vacant,
@@ -106,17 +106,12 @@ pub fn night(night: &Night) -> pb::RoomNight {
             NightState::Blocked => room_night::State::Blocked,
         }
         .into(),
-        units_total: Some(count(night.total)),
-        units_held: Some(count(night.held)),
-        units_charged: Some(count(night.charged)),
-        units_left: Some(count(night.left())),
-        units_blocked: Some(count(night.blocked)),
-    }
-}
-
-/// A count of units or metres as the wire has it.
-pub fn count(count: u32) -> i32 {
-    i32::try_from(count).unwrap_or(i32::MAX)
+        units_total: Some(int(night.total)?),
+        units_held: Some(int(night.held)?),
+        units_charged: Some(int(night.charged)?),
+        units_left: Some(int(night.left())?),
+        units_blocked: Some(int(night.blocked)?),
+    })
 }
 
 impl From<OnReserved> for pb::room::OnReserved {

@@ -16,6 +16,7 @@ use mesh::{
     fields::{Fields, read_name},
     page::PageTokens,
     requests,
+    store::int,
 };
 use tonic::{Request, Response, Status};
 
@@ -148,7 +149,7 @@ impl RoomService for Grpc {
         let (offers, next) = self.app.search(&query, page.size, now).await?;
         let next = next.and_then(|order| order.cursor());
         let next_page_token = next.map_or_else(String::new, |cursor| self.tokens.after(&page, &cursor));
-        let offers = offers.into_iter().map(offer).collect();
+        let offers = offers.into_iter().map(offer).collect::<Result<_, _>>()?;
         Ok(Response::new(SearchRoomsResponse { offers, as_of_time: Some(to_proto(now)), next_page_token }))
     }
 
@@ -163,17 +164,18 @@ impl RoomService for Grpc {
         let nights = nights(&mut fields, &message.start_date, &message.end_date);
         let (id, nights) = fields.take(id.zip(nights))?;
         let nights = self.app.calendar(&caller, id, nights).await?;
-        Ok(Response::new(GetRoomCalendarResponse { nights: nights.iter().map(contract::night).collect() }))
+        let nights = nights.iter().map(contract::night).collect::<Result<_, _>>()?;
+        Ok(Response::new(GetRoomCalendarResponse { nights }))
     }
 }
 
-fn offer(offer: Offer) -> search_rooms_response::Offer {
-    search_rooms_response::Offer {
+fn offer(offer: Offer) -> Result<search_rooms_response::Offer, Error> {
+    Ok(search_rooms_response::Offer {
         room: Some(contract::room(&offer.room)),
         total: offer.total.map(Into::into),
-        units_left: offer.units_left.map(contract::count),
-        distance_meters: offer.distance_meters.map(contract::count),
-    }
+        units_left: offer.units_left.map(int).transpose()?,
+        distance_meters: offer.distance_meters.map(int).transpose()?,
+    })
 }
 
 fn not_our_cursor() -> Error {

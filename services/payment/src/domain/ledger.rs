@@ -42,7 +42,8 @@ impl Account {
 }
 
 /// A side of an account.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, strum::IntoStaticStr, strum::EnumString)]
+#[strum(serialize_all = "SCREAMING_SNAKE_CASE")]
 pub enum Side {
     /// The left one.
     Debit,
@@ -52,11 +53,8 @@ pub enum Side {
 
 impl Side {
     /// The side's name, in proto and SQL.
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::Debit => "DEBIT",
-            Self::Credit => "CREDIT",
-        }
+    pub fn name(self) -> &'static str {
+        self.into()
     }
 }
 

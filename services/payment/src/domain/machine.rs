@@ -11,7 +11,20 @@
 //! Nothing here knows a clock, a database or a provider, so that a search can visit every interleaving.
 
 /// Where a payment stands.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[derive(
+    Clone,
+    Copy,
+    Debug,
+    PartialEq,
+    Eq,
+    Hash,
+    PartialOrd,
+    Ord,
+    strum::IntoStaticStr,
+    strum::EnumString,
+    strum::VariantArray,
+)]
+#[strum(serialize_all = "SCREAMING_SNAKE_CASE")]
 pub enum State {
     /// The provider was asked, or is about to be; what came of it is not known.
     Pending,
@@ -30,33 +43,9 @@ pub enum State {
 }
 
 impl State {
-    /// Every state.
-    pub const ALL: [Self; 7] = [
-        Self::Pending,
-        Self::ActionRequired,
-        Self::Approved,
-        Self::Declined,
-        Self::Voided,
-        Self::PartlyRefunded,
-        Self::Refunded,
-    ];
-
     /// The state's name, the same in proto and SQL.
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::Pending => "PENDING",
-            Self::ActionRequired => "ACTION_REQUIRED",
-            Self::Approved => "APPROVED",
-            Self::Declined => "DECLINED",
-            Self::Voided => "VOIDED",
-            Self::PartlyRefunded => "PARTLY_REFUNDED",
-            Self::Refunded => "REFUNDED",
-        }
-    }
-
-    /// The state of that name.
-    pub fn parse(name: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|state| state.name() == name)
+    pub fn name(self) -> &'static str {
+        self.into()
     }
 
     /// Whether the provider's answer is still awaited.

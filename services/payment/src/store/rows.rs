@@ -1,22 +1,26 @@
 //! Between rows and the domain.
 
 use jiff::Timestamp;
-use mesh::{Actor, Error, clock::from_micros, money::Money};
+use mesh::{
+    Actor, Error,
+    clock::from_micros,
+    store::{Reading, int},
+};
 use sea_orm::ActiveValue::{NotSet, Set};
 
 use super::entity::{payment, refund};
 use crate::domain::{
-    machine::{Standing, State},
+    machine::Standing,
     payment::{Bill, Payment},
     provider::{Action, Method},
-    refund::{Given, Kind, Refund, RefundState},
+    refund::{Given, Refund},
 };
 
-pub(super) fn payment_row(payment: &Payment) -> payment::ActiveModel {
+pub(super) fn payment_row(payment: &Payment) -> Result<payment::ActiveModel, Error> {
     let bill = payment.bill.as_ref().map(|(bill, _)| bill);
     let given = payment.bill.as_ref().map(|(_, given)| given);
     let method = payment.charged.as_ref().map(|(method, _)| method);
-    payment::ActiveModel {
+    Ok(payment::ActiveModel {
         id: Set(payment.id),
         case_name: Set(payment.case.clone()),
         payer: Set(bill.map(|bill| bill.payer.clone())),
@@ -29,7 +33,7 @@ pub(super) fn payment_row(payment: &Payment) -> payment::ActiveModel {
         owed_minor: Set(given.map_or(0, |given| given.owed.minor())),
         provider: Set(payment.provider.clone()),
         state: Set(payment.state().name().to_owned()),
-        calls: Set(count(payment.standing.calls)),
+        calls: Set(int(payment.standing.calls)?),
         call_time: Set(micros(payment.call_time)),
         decline_reason: Set(payment.decline_reason.clone()),
         method_kind: Set(method.map(|method| method.kind.clone())),
@@ -44,16 +48,16 @@ pub(super) fn payment_row(payment: &Payment) -> payment::ActiveModel {
         version: Set(payment.version),
         revision: Set(payment.revision),
         correlation_id: Set(payment.correlation_id.clone()),
-        attempts: Set(count(payment.attempts)),
+        attempts: Set(int(payment.attempts)?),
         next_attempt_time: Set(micros(payment.next_attempt_time)),
-    }
+    })
 }
 
 pub(super) fn payment_of(row: payment::Model) -> Result<Payment, Error> {
-    let broken = |what: &str| Error::Internal(format!("the row of payments/{} has no {what}", row.id));
+    let reading = Reading("payments", row.id);
     let bill = match (&row.payer, &row.payee, &row.currency) {
         (Some(payer), Some(payee), Some(currency)) => {
-            let money = |minor| Money::new(minor, currency).map_err(|_| broken("readable amount"));
+            let money = |minor| reading.money(minor, currency);
             let bill = Bill {
                 payer: payer.clone(),
                 payee: payee.clone(),
@@ -69,13 +73,15 @@ pub(super) fn payment_of(row: payment::Model) -> Result<Payment, Error> {
         }
         _ => None,
     };
-    let state = State::parse(&row.state).ok_or_else(|| broken("readable state"))?;
     Ok(Payment {
         id: row.id,
         case: row.case_name,
         bill,
         provider: row.provider,
-        standing: Standing { state, calls: unsigned(row.calls) },
+        standing: Standing {
+            state: reading.text("state", &row.state)?,
+            calls: reading.count("number of calls", row.calls)?,
+        },
         call_time: row.call_time.map(from_micros),
         decline_reason: row.decline_reason,
         charged: row.provider_reference.map(|reference| {
@@ -93,13 +99,13 @@ pub(super) fn payment_of(row: payment::Model) -> Result<Payment, Error> {
         version: row.version,
         revision: row.revision,
         correlation_id: row.correlation_id,
-        attempts: unsigned(row.attempts),
+        attempts: reading.count("number of attempts", row.attempts)?,
         next_attempt_time: row.next_attempt_time.map(from_micros),
     })
 }
 
-pub(super) fn refund_row(refund: &Refund) -> refund::ActiveModel {
-    refund::ActiveModel {
+pub(super) fn refund_row(refund: &Refund) -> Result<refund::ActiveModel, Error> {
+    Ok(refund::ActiveModel {
         payment_id: Set(refund.payment),
         id: Set(refund.id),
         kind: Set(refund.kind.name().to_owned()),
@@ -113,25 +119,25 @@ pub(super) fn refund_row(refund: &Refund) -> refund::ActiveModel {
         create_time: Set(refund.create_time.as_microsecond()),
         update_time: Set(refund.update_time.as_microsecond()),
         version: Set(refund.version),
-        attempts: Set(count(refund.attempts)),
+        attempts: Set(int(refund.attempts)?),
         next_attempt_time: Set(micros(refund.next_attempt_time)),
-    }
+    })
 }
 
 pub(super) fn refund_of(row: refund::Model) -> Result<Refund, Error> {
-    let broken = |what: &str| Error::Internal(format!("the row of the refund {} has no {what}", row.id));
+    let reading = Reading("refunds", row.id);
     Ok(Refund {
         payment: row.payment_id,
         id: row.id,
-        kind: Kind::parse(&row.kind).ok_or_else(|| broken("readable kind"))?,
-        amount: Money::new(row.amount_minor, &row.currency).map_err(|_| broken("readable amount"))?,
-        state: RefundState::parse(&row.state).ok_or_else(|| broken("readable state"))?,
+        kind: reading.text("kind", &row.kind)?,
+        amount: reading.money(row.amount_minor, &row.currency)?,
+        state: reading.text("state", &row.state)?,
         failure_reason: row.failure_reason,
         actor: Actor { correlation_id: row.correlation_id, causation_id: row.causation_id, actor: row.actor },
         create_time: from_micros(row.create_time),
         update_time: from_micros(row.update_time),
         version: row.version,
-        attempts: unsigned(row.attempts),
+        attempts: reading.count("number of attempts", row.attempts)?,
         next_attempt_time: row.next_attempt_time.map(from_micros),
     })
 }
@@ -147,12 +153,4 @@ pub(super) fn without_refund_key(row: refund::ActiveModel) -> refund::ActiveMode
 
 fn micros(at: Option<Timestamp>) -> Option<i64> {
     at.map(Timestamp::as_microsecond)
-}
-
-fn count(number: u32) -> i32 {
-    i32::try_from(number).unwrap_or(i32::MAX)
-}
-
-fn unsigned(number: i32) -> u32 {
-    u32::try_from(number).unwrap_or_default()
 }

@@ -15,7 +15,8 @@ const ACTION_REFUSED: &str = "ACTION_REFUSED";
 const REFUND_DECLINED: &str = "REFUND_DECLINED";
 
 /// Where a charge stands.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, strum::IntoStaticStr, strum::EnumString)]
+#[strum(serialize_all = "SCREAMING_SNAKE_CASE")]
 pub enum State {
     /// Its call is still on its way: nobody is told of it.
     Underway,
@@ -34,38 +35,15 @@ pub enum State {
 }
 
 impl State {
-    /// Every state.
-    pub const ALL: [Self; 7] = [
-        Self::Underway,
-        Self::Processing,
-        Self::ActionRequired,
-        Self::Charged,
-        Self::Declined,
-        Self::PartlyRefunded,
-        Self::Refunded,
-    ];
-
     /// The state's name in SQL.
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::Underway => "UNDERWAY",
-            Self::Processing => "PROCESSING",
-            Self::ActionRequired => "ACTION_REQUIRED",
-            Self::Charged => "CHARGED",
-            Self::Declined => "DECLINED",
-            Self::PartlyRefunded => "PARTLY_REFUNDED",
-            Self::Refunded => "REFUNDED",
-        }
-    }
-
-    /// The state of that name.
-    pub fn parse(name: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|state| state.name() == name)
+    pub fn name(self) -> &'static str {
+        self.into()
     }
 }
 
 /// Which way money went. Each time it does, a row is added that is never changed: what audits count.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, strum::IntoStaticStr)]
+#[strum(serialize_all = "SCREAMING_SNAKE_CASE")]
 pub enum Moved {
     /// From the payer.
     Taken,
@@ -75,11 +53,8 @@ pub enum Moved {
 
 impl Moved {
     /// The direction's name in SQL.
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::Taken => "TAKEN",
-            Self::GivenBack => "GIVEN_BACK",
-        }
+    pub fn name(self) -> &'static str {
+        self.into()
     }
 }
 
@@ -231,7 +206,8 @@ impl Charge {
 }
 
 /// Where a refund stands.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, strum::IntoStaticStr, strum::EnumString)]
+#[strum(serialize_all = "SCREAMING_SNAKE_CASE")]
 pub enum RefundState {
     /// Accepted, and not decided.
     Pending,
@@ -242,21 +218,9 @@ pub enum RefundState {
 }
 
 impl RefundState {
-    /// Every state.
-    pub const ALL: [Self; 3] = [Self::Pending, Self::Succeeded, Self::Failed];
-
     /// The state's name in SQL.
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::Pending => "PENDING",
-            Self::Succeeded => "SUCCEEDED",
-            Self::Failed => "FAILED",
-        }
-    }
-
-    /// The state of that name.
-    pub fn parse(name: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|state| state.name() == name)
+    pub fn name(self) -> &'static str {
+        self.into()
     }
 }
 

@@ -22,7 +22,8 @@ pub const TOKENS: [&str; 11] = [
 ];
 
 /// What becomes of a charge when it is carried out.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, strum::IntoStaticStr, strum::EnumString)]
+#[strum(serialize_all = "SCREAMING_SNAKE_CASE")]
 pub enum Plan {
     /// The money is taken.
     Approve,
@@ -35,28 +36,15 @@ pub enum Plan {
 }
 
 impl Plan {
-    /// Every plan.
-    pub const ALL: [Self; 4] =
-        [Self::Approve, Self::DeclineInsufficientFunds, Self::DeclineExpired, Self::RequireAction];
-
     /// The plan's name in SQL.
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::Approve => "APPROVE",
-            Self::DeclineInsufficientFunds => "DECLINE_INSUFFICIENT_FUNDS",
-            Self::DeclineExpired => "DECLINE_EXPIRED",
-            Self::RequireAction => "REQUIRE_ACTION",
-        }
-    }
-
-    /// The plan of that name.
-    pub fn parse(name: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|plan| plan.name() == name)
+    pub fn name(self) -> &'static str {
+        self.into()
     }
 }
 
 /// What becomes of the refunds of a charge.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, strum::IntoStaticStr, strum::EnumString)]
+#[strum(serialize_all = "SCREAMING_SNAKE_CASE")]
 pub enum RefundPlan {
     /// Carried out at once.
     Done,
@@ -67,21 +55,9 @@ pub enum RefundPlan {
 }
 
 impl RefundPlan {
-    /// Every plan.
-    pub const ALL: [Self; 3] = [Self::Done, Self::Decline, Self::DoneUnanswered];
-
     /// The plan's name in SQL.
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::Done => "DONE",
-            Self::Decline => "DECLINE",
-            Self::DoneUnanswered => "DONE_UNANSWERED",
-        }
-    }
-
-    /// The plan of that name.
-    pub fn parse(name: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|plan| plan.name() == name)
+    pub fn name(self) -> &'static str {
+        self.into()
     }
 }
 

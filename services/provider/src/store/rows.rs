@@ -1,14 +1,11 @@
 //! Between rows and the domain.
 
 use jiff::Timestamp;
-use mesh::{Error, clock::from_micros, money::Money};
+use mesh::{Error, clock::from_micros, store::Reading};
 use sea_orm::ActiveValue::{NotSet, Set};
 
 use super::entity::{charge, charge_refund};
-use crate::domain::{
-    charge::{Charge, Refund, RefundState, State},
-    token::{Plan, RefundPlan},
-};
+use crate::domain::charge::{Charge, Refund};
 
 pub(super) fn charge_row(charge: &Charge) -> charge::ActiveModel {
     charge::ActiveModel {
@@ -28,16 +25,16 @@ pub(super) fn charge_row(charge: &Charge) -> charge::ActiveModel {
 }
 
 pub(super) fn charge_of(row: charge::Model) -> Result<Charge, Error> {
-    let broken = || Error::Internal(format!("the row of the charge {} cannot be read", row.id));
-    let money = |minor| Money::new(minor, &row.currency).map_err(|_| broken());
+    let reading = Reading("charges", &row.id);
+    let money = |minor| reading.money(minor, &row.currency);
     Ok(Charge {
         amount: money(row.amount_minor)?,
         committed: money(row.committed_minor)?,
         refunded: money(row.refunded_minor)?,
-        state: State::parse(&row.state).ok_or_else(broken)?,
-        plan: Plan::parse(&row.plan).ok_or_else(broken)?,
-        refund_plan: RefundPlan::parse(&row.refund_plan).ok_or_else(broken)?,
-        decline_reason: row.decline_reason.clone(),
+        state: reading.text("state", &row.state)?,
+        plan: reading.text("plan", &row.plan)?,
+        refund_plan: reading.text("plan of refunds", &row.refund_plan)?,
+        decline_reason: row.decline_reason,
         due_time: row.due_time.map(from_micros),
         create_time: from_micros(row.create_time),
         revision: row.revision,
@@ -59,14 +56,14 @@ pub(super) fn refund_row(refund: &Refund) -> charge_refund::ActiveModel {
 }
 
 pub(super) fn refund_of(row: charge_refund::Model) -> Result<Refund, Error> {
-    let broken = || Error::Internal(format!("the row of the refund {} cannot be read", row.id));
+    let reading = Reading("refunds", &row.id);
     Ok(Refund {
-        amount: Money::new(row.amount_minor, &row.currency).map_err(|_| broken())?,
-        state: RefundState::parse(&row.state).ok_or_else(broken)?,
-        failure_reason: row.failure_reason.clone(),
+        amount: reading.money(row.amount_minor, &row.currency)?,
+        state: reading.text("state", &row.state)?,
+        failure_reason: row.failure_reason,
         due_time: row.due_time.map(from_micros),
         create_time: from_micros(row.create_time),
-        charge: row.charge_id.clone(),
+        charge: row.charge_id,
         id: row.id,
     })
 }

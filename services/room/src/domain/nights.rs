@@ -41,7 +41,8 @@ impl Nights {
 }
 
 /// What a stay does to its nights.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, strum::IntoStaticStr, strum::EnumString)]
+#[strum(serialize_all = "SCREAMING_SNAKE_CASE")]
 pub enum Occupancy {
     /// Its units are held for a payment that is under way.
     Held,
@@ -49,6 +50,13 @@ pub enum Occupancy {
     Charged,
     /// Nothing any more: it was never paid, or it was cancelled.
     Released,
+}
+
+impl Occupancy {
+    /// Its name in SQL.
+    pub fn name(self) -> &'static str {
+        self.into()
+    }
 }
 
 /// A stay in a room.

@@ -3,17 +3,13 @@
 use std::collections::HashMap;
 
 use jiff::civil::Date;
-use mesh::{Error, Tx};
+use mesh::{Error, Tx, store::Reading};
 use sea_orm::{
     ActiveValue::Set, ColumnTrait, ConnectionTrait, EntityTrait, ExprTrait, PaginatorTrait, QueryFilter, QuerySelect,
 };
 use uuid::Uuid;
 
-use super::{
-    broken,
-    entity::{blocked_night, stay},
-    parse_date, parse_units,
-};
+use super::entity::{blocked_night, stay};
 use crate::domain::{Blocked, Nights, Occupancy, Stay};
 
 /// A stay as an event tells of it.
@@ -37,7 +33,7 @@ pub async fn hear(tx: &Tx, heard: &Heard) -> Result<(), Error> {
         check_in: Set(heard.stay.nights.first().to_string()),
         check_out: Set(heard.stay.nights.end().to_string()),
         units: Set(heard.stay.units.into()),
-        occupancy: Set(word(heard.stay.occupancy).to_owned()),
+        occupancy: Set(heard.stay.occupancy.name().to_owned()),
         version: Set(heard.version),
     };
     let of_it = stay::Column::Reservation.eq(heard.reservation);
@@ -69,7 +65,13 @@ pub async fn stays(
         .await?;
     let mut stays: HashMap<Uuid, Vec<Stay>> = HashMap::new();
     for (room, check_in, check_out, units, occupancy) in rows {
-        stays.entry(room).or_default().push(parse_stay(&check_in, &check_out, units, &occupancy)?);
+        stays.entry(room).or_default().push(parse_stay(
+            Reading("rooms", room),
+            &check_in,
+            &check_out,
+            units,
+            &occupancy,
+        )?);
     }
     Ok(stays)
 }
@@ -99,7 +101,9 @@ pub async fn blocked(
         .await?;
     let mut blocked: HashMap<Uuid, Blocked> = HashMap::new();
     for row in rows {
-        blocked.entry(row.room).or_default().insert(parse_date(&row.night)?, parse_units(row.units)?);
+        let reading = Reading("rooms", row.room);
+        let (night, units) = (reading.text("date", &row.night)?, reading.count("number of units", row.units)?);
+        blocked.entry(row.room).or_default().insert(night, units);
     }
     Ok(blocked)
 }
@@ -128,24 +132,21 @@ pub async fn block(tx: &Tx, room: Uuid, nights: Nights, blocked: &[(Date, u16)])
 }
 
 fn takes_units() -> sea_orm::sea_query::Expr {
-    stay::Column::Occupancy.is_in([word(Occupancy::Held), word(Occupancy::Charged)])
+    stay::Column::Occupancy.is_in([Occupancy::Held.name(), Occupancy::Charged.name()])
 }
 
-pub(crate) fn parse_stay(check_in: &str, check_out: &str, units: i32, occupancy: &str) -> Result<Stay, Error> {
+/// The stay in a row of that reservation, or of one in that room.
+pub(crate) fn parse_stay(
+    reading: Reading<Uuid>,
+    check_in: &str,
+    check_out: &str,
+    units: i32,
+    occupancy: &str,
+) -> Result<Stay, Error> {
+    let nights = Nights::new(reading.text("date", check_in)?, reading.text("date", check_out)?);
     Ok(Stay {
-        nights: Nights::new(parse_date(check_in)?, parse_date(check_out)?).ok_or_else(|| broken("stay"))?,
-        units: parse_units(units)?,
-        occupancy: [Occupancy::Held, Occupancy::Charged, Occupancy::Released]
-            .into_iter()
-            .find(|known| word(*known) == occupancy)
-            .ok_or_else(|| broken("occupancy"))?,
+        nights: reading.some("stay", nights)?,
+        units: reading.count("number of units", units)?,
+        occupancy: reading.text("occupancy", occupancy)?,
     })
-}
-
-const fn word(occupancy: Occupancy) -> &'static str {
-    match occupancy {
-        Occupancy::Held => "HELD",
-        Occupancy::Charged => "CHARGED",
-        Occupancy::Released => "RELEASED",
-    }
 }

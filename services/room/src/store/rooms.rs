@@ -1,12 +1,11 @@
 //! Rooms: read by name or by host, and written by one change at a time.
 
-use jiff::civil::Time;
 use mesh::{
     Error, Reach, Tx,
     clock::{self, from_micros},
     db::{StoreError, exactly_one},
-    money::Money,
     page::Page,
+    store::Reading,
     unicode,
 };
 use sea_orm::{
@@ -15,11 +14,7 @@ use sea_orm::{
 };
 use uuid::Uuid;
 
-use super::{
-    broken,
-    entity::room::{ActiveModel, Column, Entity, Model},
-    parse_units,
-};
+use super::entity::room::{ActiveModel, Column, Entity, Model};
 use crate::{
     contract,
     domain::{Details, Fault, Point, Room, Tier},
@@ -123,22 +118,22 @@ impl TryFrom<Model> for Room {
     type Error = Error;
 
     fn try_from(row: Model) -> Result<Self, Error> {
-        let time = |text: &str| text.parse::<Time>().map_err(|_| broken("time of day"));
+        let reading = Reading("rooms", row.id);
         let details = Details {
             number: row.number,
             display_name: row.display_name,
             description: row.description,
-            units: parse_units(row.units)?,
-            capacity: u16::try_from(row.capacity).map_err(|_| broken("capacity"))?,
-            size_square_meters: row.size_square_meters.map(u16::try_from).transpose().map_err(|_| broken("size"))?,
+            units: reading.count("number of units", row.units)?,
+            capacity: reading.count("capacity", row.capacity)?,
+            size_square_meters: row.size_square_meters.map(|size| reading.count("size", size)).transpose()?,
             amenities: split_words(&row.amenities),
-            nightly_rate: Money::new(row.rate_minor, &row.currency).map_err(|_| broken("rate"))?,
+            nightly_rate: reading.money(row.rate_minor, &row.currency)?,
             place: row.place,
             location: row.latitude.zip(row.longitude).map(|(latitude, longitude)| Point { latitude, longitude }),
-            time_zone: clock::zone(&row.time_zone).ok_or_else(|| broken("time zone"))?,
-            check_in_time: time(&row.check_in_time)?,
-            check_out_time: time(&row.check_out_time)?,
-            cancellation_policy: split_tiers(&row.cancellation_policy)?,
+            time_zone: reading.some("time zone", clock::zone(&row.time_zone))?,
+            check_in_time: reading.text("time of day", &row.check_in_time)?,
+            check_out_time: reading.text("time of day", &row.check_out_time)?,
+            cancellation_policy: reading.some("cancellation policy", split_tiers(&row.cancellation_policy))?,
             rating: (row.rating >= 0.0).then_some(row.rating),
         };
         Ok(Self {
@@ -168,13 +163,12 @@ fn join_tiers(tiers: &[Tier]) -> String {
     tiers.join(",")
 }
 
-fn split_tiers(tiers: &str) -> Result<Vec<Tier>, Error> {
+fn split_tiers(tiers: &str) -> Option<Vec<Tier>> {
     tiers
         .split(',')
         .map(|tier| {
             let (hours, percent) = tier.split_once(':')?;
             Some(Tier { hours_before_start: hours.parse().ok()?, refund_percent: percent.parse().ok()? })
         })
-        .collect::<Option<_>>()
-        .ok_or_else(|| broken("cancellation policy"))
+        .collect()
 }
