@@ -1,7 +1,13 @@
 //! Loops that run beside the calls: relays, consumers, sweepers, recovery. Each has a name and a metric, each stops on drain, and
 //! one that panics ends the process, because a process that looks alive and settles nothing is worse than one that is started again.
 
-use std::{future::Future, panic::AssertUnwindSafe, sync::Arc, time::Duration};
+use std::{
+    collections::BTreeMap,
+    future::Future,
+    panic::AssertUnwindSafe,
+    sync::{Arc, Mutex, PoisonError},
+    time::Duration,
+};
 
 use futures::FutureExt;
 use opentelemetry::trace::FutureExt as _;
@@ -9,7 +15,7 @@ use tokio::task::JoinHandle;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use tracing::Instrument;
 
-use crate::{output, telemetry::metrics};
+use crate::{driver::LastTurn, output, telemetry::metrics};
 
 /// The order in which loops stop: each phase is awaited before the next one begins to stop.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -33,7 +39,11 @@ impl Phase {
 pub struct Background(Arc<Phases>);
 
 #[derive(Debug, Default)]
-struct Phases([Stage; 4]);
+struct Phases {
+    stages: [Stage; 4],
+    /// The last turn of each task, by name.
+    turns: Mutex<BTreeMap<String, LastTurn>>,
+}
 
 /// The loops and tasks of one phase.
 #[derive(Debug, Default)]
@@ -51,7 +61,7 @@ impl Background {
     }
 
     fn stage(&self, phase: Phase) -> &Stage {
-        &self.0.0[phase as usize]
+        &self.0.stages[phase as usize]
     }
 
     /// Starts a loop. It is given a token, and has to end soon after that token is cancelled: when the patience of a drain is over, it
@@ -73,6 +83,15 @@ impl Background {
             }
             metrics().background_loops.add(-1, &[opentelemetry::KeyValue::new("loop", name)]);
         });
+    }
+
+    /// The last turn of each task that the [driver](crate::driver) runs here, by the task's name.
+    pub fn turns(&self) -> BTreeMap<String, LastTurn> {
+        self.0.turns.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    pub(crate) fn note_turn(&self, task: &str, turn: LastTurn) {
+        self.0.turns.lock().unwrap_or_else(PoisonError::into_inner).insert(task.to_owned(), turn);
     }
 
     /// Starts a task of its own that a drain awaits: whoever asked for it may hang up, it goes on. Its log lines and its spans are

@@ -3,12 +3,12 @@
 use std::time::Duration;
 
 use jiff::Timestamp;
-use tokio_util::sync::CancellationToken;
 
 use crate::{
-    background::{Background, Phase, pause},
+    background::Background,
     clock::Clock,
     db::Database,
+    driver::{Task, Turn},
     error::Error,
     inbox, requests,
 };
@@ -16,34 +16,25 @@ use crate::{
 /// How long the inbox remembers. A bus brings nothing back that it has been told was handled; this is for streams that are filled
 /// again, and versions make what is older harmless.
 const REMEMBER_EVENTS: Duration = Duration::from_secs(30 * 24 * 60 * 60);
-/// How often it is looked for what is older.
+/// How often expired rows are looked for.
 const EVERY: Duration = Duration::from_secs(60 * 60);
 
-/// Starts the loop that keeps the inbox and the request records of `context` from growing for ever.
+/// Starts the task that keeps the inbox and the request records of `context` from growing for ever.
 pub fn start(context: &str, database: Database, background: &Background, clock: Clock) {
-    background.run(Phase::Sweepers, format!("{context}-housekeeping"), |stop| run(database, clock, stop));
+    Task::new(format!("{context}-housekeeping"), EVERY).start(background, move || {
+        let (database, now) = (database.clone(), clock.now());
+        async move { forget(&database, now).await }
+    });
 }
 
-async fn run(database: Database, clock: Clock, stop: CancellationToken) {
-    loop {
-        if let Err(error) = forget(&database, clock.now(), &stop).await {
-            tracing::warn!(error = &error as &dyn std::error::Error, "what is old is forgotten later");
-        }
-        if !pause(EVERY, &stop).await {
-            return;
-        }
-    }
-}
-
-async fn forget(database: &Database, now: Timestamp, stop: &CancellationToken) -> Result<(), Error> {
+/// Forgets a bounded number of rows of each kind.
+async fn forget(database: &Database, now: Timestamp) -> Result<Turn, Error> {
     let before = |kept: Duration| now.saturating_sub(kept).unwrap_or(Timestamp::MIN);
     let (events, answers) = (before(REMEMBER_EVENTS), before(requests::KEPT_FOR));
-    let forget_events = || database.transact("forget_events", |tx| async move { inbox::forget(&tx, events).await });
-    while !stop.is_cancelled() && forget_events().await? > 0 {}
-    let forget_answers =
-        || database.transact("forget_requests", |tx| async move { requests::forget(&tx, answers).await });
-    while !stop.is_cancelled() && forget_answers().await? > 0 {}
-    Ok(())
+    let events = database.transact("forget_events", |tx| async move { inbox::forget(&tx, events).await }).await?;
+    let answers =
+        database.transact("forget_requests", |tx| async move { requests::forget(&tx, answers).await }).await?;
+    Ok(if events + answers > 0 { Turn::More } else { Turn::Idle })
 }
 
 #[cfg(test)]

@@ -16,7 +16,8 @@
 //! | [`single_flight`] | callers who want the same thing at the same time share one piece of work |
 //! | [`call`], [`reach`], [`fields`], [`unicode`], [`money`], [`page`], [`error`] | who calls, what they see, a request's faults, texts, amounts, pages; from a refusal to a status |
 //! | [`clock`], [`housekeeping`], [`killpoint`] | the time, what is forgotten after a while, where a test may kill a process |
-//! | [`config`], [`telemetry`], [`trace`], [`output`], [`text`], [`background`], [`context`] | how a process is put together, watched and stopped |
+//! | [`driver`], [`background`] | the work that a context does by itself, and how it stops |
+//! | [`config`], [`telemetry`], [`trace`], [`output`], [`text`], [`context`] | how a process is put together, watched and stopped |
 
 pub mod auth;
 pub mod background;
@@ -31,6 +32,7 @@ pub mod config;
 pub mod consumer;
 pub mod context;
 pub mod db;
+pub mod driver;
 pub mod error;
 pub mod event;
 pub mod fields;

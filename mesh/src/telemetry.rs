@@ -182,6 +182,10 @@ pub fn metrics() -> &'static Metrics {
 pub struct Metrics {
     /// Loops that run, by `loop`.
     pub background_loops: UpDownCounter<i64>,
+    /// Turns of background tasks, by `loop` and `outcome`: `more`, `idle`, `failed`.
+    pub background_turns: Counter<u64>,
+    /// When the last such turn ended, by `loop` and `outcome`.
+    pub background_last_turn: Gauge<u64>,
     /// Events that the broker has stored, by `context`.
     pub relay_published: Counter<u64>,
     /// Batches that could not be published, by `context`.
@@ -265,6 +269,12 @@ impl Metrics {
         };
         Self {
             background_loops: gauge("jumak.background.loops", "{loop}", "Background loops that run"),
+            background_turns: counter("jumak.background.turns", "{turn}", "Turns of background tasks"),
+            background_last_turn: meter
+                .u64_gauge("jumak.background.last_turn")
+                .with_unit("s")
+                .with_description("When the last turn of a background task ended, in seconds since 1970")
+                .build(),
             relay_published: counter("jumak.relay.published", "{event}", "Events that the broker has stored"),
             relay_failures: counter("jumak.relay.failures", "{batch}", "Batches that could not be published"),
             relay_lost: counter("jumak.relay.lost", "{event}", "Events that the stream had acknowledged and lost"),

@@ -95,7 +95,7 @@ struct Inner<C> {
     clock: Clock,
     background: Background,
     /// Wakes the sweeper before its interval is over.
-    work: Notify,
+    work: Arc<Notify>,
 }
 
 impl<C: Cases> Checkout<C> {
@@ -108,7 +108,7 @@ impl<C: Cases> Checkout<C> {
         clock: Clock,
         background: Background,
     ) -> Self {
-        Self(Arc::new(Inner { cases, database, payments, settings, clock, background, work: Notify::new() }))
+        Self(Arc::new(Inner { cases, database, payments, settings, clock, background, work: Arc::default() }))
     }
 
     /// The context's store.

@@ -8,7 +8,6 @@ use std::{
 use futures::StreamExt;
 use jiff::Timestamp;
 use opentelemetry::KeyValue;
-use tokio_util::sync::CancellationToken;
 
 use super::{
     Checkout, Settings,
@@ -16,13 +15,7 @@ use super::{
     payments::{Refunded, Seen},
     record::{Case, Cases, Due, Scope},
 };
-use crate::{
-    background::{Background, Backoff, Phase},
-    call::Actor,
-    error::Error,
-    telemetry::metrics,
-    trace,
-};
+use crate::{background::Background, call::Actor, driver::Task, error::Error, telemetry::metrics, trace};
 
 /// How many cases are taken up at a time.
 const BATCH: u64 = 64;
@@ -34,31 +27,12 @@ const MAX_LOOK: Duration = Duration::from_secs(20);
 impl<C: Cases> Checkout<C> {
     /// Starts the sweeper.
     pub fn start(&self, background: &Background) {
-        let this = self.clone();
-        background.run(Phase::Sweepers, format!("{}.sweeper", C::CONTEXT), |stop| this.sweep_until(stop));
-    }
-
-    async fn sweep_until(self, stop: CancellationToken) {
-        let mut backoff = Backoff::new(self.0.settings.sweep_interval, MAX_LOOK);
-        loop {
-            let pause = match self.sweep_once().await {
-                Ok(0) => {
-                    backoff.succeeded();
-                    self.0.settings.sweep_interval
-                }
-                // There may be more.
-                Ok(_) => Duration::ZERO,
-                Err(error) => {
-                    tracing::warn!(error = &error as &dyn std::error::Error, "the sweeper cannot look");
-                    backoff.failed()
-                }
-            };
-            tokio::select! {
-                () = stop.cancelled() => return,
-                () = tokio::time::sleep(pause) => {}
-                () = self.0.work.notified() => {}
-            }
-        }
+        let (this, interval) = (self.clone(), self.0.settings.sweep_interval);
+        let task = Task::new(format!("{}.sweeper", C::CONTEXT), interval).retries(interval, MAX_LOOK);
+        task.woken_by(self.0.work.clone()).start(background, move || {
+            let this = this.clone();
+            async move { Ok(this.sweep_once().await?.into()) }
+        });
     }
 
     /// Looks at every case that is due, and tells how many it took up. Those that it could not claim are no work done: a database

@@ -6,11 +6,11 @@ use std::{sync::Arc, time::Duration};
 use jiff::Timestamp;
 use mesh::{
     Clock, Database, Error, Reason, Refusal,
-    background::{Background, Backoff, Phase},
+    background::Background,
+    driver::{Task, Turn},
     money::{Money, MoneyError},
 };
 use tokio::sync::Notify;
-use tokio_util::sync::CancellationToken;
 use tonic::Status;
 
 use crate::{
@@ -37,13 +37,13 @@ pub struct App {
     clock: Clock,
     settings: Settings,
     /// Something was added that is due later.
-    added: Notify,
+    added: Arc<Notify>,
 }
 
 impl App {
     /// The use cases over `database`, which is migrated.
     pub fn new(database: Database, clock: Clock, settings: Settings) -> Arc<Self> {
-        Arc::new(Self { database, clock, settings, added: Notify::new() })
+        Arc::new(Self { database, clock, settings, added: Arc::default() })
     }
 
     /// The database, for lists.
@@ -215,31 +215,16 @@ impl App {
 
     /// Starts the loop that carries out what is due later.
     pub fn start(self: Arc<Self>, background: &Background) {
-        background.run(Phase::Sweepers, "provider.late", |stop| async move { self.carry_out_until(stop).await });
-    }
-
-    async fn carry_out_until(&self, stop: CancellationToken) {
-        let mut backoff = Backoff::new(FIRST_PAUSE, MAX_PAUSE);
-        loop {
-            let pause = match self.carry_out_due().await {
-                Ok(next) => {
-                    backoff.succeeded();
-                    let now = self.clock.now();
-                    next.map_or(MAX_PAUSE, |next| {
-                        Duration::try_from(next.duration_since(now)).unwrap_or_default().min(MAX_PAUSE)
-                    })
-                }
-                Err(error) => {
-                    tracing::warn!(error = &error as &dyn std::error::Error, "what is due cannot be carried out");
-                    backoff.failed()
-                }
-            };
-            tokio::select! {
-                () = stop.cancelled() => return,
-                () = tokio::time::sleep(pause) => {}
-                () = self.added.notified() => {}
+        let task = Task::new("provider.late", MAX_PAUSE).retries(FIRST_PAUSE, MAX_PAUSE);
+        task.woken_by(self.added.clone()).start(background, move || {
+            let app = self.clone();
+            async move {
+                let next = app.carry_out_due().await?;
+                let rest =
+                    |next: Timestamp| Duration::try_from(next.duration_since(app.clock.now())).unwrap_or_default();
+                Ok(next.map_or(Turn::Idle, |next| Turn::IdleFor(rest(next))))
             }
-        }
+        });
     }
 
     /// Carries out all that is due, and tells when the next thing is.

@@ -9,14 +9,14 @@ use contracts::{
 use jiff::Timestamp;
 use mesh::{
     Actor, Clock, Error, Tx,
-    background::{Background, Backoff, Phase},
+    background::Background,
     checkout::{Asks, Cancels, Cases, Checkout, Scope},
     context::Handled,
+    driver::{Task, Turn},
     fields,
     hearing::Hearing,
 };
 use tokio::sync::Notify;
-use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
 use crate::{
@@ -88,28 +88,11 @@ impl Policies {
     /// Starts the loop that cancels the stays of removed rooms: the policy only writes down that they are to be.
     pub fn start(&self, background: &Background) {
         let this = self.clone();
-        background.run(Phase::Sweepers, "reservation.removed_rooms", |stop| this.cancel_until(stop));
-    }
-
-    async fn cancel_until(self, stop: CancellationToken) {
-        let mut backoff = Backoff::new(LOOK, MAX_PAUSE);
-        loop {
-            let pause = match self.cancel_stays_of_removed_rooms().await {
-                Ok(()) => {
-                    backoff.succeeded();
-                    LOOK
-                }
-                Err(error) => {
-                    tracing::warn!(error = &error as &dyn std::error::Error, "stays of removed rooms wait");
-                    backoff.failed()
-                }
-            };
-            tokio::select! {
-                () = stop.cancelled() => return,
-                () = self.asked.notified() => {}
-                () = tokio::time::sleep(pause) => {}
-            }
-        }
+        let task = Task::new("reservation.removed_rooms", LOOK).retries(LOOK, MAX_PAUSE);
+        task.woken_by(self.asked.clone()).start(background, move || {
+            let this = this.clone();
+            async move { this.cancel_stays_of_removed_rooms().await.map(|()| Turn::Idle) }
+        });
     }
 
     /// Takes up every room whose stays are to be cancelled. One at which this fails keeps none of the others waiting, and is tried

@@ -10,12 +10,7 @@ use std::{
 };
 
 use futures::StreamExt;
-use mesh::{
-    Actor, Error,
-    background::{Background, Backoff, Phase},
-    fields,
-};
-use tokio_util::sync::CancellationToken;
+use mesh::{Actor, Error, background::Background, driver::Task, fields};
 use uuid::Uuid;
 
 use super::{App, count_call};
@@ -39,30 +34,12 @@ const MAX_PAUSE: Duration = Duration::from_secs(10);
 impl App {
     /// Starts the recovery loop.
     pub fn start(self: Arc<Self>, background: &Background) {
-        background.run(Phase::Sweepers, "payment.recovery", |stop| async move { self.recover_until(stop).await });
-    }
-
-    async fn recover_until(&self, stop: CancellationToken) {
-        let mut backoff = Backoff::new(self.settings.recovery_interval, MAX_PAUSE);
-        loop {
-            let pause = match self.recover_once().await {
-                Ok(0) => {
-                    backoff.succeeded();
-                    self.settings.recovery_interval
-                }
-                // There may be more.
-                Ok(_) => Duration::ZERO,
-                Err(error) => {
-                    tracing::warn!(error = &error as &dyn std::error::Error, "the recovery loop cannot look");
-                    backoff.failed()
-                }
-            };
-            tokio::select! {
-                () = stop.cancelled() => return,
-                () = tokio::time::sleep(pause) => {}
-                () = self.refund_begun.notified() => {}
-            }
-        }
+        let interval = self.settings.recovery_interval;
+        let task = Task::new("payment.recovery", interval).retries(interval, MAX_PAUSE);
+        task.woken_by(self.refund_begun.clone()).start(background, move || {
+            let app = self.clone();
+            async move { Ok(app.recover_once().await?.into()) }
+        });
     }
 
     /// Takes up what is due, and tells how much of it this was. What could not be claimed is no work done: a database that takes no
