@@ -14,7 +14,7 @@
 //! | [`booking_window`] | which nights of a room can be booked now |
 //! | [`watch`] | a resource followed over a stream, from a position; a change waited for |
 //! | [`single_flight`] | callers who want the same thing at the same time share one piece of work |
-//! | [`call`], [`reach`], [`fields`], [`unicode`], [`money`], [`page`], [`error`] | who calls, what they see, a request's faults, texts, amounts, pages; from a refusal to a status |
+//! | [`call`], [`reach`], [`fields`], [`mask`], [`unicode`], [`money`], [`page`], [`error`] | who calls, what they see, a request's faults, texts, amounts, pages; from a refusal to a status |
 //! | [`clock`], [`housekeeping`], [`killpoint`] | the time, what is forgotten after a while, where a test may kill a process |
 //! | [`driver`], [`background`] | the work that a context does by itself, and how it stops |
 //! | [`config`], [`telemetry`], [`trace`], [`output`], [`text`], [`context`] | how a process is put together, watched and stopped |
@@ -40,6 +40,7 @@ pub mod hearing;
 pub mod housekeeping;
 pub mod inbox;
 pub mod killpoint;
+pub mod mask;
 pub mod money;
 pub mod net;
 pub mod outbox;

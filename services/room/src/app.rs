@@ -11,7 +11,7 @@ use uuid::Uuid;
 
 use crate::{
     contract,
-    domain::{Block, Change, Details, Edit, Fact, Night, Nights, OnReserved, Room, calendar},
+    domain::{Block, Change, Details, Fact, Night, Nights, OnReserved, Room, Update, calendar},
     events, store,
 };
 
@@ -51,13 +51,12 @@ impl App {
         caller: &Caller,
         request: Option<Request>,
         id: Uuid,
-        edits: &[Edit],
-        etag: &str,
+        update: &Update,
     ) -> Result<Answer, Error> {
         let (reach, actor, now) = (&own(caller)?, &caller.actor(), self.clock.now());
         requests::once(&self.database, "update room", request.as_ref(), now, move |tx| async move {
             let room = store::rooms::lock(&tx, id, reach).await?;
-            let room = save_any(&tx, room.update(edits, etag, now)?, room, actor).await?;
+            let room = save_any(&tx, room.update(update, now)?, room, actor).await?;
             Ok(Answer::ok(&contract::room(&room)))
         })
         .await

@@ -8,7 +8,7 @@ use contracts::{
 use jiff::civil::Time;
 use mesh::{Error, Reason, Refusal, clock::to_proto, fields::refusal_of, store::int};
 
-use crate::domain::{Details, Edit, Fault, Night, NightState, OnReserved, Point, Room, Tier, zone_name};
+use crate::domain::{Details, Fault, Night, NightState, OnReserved, Point, Room, Tier};
 
 /// The room as a resource.
 pub fn room(room: &Room) -> pb::Room {
@@ -48,33 +48,6 @@ pub fn details(details: &Details) -> pb::Room {
         cancellation_policy: Some(policy(&details.cancellation_policy)),
         rating: details.rating,
         ..pb::Room::default()
-    }
-}
-
-/// Writes one word of the host's into its field, and names the field.
-pub fn write(room: &mut pb::Room, edit: &Edit) -> &'static str {
-    macro_rules! field {
-        ($field:ident = $value:expr) => {{
-            room.$field = $value;
-            stringify!($field)
-        }};
-    }
-    match edit.clone() {
-        Edit::Number(number) => field!(number = number),
-        Edit::DisplayName(name) => field!(display_name = name),
-        Edit::Description(description) => field!(description = description),
-        Edit::Units(units) => field!(units = Some(units.into())),
-        Edit::Capacity(capacity) => field!(capacity = Some(capacity.into())),
-        Edit::SizeSquareMeters(size) => field!(size_square_meters = size.map(i32::from)),
-        Edit::Amenities(amenities) => field!(amenities = amenities),
-        Edit::NightlyRate(rate) => field!(nightly_rate = Some(rate.into())),
-        Edit::Place(place) => field!(place = place),
-        Edit::Location(point) => field!(location = point.map(location)),
-        Edit::TimeZone(zone) => field!(time_zone = zone_name(&zone).to_owned()),
-        Edit::CheckInTime(at) => field!(check_in_time = time(at)),
-        Edit::CheckOutTime(at) => field!(check_out_time = time(at)),
-        Edit::CancellationPolicy(tiers) => field!(cancellation_policy = Some(policy(&tiers))),
-        Edit::Rating(rating) => field!(rating = rating),
     }
 }
 

@@ -85,10 +85,10 @@ impl RoomService for Grpc {
         let mut fields = Fields::new();
         fields.request_id(&message.request_id);
         let update = details::of_update(&mut fields, message.room.as_ref(), mask);
-        let (id, edits, etag) = fields.take(update)?;
+        let (id, update) = fields.take(update)?;
         let request =
-            requests::Request::new(&caller, "UpdateRoom", &message.request_id, &spelling::update(id, &edits, &etag));
-        self.app.update(&caller, request, id, &edits, &etag).await?.into_response()
+            requests::Request::new(&caller, "UpdateRoom", &message.request_id, &spelling::update(id, &update));
+        self.app.update(&caller, request, id, &update).await?.into_response()
     }
 
     async fn delete_room(&self, request: Request<DeleteRoomRequest>) -> Result<Response<Room>, Status> {

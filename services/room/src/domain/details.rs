@@ -94,25 +94,15 @@ pub struct Details {
     pub rating: Option<f64>,
 }
 
-/// One word of the host's, to be replaced.
+/// What a host says anew of a room.
 #[derive(Clone, Debug, PartialEq)]
-#[allow(missing_docs, reason = "each is the field of `Details` of its name")]
-pub enum Edit {
-    Number(String),
-    DisplayName(String),
-    Description(String),
-    Units(u16),
-    Capacity(u16),
-    SizeSquareMeters(Option<u16>),
-    Amenities(Vec<String>),
-    NightlyRate(Money),
-    Place(String),
-    Location(Option<Point>),
-    TimeZone(TimeZone),
-    CheckInTime(Time),
-    CheckOutTime(Time),
-    CancellationPolicy(Vec<Tier>),
-    Rating(Option<f64>),
+pub struct Update {
+    /// What is said; only what it says in `fields` counts.
+    pub said: Details,
+    /// The fields that are replaced, by their names.
+    pub fields: Vec<&'static str>,
+    /// The etag that the room must have; empty for any.
+    pub etag: String,
 }
 
 impl Details {
@@ -137,28 +127,21 @@ impl Details {
         }
     }
 
-    /// Replaces one word. Currency and time zone stay what they were: prices and nights already sold are counted in them.
-    pub fn edit(&mut self, edit: Edit) -> Result<(), Fault> {
-        match edit {
-            Edit::Number(number) => self.number = number,
-            Edit::DisplayName(name) => self.display_name = name,
-            Edit::Description(description) => self.description = description,
-            Edit::Units(units) => self.units = units,
-            Edit::Capacity(capacity) => self.capacity = capacity,
-            Edit::SizeSquareMeters(size) => self.size_square_meters = size,
-            Edit::Amenities(amenities) => self.amenities = amenities,
-            Edit::NightlyRate(rate) if rate.code() == self.nightly_rate.code() => self.nightly_rate = rate,
-            Edit::NightlyRate(rate) => {
-                return Err(Fault::CurrencyMismatch { sold: self.nightly_rate.code(), stated: rate.code() });
-            }
-            Edit::Place(place) => self.place = place,
-            Edit::Location(location) => self.location = location,
-            Edit::TimeZone(zone) if zone == self.time_zone => {}
-            Edit::TimeZone(_) => return Err(Fault::TimeZoneFixed { current: self.zone_name().to_owned() }),
-            Edit::CheckInTime(time) => self.check_in_time = time,
-            Edit::CheckOutTime(time) => self.check_out_time = time,
-            Edit::CancellationPolicy(policy) => self.cancellation_policy = policy,
-            Edit::Rating(rating) => self.rating = rating,
+    /// Replaces what `update` says. Currency and time zone stay what they were: prices and nights already sold are counted in them.
+    pub fn replace(&mut self, update: &Update) -> Result<(), Fault> {
+        macro_rules! replace {
+            ($($field:ident),* $(,)?) => {
+                $(if update.fields.contains(&stringify!($field)) { self.$field.clone_from(&update.said.$field); })*
+            };
+        }
+        let (sold, zone) = (self.nightly_rate.code(), self.time_zone.clone());
+        replace!(number, display_name, description, units, capacity, size_square_meters, amenities, nightly_rate);
+        replace!(place, location, time_zone, check_in_time, check_out_time, cancellation_policy, rating);
+        if self.nightly_rate.code() != sold {
+            return Err(Fault::CurrencyMismatch { sold, stated: self.nightly_rate.code() });
+        }
+        if self.time_zone != zone {
+            return Err(Fault::TimeZoneFixed { current: zone_name(&zone).to_owned() });
         }
         Ok(())
     }

@@ -4,7 +4,7 @@ use jiff::{Timestamp, civil::Date};
 use mesh::BookingWindow;
 use uuid::Uuid;
 
-use super::{Blocked, Details, Edit, Fault, Nights};
+use super::{Blocked, Details, Fault, Nights, Update};
 
 /// A room.
 #[derive(Clone, Debug, PartialEq)]
@@ -92,13 +92,11 @@ impl Room {
     }
 
     /// Says something else about the room; nothing changes if it says what was said before.
-    pub fn update(&self, edits: &[Edit], etag: &str, now: Timestamp) -> Result<Option<Change>, Fault> {
+    pub fn update(&self, update: &Update, now: Timestamp) -> Result<Option<Change>, Fault> {
         self.check_active()?;
-        self.check_etag(etag)?;
+        self.check_etag(&update.etag)?;
         let mut details = self.details.clone();
-        for edit in edits {
-            details.edit(edit.clone())?;
-        }
+        details.replace(update)?;
         if details == self.details {
             return Ok(None);
         }

@@ -2,92 +2,61 @@
 
 use contracts::{google::r#type::LatLng, room::v1::Room, types::v1::CancellationPolicy};
 use jiff::{civil::Time, tz::TimeZone};
-use mesh::{clock, error::shown, fields::Fields, money::Money, unicode};
+use mesh::{clock, fields::Fields, mask::Mask, money::Money, unicode};
 use uuid::Uuid;
 
 use crate::domain::{
-    DEFAULT_CAPACITY, DEFAULT_CHECK_IN, DEFAULT_CHECK_OUT, DEFAULT_UNITS, Details, Edit, MAX_AMENITIES,
-    MAX_AMENITY_CHARS, MAX_CAPACITY, MAX_DESCRIPTION_CHARS, MAX_DISPLAY_NAME_CHARS, MAX_FOLDED_PLACE_CHARS,
-    MAX_HOURS_BEFORE_START, MAX_NUMBER_CHARS, MAX_PLACE_CHARS, MAX_RATE_MINOR, MAX_RATING, MAX_SIZE_SQUARE_METERS,
-    MAX_TIERS, MAX_UNITS, Point, Tier, default_policy,
+    DEFAULT_CAPACITY, DEFAULT_CHECK_IN, DEFAULT_CHECK_OUT, DEFAULT_UNITS, Details, MAX_AMENITIES, MAX_AMENITY_CHARS,
+    MAX_CAPACITY, MAX_DESCRIPTION_CHARS, MAX_DISPLAY_NAME_CHARS, MAX_FOLDED_PLACE_CHARS, MAX_HOURS_BEFORE_START,
+    MAX_NUMBER_CHARS, MAX_PLACE_CHARS, MAX_RATE_MINOR, MAX_RATING, MAX_SIZE_SQUARE_METERS, MAX_TIERS, MAX_UNITS, Point,
+    Tier, Update,
 };
 
 /// The fields of a room that a host may change, as an `update_mask` names them.
-const EDITABLE: [&str; 15] = [
-    "number",
-    "display_name",
-    "description",
-    "units",
-    "capacity",
-    "size_square_meters",
-    "amenities",
-    "nightly_rate",
-    "place",
-    "location",
-    "time_zone",
-    "check_in_time",
-    "check_out_time",
-    "cancellation_policy",
-    "rating",
-];
+pub const EDITABLE: Mask<Room> = mesh::mask!(
+    Room: number, display_name, description, units, capacity, size_square_meters, amenities, nightly_rate, place, location,
+    time_zone, check_in_time, check_out_time, cancellation_policy, rating,
+);
 
 /// What the host of a new room says of it.
 pub fn of_new_room(fields: &mut Fields, room: Option<&Room>, default_zone: &TimeZone) -> Option<Details> {
     let room = fields.required("room", room, "")?;
-    let required = ["display_name", "nightly_rate"];
-    let said = EDITABLE.into_iter().filter(|path| required.contains(path) || is_set(room, path));
-    let edits = edits(fields, room, said);
-    let zone = edits.iter().find_map(|edit| if let Edit::TimeZone(zone) = edit { Some(zone) } else { None });
-    let rate = edits.iter().find_map(|edit| if let Edit::NightlyRate(rate) = edit { Some(*rate) } else { None })?;
-    let mut details = Details::new(room.display_name.clone(), rate, zone.unwrap_or(default_zone).clone());
-    edits.into_iter().try_for_each(|edit| details.edit(edit)).ok()?;
-    Some(details)
+    let mut paths = EDITABLE.set(room);
+    for required in ["display_name", "nightly_rate"] {
+        if !paths.contains(&required) {
+            paths.push(required);
+        }
+    }
+    said(fields, room, &paths, default_zone.clone())
 }
 
-/// Which room to change, in what, and the etag that it must have.
-pub fn of_update(fields: &mut Fields, room: Option<&Room>, mask: &[String]) -> Option<(Uuid, Vec<Edit>, String)> {
+/// Which room to change, and in what.
+pub fn of_update(fields: &mut Fields, room: Option<&Room>, mask: &[String]) -> Option<(Uuid, Update)> {
     let room = fields.required("room", room, "")?;
     let id = fields.name("room.name", &room.name, "rooms");
-    for path in mask {
-        let known = path == "*" || EDITABLE.contains(&path.as_str());
-        let what = || format!("names `{}`, which is no field of a room that can be changed", shown(path));
-        fields.check(known, "update_mask", what());
+    let mut paths = EDITABLE.named(fields, room, mask);
+    // A room has a time zone, whatever is named.
+    paths.retain(|path| *path != "time_zone" || !room.time_zone.is_empty());
+    let said = said(fields, room, &paths, TimeZone::UTC)?;
+    Some((id?, Update { said, fields: paths, etag: room.etag.clone() }))
+}
+
+/// What the request says in these fields, and the default in all others.
+fn said(fields: &mut Fields, room: &Room, paths: &[&str], zone: TimeZone) -> Option<Details> {
+    // In no currency, until one is said.
+    let mut said = Details::new(String::new(), Money::new(0, "XXX").ok()?, zone);
+    paths.iter().for_each(|path| read(fields, room, path, &mut said));
+    Some(said)
+}
+
+/// What the request says in one field, or the field's default where it says nothing. What is at fault is not taken.
+fn read(fields: &mut Fields, room: &Room, path: &str, said: &mut Details) {
+    fn take<T>(field: &mut T, read: Option<T>) {
+        *field = match read {
+            Some(read) => read,
+            None => return,
+        };
     }
-    let named = |path: &str| match mask {
-        [] => is_set(room, path),
-        mask => mask.iter().any(|named| named == path || named == "*"),
-    };
-    let edits = edits(fields, room, EDITABLE.into_iter().filter(|path| named(path)));
-    Some((id?, edits, room.etag.clone()))
-}
-
-fn edits(fields: &mut Fields, room: &Room, paths: impl Iterator<Item = &'static str>) -> Vec<Edit> {
-    paths.filter_map(|path| edit(fields, room, path)).collect()
-}
-
-fn is_set(room: &Room, path: &str) -> bool {
-    match path {
-        "number" => !room.number.is_empty(),
-        "display_name" => !room.display_name.is_empty(),
-        "description" => !room.description.is_empty(),
-        "units" => room.units.is_some(),
-        "capacity" => room.capacity.is_some(),
-        "size_square_meters" => room.size_square_meters.is_some(),
-        "amenities" => !room.amenities.is_empty(),
-        "nightly_rate" => room.nightly_rate.is_some(),
-        "place" => !room.place.is_empty(),
-        "location" => room.location.is_some(),
-        "time_zone" => !room.time_zone.is_empty(),
-        "check_in_time" => !room.check_in_time.is_empty(),
-        "check_out_time" => !room.check_out_time.is_empty(),
-        "cancellation_policy" => room.cancellation_policy.is_some(),
-        "rating" => room.rating.is_some(),
-        _ => false,
-    }
-}
-
-/// What the request says in one field, or the field's default where it says nothing; none if what it says is at fault.
-fn edit(fields: &mut Fields, room: &Room, path: &str) -> Option<Edit> {
     let at = &format!("room.{path}");
     match path {
         "number" => {
@@ -98,54 +67,54 @@ fn edit(fields: &mut Fields, room: &Room, path: &str) -> Option<Edit> {
                 [&room.number, &unicode::canonical(&room.number)].map(|number| number.chars().count());
             let grows = written <= MAX_NUMBER_CHARS && spelled > MAX_NUMBER_CHARS;
             fields.check(!grows, at, format!("has {spelled} characters when it is spelled out"));
-            Some(Edit::Number(room.number.clone()))
+            said.number.clone_from(&room.number);
         }
         "display_name" => {
             fields.required_line(at, &room.display_name, MAX_DISPLAY_NAME_CHARS);
-            Some(Edit::DisplayName(room.display_name.clone()))
+            said.display_name.clone_from(&room.display_name);
         }
         "description" => {
             fields.text(at, &room.description, MAX_DESCRIPTION_CHARS);
-            Some(Edit::Description(room.description.clone()))
+            said.description.clone_from(&room.description);
         }
-        "units" => fields.number(at, room.units.unwrap_or(DEFAULT_UNITS.into()), 1..=MAX_UNITS.into()).map(Edit::Units),
-        "capacity" => fields
-            .number(at, room.capacity.unwrap_or(DEFAULT_CAPACITY.into()), 1..=MAX_CAPACITY.into())
-            .map(Edit::Capacity),
-        "size_square_meters" => match room.size_square_meters {
-            Some(size) => fields
-                .number(at, size, 1..=MAX_SIZE_SQUARE_METERS.into())
-                .map(|size| Edit::SizeSquareMeters(Some(size))),
-            None => Some(Edit::SizeSquareMeters(None)),
-        },
-        "amenities" => Some(Edit::Amenities(amenities(fields, at, &room.amenities))),
-        "nightly_rate" => rate(fields, at, room.nightly_rate.as_ref(), true).map(Edit::NightlyRate),
+        "units" => {
+            let units = room.units.unwrap_or(DEFAULT_UNITS.into());
+            take(&mut said.units, fields.number(at, units, 1..=MAX_UNITS.into()));
+        }
+        "capacity" => {
+            let capacity = room.capacity.unwrap_or(DEFAULT_CAPACITY.into());
+            take(&mut said.capacity, fields.number(at, capacity, 1..=MAX_CAPACITY.into()));
+        }
+        "size_square_meters" => {
+            let size = room.size_square_meters;
+            said.size_square_meters = size.and_then(|size| fields.number(at, size, 1..=MAX_SIZE_SQUARE_METERS.into()));
+        }
+        "amenities" => said.amenities = amenities(fields, at, &room.amenities),
+        "nightly_rate" => take(&mut said.nightly_rate, rate(fields, at, room.nightly_rate.as_ref(), true)),
         "place" => {
             place(fields, at, &room.place);
-            Some(Edit::Place(room.place.clone()))
+            said.place.clone_from(&room.place);
         }
-        "location" => match &room.location {
-            Some(location) => Some(Edit::Location(Some(point(fields, at, location)))),
-            None => Some(Edit::Location(None)),
-        },
-        "time_zone" if room.time_zone.is_empty() => None,
-        "time_zone" => zone(fields, at, &room.time_zone).map(Edit::TimeZone),
-        "check_in_time" => time_of_day(fields, at, &room.check_in_time, DEFAULT_CHECK_IN).map(Edit::CheckInTime),
-        "check_out_time" => time_of_day(fields, at, &room.check_out_time, DEFAULT_CHECK_OUT).map(Edit::CheckOutTime),
+        "location" => said.location = room.location.as_ref().map(|location| point(fields, at, location)),
+        "time_zone" => take(&mut said.time_zone, zone(fields, at, &room.time_zone)),
+        "check_in_time" => {
+            take(&mut said.check_in_time, time_of_day(fields, at, &room.check_in_time, DEFAULT_CHECK_IN));
+        }
+        "check_out_time" => {
+            take(&mut said.check_out_time, time_of_day(fields, at, &room.check_out_time, DEFAULT_CHECK_OUT));
+        }
         "cancellation_policy" => {
-            let policy = match &room.cancellation_policy {
-                Some(policy) => tiers(fields, at, policy),
-                None => default_policy(),
-            };
-            Some(Edit::CancellationPolicy(policy))
+            if let Some(policy) = &room.cancellation_policy {
+                said.cancellation_policy = tiers(fields, at, policy);
+            }
         }
         "rating" => {
             if let Some(rating) = room.rating {
                 fields.range(at, rating, 0.0, MAX_RATING);
             }
-            Some(Edit::Rating(room.rating.map(without_sign_of_zero)))
+            said.rating = room.rating.map(without_sign_of_zero);
         }
-        _ => None,
+        _ => {}
     }
 }
 

@@ -9,42 +9,27 @@ use jiff::tz::TimeZone;
 use mesh::fields::name;
 use uuid::Uuid;
 
+use super::details::EDITABLE;
 use crate::{
     contract,
-    domain::{Block, Details, Edit, OnReserved},
+    domain::{Block, Details, OnReserved, Update},
 };
 
 /// A request to register such a room, where rooms are in `default_zone` unless their hosts say otherwise.
 pub fn create(details: &Details, default_zone: &TimeZone) -> CreateRoomRequest {
-    let plain = Details::new(details.display_name.clone(), details.nightly_rate, default_zone.clone());
-    let (mut room, plain) = (contract::details(details), contract::details(&plain));
-    macro_rules! leave_out_defaults {
-        ($($field:ident),* $(,)?) => { $(if room.$field == plain.$field { room.$field = Default::default(); })* };
-    }
-    leave_out_defaults!(
-        number,
-        description,
-        units,
-        capacity,
-        size_square_meters,
-        amenities,
-        place,
-        location,
-        time_zone,
-        check_in_time,
-        check_out_time,
-        cancellation_policy,
-        rating,
-    );
+    let mut room = contract::details(details);
+    let plain = Details::new(String::new(), details.nightly_rate.zero(), default_zone.clone());
+    EDITABLE.leave_out(&mut room, &contract::details(&plain));
     CreateRoomRequest { room: Some(room), request_id: String::new() }
 }
 
 /// A request to say that of a room.
-pub fn update(id: Uuid, edits: &[Edit], etag: &str) -> UpdateRoomRequest {
-    let mut room = Room { name: name("rooms", id), etag: etag.to_owned(), ..Room::default() };
-    let paths = edits.iter().map(|edit| contract::write(&mut room, edit).to_owned()).collect();
+pub fn update(id: Uuid, update: &Update) -> UpdateRoomRequest {
+    let mut room = contract::details(&update.said);
+    EDITABLE.keep(&mut room, &update.fields);
+    let paths = update.fields.iter().map(|path| (*path).to_owned()).collect();
     UpdateRoomRequest {
-        room: Some(room),
+        room: Some(Room { name: name("rooms", id), etag: update.etag.clone(), ..room }),
         update_mask: Some(prost_types::FieldMask { paths }),
         request_id: String::new(),
     }
