@@ -14,7 +14,7 @@
 //! | [`booking_window`] | which nights of a room can be booked now |
 //! | [`watch`] | a resource followed over a stream, from a position; a change waited for |
 //! | [`single_flight`] | callers who want the same thing at the same time share one piece of work |
-//! | [`call`], [`reach`], [`fields`], [`mask`], [`unicode`], [`money`], [`page`], [`error`] | who calls, what they see, a request's faults, texts, amounts, pages; from a refusal to a status |
+//! | [`call`], [`reach`], [`fields`], [`mask`], [`unicode`], [`money`], [`types`], [`page`], [`error`] | who calls, what they see, a request's faults, texts, amounts, pages; from a refusal to a status |
 //! | [`clock`], [`housekeeping`], [`killpoint`] | the time, what is forgotten after a while, where a test may kill a process |
 //! | [`driver`], [`background`] | the work that a context does by itself, and how it stops |
 //! | [`config`], [`telemetry`], [`trace`], [`output`], [`text`], [`context`] | how a process is put together, watched and stopped |
@@ -56,6 +56,7 @@ pub mod telemetry;
 pub mod text;
 pub mod tls;
 pub mod trace;
+pub mod types;
 pub mod unicode;
 pub mod watch;
 

@@ -43,9 +43,10 @@ use tokio::sync::Notify;
 pub use cancel::Cancels;
 pub use cancellation::{Asks, By, Cancellation, Cause, Closing};
 pub use machine::{Fact, Mode, Standing, State};
-pub use record::{Case, Cases, Due, PaymentAction, Record, Scope, Terms, payment_name, refund_id};
+pub use record::{Case, Cases, Due, Record, Scope, Terms, payment_name, refund_id};
 
 use self::payments::Payments;
+pub use crate::types::PaymentAction;
 use crate::{background::Background, clock::Clock, db::Database};
 
 /// The bounds of a checkout.

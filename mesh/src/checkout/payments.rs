@@ -16,13 +16,14 @@ use tonic::{Code, Status};
 
 use super::{
     machine::Outcome,
-    record::{PaymentAction, Record, refund_id},
+    record::{Record, refund_id},
 };
 use crate::{
     client::{Upstream, outgoing, surely_not_sent},
     clock,
     error::{Error, Reason, Refusal},
     money::Money,
+    types::PaymentAction,
 };
 
 /// How long the sweeper's questions may take.

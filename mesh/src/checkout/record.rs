@@ -8,7 +8,7 @@ use super::{
     cancellation::{By, Cancellation, Closing},
     machine::{Fact, Mode, Standing, State},
 };
-use crate::{call::Actor, db::Tx, error::Error, event::Event, money::Money};
+use crate::{call::Actor, db::Tx, error::Error, event::Event, money::Money, types::PaymentAction};
 
 /// The columns of a case that its lifecycle needs. A context's aggregate holds one of these beside what is its own.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -61,15 +61,6 @@ pub struct Record {
     pub create_time: Timestamp,
     /// When it last changed.
     pub update_time: Timestamp,
-}
-
-/// What a payer has to do, at the provider's page, before a payment can be approved.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct PaymentAction {
-    /// The page.
-    pub uri: String,
-    /// Until when.
-    pub expire_time: Option<Timestamp>,
 }
 
 /// The terms on which a case begins.

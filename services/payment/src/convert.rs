@@ -1,9 +1,6 @@
 //! The domain as the contracts have it.
 
-use contracts::{
-    payment::v1::{self as proto, ledger_entry, payment, refund},
-    types::v1::PaymentAction,
-};
+use contracts::payment::v1::{self as proto, ledger_entry, payment, refund};
 use mesh::{
     Error,
     clock::{from_micros, to_proto},
@@ -34,10 +31,7 @@ pub fn payment(payment: &Payment) -> proto::Payment {
         refunded_amount: payment.bill.as_ref().map(|(_, given)| given.refunded.into()),
         decline_reason: payment.decline_reason.clone().unwrap_or_default(),
         provider: payment.provider.clone(),
-        action: payment
-            .action
-            .as_ref()
-            .map(|action| PaymentAction { uri: action.uri.clone(), expire_time: action.expire_time.map(to_proto) }),
+        action: payment.action.as_ref().map(Into::into),
         approve_time: payment.approve_time.map(to_proto),
         create_time: Some(to_proto(payment.create_time)),
         update_time: Some(to_proto(payment.update_time)),

@@ -13,12 +13,13 @@ use mesh::{
     client::{Upstream, outgoing, surely_not_sent},
     clock,
     money::Money,
+    types::PaymentAction,
 };
 use tokio::time::Instant;
 use tonic::{Code, Request, Status};
 use uuid::Uuid;
 
-use crate::domain::provider::{Action, Call, Method, Outcome, PaymentProvider, RefundOutcome};
+use crate::domain::provider::{Call, Method, Outcome, PaymentProvider, RefundOutcome};
 
 /// When trying again makes sense if the circuit does not say.
 const TRY_AGAIN: Duration = Duration::from_secs(2);
@@ -122,7 +123,7 @@ fn outcome(charge: Charge) -> Outcome {
             }
         }
         State::Declined => Outcome::Declined { reason: bounded(&charge.decline_reason, MAX_REASON_CHARS) },
-        State::ActionRequired => Outcome::ActionRequired(Action {
+        State::ActionRequired => Outcome::ActionRequired(PaymentAction {
             uri: bounded(&charge.action_uri, MAX_ACTION_URI_CHARS),
             expire_time: charge.action_expire_time.as_ref().and_then(clock::from_proto),
         }),

@@ -9,11 +9,12 @@ use mesh::{
     money::Money,
     page::Page,
     requests::{Answer, Request},
+    types::{CancellationPolicy, Price},
 };
 use uuid::Uuid;
 
 use crate::{
-    domain::{self, CancellationPolicy, GuestDetails, Price, Reservation, RoomOffer, Stay},
+    domain::{self, GuestDetails, Reservation, RoomOffer, Stay},
     rooms::Rooms,
     store::{Filter, Reservations},
 };
@@ -160,7 +161,7 @@ impl App {
         }
         let price = domain::of_nights(&stay, room.nightly_rate);
         if let Err(fault) = &price {
-            fields.fault("reservation.units", fault.to_string());
+            fields.fault("reservation.units", format!("the total {fault}"));
         }
         fields.finish()?;
         match price {

@@ -7,10 +7,6 @@ use contracts::{
         reservation::{GuestDetails as ResourceDetails, RoomSnapshot as ResourceSnapshot, State as ResourceState},
     },
     room::v1::{Room, room},
-    types::v1::{
-        CancellationPolicy as ResourcePolicy, PaymentAction as ResourceAction, Price as ResourcePrice,
-        cancellation_policy, price,
-    },
 };
 use jiff::civil::Time;
 use mesh::{
@@ -18,11 +14,10 @@ use mesh::{
     clock::{from_proto, to_proto, zone},
     fields,
     money::Money,
+    types::{CancellationPolicy, Price},
 };
 
-use crate::domain::{
-    CancellationPolicy, GuestDetails, Line, Price, Reservation, RoomOffer, RoomSnapshot, RoomState, Tier,
-};
+use crate::domain::{GuestDetails, Reservation, RoomOffer, RoomSnapshot, RoomState};
 
 /// The reservation as its guest and its host see it.
 pub fn resource(case: &Reservation) -> Resource {
@@ -38,17 +33,14 @@ pub fn resource(case: &Reservation) -> Resource {
         guests: i32::try_from(case.stay.guests).ok(),
         guest_details: case.guest_details.as_ref().map(guest_details),
         room_snapshot: Some(snapshot(&case.room_snapshot)),
-        price: Some(price_message(&case.price)),
-        cancellation_policy: Some(policy_message(&case.cancellation_policy)),
+        price: Some((&case.price).into()),
+        cancellation_policy: Some((&case.cancellation_policy).into()),
         refund_amount: record.refund_amount.map(ProtoMoney::from),
         state: state(record.state()).into(),
         reject_reason: record.reject_reason.clone().unwrap_or_default(),
         cancel_reason: record.cancel_reason.clone().unwrap_or_default(),
         payment: record.approved_payment().unwrap_or_default(),
-        payment_action: record
-            .payment_action
-            .as_ref()
-            .map(|action| ResourceAction { uri: action.uri.clone(), expire_time: action.expire_time.map(to_proto) }),
+        payment_action: record.payment_action.as_ref().map(Into::into),
         payment_label: record.payment_label.clone().unwrap_or_default(),
         pay_time: record.pay_time.map(to_proto),
         hold_expire_time: (record.state() == State::Pending).then(|| to_proto(record.hold_expire_time)),
@@ -78,8 +70,8 @@ pub fn for_event(case: &Reservation) -> Resource {
 pub fn frozen(case: &Reservation) -> Resource {
     Resource {
         room_snapshot: Some(snapshot(&case.room_snapshot)),
-        price: Some(price_message(&case.price)),
-        cancellation_policy: Some(policy_message(&case.cancellation_policy)),
+        price: Some((&case.price).into()),
+        cancellation_policy: Some((&case.cancellation_policy).into()),
         ..Resource::default()
     }
 }
@@ -88,8 +80,8 @@ pub fn frozen(case: &Reservation) -> Resource {
 pub fn read_frozen(frozen: &Resource) -> Option<(RoomSnapshot, Price, CancellationPolicy)> {
     Some((
         read_snapshot(frozen.room_snapshot.as_ref()?),
-        read_price(frozen.price.as_ref()?)?,
-        read_policy(frozen.cancellation_policy.as_ref()?)?,
+        Price::read(frozen.price.as_ref()?)?,
+        CancellationPolicy::read(frozen.cancellation_policy.as_ref()?)?,
     ))
 }
 
@@ -116,65 +108,6 @@ pub fn guest_details(details: &GuestDetails) -> ResourceDetails {
 
 pub fn read_guest_details(details: &ResourceDetails) -> GuestDetails {
     GuestDetails { full_name: details.full_name.clone(), phone: details.phone.clone(), note: details.note.clone() }
-}
-
-pub fn price_message(price: &Price) -> ResourcePrice {
-    ResourcePrice {
-        lines: price
-            .lines
-            .iter()
-            .map(|line| price::Line {
-                kind: price::line::Kind::Night.into(),
-                label: format!("night of {}", line.night),
-                date: line.night.to_string(),
-                units: i32::try_from(line.units).unwrap_or(i32::MAX),
-                amount: Some(line.amount.into()),
-            })
-            .collect(),
-        total: Some(price.total.into()),
-    }
-}
-
-fn read_price(price: &ResourcePrice) -> Option<Price> {
-    let lines = price
-        .lines
-        .iter()
-        .map(|line| {
-            Some(Line {
-                night: line.date.parse().ok()?,
-                units: u32::try_from(line.units).ok()?,
-                amount: Money::try_from(line.amount.as_ref()?).ok()?,
-            })
-        })
-        .collect::<Option<_>>()?;
-    Some(Price { lines, total: Money::try_from(price.total.as_ref()?).ok()? })
-}
-
-pub fn policy_message(policy: &CancellationPolicy) -> ResourcePolicy {
-    ResourcePolicy {
-        tiers: policy
-            .tiers
-            .iter()
-            .map(|tier| cancellation_policy::Tier {
-                hours_before_start: i32::try_from(tier.hours_before_start).unwrap_or(i32::MAX),
-                refund_percent: i32::try_from(tier.refund_percent).ok(),
-            })
-            .collect(),
-    }
-}
-
-fn read_policy(policy: &ResourcePolicy) -> Option<CancellationPolicy> {
-    let tiers = policy
-        .tiers
-        .iter()
-        .map(|tier| {
-            Some(Tier {
-                hours_before_start: u32::try_from(tier.hours_before_start).ok()?,
-                refund_percent: u32::try_from(tier.refund_percent.unwrap_or(100)).ok()?,
-            })
-        })
-        .collect::<Option<_>>()?;
-    Some(CancellationPolicy { tiers })
 }
 
 fn snapshot(room: &RoomSnapshot) -> ResourceSnapshot {
@@ -221,7 +154,7 @@ pub fn room_offer(room: &Room) -> Option<RoomOffer> {
         time_zone: zone(&room.time_zone)?,
         check_in_time: time(&room.check_in_time)?,
         check_out_time: time(&room.check_out_time)?,
-        cancellation_policy: read_policy(room.cancellation_policy.as_ref()?)?,
+        cancellation_policy: CancellationPolicy::read(room.cancellation_policy.as_ref()?)?,
         snapshot: RoomSnapshot {
             number: room.number.clone(),
             display_name: room.display_name.clone(),

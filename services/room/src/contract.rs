@@ -3,12 +3,11 @@
 use contracts::{
     google::r#type::LatLng,
     room::v1::{self as pb, room::State, room_night},
-    types::v1::{CancellationPolicy, cancellation_policy},
 };
 use jiff::civil::Time;
 use mesh::{Error, Reason, Refusal, clock::to_proto, fields::refusal_of, store::int};
 
-use crate::domain::{Details, Fault, Night, NightState, OnReserved, Point, Room, Tier};
+use crate::domain::{Details, Fault, Night, NightState, OnReserved, Point, Room};
 
 /// The room as a resource.
 pub fn room(room: &Room) -> pb::Room {
@@ -45,7 +44,7 @@ pub fn details(details: &Details) -> pb::Room {
         time_zone: details.zone_name().to_owned(),
         check_in_time: time(details.check_in_time),
         check_out_time: time(details.check_out_time),
-        cancellation_policy: Some(policy(&details.cancellation_policy)),
+        cancellation_policy: Some((&details.cancellation_policy).into()),
         rating: details.rating,
         ..pb::Room::default()
     }
@@ -53,14 +52,6 @@ pub fn details(details: &Details) -> pb::Room {
 
 fn location(point: Point) -> LatLng {
     LatLng { latitude: point.latitude, longitude: point.longitude }
-}
-
-fn policy(tiers: &[Tier]) -> CancellationPolicy {
-    let tiers = tiers.iter().map(|tier| cancellation_policy::Tier {
-        hours_before_start: tier.hours_before_start.into(),
-        refund_percent: Some(tier.refund_percent.into()),
-    });
-    CancellationPolicy { tiers: tiers.collect() }
 }
 
 /// A time of day as `HH:MM`.

@@ -5,13 +5,14 @@ use jiff::Timestamp;
 use mesh::{
     Actor,
     money::{Money, MoneyError},
+    types::PaymentAction,
 };
 use uuid::Uuid;
 
 use super::{
     ledger::Movement,
     machine::{self, Heard, OnVoid, Recorded, Standing, State},
-    provider::{Action, Method, Outcome, RefundOutcome},
+    provider::{Method, Outcome, RefundOutcome},
     refund::{Given, Kind, Refund, RefundError, RefundState, reversal_id},
 };
 
@@ -48,7 +49,7 @@ pub struct Payment {
     /// What was paid with, and the payment's id at the provider; both from its approval on.
     pub charged: Option<(Method, String)>,
     /// What the payer has to do; only while ACTION_REQUIRED.
-    pub action: Option<Action>,
+    pub action: Option<PaymentAction>,
     /// When it was approved.
     pub approve_time: Option<Timestamp>,
     /// When it was asked for.

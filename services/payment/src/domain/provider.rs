@@ -3,8 +3,7 @@
 use std::time::Duration;
 
 use async_trait::async_trait;
-use jiff::Timestamp;
-use mesh::{Refusal, money::Money};
+use mesh::{Refusal, money::Money, types::PaymentAction};
 use uuid::Uuid;
 
 /// What was paid with: enough to recognise, too little to pay with.
@@ -16,15 +15,6 @@ pub struct Method {
     pub brand: String,
     /// The last four digits; empty if it has none.
     pub last4: String,
-}
-
-/// What the payer has to do first.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Action {
-    /// The page to do it on; at most 2,048 characters.
-    pub uri: String,
-    /// Until when it works.
-    pub expire_time: Option<Timestamp>,
 }
 
 /// How a call about a charge ended.
@@ -43,7 +33,7 @@ pub enum Outcome {
         reason: String,
     },
     /// The payer has to do something first.
-    ActionRequired(Action),
+    ActionRequired(PaymentAction),
     /// The provider has it and has not decided.
     Processing,
     /// The provider knows no charge of that key.

@@ -5,6 +5,7 @@ use mesh::{
     Actor, Error,
     clock::from_micros,
     store::{Reading, int},
+    types::PaymentAction,
 };
 use sea_orm::ActiveValue::{NotSet, Set};
 
@@ -12,7 +13,7 @@ use super::entity::{payment, refund};
 use crate::domain::{
     machine::Standing,
     payment::{Bill, Payment},
-    provider::{Action, Method},
+    provider::Method,
     refund::{Given, Refund},
 };
 
@@ -92,7 +93,7 @@ pub(super) fn payment_of(row: payment::Model) -> Result<Payment, Error> {
             };
             (method, reference)
         }),
-        action: row.action_uri.map(|uri| Action { uri, expire_time: row.action_expire_time.map(from_micros) }),
+        action: row.action_uri.map(|uri| PaymentAction { uri, expire_time: row.action_expire_time.map(from_micros) }),
         approve_time: row.approve_time.map(from_micros),
         create_time: from_micros(row.create_time),
         update_time: from_micros(row.update_time),

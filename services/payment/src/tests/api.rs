@@ -9,6 +9,7 @@ use contracts::{
     },
     types::v1::PaymentMethod,
 };
+use mesh::types::PaymentAction;
 use mesh::{Caller, Principal, Reason, Refusal, Role, auth::access::AccessTable, page::PageTokens, server::contracts};
 use tonic::{Request, Status};
 use uuid::Uuid;
@@ -16,7 +17,7 @@ use uuid::Uuid;
 use super::{Bench, CASE, GUEST, HOST, bench, charged, context, declined, order, user};
 use crate::{
     app::Order,
-    domain::provider::{Action, Outcome},
+    domain::provider::Outcome,
     grpc::{ACCESS, Api},
 };
 
@@ -314,7 +315,7 @@ async fn what_the_payer_has_to_do_is_shown_while_it_has_to_be_done() {
     let api = bench.api().await;
     let uri = "https://bank.example/1".to_owned();
     let expire_time = Some(super::now());
-    bench.till.says(Outcome::ActionRequired(Action { uri: uri.clone(), expire_time }));
+    bench.till.says(Outcome::ActionRequired(PaymentAction { uri: uri.clone(), expire_time }));
     let waiting = api.create_payment(by(&context("reservation"), good())).await.expect("waiting").into_inner();
     let action = waiting.action.expect("an action");
     assert_eq!((action.uri, action.expire_time), (uri, expire_time.map(mesh::clock::to_proto)));

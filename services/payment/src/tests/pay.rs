@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use mesh::types::PaymentAction;
 use mesh::{Reason, Refusal};
 
 use super::{GUEST, HOST, bench, bill, charged, declined, order, reason, refusal, till::Till};
@@ -10,7 +11,7 @@ use crate::{
     domain::{
         machine::{Standing, State},
         payment::Bill,
-        provider::{Action, Outcome},
+        provider::Outcome,
     },
 };
 
@@ -77,7 +78,7 @@ async fn a_lost_answer_is_pending_and_the_next_call_joins_it() {
 #[tokio::test]
 async fn a_payer_who_has_to_act_is_told_where_and_then_has_paid() {
     let bench = bench().await;
-    let action = Action { uri: "https://bank.example/1".to_owned(), expire_time: None };
+    let action = PaymentAction { uri: "https://bank.example/1".to_owned(), expire_time: None };
     bench.till.says(Outcome::ActionRequired(action.clone()));
     let waiting = bench.create(order(1)).await.expect("an answer");
     assert_eq!((waiting.state(), waiting.action), (State::ActionRequired, Some(action)));

@@ -1,6 +1,7 @@
 //! The recovery loop, after whatever was lost.
 
 use jiff::SignedDuration;
+use mesh::types::PaymentAction;
 use sea_orm::{ColumnTrait, ConnectionTrait, EntityTrait, QueryFilter, sea_query::Expr};
 use servers::engine::Engine;
 use uuid::Uuid;
@@ -9,7 +10,7 @@ use super::{bench, charged, declined, order};
 use crate::{
     domain::{
         machine::State,
-        provider::{Action, Outcome, RefundOutcome},
+        provider::{Outcome, RefundOutcome},
         refund::RefundState,
     },
     store::entity::payment,
@@ -110,7 +111,9 @@ async fn an_outage_of_any_length_changes_nothing_and_ends_by_itself() {
 #[tokio::test]
 async fn a_payer_who_approves_at_the_bank_and_closes_the_page_has_paid() {
     let bench = bench().await;
-    bench.till.says(Outcome::ActionRequired(Action { uri: "https://bank.example/1".to_owned(), expire_time: None }));
+    bench
+        .till
+        .says(Outcome::ActionRequired(PaymentAction { uri: "https://bank.example/1".to_owned(), expire_time: None }));
     bench.create(order(1)).await.expect("waiting");
     bench.pass(120).await;
     assert_eq!(bench.state(1).await, State::ActionRequired, "the bank says when that is over");

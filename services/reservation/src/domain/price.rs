@@ -1,45 +1,24 @@
 //! What a stay costs. Computed here, never taken from a client.
 
-use jiff::civil::Date;
-use mesh::money::{Money, MoneyError};
+use contracts::types::v1::price::line::Kind;
+use mesh::{
+    money::{Money, MoneyError},
+    types::{Line, Price},
+};
 
 use super::stay::Stay;
 
-/// One line of a price.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Line {
-    /// The night.
-    pub night: Date,
-    /// How many units.
-    pub units: u32,
-    /// For all of them together.
-    pub amount: Money,
-}
-
-/// A price: a line for each night, and their sum.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Price {
-    /// The lines.
-    pub lines: Vec<Line>,
-    /// Their sum.
-    pub total: Money,
-}
-
-/// Why a price cannot be told.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("the total {0}")]
-pub struct PriceError(#[from] pub MoneyError);
-
-/// The price of a stay at a rate for one unit and night.
-pub fn of_nights(stay: &Stay, nightly_rate: Money) -> Result<Price, PriceError> {
+/// The price of a stay at a rate for one unit and night: a line for each night.
+pub fn of_nights(stay: &Stay, nightly_rate: Money) -> Result<Price, MoneyError> {
     let amount = nightly_rate.times(stay.units)?;
-    let lines: Vec<_> = stay.nights().map(|night| Line { night, units: stay.units, amount }).collect();
-    let total = lines.iter().try_fold(nightly_rate.zero(), |sum, line| sum.plus(line.amount))?;
-    Ok(Price { lines, total })
+    let units = u16::try_from(stay.units).map_err(|_| MoneyError::TooLarge)?;
+    let line = |night| Line { kind: Kind::Night, label: format!("night of {night}"), date: Some(night), units, amount };
+    Price::of(stay.nights().map(line).collect(), nightly_rate.zero())
 }
 
 #[cfg(test)]
 mod tests {
+    use jiff::civil::Date;
     use proptest::prelude::*;
 
     use super::*;

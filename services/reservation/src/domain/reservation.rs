@@ -6,10 +6,11 @@ use mesh::{
     clock::{self, instant_of},
     fields,
     money::Money,
+    types::{CancellationPolicy, Price},
 };
 use uuid::Uuid;
 
-use super::{policy::CancellationPolicy, price::Price, room::RoomOffer, stay::Stay};
+use super::{room::RoomOffer, stay::Stay};
 
 /// What a host needs to know of a guest. Stays in this context; no event carries it.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]

@@ -1,10 +1,10 @@
 //! A room as this context knows it: what it heard of it, to sell from.
 
 use jiff::{Timestamp, civil::Time, tz::TimeZone};
-use mesh::{BookingWindow, money::Money};
+use mesh::{BookingWindow, money::Money, types::CancellationPolicy};
 use uuid::Uuid;
 
-use super::{policy::CancellationPolicy, reservation::RoomSnapshot};
+use super::reservation::RoomSnapshot;
 
 /// Whether a room is on offer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

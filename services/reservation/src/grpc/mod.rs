@@ -52,8 +52,8 @@ impl ReservationService for Service {
         let wish = read::quote(request.get_ref())?;
         let quote = self.app.quote(wish, &caller).await?;
         Ok(Response::new(QuoteReservationResponse {
-            price: Some(convert::price_message(&quote.price)),
-            cancellation_policy: Some(convert::policy_message(&quote.policy)),
+            price: Some((&quote.price).into()),
+            cancellation_policy: Some((&quote.policy).into()),
             refundable_until: quote.refundable_until.map(to_proto),
             units_left: Some(quote.units_left),
             as_of_time: Some(to_proto(quote.as_of)),

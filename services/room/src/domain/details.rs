@@ -4,7 +4,7 @@ use jiff::{
     civil::{Time, time},
     tz::TimeZone,
 };
-use mesh::money::Money;
+use mesh::{money::Money, types::CancellationPolicy};
 
 use super::{Fault, Point};
 
@@ -36,28 +36,10 @@ pub const MAX_AMENITY_CHARS: usize = 32;
 pub const MAX_RATE_MINOR: i64 = 1_000_000_000_000;
 /// The best rating.
 pub const MAX_RATING: f64 = 5.0;
-/// Tiers of a cancellation policy.
-pub const MAX_TIERS: usize = 5;
-/// Hours of a tier: a year.
-pub const MAX_HOURS_BEFORE_START: u16 = 8_760;
 /// When guests may come if the host does not say.
 pub const DEFAULT_CHECK_IN: Time = time(15, 0, 0, 0);
 /// When guests must have left if the host does not say.
 pub const DEFAULT_CHECK_OUT: Time = time(11, 0, 0, 0);
-
-/// One deadline of a cancellation policy.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Tier {
-    /// The deadline, in hours before check-in: 0 to 8760.
-    pub hours_before_start: u16,
-    /// What cancelling before it gives back, in percent: 0 to 100.
-    pub refund_percent: u8,
-}
-
-/// The policy of a room whose host states none: everything is given back until check-in.
-pub fn default_policy() -> Vec<Tier> {
-    vec![Tier { hours_before_start: 0, refund_percent: 100 }]
-}
 
 /// A room in its host's words.
 #[derive(Clone, Debug, PartialEq)]
@@ -88,8 +70,8 @@ pub struct Details {
     pub check_in_time: Time,
     /// When guests must have left.
     pub check_out_time: Time,
-    /// What cancelling gives back: 1 to 5 tiers, each with other hours.
-    pub cancellation_policy: Vec<Tier>,
+    /// What cancelling gives back.
+    pub cancellation_policy: CancellationPolicy,
     /// The host's rating, 0 to 5, if there is one.
     pub rating: Option<f64>,
 }
@@ -122,7 +104,7 @@ impl Details {
             time_zone,
             check_in_time: DEFAULT_CHECK_IN,
             check_out_time: DEFAULT_CHECK_OUT,
-            cancellation_policy: default_policy(),
+            cancellation_policy: CancellationPolicy::until_start(),
             rating: None,
         }
     }

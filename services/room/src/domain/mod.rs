@@ -9,9 +9,8 @@ use mesh::booking_window::OutsideWindow;
 
 pub use details::{
     DEFAULT_CAPACITY, DEFAULT_CHECK_IN, DEFAULT_CHECK_OUT, DEFAULT_UNITS, Details, MAX_AMENITIES, MAX_AMENITY_CHARS,
-    MAX_CAPACITY, MAX_DESCRIPTION_CHARS, MAX_DISPLAY_NAME_CHARS, MAX_FOLDED_PLACE_CHARS, MAX_HOURS_BEFORE_START,
-    MAX_NUMBER_CHARS, MAX_PLACE_CHARS, MAX_RATE_MINOR, MAX_RATING, MAX_SIZE_SQUARE_METERS, MAX_TIERS, MAX_UNITS, Tier,
-    Update, default_policy, zone_name,
+    MAX_CAPACITY, MAX_DESCRIPTION_CHARS, MAX_DISPLAY_NAME_CHARS, MAX_FOLDED_PLACE_CHARS, MAX_NUMBER_CHARS,
+    MAX_PLACE_CHARS, MAX_RATE_MINOR, MAX_RATING, MAX_SIZE_SQUARE_METERS, MAX_UNITS, Update, zone_name,
 };
 pub use nights::{Blocked, Night, NightState, Nights, Occupancy, Stay, calendar};
 pub use point::{Point, chord_squared, chord_squared_of, meters};

@@ -1,15 +1,14 @@
 //! A room in a request: what a host may say of it, and within which bounds.
 
-use contracts::{google::r#type::LatLng, room::v1::Room, types::v1::CancellationPolicy};
+use contracts::{google::r#type::LatLng, room::v1::Room};
 use jiff::{civil::Time, tz::TimeZone};
-use mesh::{clock, fields::Fields, mask::Mask, money::Money, unicode};
+use mesh::{clock, fields::Fields, mask::Mask, money::Money, types::CancellationPolicy, unicode};
 use uuid::Uuid;
 
 use crate::domain::{
     DEFAULT_CAPACITY, DEFAULT_CHECK_IN, DEFAULT_CHECK_OUT, DEFAULT_UNITS, Details, MAX_AMENITIES, MAX_AMENITY_CHARS,
-    MAX_CAPACITY, MAX_DESCRIPTION_CHARS, MAX_DISPLAY_NAME_CHARS, MAX_FOLDED_PLACE_CHARS, MAX_HOURS_BEFORE_START,
-    MAX_NUMBER_CHARS, MAX_PLACE_CHARS, MAX_RATE_MINOR, MAX_RATING, MAX_SIZE_SQUARE_METERS, MAX_TIERS, MAX_UNITS, Point,
-    Tier, Update,
+    MAX_CAPACITY, MAX_DESCRIPTION_CHARS, MAX_DISPLAY_NAME_CHARS, MAX_FOLDED_PLACE_CHARS, MAX_NUMBER_CHARS,
+    MAX_PLACE_CHARS, MAX_RATE_MINOR, MAX_RATING, MAX_SIZE_SQUARE_METERS, MAX_UNITS, Point, Update,
 };
 
 /// The fields of a room that a host may change, as an `update_mask` names them.
@@ -105,7 +104,7 @@ fn read(fields: &mut Fields, room: &Room, path: &str, said: &mut Details) {
         }
         "cancellation_policy" => {
             if let Some(policy) = &room.cancellation_policy {
-                said.cancellation_policy = tiers(fields, at, policy);
+                said.cancellation_policy = CancellationPolicy::of_request(fields, at, policy);
             }
         }
         "rating" => {
@@ -186,23 +185,4 @@ fn time_of_day(fields: &mut Fields, path: &str, text: &str, default: Time) -> Op
     };
     fields.check(parsed.is_some(), path, "is not a time of day like 15:00");
     parsed
-}
-
-fn tiers(fields: &mut Fields, path: &str, policy: &CancellationPolicy) -> Vec<Tier> {
-    let count = policy.tiers.len();
-    let path = format!("{path}.tiers");
-    fields.check((1..=MAX_TIERS).contains(&count), &path, format!("has {count} tiers; 1 to {MAX_TIERS} are taken"));
-    let mut tiers: Vec<Tier> = Vec::new();
-    for (at, tier) in policy.tiers.iter().enumerate().take(MAX_TIERS) {
-        let path = format!("{path}[{at}]");
-        let hours = tier.hours_before_start;
-        let hours = fields.number(&format!("{path}.hours_before_start"), hours, 0..=MAX_HOURS_BEFORE_START.into());
-        let percent = tier.refund_percent.unwrap_or(100);
-        let percent = fields.number(&format!("{path}.refund_percent"), percent, 0..=100);
-        let Some((hours_before_start, refund_percent)) = hours.zip(percent) else { continue };
-        let twice = tiers.iter().any(|other| other.hours_before_start == hours_before_start);
-        fields.check(!twice, &path, format!("is the second tier of {hours_before_start} hours"));
-        tiers.push(Tier { hours_before_start, refund_percent });
-    }
-    tiers
 }

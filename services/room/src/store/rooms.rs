@@ -17,7 +17,7 @@ use uuid::Uuid;
 use super::entity::room::{ActiveModel, Column, Entity, Model};
 use crate::{
     contract,
-    domain::{Details, Fault, Point, Room, Tier},
+    domain::{Details, Fault, Point, Room},
 };
 
 /// The room of that id, as it was last committed.
@@ -106,7 +106,7 @@ fn row(room: &Room) -> ActiveModel {
         time_zone: Set(details.zone_name().to_owned()),
         check_in_time: Set(contract::time(details.check_in_time)),
         check_out_time: Set(contract::time(details.check_out_time)),
-        cancellation_policy: Set(join_tiers(&details.cancellation_policy)),
+        cancellation_policy: Set(details.cancellation_policy.to_string()),
         rating: Set(details.rating.unwrap_or(-1.0)),
         create_time: Set(room.create_time.as_microsecond()),
         update_time: Set(room.update_time.as_microsecond()),
@@ -133,7 +133,7 @@ impl TryFrom<Model> for Room {
             time_zone: reading.some("time zone", clock::zone(&row.time_zone))?,
             check_in_time: reading.text("time of day", &row.check_in_time)?,
             check_out_time: reading.text("time of day", &row.check_out_time)?,
-            cancellation_policy: reading.some("cancellation policy", split_tiers(&row.cancellation_policy))?,
+            cancellation_policy: reading.text("cancellation policy", &row.cancellation_policy)?,
             rating: (row.rating >= 0.0).then_some(row.rating),
         };
         Ok(Self {
@@ -155,20 +155,4 @@ fn join_words(words: &[String]) -> String {
 
 fn split_words(words: &str) -> Vec<String> {
     words.split(',').filter(|word| !word.is_empty()).map(str::to_owned).collect()
-}
-
-fn join_tiers(tiers: &[Tier]) -> String {
-    let tiers: Vec<_> =
-        tiers.iter().map(|tier| format!("{}:{}", tier.hours_before_start, tier.refund_percent)).collect();
-    tiers.join(",")
-}
-
-fn split_tiers(tiers: &str) -> Option<Vec<Tier>> {
-    tiers
-        .split(',')
-        .map(|tier| {
-            let (hours, percent) = tier.split_once(':')?;
-            Some(Tier { hours_before_start: hours.parse().ok()?, refund_percent: percent.parse().ok()? })
-        })
-        .collect()
 }
