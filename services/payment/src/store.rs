@@ -6,7 +6,7 @@ mod migration;
 mod rows;
 
 use jiff::Timestamp;
-use mesh::{Error, Tx, db::exactly_one};
+use mesh::{Error, Tx};
 use sea_orm::{
     ActiveValue::Set, ColumnTrait, ConnectionTrait, EntityTrait, ExprTrait, QueryFilter, QueryOrder, QuerySelect,
     sea_query::Expr,
@@ -48,13 +48,7 @@ pub async fn lock_or_insert(tx: &Tx, fresh: &Payment) -> Result<Option<Payment>,
 pub async fn save(tx: &Tx, payment: &mut Payment) -> Result<(), Error> {
     let read_at = payment.revision;
     payment.revision += 1;
-    let updated = payment::Entity::update_many()
-        .set(rows::without_key(rows::payment_row(payment)?))
-        .filter(payment::Column::Id.eq(payment.id))
-        .filter(payment::Column::Revision.eq(read_at))
-        .exec(&**tx)
-        .await?;
-    exactly_one(updated.rows_affected)
+    tx.overwrite(rows::payment_row(payment)?, payment::Column::Revision.eq(read_at)).await
 }
 
 /// The refund of that payment and id.
@@ -71,14 +65,7 @@ pub async fn insert_refund(tx: &Tx, refund: &Refund) -> Result<(), Error> {
 
 /// Writes a refund that has ended over the row that is still at the version before.
 pub async fn save_refund(tx: &Tx, refund: &Refund) -> Result<(), Error> {
-    let updated = refund::Entity::update_many()
-        .set(rows::without_refund_key(rows::refund_row(refund)?))
-        .filter(refund::Column::PaymentId.eq(refund.payment))
-        .filter(refund::Column::Id.eq(refund.id))
-        .filter(refund::Column::Version.eq(refund.version - 1))
-        .exec(&**tx)
-        .await?;
-    exactly_one(updated.rows_affected)
+    tx.overwrite(rows::refund_row(refund)?, refund::Column::Version.eq(refund.version - 1)).await
 }
 
 /// Adds a movement to the ledger, as one transaction of it; refuses one that does not balance.

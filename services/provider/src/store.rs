@@ -5,7 +5,7 @@ mod migration;
 mod rows;
 
 use jiff::Timestamp;
-use mesh::{Error, Tx, clock::from_micros, db::exactly_one, money::Money, page::Page};
+use mesh::{Error, Tx, clock::from_micros, money::Money, page::Page};
 use sea_orm::{
     ActiveValue::Set, ColumnTrait, ConnectionTrait, EntityTrait, Order, QueryFilter, QueryOrder, QuerySelect,
 };
@@ -35,13 +35,7 @@ pub async fn insert(tx: &Tx, charge: &Charge) -> Result<bool, Error> {
 pub async fn save(tx: &Tx, charge: &mut Charge) -> Result<(), Error> {
     let read_at = charge.revision;
     charge.revision += 1;
-    let updated = charge::Entity::update_many()
-        .set(rows::without_key(rows::charge_row(charge)))
-        .filter(charge::Column::Id.eq(&charge.id))
-        .filter(charge::Column::Revision.eq(read_at))
-        .exec(&**tx)
-        .await?;
-    exactly_one(updated.rows_affected)
+    tx.overwrite(rows::charge_row(charge), charge::Column::Revision.eq(read_at)).await
 }
 
 /// The refund of that charge and id.
@@ -58,14 +52,7 @@ pub async fn insert_refund(tx: &Tx, refund: &Refund) -> Result<(), Error> {
 
 /// Writes a refund that is carried out over the row that was not. Its charge is locked by this transaction.
 pub async fn save_refund(tx: &Tx, refund: &Refund) -> Result<(), Error> {
-    let updated = charge_refund::Entity::update_many()
-        .set(rows::without_refund_key(rows::refund_row(refund)))
-        .filter(charge_refund::Column::ChargeId.eq(&refund.charge))
-        .filter(charge_refund::Column::Id.eq(&refund.id))
-        .filter(charge_refund::Column::DueTime.is_not_null())
-        .exec(&**tx)
-        .await?;
-    exactly_one(updated.rows_affected)
+    tx.overwrite(rows::refund_row(refund), charge_refund::Column::DueTime.is_not_null()).await
 }
 
 /// Writes down that money moved.

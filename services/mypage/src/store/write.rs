@@ -5,7 +5,7 @@ use mesh::{Error, Tx, db::Kept};
 use prost::Message;
 use sea_orm::{
     ActiveValue::Set,
-    ColumnTrait, Condition, EntityTrait, QueryFilter, QuerySelect, QueryTrait,
+    ColumnTrait, EntityTrait, QueryFilter, QuerySelect, QueryTrait,
     sea_query::{Expr, ExprTrait},
 };
 use uuid::Uuid;
@@ -26,9 +26,7 @@ pub async fn apply(tx: &Tx, heard: &Heard, now: Timestamp) -> Result<(), Error> 
 }
 
 async fn apply_case(tx: &Tx, change: &CaseChange, now: Timestamp) -> Result<(), Error> {
-    let older =
-        Condition::all().add(case::Column::CaseId.eq(change.case_id)).add(case::Column::Version.lt(change.version));
-    if tx.keep_newest(owner_half(change), older).await? == Kept::Nothing {
+    if tx.keep_newest(owner_half(change), case::Column::Version.lt(change.version)).await? == Kept::Nothing {
         return Ok(());
     }
     number_change(tx, &parties(change)).await?;
@@ -41,17 +39,12 @@ async fn apply_case(tx: &Tx, change: &CaseChange, now: Timestamp) -> Result<(), 
 
 async fn apply_payment(tx: &Tx, change: &PaymentChange, now: Timestamp) -> Result<(), Error> {
     let asked = change.create_time.as_microsecond();
-    let older = Condition::all().add(case::Column::CaseId.eq(change.case_id)).add(
-        Condition::any()
-            .add(case::Column::PaymentCreateTime.lt(asked))
-            .add(case::Column::PaymentCreateTime.eq(asked).and(case::Column::PaymentId.lt(change.payment_id)))
-            .add(
-                case::Column::PaymentCreateTime
-                    .eq(asked)
-                    .and(case::Column::PaymentId.eq(change.payment_id))
-                    .and(case::Column::PaymentVersion.lt(change.version)),
-            ),
-    );
+    let same_time = case::Column::PaymentCreateTime.eq(asked);
+    let same_payment = same_time.clone().and(case::Column::PaymentId.eq(change.payment_id));
+    let older = case::Column::PaymentCreateTime
+        .lt(asked)
+        .or(same_time.and(case::Column::PaymentId.lt(change.payment_id)))
+        .or(same_payment.and(case::Column::PaymentVersion.lt(change.version)));
     if tx.keep_newest(payment_half(change), older).await? == Kept::Nothing {
         return Ok(());
     }
@@ -71,9 +64,7 @@ async fn apply_payment(tx: &Tx, change: &PaymentChange, now: Timestamp) -> Resul
 }
 
 async fn apply_room(tx: &Tx, change: &RoomChange) -> Result<(), Error> {
-    let older =
-        Condition::all().add(room::Column::RoomId.eq(change.room_id)).add(room::Column::Version.lt(change.version));
-    tx.keep_newest(room_row(change), older).await?;
+    tx.keep_newest(room_row(change), room::Column::Version.lt(change.version)).await?;
     Ok(())
 }
 

@@ -7,7 +7,7 @@ use mesh::{
     store::{Reading, int},
     types::PaymentAction,
 };
-use sea_orm::ActiveValue::{NotSet, Set};
+use sea_orm::ActiveValue::Set;
 
 use super::entity::{payment, refund};
 use crate::domain::{
@@ -141,15 +141,6 @@ pub(super) fn refund_of(row: refund::Model) -> Result<Refund, Error> {
         attempts: reading.count("number of attempts", row.attempts)?,
         next_attempt_time: row.next_attempt_time.map(from_micros),
     })
-}
-
-/// The columns that an update writes: all but the key.
-pub(super) fn without_key(row: payment::ActiveModel) -> payment::ActiveModel {
-    payment::ActiveModel { id: NotSet, ..row }
-}
-
-pub(super) fn without_refund_key(row: refund::ActiveModel) -> refund::ActiveModel {
-    refund::ActiveModel { payment_id: NotSet, id: NotSet, ..row }
 }
 
 fn micros(at: Option<Timestamp>) -> Option<i64> {

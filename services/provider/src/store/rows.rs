@@ -2,7 +2,7 @@
 
 use jiff::Timestamp;
 use mesh::{Error, clock::from_micros, store::Reading};
-use sea_orm::ActiveValue::{NotSet, Set};
+use sea_orm::ActiveValue::Set;
 
 use super::entity::{charge, charge_refund};
 use crate::domain::charge::{Charge, Refund};
@@ -66,13 +66,4 @@ pub(super) fn refund_of(row: charge_refund::Model) -> Result<Refund, Error> {
         charge: row.charge_id,
         id: row.id,
     })
-}
-
-/// The columns that an update writes: all but the key.
-pub(super) fn without_key(row: charge::ActiveModel) -> charge::ActiveModel {
-    charge::ActiveModel { id: NotSet, ..row }
-}
-
-pub(super) fn without_refund_key(row: charge_refund::ActiveModel) -> charge_refund::ActiveModel {
-    charge_refund::ActiveModel { charge_id: NotSet, id: NotSet, ..row }
 }

@@ -8,8 +8,7 @@ use mesh::{
 };
 use prost::Message;
 use sea_orm::{
-    ActiveValue::Set, ColumnTrait, ConnectionTrait, EntityTrait, ExprTrait, Order, QueryFilter, QuerySelect,
-    sea_query::Expr,
+    ActiveValue::Set, ColumnTrait, ConnectionTrait, EntityTrait, Order, QueryFilter, QuerySelect, sea_query::Expr,
 };
 use uuid::Uuid;
 
@@ -47,8 +46,7 @@ pub async fn learn(tx: &Tx, resource: &Room, cancel_stays: bool) -> Result<Kept,
         units: Set(i32::try_from(offer.units).unwrap_or(i32::MAX)),
         resource: Set(resource.encode_to_vec()),
     };
-    let older = Column::Id.eq(offer.id).and(Column::Version.lt(offer.version));
-    let kept = tx.keep_newest(row, older.into()).await?;
+    let kept = tx.keep_newest(row, Column::Version.lt(offer.version)).await?;
     if kept == Kept::Nothing && cancel_stays {
         ask_to_cancel_stays(tx, &offer).await?;
     }

@@ -4,9 +4,7 @@ use std::collections::HashMap;
 
 use jiff::civil::Date;
 use mesh::{Error, Tx, store::Reading};
-use sea_orm::{
-    ActiveValue::Set, ColumnTrait, ConnectionTrait, EntityTrait, ExprTrait, PaginatorTrait, QueryFilter, QuerySelect,
-};
+use sea_orm::{ActiveValue::Set, ColumnTrait, ConnectionTrait, EntityTrait, PaginatorTrait, QueryFilter, QuerySelect};
 use uuid::Uuid;
 
 use super::entity::{blocked_night, stay};
@@ -36,8 +34,7 @@ pub async fn hear(tx: &Tx, heard: &Heard) -> Result<(), Error> {
         occupancy: Set(heard.stay.occupancy.name().to_owned()),
         version: Set(heard.version),
     };
-    let of_it = stay::Column::Reservation.eq(heard.reservation);
-    tx.keep_newest(row, of_it.and(stay::Column::Version.lt(heard.version)).into()).await?;
+    tx.keep_newest(row, stay::Column::Version.lt(heard.version)).await?;
     Ok(())
 }
 

@@ -3,15 +3,12 @@
 use mesh::{
     Error, Reach, Tx,
     clock::{self, from_micros},
-    db::{StoreError, exactly_one},
+    db::StoreError,
     page::Page,
     store::Reading,
     unicode,
 };
-use sea_orm::{
-    ActiveValue::{NotSet, Set},
-    ColumnTrait, ConnectionTrait, DbErr, EntityTrait, Order, QueryFilter, QuerySelect, Select,
-};
+use sea_orm::{ActiveValue::Set, ColumnTrait, ConnectionTrait, EntityTrait, Order, QueryFilter, QuerySelect, Select};
 use uuid::Uuid;
 
 use super::entity::room::{ActiveModel, Column, Entity, Model};
@@ -53,27 +50,20 @@ fn within(reach: &Reach, select: Select<Entity>) -> Select<Entity> {
 
 /// Adds a room.
 pub async fn insert(tx: &Tx, room: &Room) -> Result<(), Error> {
-    Entity::insert(row(room)).exec_without_returning(&**tx).await.map_err(number_taken)?;
+    Entity::insert(row(room)).exec_without_returning(&**tx).await.map_err(|error| number_taken(error.into()))?;
     Ok(())
 }
 
 /// Writes a room over the version before it.
 pub async fn update(tx: &Tx, room: &Room) -> Result<(), Error> {
-    let updated = Entity::update_many()
-        .set(ActiveModel { id: NotSet, ..row(room) })
-        .filter(Column::Id.eq(room.id))
-        .filter(Column::Version.eq(room.version - 1))
-        .exec(&**tx)
-        .await
-        .map_err(number_taken)?;
-    exactly_one(updated.rows_affected)
+    tx.overwrite(row(room), Column::Version.eq(room.version - 1)).await.map_err(number_taken)
 }
 
 /// Ids are made here and never twice: the one key that a room can find taken is that of its number.
-fn number_taken(error: DbErr) -> Error {
-    match StoreError::from(error) {
-        StoreError::Duplicate(_) => Fault::NumberTaken.into(),
-        other => other.into(),
+fn number_taken(error: Error) -> Error {
+    match error {
+        Error::Store(StoreError::Duplicate(_)) => Fault::NumberTaken.into(),
+        other => other,
     }
 }
 
