@@ -13,7 +13,7 @@ MESH_SCENARIOS = $(CARGO) test --no-fail-fast -p jumak --test scenarios -- \
   --skip bench:: --skip canary::secrets --skip kill:: --skip mesh:: --skip model:: --skip serve:: --skip soak:: --skip stock_client:: --skip telemetry::
 
 # The same binaries as those of the workspace's tests, run again on another engine. real_servers runs on both anyhow.
-STORE_TESTS = $(CARGO) test --no-fail-fast --lib -p mesh -p room -p reservation -p payment -p provider -p mypage -- --skip real_servers
+STORE_TESTS = $(CARGO) test --no-fail-fast --lib -p mesh-store -p mesh-bus -p room -p reservation -p payment -p provider -p mypage -- --skip real_servers
 
 # Each workload five times, on the target that is named.
 define MEASURE

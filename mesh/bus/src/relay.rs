@@ -1,0 +1,340 @@
+//! Publishes what the outbox holds. One relay for each context and replica; several at once are harmless.
+//!
+//! A relay claims a batch by a committed update, publishes it with no transaction open, and marks it in one commit. If it dies
+//! anywhere in between, the claim lapses and the batch is published again: the bus passes over what it has, the inbox over the
+//! rest. The database is the truth and not the broker: what the stream has [lost](loss) is published again. A relay looks for that when
+//! it starts, after every failure of the bus, from time to time, and before it marks anything, so that marks are never about two
+//! streams at once. What the stream was made to [drop](dropped) is published once more. An event that the bus [refuses](refused) waits by
+//! itself, and the others go on without it.
+
+mod dropped;
+mod lag;
+mod loss;
+mod refused;
+
+use std::time::Duration;
+
+use mesh_foundation::{
+    background::{Backoff, Phase, pause},
+    clock::Clock,
+    error::Error,
+    event::Event,
+    killpoint::KillPoint,
+    telemetry::metrics,
+    trace,
+};
+use mesh_store::{
+    db::{Database, order},
+    store::entity::outbox::{Column, Entity, Model},
+};
+use opentelemetry::KeyValue;
+use sea_orm::{
+    ColumnTrait, DbBackend, EntityTrait, Order, QueryFilter, QueryOrder, QuerySelect, Select,
+    sea_query::{CaseStatement, Expr},
+};
+use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
+use uuid::Uuid;
+
+use self::{dropped::Dropped, loss::Stream};
+use crate::{
+    bus::{BusError, Position, SharedBus},
+    wiring::Wiring,
+};
+
+/// Events that are published at once.
+const BATCH: u64 = 256;
+/// How long a claim keeps other relays away. Longer than a slow bus may take for a batch: claims that lapse before the mark would have
+/// relays publish the same events in turn and never mark them. Not longer, because a relay that died keeps its batch back as long,
+/// unless one starts.
+const CLAIM: Duration = Duration::from_secs(22);
+/// How often a relay looks without being woken: for claims that have lapsed and for what another process committed.
+const POLL: Duration = Duration::from_secs(1);
+/// How often an idle relay looks whether the stream has lost anything.
+const LOOK: Duration = Duration::from_secs(30);
+/// How long the batch under way and the last flush may take together when the process stops; what stops it may be less patient.
+const FLUSH: Duration = Duration::from_secs(5);
+/// How long it rests after a batch of which everything was refused.
+const AFTER_REFUSAL: Duration = Duration::from_millis(50);
+/// The waits after failures.
+const BACKOFF: Backoff = Backoff::new(Duration::from_millis(100), Duration::from_secs(5));
+
+/// Why a batch was not published.
+#[derive(Debug, thiserror::Error)]
+enum RelayError {
+    #[error("the outbox cannot be used")]
+    Outbox(#[from] Error),
+    #[error("the bus cannot be used")]
+    Bus(#[from] BusError),
+    #[error("the bus refused all of {0} events")]
+    Refused(usize),
+    #[error("the stream has lost what it had acknowledged")]
+    Lost,
+    #[error("of {published} published events {unmarked} are not marked: the claim had ended")]
+    Late { published: usize, unmarked: u64 },
+}
+
+/// Starts the relay of `context`'s outbox in `database`.
+pub fn start(context: &str, database: Database, wiring: &Wiring) {
+    let relay = Relay {
+        database,
+        bus: wiring.bus.clone(),
+        clock: wiring.clock.clone(),
+        labels: [KeyValue::new("context", context.to_owned())],
+        flush: FLUSH,
+        has_begun: false,
+        looked: None,
+        told: None,
+        dropped: Dropped::default(),
+    };
+    wiring.background.run(Phase::Relays, format!("{context}-relay"), |stop| relay.run(stop));
+}
+
+/// Makes every event of the outbox unpublished again, and tells how many were not: all that are published now are published once more,
+/// also while relays are running. For a stream or a consumer that has to be fed from the beginning.
+pub async fn republish(database: &Database) -> Result<u64, Error> {
+    loss::unpublish_all(database).await
+}
+
+struct Relay {
+    database: Database,
+    bus: SharedBus,
+    clock: Clock,
+    labels: [KeyValue; 1],
+    /// How long it goes on when it is told to stop.
+    flush: Duration,
+    /// Whether what an earlier relay had claimed is free again.
+    has_begun: bool,
+    /// When the stream was last seen to hold what is marked as published; absent after a failure.
+    looked: Option<Instant>,
+    /// When it was last told how far it is behind.
+    told: Option<Instant>,
+    /// What it does about what the stream was made to drop.
+    dropped: Dropped,
+}
+
+/// Rows that are this relay's to publish.
+struct Claim {
+    rows: Vec<Model>,
+    /// Until when, to the microsecond: also what tells this claim from any other.
+    until: i64,
+}
+
+/// What is not published yet, the oldest first: the ids are UUIDv7, and their order is that of time.
+fn unpublished(backend: DbBackend) -> Select<Entity> {
+    let unpublished = Entity::find().filter(Column::PublishTime.is_null());
+    order::behind(unpublished, Column::PublishTime, Order::Asc, backend).order_by_asc(Column::Id)
+}
+
+impl Relay {
+    async fn run(mut self, stop: CancellationToken) {
+        let flush = self.flush;
+        let too_late = async {
+            stop.cancelled().await;
+            tokio::time::sleep(flush).await;
+        };
+        tokio::select! {
+            () = self.publish_all(&stop) => {}
+            // What does not go out is published by whoever starts next.
+            () = too_late => tracing::warn!("the outbox was not empty when the process stopped"),
+        }
+    }
+
+    async fn publish_all(&mut self, stop: &CancellationToken) {
+        let mut backoff = BACKOFF;
+        while !stop.is_cancelled() {
+            match self.publish_batch().await {
+                Ok(published) => {
+                    backoff.succeeded();
+                    if published < BATCH as usize {
+                        tokio::select! {
+                            () = stop.cancelled() => {}
+                            () = self.database.outbox_appended() => {}
+                            () = tokio::time::sleep(POLL) => {}
+                        }
+                    }
+                }
+                // It has been said. What is refused is put off, and there may be good ones behind as many that are not.
+                Err(RelayError::Refused(_)) => {
+                    pause(AFTER_REFUSAL, stop).await;
+                }
+                Err(error) => {
+                    metrics().relay_failures.add(1, &self.labels);
+                    tracing::warn!(error = &error as &dyn std::error::Error, "a batch was not published; trying again");
+                    pause(backoff.failed(), stop).await;
+                }
+            }
+        }
+        // What the last calls committed still goes out.
+        self.flush().await;
+    }
+
+    async fn flush(&mut self) {
+        loop {
+            match self.publish_batch().await {
+                Ok(0) => return,
+                Ok(_) | Err(RelayError::Refused(_)) => {}
+                Err(error) => {
+                    tracing::warn!(error = &error as &dyn std::error::Error, "the last events were not published");
+                    return;
+                }
+            }
+        }
+    }
+
+    /// Claims, publishes and marks one batch, and tells how many events it had, those included that were put off.
+    async fn publish_batch(&mut self) -> Result<usize, RelayError> {
+        // First, so that it is told while the bus cannot be used.
+        self.tell_lag().await?;
+        if !self.has_begun {
+            // Most probably ours, of an earlier life. If another replica was at it, both publish, which is harmless.
+            loss::end_claims(&self.database).await?;
+            self.has_begun = true;
+        }
+        if self.looked.is_none_or(|looked| looked.elapsed() > LOOK) || self.dropped.is_due() {
+            self.recover().await?;
+        }
+        let claim = self.claim().await?;
+        if claim.rows.is_empty() {
+            return Ok(0);
+        }
+        let (claimed, until) = (claim.rows.len(), claim.until);
+        let mut events: Vec<Event> = claim.rows.into_iter().map(Event::from).collect();
+        let positions = match self.publish_what_is_taken(&mut events, until).await {
+            Ok(positions) => positions,
+            Err(error) => {
+                // Whatever failed, the stream may be another one when the bus comes back.
+                self.looked = None;
+                self.free(&ids(&events), until).await?;
+                return Err(error);
+            }
+        };
+        if events.is_empty() {
+            return Err(RelayError::Refused(claimed));
+        }
+        KillPoint::AfterPublish.reached();
+        let marked = self.mark(&ids(&events), &positions, until).await?;
+        metrics().relay_published.add(marked, &self.labels);
+        match (events.len() as u64).saturating_sub(marked) {
+            0 => Ok(claimed),
+            unmarked => Err(RelayError::Late { published: events.len(), unmarked }),
+        }
+    }
+
+    async fn publish(&mut self, events: &[Event]) -> Result<Vec<Position>, RelayError> {
+        let sending = trace::sending(events, self.bus.system(), self.clock.now());
+        let published = self.bus.publish(events).await;
+        let positions = published.inspect_err(|_| sending.iter().for_each(trace::Span::failed))?;
+        drop(sending);
+        // Now, not before: had it lost anything until here, these positions would be in another stream than those that are marked.
+        self.looked = match loss::look(&self.database, &*self.bus).await? {
+            Stream::Lost => return Err(RelayError::Lost),
+            // It is the same stream, so this batch is marked; then it is looked what else is gone.
+            Stream::Dropped => None,
+            Stream::Intact => Some(Instant::now()),
+        };
+        Ok(positions)
+    }
+
+    /// Looks what the stream has lost or dropped, and makes that unpublished again.
+    async fn recover(&mut self) -> Result<(), RelayError> {
+        let lost = loss::recover(&self.database, &*self.bus).await?;
+        if lost > 0 {
+            // It may be another stream, whose positions begin anew.
+            dropped::forget_refilled(&self.database).await?;
+            metrics().relay_lost.add(lost, &self.labels);
+            tracing::warn!(lost, "the stream has lost events that it had acknowledged; they are published again");
+        }
+        self.dropped.refill(&self.database, &*self.bus, &self.labels).await?;
+        self.looked = Some(Instant::now());
+        Ok(())
+    }
+
+    /// Claims the oldest events that are neither published nor claimed.
+    async fn claim(&self) -> Result<Claim, Error> {
+        let now = self.clock.now().as_microsecond();
+        let mut rows = unpublished(self.database.read().get_database_backend())
+            .filter(Column::NextAttemptTime.lte(now))
+            .limit(BATCH)
+            .all(self.database.read())
+            .await?;
+        // Two relays that claim in the same microsecond still differ; if ever they do not, both publish, which is harmless.
+        let until = now + rand::random_range(0..1_000) + i64::try_from(CLAIM.as_micros()).unwrap_or(i64::MAX / 2);
+        if rows.is_empty() {
+            return Ok(Claim { rows, until });
+        }
+        let ids: Vec<Uuid> = rows.iter().map(|row| row.id).collect();
+        let ids = ids.as_slice();
+        let claimed = self
+            .database
+            .transact("claim", |tx| async move {
+                let claimed = Entity::update_many()
+                    .col_expr(Column::NextAttemptTime, Expr::value(until))
+                    .filter(Column::Id.is_in(ids.iter().copied()))
+                    .filter(Column::PublishTime.is_null())
+                    .filter(Column::NextAttemptTime.lte(now))
+                    .exec(&*tx)
+                    .await?;
+                Ok(claimed.rows_affected)
+            })
+            .await?;
+        if claimed < rows.len() as u64 {
+            // Another relay was faster with some of them.
+            let ours: Vec<Uuid> = Entity::find()
+                .select_only()
+                .column(Column::Id)
+                .filter(Column::Id.is_in(ids.iter().copied()))
+                .filter(Column::NextAttemptTime.eq(until))
+                .into_tuple()
+                .all(self.database.read())
+                .await?;
+            rows.retain(|row| ours.contains(&row.id));
+        }
+        Ok(Claim { rows, until })
+    }
+
+    /// Marks the claimed rows as published, each at its position, and tells how many. A row whose claim is no longer this one is left
+    /// alone.
+    async fn mark(&self, ids: &[Uuid], positions: &[Position], until: i64) -> Result<u64, Error> {
+        let publish_time = self.clock.now().as_microsecond();
+        self.database
+            .transact("mark", |tx| async move {
+                // One statement for all: round trips are what a relay spends its time on.
+                let position = ids.iter().zip(positions).fold(CaseStatement::new(), |case, (id, position)| {
+                    case.case(Column::Id.eq(*id), Expr::value(*position))
+                });
+                let marked = Entity::update_many()
+                    .col_expr(Column::StreamPosition, position.into())
+                    .col_expr(Column::PublishTime, Expr::value(publish_time))
+                    .col_expr(Column::NextAttemptTime, Expr::value(0_i64))
+                    .filter(Column::Id.is_in(ids.iter().copied()))
+                    .filter(Column::NextAttemptTime.eq(until))
+                    .exec(&*tx)
+                    .await?;
+                Ok(marked.rows_affected)
+            })
+            .await
+    }
+
+    /// Frees the claimed rows for the next attempt.
+    async fn free(&self, ids: &[Uuid], until: i64) -> Result<(), Error> {
+        self.database
+            .transact("free", |tx| async move {
+                Entity::update_many()
+                    .col_expr(Column::NextAttemptTime, Expr::value(0_i64))
+                    .filter(Column::Id.is_in(ids.iter().copied()))
+                    .filter(Column::NextAttemptTime.eq(until))
+                    .exec(&*tx)
+                    .await?;
+                Ok(())
+            })
+            .await
+    }
+}
+
+fn ids(events: &[Event]) -> Vec<Uuid> {
+    events.iter().map(|event| event.id).collect()
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,152 @@
+//! What the stream has lost of what it had acknowledged, and making that unpublished again.
+//!
+//! A log loses what was stored last (a disk that had not synced, an older copy put back, a leader elected without it) or everything
+//! (deleted, made anew): never something in the middle, which JetStream is told not to delete. What was stored first goes only if
+//! somebody [limits or empties](super::dropped) the stream. So one look at the newest event that we
+//! have published tells whether anything is missing, and if so a binary search over our own events finds the newest that is not. What
+//! other contexts have stored in the meantime is at the same positions under other ids.
+
+use mesh_foundation::{error::Error, event::key};
+use mesh_store::{
+    db::Database,
+    store::entity::outbox::{Column, Entity},
+};
+use sea_orm::{ColumnTrait, EntityTrait, QueryFilter, QueryOrder, QuerySelect, sea_query::Expr};
+use uuid::Uuid;
+
+use super::RelayError;
+use crate::bus::{Bus, Position};
+
+/// Rows that are made unpublished in one commit.
+const CHUNK: u64 = 1_000;
+
+/// How the stream stands to what is marked as published.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Stream {
+    /// The newest event of ours is where it was, and with it all that is behind the first one that is there.
+    Intact,
+    /// It is limited, and has dropped the newest event of ours in its turn, and with it all of them.
+    Dropped,
+    /// It has lost something, or was emptied. It may be another stream.
+    Lost,
+}
+
+/// Looks at the newest event that is marked as published.
+pub(super) async fn look(database: &Database, bus: &dyn Bus) -> Result<Stream, RelayError> {
+    match newest(database, Position::MAX).await? {
+        Some((position, event)) if !bus.holds(position, event).await? => {
+            let extent = bus.extent().await?;
+            Ok(if extent.is_limited && position < extent.first { Stream::Dropped } else { Stream::Lost })
+        }
+        _ => Ok(Stream::Intact),
+    }
+}
+
+/// Makes unpublished again what the stream does not hold any more, and tells how many events that are.
+pub(super) async fn recover(database: &Database, bus: &dyn Bus) -> Result<u64, RelayError> {
+    let Some((position, event)) = newest(database, Position::MAX).await? else { return Ok(0) };
+    if !bus.has_lost(position, event).await? {
+        return Ok(0);
+    }
+    end_claims(database).await?;
+    // What was dropped before the first one that is there is another matter.
+    let kept = last_kept(database, bus, bus.extent().await?.first - 1, position).await?;
+    Ok(unpublish(database, kept, position).await?)
+}
+
+/// Makes every event that is published now unpublished again, and tells how many that are.
+pub(super) async fn unpublish_all(database: &Database) -> Result<u64, Error> {
+    let last = newest(database, Position::MAX).await?;
+    end_claims(database).await?;
+    match last {
+        Some((last, _)) => unpublish(database, 0, last).await,
+        None => Ok(0),
+    }
+}
+
+/// The last position behind `kept` up to which everything of ours is held, given that at `lost` it is not.
+async fn last_kept(
+    database: &Database,
+    bus: &dyn Bus,
+    mut kept: Position,
+    mut lost: Position,
+) -> Result<Position, RelayError> {
+    while lost - kept > 1 {
+        let middle = kept + (lost - kept) / 2;
+        match newest(database, middle).await? {
+            Some((position, event)) if position > kept && !bus.holds(position, event).await? => lost = position,
+            _ => kept = middle,
+        }
+    }
+    Ok(kept)
+}
+
+/// Where our newest published event at or before `position` is, and its key.
+async fn newest(database: &Database, position: Position) -> Result<Option<(Position, Uuid)>, Error> {
+    let row: Option<(Position, Uuid, String)> = Entity::find()
+        .select_only()
+        .columns([Column::StreamPosition, Column::Id, Column::Route])
+        .filter(Column::StreamPosition.lte(position))
+        .order_by_desc(Column::StreamPosition)
+        .limit(1)
+        .into_tuple()
+        .one(database.read())
+        .await?;
+    Ok(row.map(|(position, id, route)| (position, key(&route, id))))
+}
+
+/// Ends every claim: a relay that has just published to what is lost must not mark its batch any more, and one that died keeps nothing
+/// back.
+pub(super) async fn end_claims(database: &Database) -> Result<(), Error> {
+    database
+        .transact("end claims", |tx| async move {
+            Entity::update_many()
+                .col_expr(Column::NextAttemptTime, Expr::value(0_i64))
+                .filter(Column::PublishTime.is_null())
+                .filter(Column::NextAttemptTime.ne(0))
+                .exec(&*tx)
+                .await?;
+            tx.wake_relay();
+            Ok(())
+        })
+        .await
+}
+
+/// Makes unpublished what is behind `kept`, up to `last`. Passes over each position once: relays mark again what they have published
+/// in the meantime, at new positions or, as long as the bus remembers the events, at the same ones.
+pub(super) async fn unpublish(database: &Database, mut kept: Position, last: Position) -> Result<u64, Error> {
+    let mut unpublished = 0;
+    while let Some(end) = end_of_chunk(database, kept, last).await? {
+        unpublished += database
+            .transact("unpublish", |tx| async move {
+                let changed = Entity::update_many()
+                    .col_expr(Column::PublishTime, Expr::value(Option::<i64>::None))
+                    .col_expr(Column::StreamPosition, Expr::value(Option::<i64>::None))
+                    .col_expr(Column::NextAttemptTime, Expr::value(0_i64))
+                    .filter(Column::StreamPosition.gt(kept))
+                    .filter(Column::StreamPosition.lte(end))
+                    .exec(&*tx)
+                    .await?;
+                tx.wake_relay();
+                Ok(changed.rows_affected)
+            })
+            .await?;
+        kept = end;
+    }
+    Ok(unpublished)
+}
+
+/// The position of the last of the next rows behind `kept`, up to `last`.
+async fn end_of_chunk(database: &Database, kept: Position, last: Position) -> Result<Option<Position>, Error> {
+    let positions: Vec<Position> = Entity::find()
+        .select_only()
+        .column(Column::StreamPosition)
+        .filter(Column::StreamPosition.gt(kept))
+        .filter(Column::StreamPosition.lte(last))
+        .order_by_asc(Column::StreamPosition)
+        .limit(CHUNK)
+        .into_tuple()
+        .all(database.read())
+        .await?;
+    Ok(positions.last().copied())
+}

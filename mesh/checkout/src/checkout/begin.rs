@@ -1,0 +1,325 @@
+//! T1 and what follows it: taking the hold, and paying for it.
+
+use std::time::Duration;
+
+use jiff::Timestamp;
+use mesh_foundation::{
+    call::{Actor, Caller},
+    error::{Error, Reason, Refusal},
+    killpoint::KillPoint,
+};
+use mesh_store::{
+    db::Tx,
+    outbox,
+    requests::{self, Answer, Claim, Request},
+};
+
+use super::{
+    Checkout,
+    machine::{self, Mode, Outcome, State},
+    payments::Seen,
+    record::{Case, Cases, Scope, payment_name},
+    settle::payment_unavailable,
+    waiting::Reply,
+};
+
+/// What is kept of the caller's time for settling and answering.
+pub(super) const ANSWER_MARGIN: Duration = Duration::from_millis(200);
+
+/// What T1 led to.
+enum Begun<K> {
+    /// The request was answered before.
+    Replay(Answer),
+    /// A hold without a payment: its answer is final.
+    Held(K),
+    /// The newest attempt is to be paid: the call is counted. `others` is when somebody else last called for it, if anybody did.
+    Pays { case: K, others: Option<Timestamp> },
+    /// This attempt needs no call any more, or must have none: what stands is the answer.
+    Stands(K, u32),
+}
+
+impl<C: Cases> Checkout<C> {
+    /// What a request id stands for already: its answer if there is one, or that of the payment under way, which is joined
+    /// (rule R). Asked before anything is checked that may have changed since the first time, like a price.
+    pub async fn replay(
+        &self,
+        request: Option<&Request>,
+        token: Option<&str>,
+        caller: &Caller,
+    ) -> Result<Option<Answer>, Error> {
+        let Some(request) = request else { return Ok(None) };
+        match requests::look(self.0.database.read(), request).await? {
+            Claim::New => Ok(None),
+            Claim::Answered(answer) => Ok(Some(answer)),
+            Claim::Open { case, attempt } => {
+                let (this, joins, token) = (self.clone(), caller.clone(), token.map(str::to_owned));
+                let work = async move {
+                    let (this, case) = (&this, case.as_str());
+                    let join = |tx| async move { this.join(&tx, case, attempt).await };
+                    let begun = this.0.database.transact("join", join).await?;
+                    Ok(this.go_on(begun, token.as_deref(), &joins).await)
+                };
+                self.detached(work, Some(request), caller).await.map(Some)
+            }
+        }
+    }
+
+    /// Takes the hold for `case` and, if it came with a payment method's token, pays for it: confirmed, or refused with the units
+    /// back at once. Without a token the hold is the answer.
+    ///
+    /// All that changes anything runs in a task of its own: a caller who hangs up changes nothing (rule D).
+    pub async fn create(
+        &self,
+        case: C::Case,
+        token: Option<String>,
+        request: Option<Request>,
+        caller: &Caller,
+    ) -> Result<Answer, Error> {
+        if token.is_some() {
+            self.check_circuit()?;
+        }
+        let (this, books, sent) = (self.clone(), caller.clone(), request.clone());
+        let work = async move {
+            let begun = this.take_hold(&case, token.is_some(), sent.as_ref(), &books).await?;
+            KillPoint::AfterHold.reached();
+            Ok(this.go_on(begun, token.as_deref(), &books).await)
+        };
+        self.detached(work, request.as_ref(), caller).await
+    }
+
+    /// Pays for a hold. Another token may be tried as long as the one before was declined.
+    pub async fn pay(
+        &self,
+        name: &str,
+        scope: Scope,
+        token: String,
+        request: Option<Request>,
+        caller: &Caller,
+    ) -> Result<Answer, Error> {
+        if let Some(answer) = self.replay(request.as_ref(), Some(&token), caller).await? {
+            return Ok(answer);
+        }
+        self.check_circuit()?;
+        let (this, pays, name, sent) = (self.clone(), caller.clone(), name.to_owned(), request.clone());
+        let work = async move {
+            let begun = this.open_attempt(&name, &scope, sent.as_ref()).await?;
+            Ok(this.go_on(begun, Some(&token), &pays).await)
+        };
+        self.detached(work, request.as_ref(), caller).await
+    }
+
+    /// The answer to `work`, which goes on without its caller. What is waited for after it does not: that wait changes nothing, and
+    /// would outlast the caller's place among the calls in flight, by which the number of waits is bounded.
+    async fn detached(
+        &self,
+        work: impl Future<Output = Result<Reply, Error>> + Send + 'static,
+        request: Option<&Request>,
+        caller: &Caller,
+    ) -> Result<Answer, Error> {
+        let ended = self.0.background.detach(work).await;
+        let Reply { answer, others } =
+            ended.map_err(|error| Error::Internal(format!("a checkout ended without an answer: {error}")))??;
+        match others {
+            Some(others) => Ok(self.outcome_of_others(&others, request, caller).await.unwrap_or(answer)),
+            None => Ok(answer),
+        }
+    }
+
+    /// With payment's circuit open no hold is taken.
+    fn check_circuit(&self) -> Result<(), Error> {
+        match self.0.payments.refuses_now() {
+            Some(why) => Err(payment_unavailable(why).into()),
+            None => Ok(()),
+        }
+    }
+
+    /// T1, one commit: the request record, the units, the case, its event; for a hold also its answer.
+    async fn take_hold(
+        &self,
+        case: &C::Case,
+        pays: bool,
+        request: Option<&Request>,
+        caller: &Caller,
+    ) -> Result<Begun<C::Case>, Error> {
+        let now = self.0.clock.now();
+        let mut case = case.clone();
+        let record = case.record_mut();
+        record.standing = machine::Standing::held(if pays { Mode::AllOrNothing } else { Mode::Hold });
+        record.hold_expire_time = now + self.0.settings.hold;
+        record.next_attempt_time =
+            Some(if pays { now + self.0.settings.settle_after } else { record.hold_expire_time });
+        let (case, actor) = (&case, &caller.actor());
+        let actor = &Actor { correlation_id: case.record().correlation_id.clone(), ..actor.clone() };
+        self.0
+            .database
+            .transact("hold", |tx| async move {
+                let record = case.record();
+                if let Some(request) = request {
+                    let begins = Some((record.name.as_str(), record.standing.attempt));
+                    if let Some(begun) = self.claimed(&tx, request, begins).await? {
+                        return Ok(begun);
+                    }
+                }
+                self.check_open_holds(&tx, &record.payer).await?;
+                self.0.cases.take(&tx, case).await?;
+                self.0.cases.insert(&tx, case).await?;
+                outbox::append(&tx, self.0.cases.event(case, machine::Fact::Held, actor)).await?;
+                if pays {
+                    return Ok(Begun::Pays { case: case.clone(), others: None });
+                }
+                if let Some(request) = request {
+                    requests::answer(&tx, request, &Answer::Ok(self.0.cases.answer(case))).await?;
+                }
+                Ok(Begun::Held(case.clone()))
+            })
+            .await
+    }
+
+    /// What a request id stands for, if it was seen before (rule R).
+    async fn claimed(
+        &self,
+        tx: &Tx,
+        request: &Request,
+        begins: Option<(&str, u32)>,
+    ) -> Result<Option<Begun<C::Case>>, Error> {
+        match requests::claim(tx, request, begins, self.0.clock.now()).await? {
+            Claim::New => Ok(None),
+            Claim::Answered(answer) => Ok(Some(Begun::Replay(answer))),
+            Claim::Open { case, attempt } => self.join(tx, &case, attempt).await.map(Some),
+        }
+    }
+
+    /// One call more for an attempt that is under way. Counted before it is made, so that what becomes of it is never taken for what
+    /// became of the attempt (rule N).
+    async fn join(&self, tx: &Tx, name: &str, attempt: u32) -> Result<Begun<C::Case>, Error> {
+        let case = self.must_find(tx, name).await?;
+        match machine::join(&case.record().standing, attempt) {
+            None => Ok(Begun::Stands(case, attempt)),
+            Some(standing) => self.call(tx, case, standing).await,
+        }
+    }
+
+    /// Commits that payment is about to be called, and when the sweeper asks what came of it.
+    async fn call(&self, tx: &Tx, mut case: C::Case, standing: machine::Standing) -> Result<Begun<C::Case>, Error> {
+        let now = self.0.clock.now();
+        let record = case.record_mut();
+        let from = (record.version, record.state());
+        let others = (standing.calls > 1).then_some(record.update_time);
+        if standing.attempt != record.standing.attempt {
+            record.reject_reason = None;
+        }
+        record.standing = standing;
+        record.version += 1;
+        record.update_time = now;
+        record.next_attempt_time = Some(now + self.0.settings.settle_after);
+        record.sweeps = 0;
+        self.0.cases.update(tx, from, &case).await?;
+        Ok(Begun::Pays { case, others })
+    }
+
+    async fn check_open_holds(&self, tx: &Tx, payer: &str) -> Result<(), Error> {
+        let open = self.0.cases.open_holds(tx, payer).await?;
+        let most = self.0.settings.max_open_holds;
+        if open < most {
+            return Ok(());
+        }
+        Err(Refusal::new(Reason::TooManyHolds, format!("{open} of your holds are open, and at most {most} may be"))
+            .hint("pay for one, cancel one, or wait until one expires")
+            .with("open", open)
+            .with("max", most)
+            .into())
+    }
+
+    /// Opens the next attempt of a hold, or goes on with the open one under its own key (rule A).
+    async fn open_attempt(
+        &self,
+        name: &str,
+        scope: &Scope,
+        request: Option<&Request>,
+    ) -> Result<Begun<C::Case>, Error> {
+        self.0
+            .database
+            .transact("pay", |tx| async move {
+                if let Some(request) = request
+                    && let Some(begun) = self.claimed(&tx, request, Some((name, 0))).await?
+                {
+                    return Ok(begun);
+                }
+                let case = self.0.cases.find(&tx, name, scope).await?.ok_or_else(|| self.0.cases.not_found(name))?;
+                let record = case.record();
+                let standing = machine::pay(&record.standing, record.past_expiry(self.0.clock.now()))
+                    .filter(|standing| standing.attempt <= self.0.settings.max_attempts)
+                    .ok_or_else(|| self.not_payable(&case))?;
+                let begun = self.call(&tx, case, standing).await?;
+                if let Some(request) = request {
+                    requests::move_to_attempt(&tx, request, standing.attempt).await?;
+                }
+                Ok(begun)
+            })
+            .await
+    }
+
+    fn not_payable(&self, case: &C::Case) -> Refusal {
+        let record = case.record();
+        let why = if record.state() != State::Pending {
+            format!("the {} is {}", C::WORD, record.state().name())
+        } else if record.standing.cancel_asked {
+            format!("the {} is being cancelled", C::WORD)
+        } else if record.past_expiry(self.0.clock.now()) {
+            format!("the hold ended at {}", record.hold_expire_time)
+        } else {
+            format!("{} payment methods were declined, and no more are tried", record.standing.attempt)
+        };
+        Refusal::new(Reason::IllegalTransition, format!("{why} and cannot be paid"))
+            .with("from", record.state().name())
+            .with("to", State::Confirmed.name())
+            .with("case", &record.name)
+    }
+
+    async fn go_on(&self, begun: Begun<C::Case>, token: Option<&str>, caller: &Caller) -> Reply {
+        match (begun, token) {
+            (Begun::Replay(answer), _) => answer.into(),
+            (Begun::Held(case), _) => Answer::Ok(self.0.cases.answer(&case)).into(),
+            (Begun::Pays { case, others }, Some(token)) => self.pay_and_settle(&case, others, token, caller).await,
+            // The fingerprint covers the payment method, so a request that waits for a payment has one.
+            (Begun::Pays { case, .. }, None) => {
+                let attempt = case.record().standing.attempt;
+                self.answer(&case, attempt, &Seen::bare(Outcome::Unknown)).into()
+            }
+            (Begun::Stands(case, attempt), _) => self.answer(&case, attempt, &Seen::bare(Outcome::Unknown)).into(),
+        }
+    }
+
+    async fn pay_and_settle(&self, case: &C::Case, others: Option<Timestamp>, token: &str, caller: &Caller) -> Reply {
+        let record = case.record();
+        let attempt = record.standing.attempt;
+        let within = caller.remaining().saturating_sub(ANSWER_MARGIN).min(self.0.settings.payment_timeout);
+        KillPoint::BeforePay.reached();
+        let seen = if within.is_zero() {
+            Seen::bare(Outcome::NotSent)
+        } else {
+            self.0.payments.create(record, &payment_name(&record.name, attempt), token, within).await
+        };
+        KillPoint::BeforeSettle.reached();
+        let actor = Actor { correlation_id: record.correlation_id.clone(), ..caller.actor() };
+        let settled = match self.settle(&record.name, attempt, &seen, &actor).await {
+            Ok(settled) => settled,
+            Err(error) => {
+                // The money may have moved, so this is no failure of the call: it is a case whose outcome is not known yet, and the
+                // sweeper settles it. A caller told to try again would pay twice.
+                tracing::error!(
+                    case = record.name,
+                    error = &error as &dyn std::error::Error,
+                    "an outcome was not written down"
+                );
+                let answer = self.answer(case, attempt, &Seen::bare(Outcome::Unknown));
+                return Reply::of(answer, record, attempt, others);
+            }
+        };
+        KillPoint::AfterSettle.reached();
+        let stands = settled.record();
+        // Whoever was counted later may have reached payment sooner.
+        let others = if stands.standing.calls > record.standing.calls { Some(stands.update_time) } else { others };
+        Reply::of(self.answer(&settled, attempt, &seen), record, attempt, others)
+    }
+}

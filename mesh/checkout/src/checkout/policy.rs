@@ -1,0 +1,66 @@
+//! What a checkout does when it hears payment's events: the same as when it is answered.
+
+use contracts::payment::v1::{Payment, PaymentRefundFailed, PaymentRefunded};
+use mesh_bus::policies::Handled;
+use mesh_foundation::{call::Actor, error::Error, event::Event, money::Money};
+use mesh_store::db::Tx;
+
+use super::{
+    Checkout,
+    payments::{Refunded, refunded, seen},
+    record::{Case, Cases, Record, Scope, payment_name, refund_id},
+};
+
+impl<C: Cases> Checkout<C> {
+    /// Hears what payment tells of `payment`; another context's case is none of ours and done.
+    pub async fn hear(&self, tx: &Tx, payment: &Payment, event: &Event) -> Result<Handled, Error> {
+        let refund = match event.read::<PaymentRefunded>()? {
+            Some(told) => Some(told.refund),
+            None => event.read::<PaymentRefundFailed>()?.map(|told| told.refund),
+        };
+        let Some(case) = self.ours(tx, payment).await? else { return Ok(Handled::Done) };
+        let actor = Actor::hearing(C::CONTEXT, event);
+        match refund {
+            None => {
+                if let Some(attempt) = attempt_of(case.record(), &payment.name) {
+                    self.settle_in(tx, case, attempt, &seen(payment), &actor).await?;
+                }
+            }
+            Some(Some(refund)) if case.record().payment().as_deref() == Some(&payment.name) => {
+                let (is_its_own, refunded) = (refund.name.ends_with(&refund_id(&payment.name)), refunded(&refund));
+                // A cancellation whose own refund failed is made good by another one: what counts is that the money is back.
+                if is_its_own || refunded == Refunded::Succeeded && covers(payment, case.record()) {
+                    self.settle_refund_in(tx, case, &refunded, &actor).await?;
+                }
+            }
+            Some(_) => {}
+        }
+        Ok(Handled::Done)
+    }
+
+    /// The payment's case, if it is one of this context's.
+    async fn ours(&self, tx: &Tx, payment: &Payment) -> Result<Option<C::Case>, Error> {
+        if !payment.case.starts_with(C::COLLECTION) {
+            return Ok(None);
+        }
+        // A case is committed before its payment is asked for: one that is missing is lost, and what payment tells of it, money
+        // among it, must not be lost as well. The event is put aside for a person to look at.
+        match self.0.cases.find(tx, &payment.case, &Scope::All).await? {
+            Some(case) => Ok(Some(case)),
+            None => Err(Error::Internal(format!("{} is for {}, which is not here", payment.name, payment.case))),
+        }
+    }
+}
+
+/// Whether all that a cancellation gives back went back, by whatever refunds.
+fn covers(payment: &Payment, record: &Record) -> bool {
+    let given_back = payment.refunded_amount.as_ref().and_then(|amount| Money::try_from(amount).ok());
+    match (given_back, record.refund_amount) {
+        (Some(given_back), Some(owed)) => given_back.minus(owed).is_ok(),
+        _ => false,
+    }
+}
+
+fn attempt_of(record: &Record, payment: &str) -> Option<u32> {
+    (1..=record.standing.attempt).rev().find(|attempt| payment_name(&record.name, *attempt) == payment)
+}

@@ -1,0 +1,3 @@
+//! Hold, pay, confirm; or let go. The one crate of the mesh that knows the contract of payment.
+
+pub mod checkout;

@@ -1,0 +1,123 @@
+//! What a database's errors mean to us.
+
+pub mod codes;
+
+use sea_orm::{DbErr, RuntimeErr, SqlErr, sqlx};
+
+use self::codes::{Meaning, meaning};
+
+/// What a database can answer but "done", sorted by what one can do about it.
+#[derive(Debug, thiserror::Error)]
+pub enum StoreError {
+    /// A deadlock, a serialization failure, a busy file: run the whole transaction again.
+    #[error("the transaction lost to another one")]
+    Conflict(#[source] DbErr),
+    /// A unique key was there already.
+    #[error("the row exists")]
+    Duplicate(#[source] DbErr),
+    /// The database cannot be reached, has no connection free, or cannot do its work now: its disk is full, say.
+    #[error("the database cannot be used now")]
+    Unavailable(#[source] DbErr),
+    /// The COMMIT failed, or its answer was lost: the transaction may have been committed or not. Nobody knows until somebody looks.
+    #[error("nobody knows whether the transaction was committed")]
+    CommitUnknown(#[source] DbErr),
+    /// Anything else: a mistake of ours.
+    #[error("the database refused a statement")]
+    Other(#[source] DbErr),
+}
+
+impl StoreError {
+    /// What an error of COMMIT means. Only where the engine says in so many words that it has rolled back is that known: everything else,
+    /// a lost connection first of all, may have come after the commit.
+    pub fn of_commit(error: DbErr) -> Self {
+        let rolled_back = driver(&error).and_then(sqlx::Error::as_database_error).is_some_and(rolled_back_by_commit);
+        if rolled_back { error.into() } else { Self::CommitUnknown(error) }
+    }
+
+    /// Whether the database could not be used, whatever it was asked for. A statement that was too slow, or that no answer came to which
+    /// the driver understands, may be to blame for that itself.
+    pub fn is_outage(&self) -> bool {
+        let error = match self {
+            Self::Unavailable(error) => error,
+            Self::CommitUnknown(_) => return true,
+            Self::Conflict(_) | Self::Duplicate(_) | Self::Other(_) => return false,
+        };
+        match driver(error) {
+            Some(sqlx::Error::Database(database)) => meaning(database.as_ref()) != Some(Meaning::BrokenOff),
+            Some(sqlx::Error::Protocol(_)) => false,
+            _ => true,
+        }
+    }
+
+    /// Whether the server is there and takes no writes, as one does that another has taken over from.
+    pub fn is_demotion(&self) -> bool {
+        self.means() == Some(Meaning::ReadOnly)
+    }
+
+    /// Whether it was the connection that was gone: nothing came over it, or that it is ended.
+    pub fn is_dead_connection(&self) -> bool {
+        let Self::Unavailable(error) = self else { return false };
+        matches!(driver(error), Some(sqlx::Error::Io(_))) || self.means() == Some(Meaning::Gone)
+    }
+
+    fn means(&self) -> Option<Meaning> {
+        let Self::Unavailable(error) = self else { return None };
+        meaning(driver(error)?.as_database_error()?)
+    }
+}
+
+/// What the driver said.
+fn driver(error: &DbErr) -> Option<&sqlx::Error> {
+    match error {
+        DbErr::Conn(RuntimeErr::SqlxError(source))
+        | DbErr::Exec(RuntimeErr::SqlxError(source))
+        | DbErr::Query(RuntimeErr::SqlxError(source)) => Some(source),
+        _ => None,
+    }
+}
+
+impl From<DbErr> for StoreError {
+    fn from(error: DbErr) -> Self {
+        if matches!(error.sql_err(), Some(SqlErr::UniqueConstraintViolation(_))) {
+            return Self::Duplicate(error);
+        }
+        if matches!(error, DbErr::ConnectionAcquire(_)) {
+            return Self::Unavailable(error);
+        }
+        match driver(&error) {
+            Some(sqlx::Error::Database(database)) => match meaning(database.as_ref()) {
+                Some(Meaning::Lost) => Self::Conflict(error),
+                Some(Meaning::BrokenOff | Meaning::Down | Meaning::Gone | Meaning::ReadOnly) => {
+                    Self::Unavailable(error)
+                }
+                None => Self::Other(error),
+            },
+            Some(
+                sqlx::Error::Io(_)
+                | sqlx::Error::Tls(_)
+                | sqlx::Error::PoolTimedOut
+                | sqlx::Error::PoolClosed
+                | sqlx::Error::WorkerCrashed
+                | sqlx::Error::Protocol(_),
+            ) => Self::Unavailable(error),
+            _ => Self::Other(error),
+        }
+    }
+}
+
+/// Whether that answer to a COMMIT says that nothing was committed: PostgreSQL's classes 23 (a deferred constraint) and 40 (a conflict);
+/// MySQL 1213, 1205 and 3101 (a conflict, found at COMMIT by a cluster); SQLite BUSY (5), LOCKED (6), FULL (13) and CONSTRAINT (19), after each
+/// of which the frame that would make the commit is not in the log. SQLite's IOERR may follow a frame that is on the disk and would be
+/// found after a crash.
+fn rolled_back_by_commit(error: &dyn sqlx::error::DatabaseError) -> bool {
+    if let Some(mysql) = error.try_downcast_ref::<sea_orm::SqlxMySqlError>() {
+        return matches!(mysql.number(), 1213 | 1205 | 3101);
+    }
+    let code = error.code();
+    let Some(code) = code.as_deref() else { return false };
+    if error.try_downcast_ref::<sea_orm::SqlxSqliteError>().is_some() {
+        return code.parse::<u32>().is_ok_and(|code| matches!(code & 0xff, 5 | 6 | 13 | 19));
+    }
+    // 40003 says itself that nobody knows.
+    ["23", "40"].iter().any(|class| code.starts_with(class)) && code != "40003"
+}

@@ -1,0 +1,32 @@
+//! What every part of the mesh may use, and what knows none of them: errors and reasons, who calls, texts, amounts, the time, events,
+//! traces, instruments, and the loops of a process.
+
+pub mod background;
+pub mod booking_window;
+pub mod call;
+pub mod card_number;
+pub mod clock;
+pub mod driver;
+pub mod error;
+pub mod event;
+pub mod failure;
+pub mod fields;
+pub mod findings;
+pub mod in_transaction;
+pub mod killpoint;
+pub mod mask;
+pub mod money;
+pub mod output;
+mod reason;
+pub mod single_flight;
+pub mod telemetry;
+pub mod text;
+pub mod trace;
+pub mod types;
+pub mod unicode;
+
+pub use booking_window::BookingWindow;
+pub use call::{Actor, Caller, Principal, Role};
+pub use clock::Clock;
+pub use error::{Error, Reason, Refusal};
+pub use event::Event;

@@ -1,0 +1,210 @@
+//! No card number comes in.
+//!
+//! Cards are paid with by a provider's token. Should a number arrive all the same, in a field where a person or a program has put it
+//! by mistake, it is refused before anything of ours has seen it: what was never taken in is in no log, no event and no backup.
+//!
+//! One number in ten passes for a card's, so a field whose text is a number of another kind is let pass: the contracts say which, and
+//! every other text is searched.
+
+use std::{sync::Arc, time::Duration};
+
+use bytes::Bytes;
+use http_body_util::{BodyExt, Full, LengthLimitError, Limited};
+use mesh_foundation::{
+    card_number,
+    error::{Error, Reason, Refusal},
+};
+use prost_reflect::{DynamicMessage, FieldDescriptor, MessageDescriptor, Value};
+use tokio::{sync::Semaphore, task::spawn_blocking, time::timeout};
+use tonic::{Code, Status, body::Body};
+
+use super::{
+    compression,
+    content::Content,
+    layer::{Around, Call, Method, Reply, Rest, refuse},
+};
+
+/// One byte that tells whether the message is compressed, four that tell how long it is.
+const FRAME_HEAD: usize = 5;
+
+/// How long a request may take to arrive, whatever time its caller has: a call has its place from here on, and whoever sends slowly
+/// would keep it from others.
+const ARRIVES: Duration = Duration::from_secs(2);
+
+/// A larger message is looked through on a thread that may be busy for some milliseconds.
+const LARGE: usize = 64 * 1024;
+
+/// So many of those at once: taken apart, a message of many small fields is a hundred times as large.
+const LARGE_AT_ONCE: usize = 4;
+
+/// Reads the request, looks for card numbers, and hands the request on as it was.
+#[derive(Clone)]
+pub(super) struct CardGuard {
+    max_request_bytes: usize,
+    large: Arc<Semaphore>,
+}
+
+impl CardGuard {
+    pub fn new(max_request_bytes: usize) -> Self {
+        Self { max_request_bytes, large: Arc::new(Semaphore::new(LARGE_AT_ONCE)) }
+    }
+
+    /// The field of the `message` that has a card number in it.
+    async fn search(&self, kind: &MessageDescriptor, message: &Bytes) -> Result<Option<String>, Error> {
+        // Few requests hold that many digits in a row: only those are read field by field.
+        if !card_number::may_be_in(message) {
+            return Ok(None);
+        }
+        if message.len() <= LARGE {
+            return Ok(card_number_field(kind.clone(), message.clone()));
+        }
+        let failed = |error: &dyn std::error::Error| Error::Internal(format!("no search for card numbers: {error}"));
+        let turn = self.large.clone().acquire_owned().await.map_err(|error| failed(&error))?;
+        let (kind, message) = (kind.clone(), message.clone());
+        let search = move || {
+            // Kept by the search and not by the call, which may be given up while the search goes on.
+            let _turn = turn;
+            card_number_field(kind, message)
+        };
+        spawn_blocking(search).await.map_err(|error| failed(&error))
+    }
+}
+
+impl Around for CardGuard {
+    async fn around(&self, mut call: Call, rest: &impl Rest) -> Reply {
+        if let Some(refused) = compression::named_in(call.request.headers()) {
+            return refused;
+        }
+        let body = std::mem::take(call.request.body_mut());
+        let body = match timeout(ARRIVES, Limited::new(body, FRAME_HEAD + self.max_request_bytes).collect()).await {
+            Err(_) => return refuse(too_slow()),
+            Ok(Ok(collected)) => collected.to_bytes(),
+            Ok(Err(error)) if error.is::<LengthLimitError>() => {
+                return refuse(malformed(&call.method, format!("is larger than {} bytes", self.max_request_bytes)));
+            }
+            Ok(Err(error)) => return refuse(Status::from_error(error)),
+        };
+        let message = match message_in(&body) {
+            Ok(message) => message,
+            Err(Unreadable::Compressed) => {
+                return compression::refused(&format!("the {} is compressed", call.method.input.name()));
+            }
+            Err(Unreadable::Malformed(problem)) => return refuse(malformed(&call.method, problem)),
+        };
+        let method = call.method.clone();
+        match self.search(&method.input, &message).await {
+            Ok(None) => {}
+            Ok(Some(field)) => return refuse(card_number_in(field)),
+            Err(error) => return refuse(error),
+        }
+        *call.request.body_mut() = Body::new(Full::new(body));
+        let reply = rest.answer(call).await;
+        // tonic takes a message that it cannot decode for a failure of ours.
+        if is_foreign_failure(&reply) && DynamicMessage::decode(method.input.clone(), message).is_err() {
+            return refuse(malformed(&method, "cannot be decoded"));
+        }
+        reply
+    }
+}
+
+fn card_number_field(kind: MessageDescriptor, message: Bytes) -> Option<String> {
+    // What cannot be decoded here cannot be by its handler.
+    field_with_card_number(&DynamicMessage::decode(kind, message).ok()?)
+}
+
+/// Why a request's body is not read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Unreadable {
+    /// It is compressed, which no message has to be.
+    Compressed,
+    /// It is no message, and what it is instead.
+    Malformed(&'static str),
+}
+
+/// The one message in a unary request's body.
+fn message_in(body: &Bytes) -> Result<Bytes, Unreadable> {
+    let Some((head, message)) = body.split_first_chunk::<FRAME_HEAD>() else {
+        return Err(Unreadable::Malformed("has no message"));
+    };
+    let [compressed, length @ ..] = *head;
+    match compressed {
+        0 => {}
+        1 => return Err(Unreadable::Compressed),
+        _ => return Err(Unreadable::Malformed("begins with a byte that is no compressed-flag")),
+    }
+    if usize::try_from(u32::from_be_bytes(length)) != Ok(message.len()) {
+        return Err(Unreadable::Malformed("is not exactly one message"));
+    }
+    Ok(body.slice(FRAME_HEAD..))
+}
+
+fn too_slow() -> Refusal {
+    let message = format!("the request did not arrive within {} s", ARRIVES.as_secs());
+    Refusal::new(Reason::DeadlineExceeded, message).hint("nothing was begun; send it again, whole")
+}
+
+fn malformed(method: &Method, problem: impl AsRef<str>) -> Refusal {
+    Refusal::new(Reason::InvalidFields, format!("the {} {}", method.input.name(), problem.as_ref()))
+}
+
+fn card_number_in(field: String) -> Refusal {
+    let mut refusal = Refusal::new(Reason::CardNumberRefused, format!("{field} holds what looks like a card number"))
+        .hint("send the token that your payment provider gave you for the card; if it is a telephone number, begin it with +")
+        .with("field", &field);
+    refusal.violations.push((field, "looks like a card number".to_owned()));
+    refusal
+}
+
+/// Whether tonic, and not our code, answered INTERNAL.
+fn is_foreign_failure(reply: &Reply) -> bool {
+    Status::from_header_map(reply.headers())
+        .is_some_and(|status| status.code() == Code::Internal && Refusal::from_status(&status).is_none())
+}
+
+/// The path, from the request's root, of a field with a card number in it.
+fn field_with_card_number(message: &DynamicMessage) -> Option<String> {
+    message.fields().find_map(|(field, value)| Some(join(field.name(), path_in(&field, value)?)))
+}
+
+/// The path within a field's `value` of a card number: empty if it stands in the value itself.
+fn path_in(field: &FieldDescriptor, value: &Value) -> Option<String> {
+    match value {
+        Value::String(text) => is_in_text(field, text).then(String::new),
+        Value::Bytes(bytes) => is_in_text(field, &String::from_utf8_lossy(bytes)).then(String::new),
+        Value::Message(message) => field_with_card_number(message),
+        Value::List(items) => {
+            items.iter().enumerate().find_map(|(n, item)| Some(join(&format!("[{n}]"), path_in(field, item)?)))
+        }
+        // A map's key may be the number, so no key is named.
+        Value::Map(entries) => entries.iter().find_map(|(key, value)| {
+            let in_key = key.as_str().is_some_and(card_number::is_in);
+            if in_key { Some(String::new()) } else { path_in(field, value) }
+        }),
+        Value::Bool(_)
+        | Value::I32(_)
+        | Value::I64(_)
+        | Value::U32(_)
+        | Value::U64(_)
+        | Value::F32(_)
+        | Value::F64(_)
+        | Value::EnumNumber(_) => None,
+    }
+}
+
+/// What the field holds is asked about last: nearly no text gets so far.
+fn is_in_text(field: &FieldDescriptor, text: &str) -> bool {
+    card_number::is_in(text)
+        && match Content::of(field) {
+            Content::Anything => true,
+            Content::Identifier => false,
+            Content::TelephoneNumber => card_number::is_in_phones(text),
+        }
+}
+
+fn join(head: &str, tail: String) -> String {
+    match tail.as_str() {
+        "" => head.to_owned(),
+        tail if tail.starts_with('[') => format!("{head}{tail}"),
+        tail => format!("{head}.{tail}"),
+    }
+}

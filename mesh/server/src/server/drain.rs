@@ -1,0 +1,49 @@
+//! What happens to calls while a context stops.
+
+use std::time::Duration;
+
+use mesh_foundation::error::{Reason, Refusal};
+use tokio_util::sync::CancellationToken;
+
+use super::{
+    body::cut,
+    layer::{Around, Call, Reply, Rest, refuse},
+};
+
+/// A balancer needs about this long to notice that the process is not serving any more.
+const RETRY_AFTER: Duration = Duration::from_secs(1);
+
+/// Turns new calls away once the context is stopping, and ends its streams, which would outlast any drain. Calls that are in hand
+/// are finished.
+#[derive(Clone)]
+pub(super) struct Drain {
+    pub context: &'static str,
+    pub stopping: CancellationToken,
+}
+
+impl Around for Drain {
+    async fn around(&self, call: Call, rest: &impl Rest) -> Reply {
+        if self.stopping.is_cancelled() {
+            return refuse(draining(self.context));
+        }
+        let streams = call.method.streams;
+        let reply = rest.answer(call).await;
+        if streams { end_when_cancelled(reply, self.context, self.stopping.clone()) } else { reply }
+    }
+}
+
+/// Ends the reply's stream when `stopping` is cancelled, so that its reader goes on elsewhere from the position it has reached.
+pub(super) fn end_when_cancelled(reply: Reply, name: &'static str, stopping: CancellationToken) -> Reply {
+    cut(reply, async move {
+        stopping.cancelled().await;
+        draining(name).into()
+    })
+}
+
+/// Says who is stopping, so that a caller of a caller does not take it for the one that it called.
+fn draining(name: &'static str) -> Refusal {
+    Refusal::new(Reason::Draining, format!("{name} is stopping"))
+        .with("context", name)
+        .hint("call again; another one, or the next one, answers")
+        .retry_after(RETRY_AFTER)
+}

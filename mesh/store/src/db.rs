@@ -1,0 +1,373 @@
+//! A context's own database: any of PostgreSQL, MySQL/MariaDB and SQLite, chosen by its URL alone.
+//!
+//! Three rules stand here so that no context has to remember them:
+//! - a transaction that lost to another one is run again from its beginning, a bounded number of times;
+//! - nothing remote is awaited while a transaction is open ([`assert_no_transaction`]);
+//! - on SQLite one connection writes (`BEGIN IMMEDIATE`) and the others read, because a deferred transaction that reads and then
+//!   writes fails at once when somebody else has written in between.
+
+mod acknowledged;
+mod connect;
+mod effects;
+mod newest;
+pub mod order;
+mod settings;
+mod transaction;
+mod write_ahead_log;
+
+use std::{
+    collections::HashSet,
+    future::Future,
+    io,
+    path::{Path, PathBuf},
+    sync::Arc,
+    time::Duration,
+};
+
+use mesh_foundation::{error::Error, in_transaction::within};
+pub use mesh_foundation::{failure::StoreError, in_transaction::assert_no_transaction};
+use sea_orm::{
+    ConnectOptions, DatabaseConnection, DatabaseTransaction, DbBackend, DbErr, SqliteTransactionMode,
+    TransactionOptions, TransactionTrait, sqlx::sqlite::SqliteConnectOptions,
+};
+use tokio::{
+    sync::{Notify, watch},
+    time::Instant,
+};
+use uuid::Uuid;
+
+pub use self::newest::Kept;
+pub use self::transaction::{Statements, Tx};
+use self::{
+    acknowledged::Acknowledged,
+    connect::{
+        Address, Distrust, beside_writer, connect_options, connection, migration_connection, readers, sqlite_file,
+        to_read, to_write,
+    },
+    transaction::Run,
+};
+
+/// How long connections may take to close.
+const CLOSE_TIMEOUT: Duration = Duration::from_secs(5);
+/// How often a transaction that keeps losing is run before the caller is told.
+const MAX_RUNS: u32 = 10;
+/// After this long no transaction is run again: a file that another process holds is waited for by SQLite itself, each time.
+const MAX_RUN_TIME: Duration = Duration::from_secs(10);
+
+/// The three kinds of engine.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Engine {
+    /// SQLite: one host, one file.
+    Sqlite,
+    /// PostgreSQL and what speaks like it.
+    Postgres,
+    /// MySQL and MariaDB.
+    MySql,
+}
+
+impl From<DbBackend> for Engine {
+    fn from(backend: DbBackend) -> Self {
+        match backend {
+            DbBackend::Postgres => Self::Postgres,
+            DbBackend::MySql => Self::MySql,
+            _ => Self::Sqlite,
+        }
+    }
+}
+
+/// A context's database. Cheap to clone.
+#[derive(Clone, Debug)]
+pub struct Database {
+    write: DatabaseConnection,
+    read: DatabaseConnection,
+    engine: Engine,
+    /// A server's.
+    address: Option<Address>,
+    /// A SQLite database's.
+    file: Option<Arc<Path>>,
+    /// Where the newest acknowledged event of a SQLite database is written down.
+    acknowledged: Option<Arc<Acknowledged>>,
+    distrust: Distrust,
+    appended: Arc<Notify>,
+    commits: Arc<watch::Sender<u64>>,
+}
+
+impl Database {
+    /// Opens the database at `url` (`sqlite://…`, `postgres://…`, `mysql://…`) with at most `max_connections` connections; a
+    /// SQLite file that is not there is made.
+    pub async fn connect(url: &str, max_connections: u32) -> Result<Self, StoreError> {
+        if url.starts_with("sqlite:") {
+            let options = connect_options(url, max_connections);
+            return Self::open_sqlite(options, sqlite_file(url)?, |sqlite| sqlite).await;
+        }
+        // A migrator has to say that it is there, even while somebody reads.
+        let distrust = Distrust::of_a_server();
+        let mut options = connect_options(url, max_connections.max(2));
+        distrust.watch(&mut options);
+        let write = connection(options).await?;
+        let engine = write.get_database_backend().into();
+        let address = Some(Address(url.into()));
+        Ok(Self { address, distrust, ..Self::of(write.clone(), write, engine) })
+    }
+
+    /// Opens the SQLite database in the file at `path`.
+    pub async fn open_file(path: &Path, max_connections: u32) -> Result<Self, StoreError> {
+        let path = path.to_owned();
+        // Not as a URL, in which some characters of a path would mean something else.
+        let options = connect_options("sqlite:", max_connections);
+        let file = path.clone();
+        Self::open_sqlite(options, Some(path), move |sqlite| sqlite.filename(&file)).await
+    }
+
+    async fn open_sqlite<F>(mut options: ConnectOptions, file: Option<PathBuf>, name: F) -> Result<Self, StoreError>
+    where
+        F: Fn(SqliteConnectOptions) -> SqliteConnectOptions + Clone + Send + Sync + 'static,
+    {
+        let distrust = Distrust::of_a_file();
+        let (mut writing, same) = (options.clone(), name.clone());
+        writing.max_connections(1).min_connections(1).map_sqlx_sqlite_opts(move |sqlite| to_write(same(sqlite)));
+        let readers = readers(options.get_max_connections());
+        options.max_connections(readers).map_sqlx_sqlite_opts(move |sqlite| beside_writer(name(sqlite)));
+        distrust.watch(&mut writing);
+        let write = connection(writing).await?;
+        let read = connection(options).await?;
+        Ok(Self {
+            acknowledged: file.as_deref().map(|file| Arc::new(Acknowledged::beside(file))),
+            file: file.map(Arc::from),
+            distrust,
+            ..Self::of(write, read, Engine::Sqlite)
+        })
+    }
+
+    fn of(write: DatabaseConnection, read: DatabaseConnection, engine: Engine) -> Self {
+        Self {
+            write,
+            read,
+            engine,
+            address: None,
+            file: None,
+            acknowledged: None,
+            distrust: Distrust::of_a_server(),
+            appended: Arc::default(),
+            commits: Arc::default(),
+        }
+    }
+
+    /// Opens the database at `url` for reading, with one connection and never another, so that a transaction which is begun on it holds for
+    /// every query. A SQLite file must be there.
+    pub async fn connect_to_read(url: &str) -> Result<Self, StoreError> {
+        let mut options = connect_options(url, 1);
+        options.map_sqlx_sqlite_opts(to_read);
+        let file = if url.starts_with("sqlite:") { sqlite_file(url)? } else { None };
+        Self::open_to_read(options, file).await
+    }
+
+    /// Opens the SQLite database in the file at `path` for reading only, beside whoever writes it. It must be there.
+    pub async fn open_file_to_read(path: &Path, max_connections: u32) -> Result<Self, StoreError> {
+        let file = path.to_owned();
+        let path = path.to_owned();
+        let mut options = connect_options("sqlite:", max_connections);
+        options.map_sqlx_sqlite_opts(move |sqlite| to_read(sqlite.filename(&path)));
+        Self::open_to_read(options, Some(file)).await
+    }
+
+    async fn open_to_read(options: ConnectOptions, file: Option<PathBuf>) -> Result<Self, StoreError> {
+        let read = connection(options).await?;
+        let engine = read.get_database_backend().into();
+        Ok(Self { file: file.map(Arc::from), ..Self::of(read.clone(), read, engine) })
+    }
+
+    /// Which engine it is.
+    pub fn engine(&self) -> Engine {
+        self.engine
+    }
+
+    /// For queries outside any transaction. Sees what is committed.
+    pub fn read(&self) -> &DatabaseConnection {
+        &self.read
+    }
+
+    /// For migrations only; everything else writes through [`transact`](Self::transact).
+    pub fn for_migrations(&self) -> &DatabaseConnection {
+        &self.write
+    }
+
+    /// A connection to the server for a migration, which may take its time. A SQLite file is migrated in a transaction.
+    pub(crate) async fn connect_to_migrate(&self) -> Result<DatabaseConnection, StoreError> {
+        match &self.address {
+            Some(address) => migration_connection(&address.0).await,
+            None => Err(StoreError::Other(DbErr::Custom("a file has only one writer".to_owned()))),
+        }
+    }
+
+    /// The newest event that callers of a SQLite database were told is stored: it is in the outbox, unless the database has forgotten it.
+    /// None of a server's, which keeps its word by itself.
+    pub fn acknowledged(&self) -> io::Result<Option<Uuid>> {
+        self.file.as_deref().map_or(Ok(None), acknowledged::acknowledged)
+    }
+
+    /// Runs `work` in one transaction, READ COMMITTED (SQLite: serial), and commits if it succeeds. When the transaction loses to
+    /// another one it is run again from the beginning, so `work` must have no effect but through the [`Tx`] it is given.
+    ///
+    /// After `Ok` the change is durable. After [`StoreError::CommitUnknown`] it may be or not: nobody may take it for one or the
+    /// other. After any other error nothing has changed.
+    pub async fn transact<T, F, Fut>(&self, label: &'static str, work: F) -> Result<T, Error>
+    where
+        F: Fn(Tx) -> Fut,
+        Fut: Future<Output = Result<T, Error>>,
+    {
+        let (mut run, began) = (1, Instant::now());
+        loop {
+            // On the heap: a transaction's future is large, and would be part of that of everybody who has one.
+            match within(label, Box::pin(self.run_once(label, &work))).await {
+                Err(error) if error.is_conflict() && run < MAX_RUNS && began.elapsed() < MAX_RUN_TIME => {
+                    tracing::debug!(label, run, "the transaction is run again");
+                    let pause_ms = rand::random_range(1..=5_u64) << run.min(5);
+                    tokio::time::sleep(Duration::from_millis(pause_ms)).await;
+                    run += 1;
+                }
+                outcome => {
+                    if matches!(&outcome, Err(Error::Store(error)) if self.blames_connection(error)) {
+                        self.distrust.notice();
+                    }
+                    return outcome;
+                }
+            }
+        }
+    }
+
+    async fn run_once<T, F, Fut>(&self, label: &'static str, work: &F) -> Result<T, Error>
+    where
+        F: Fn(Tx) -> Fut,
+        Fut: Future<Output = Result<T, Error>>,
+    {
+        let options = match self.engine {
+            Engine::Sqlite => TransactionOptions {
+                sqlite_transaction_mode: Some(SqliteTransactionMode::Immediate),
+                ..TransactionOptions::default()
+            },
+            // READ COMMITTED is set once for each connection: here it would be a round trip for each transaction.
+            Engine::Postgres | Engine::MySql => TransactionOptions::default(),
+        };
+        let run = Run::of(self.begin(options).await?);
+        let outcome = work(run.tx()).await;
+        let run = run.end()?;
+        match outcome {
+            Ok(value) => {
+                let (committed, ending) = run.commit().await;
+                // Whether it is known or not: whoever is woken without a cause looks and goes on waiting.
+                if ending.wakes_relay {
+                    self.appended.notify_one();
+                }
+                if let Err(error) = committed {
+                    // A server that says it has rolled back has ended the transaction, and there is nothing to be wary of.
+                    if self.engine == Engine::Sqlite || !matches!(error, StoreError::Conflict(_)) {
+                        self.ended_badly(label, &error);
+                    }
+                    self.commits.send_modify(|count| *count += 1);
+                    return Err(error.into());
+                }
+                if let (Some(acknowledged), Some(event)) = (&self.acknowledged, ending.appended) {
+                    acknowledged.write(event);
+                }
+                // Before anybody is woken, who then finds it done.
+                ending.effects.perform();
+                self.commits.send_modify(|count| *count += 1);
+                Ok(value)
+            }
+            Err(error) => {
+                if let Err(rollback) = run.rollback().await {
+                    self.ended_badly(label, &rollback);
+                }
+                Err(error)
+            }
+        }
+    }
+
+    /// Whether that failure may be the matter of the connection that met it. A file is quickly opened again, so it is opened again after
+    /// everything that is the matter of the file.
+    fn blames_connection(&self, error: &StoreError) -> bool {
+        let is_of_the_file = |source: &DbErr| !matches!(source, DbErr::ConnectionAcquire(_));
+        error.is_demotion()
+            || self.engine == Engine::Sqlite
+                && matches!(error, StoreError::Unavailable(source) if is_of_the_file(source))
+    }
+
+    /// A transaction whose COMMIT or ROLLBACK failed may have left its connection inside it. Everything that the connection is told
+    /// from then on would be part of that transaction, and lost with it: so it is closed, and never given out again.
+    fn ended_badly(&self, label: &'static str, error: &StoreError) {
+        self.distrust.notice();
+        tracing::warn!(
+            label,
+            error = error as &dyn std::error::Error,
+            "failed to end a transaction; its connection is closed"
+        );
+    }
+
+    /// Begins a transaction on a connection that is alive. After a server was started again the idle ones are all dead, and each would
+    /// fail one caller of whom nothing has been done yet. A server that has answered is not asked again: it may be full.
+    async fn begin(&self, options: TransactionOptions) -> Result<DatabaseTransaction, StoreError> {
+        let mut begun = self.begin_whole(options).await;
+        for _ in 1..MAX_RUNS {
+            match begun {
+                Err(ref error) if error.is_dead_connection() => begun = self.begin_whole(options).await,
+                _ => break,
+            }
+        }
+        begun
+    }
+
+    /// BEGIN, sent to a server, is waited for even when its caller is gone. The driver counts a transaction once BEGIN is answered: one
+    /// that was dropped before would be open on a connection that looks as if it were outside of any. Whoever gets it here and is gone
+    /// drops a transaction that is counted, and that is rolled back. (SQLite's driver looks after that by itself.)
+    async fn begin_whole(&self, options: TransactionOptions) -> Result<DatabaseTransaction, StoreError> {
+        if self.engine == Engine::Sqlite {
+            return Ok(self.write.begin_with_options(options).await?);
+        }
+        let write = self.write.clone();
+        let begun = tokio::spawn(async move { write.begin_with_options(options).await }).await;
+        Ok(begun.map_err(|error| StoreError::Unavailable(DbErr::Custom(error.to_string())))??)
+    }
+
+    /// Resolves after a transaction that put an event into the outbox has committed; may resolve once too often.
+    pub async fn outbox_appended(&self) {
+        self.appended.notified().await;
+    }
+
+    /// Changes with every transaction that this process commits: what wakes those who watch a resource.
+    pub fn commits(&self) -> watch::Receiver<u64> {
+        self.commits.subscribe()
+    }
+
+    /// How many watch for commits.
+    pub fn watchers(&self) -> usize {
+        self.commits.receiver_count()
+    }
+
+    /// Closes every connection; a SQLite file is left without a write-ahead log. Does not wait for ever for whoever still has one.
+    pub async fn close(self) {
+        for connection in [self.read, self.write] {
+            match tokio::time::timeout(CLOSE_TIMEOUT, connection.close()).await {
+                Ok(Ok(())) => {}
+                Ok(Err(error)) => tracing::debug!(
+                    error = &error as &dyn std::error::Error,
+                    "a database connection did not close cleanly"
+                ),
+                Err(_) => tracing::warn!("a database connection was not given back and is left open"),
+            }
+        }
+    }
+}
+
+/// Fails unless exactly one row was updated: the heart of every conditional transition.
+pub fn exactly_one(rows_affected: u64) -> Result<(), Error> {
+    if rows_affected == 1 { Ok(()) } else { Err(Error::Lost) }
+}
+
+/// The elements of `wanted` that are not in `present`, in order.
+pub fn missing<T: Clone + Eq + std::hash::Hash>(wanted: &[T], present: &HashSet<T>) -> Vec<T> {
+    wanted.iter().filter(|item| !present.contains(item)).cloned().collect()
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,115 @@
+//! Writing over what stands there: only over what was read, and only with what is newer.
+
+use mesh_foundation::error::Error;
+use sea_orm::{
+    ActiveModelTrait, ColumnTrait, Condition, EntityTrait, Iterable, PrimaryKeyToColumn, QueryFilter,
+    sea_query::Expr,
+};
+
+use super::{StoreError, Tx, exactly_one};
+
+/// What became of a row that was heard of.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kept {
+    /// It is the first of its key.
+    First,
+    /// It took the place of an older one.
+    Newer,
+    /// What stands there is as new.
+    Nothing,
+}
+
+impl Tx {
+    /// Writes `row` over the row of its key, which must still be `as_read`; [`Error::Lost`] if it is not.
+    pub async fn overwrite<A: ActiveModelTrait>(&self, row: A, as_read: Expr) -> Result<(), Error> {
+        exactly_one(self.update(row, as_read).await?)
+    }
+
+    /// Writes `row` over the one of its key if that is `older`, or as the first. Whoever comes first to a key keeps it until the
+    /// commit, so that two that are heard at once cannot miss each other.
+    pub async fn keep_newest<A: ActiveModelTrait>(&self, row: A, older: Expr) -> Result<Kept, StoreError> {
+        if self.update(row.clone(), older.clone()).await? > 0 {
+            return Ok(Kept::Newer);
+        }
+        if self.insert_new(row.clone()).await? {
+            return Ok(Kept::First);
+        }
+        // It is as new, or it was inserted between the two statements.
+        Ok(if self.update(row, older).await? > 0 { Kept::Newer } else { Kept::Nothing })
+    }
+
+    async fn update<A: ActiveModelTrait>(&self, mut row: A, condition: Expr) -> Result<u64, StoreError> {
+        let mut filter = Condition::all().add(condition);
+        for key in <A::Entity as EntityTrait>::PrimaryKey::iter() {
+            // It stays as it is, and nothing is written to its index.
+            let column = key.into_column();
+            filter = match row.take(column).into_value() {
+                Some(value) => filter.add(column.eq(value)),
+                None => filter.add(Expr::value(false)),
+            };
+        }
+        Ok(A::Entity::update_many().set(row).filter(filter).exec(&**self).await?.rows_affected)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use sea_orm::{ActiveValue::Set, ColumnTrait};
+    use uuid::Uuid;
+
+    use super::*;
+    use crate::{
+        store::entity::place::{ActiveModel, Column, Entity},
+        testbed::Testbed,
+    };
+
+    #[tokio::test]
+    async fn whatever_the_order_the_newest_stays() {
+        let testbed = Testbed::new();
+        let database = testbed.database("x.db").await;
+        let database = &database;
+        let keep = |position: i64| async move {
+            let row =
+                ActiveModel { consumer: Set("room".to_owned()), position: Set(position), event_id: Set(Uuid::nil()) };
+            let older = Column::Position.lt(position);
+            let (row, older) = (&row, &older);
+            let kept =
+                database.transact("keep", |tx| async move { Ok(tx.keep_newest(row.clone(), older.clone()).await?) });
+            kept.await.unwrap()
+        };
+        let mut kept = Vec::new();
+        for position in [2, 1, 2, 3] {
+            kept.push(keep(position).await);
+        }
+        assert_eq!(kept, [Kept::First, Kept::Nothing, Kept::Nothing, Kept::Newer]);
+        let rows = Entity::find().all(database.read()).await.unwrap();
+        assert_eq!(rows.iter().map(|row| row.position).collect::<Vec<_>>(), [3]);
+    }
+    #[tokio::test]
+    async fn a_row_is_written_over_only_as_it_was_read_and_no_other_is() {
+        let testbed = Testbed::new();
+        let database = testbed.database("x.db").await;
+        let row = |consumer: &str, position| ActiveModel {
+            consumer: Set(consumer.to_owned()),
+            position: Set(position),
+            event_id: Set(Uuid::nil()),
+        };
+        let write = async |new: i64, read: i64| {
+            let written = database
+                .transact("write", |tx| async move { tx.overwrite(row("room", new), Column::Position.eq(read)).await });
+            written.await
+        };
+        database
+            .transact("insert", |tx| async move {
+                Entity::insert_many([row("room", 1), row("stay", 1)]).exec_without_returning(&*tx).await?;
+                Ok(())
+            })
+            .await
+            .unwrap();
+        write(2, 1).await.unwrap();
+        assert!(matches!(write(3, 1).await, Err(Error::Lost)), "it is no longer as it was read");
+        let mut rows = Entity::find().all(database.read()).await.unwrap();
+        rows.sort_by(|a, b| a.consumer.cmp(&b.consumer));
+        assert_eq!(rows.iter().map(|row| row.position).collect::<Vec<_>>(), [2, 1]);
+    }
+}

@@ -1,0 +1,184 @@
+//! Keeps the write-ahead log of a SQLite database from growing for ever.
+//!
+//! 1. SQLite copies the log into the database by itself, whenever a commit leaves a thousand pages in it, up to the oldest page that
+//!    somebody still reads.
+//! 2. A reader who reads for long therefore lets the log grow. Once the reader has gone, the next commit starts the log over and cuts the
+//!    file to [`WAL_KEPT_BYTES`]; in a database that nobody writes to, nothing would.
+//! 3. So this loop looks at the file. If it is larger than that, it copies what can be copied, and cuts the file if that was all.
+//! 4. A log that stays large for a minute is told of: somebody has not ended a read.
+
+use std::{path::Path, time::Duration};
+
+use mesh_foundation::{
+    background::{Background, Phase, pause},
+    telemetry::metrics,
+};
+use opentelemetry::KeyValue;
+use sea_orm::sqlx::{self, Row, SqliteConnection};
+use tokio::time::Instant;
+
+use super::{Database, StoreError, connect::WAL_KEPT_BYTES};
+
+/// How often the loop looks at the file.
+const EVERY: Duration = Duration::from_secs(5);
+/// For how long a log may stay large before that is told, and how often it is told.
+const TOLD_AFTER: Duration = Duration::from_secs(60);
+
+/// What a checkpoint has done.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Checkpoint {
+    /// The whole log is in the database, and the file is empty.
+    Complete,
+    /// Somebody still reads, or writes, what is in the log.
+    Blocked,
+}
+
+impl Database {
+    /// Starts the loop that keeps the write-ahead log small, if the database is a SQLite file. `name` is what metrics call it.
+    pub fn keep_log_small(&self, name: &str, background: &Background) {
+        let Some(file) = self.file.clone() else { return };
+        let (database, label) = (self.clone(), KeyValue::new("database", name.to_owned()));
+        background.run(Phase::Consumers, format!("{name}-checkpoint"), |stop| async move {
+            let mut large_since: Option<Instant> = None;
+            while pause(EVERY, &stop).await {
+                let bytes = log_bytes(&file);
+                metrics().sqlite_log_bytes.record(bytes, std::slice::from_ref(&label));
+                if bytes <= WAL_KEPT_BYTES {
+                    large_since = None;
+                    continue;
+                }
+                let outcome = match database.checkpoint().await {
+                    Ok(Checkpoint::Complete) => "complete",
+                    Ok(Checkpoint::Blocked) => "blocked",
+                    Err(error) => {
+                        tracing::warn!(
+                            file = %file.display(),
+                            error = &error as &dyn std::error::Error,
+                            "failed to checkpoint a write-ahead log; will retry"
+                        );
+                        "failed"
+                    }
+                };
+                let labels = [label.clone(), KeyValue::new("outcome", outcome)];
+                metrics().sqlite_checkpoints.add(1, &labels);
+                let since = *large_since.get_or_insert_with(Instant::now);
+                if outcome == "complete" {
+                    large_since = None;
+                } else if since.elapsed() >= TOLD_AFTER {
+                    large_since = Some(Instant::now());
+                    tracing::warn!(
+                        file = %file.display(),
+                        bytes,
+                        "a write-ahead log cannot be cut: somebody has been reading the database for more than a minute; will retry"
+                    );
+                }
+            }
+        });
+    }
+
+    /// Copies the log into the database, and cuts it if nobody reads or writes at this moment. Nobody is made to wait.
+    pub(super) async fn checkpoint(&self) -> Result<Checkpoint, StoreError> {
+        // A connection that reads: the one that writes is never kept from writing.
+        let mut connection = self.read.get_sqlite_connection_pool().acquire().await.map_err(driver)?;
+        let copied = run(&mut connection, "PRAGMA wal_checkpoint(PASSIVE)").await?;
+        if copied == Checkpoint::Blocked {
+            return Ok(copied);
+        }
+        // Cutting waits for readers, and keeps writers waiting meanwhile; so it is tried and not waited for.
+        let waits = busy_timeout(&mut connection, 0).await?;
+        let cut = run(&mut connection, "PRAGMA wal_checkpoint(TRUNCATE)").await;
+        busy_timeout(&mut connection, waits).await?;
+        cut
+    }
+}
+
+/// Runs a checkpoint, whose one row says: blocked or not, pages in the log, pages copied.
+async fn run(connection: &mut SqliteConnection, sql: &'static str) -> Result<Checkpoint, StoreError> {
+    let row = sqlx::query(sql).fetch_one(connection).await.map_err(driver)?;
+    let number = |at: usize| row.try_get::<i64, _>(at).map_err(driver);
+    let (blocked, pages, copied) = (number(0)?, number(1)?, number(2)?);
+    Ok(if blocked == 0 && pages == copied { Checkpoint::Complete } else { Checkpoint::Blocked })
+}
+
+/// Sets how long the connection waits for others, in milliseconds, and tells how long it did.
+async fn busy_timeout(connection: &mut SqliteConnection, milliseconds: i64) -> Result<i64, StoreError> {
+    let row = sqlx::query("PRAGMA busy_timeout").fetch_one(&mut *connection).await.map_err(driver)?;
+    let before = row.try_get(0).map_err(driver)?;
+    let set = sqlx::AssertSqlSafe(format!("PRAGMA busy_timeout = {milliseconds}"));
+    sqlx::query(set).fetch_one(connection).await.map_err(driver)?;
+    Ok(before)
+}
+
+fn driver(error: sqlx::Error) -> StoreError {
+    sea_orm::DbErr::Query(sea_orm::RuntimeErr::SqlxError(error.into())).into()
+}
+
+/// How large the log of the database in `file` is.
+fn log_bytes(file: &Path) -> u64 {
+    let mut log = file.as_os_str().to_owned();
+    log.push("-wal");
+    std::fs::metadata(log).map_or(0, |log| log.len())
+}
+
+#[cfg(test)]
+mod tests {
+    use sea_orm::ConnectionTrait;
+
+    use super::*;
+
+    async fn grow(database: &Database) {
+        let insert = "INSERT INTO big (b) SELECT zeroblob(1000000) FROM (VALUES (1), (2), (3), (4), (5))";
+        for _ in 0..8 {
+            database
+                .transact("grow", |tx| async move {
+                    tx.execute_unprepared(insert).await?;
+                    Ok(())
+                })
+                .await
+                .unwrap();
+        }
+    }
+
+    #[tokio::test]
+    async fn a_log_that_a_slow_reader_let_grow_is_cut_once_the_reader_has_gone() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("x.db");
+        let database = Database::open_file(&file, 4).await.unwrap();
+        database.for_migrations().execute_unprepared("CREATE TABLE big (b BLOB NOT NULL)").await.unwrap();
+        let reader = Database::open_file_to_read(&file, 1).await.unwrap();
+        reader.read().execute_unprepared("BEGIN").await.unwrap();
+        reader.read().execute_unprepared("SELECT COUNT(*) FROM big").await.unwrap();
+
+        grow(&database).await;
+        assert!(log_bytes(&file) > WAL_KEPT_BYTES, "{} bytes", log_bytes(&file));
+        assert_eq!(database.checkpoint().await.unwrap(), Checkpoint::Blocked);
+        assert!(log_bytes(&file) > WAL_KEPT_BYTES, "the reader still needs it");
+
+        reader.read().execute_unprepared("COMMIT").await.unwrap();
+        assert_eq!(database.checkpoint().await.unwrap(), Checkpoint::Complete);
+        assert_eq!(log_bytes(&file), 0);
+    }
+
+    #[tokio::test]
+    async fn the_next_commits_cut_a_log_that_is_no_longer_read() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("x.db");
+        let database = Database::open_file(&file, 4).await.unwrap();
+        database.for_migrations().execute_unprepared("CREATE TABLE big (b BLOB NOT NULL)").await.unwrap();
+        let reader = Database::open_file_to_read(&file, 1).await.unwrap();
+        reader.read().execute_unprepared("BEGIN").await.unwrap();
+        reader.read().execute_unprepared("SELECT COUNT(*) FROM big").await.unwrap();
+        grow(&database).await;
+        reader.read().execute_unprepared("COMMIT").await.unwrap();
+        for _ in 0..2 {
+            database
+                .transact("one more", |tx| async move {
+                    tx.execute_unprepared("INSERT INTO big (b) VALUES (zeroblob(5000000))").await?;
+                    Ok(())
+                })
+                .await
+                .unwrap();
+        }
+        assert!(log_bytes(&file) <= WAL_KEPT_BYTES, "{} bytes are kept", log_bytes(&file));
+    }
+}

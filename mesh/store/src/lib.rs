@@ -1,0 +1,16 @@
+//! A context's own database on any engine, its transactions, and what the mesh keeps in it: outbox, inbox, request records.
+
+pub mod db;
+pub mod housekeeping;
+pub mod inbox;
+pub mod outbox;
+pub mod page;
+pub mod reach;
+pub mod requests;
+pub mod store;
+#[cfg(test)]
+mod testbed;
+pub mod watch;
+
+pub use db::{Database, Tx};
+pub use reach::Reach;

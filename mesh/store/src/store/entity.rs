@@ -1,0 +1,182 @@
+//! Entities of `mesh`'s own tables.
+
+/// Events to publish, and those published: the truth from which any broker can be filled again.
+pub mod outbox {
+    use sea_orm::entity::prelude::*;
+
+    /// One event.
+    #[derive(Clone, Debug, PartialEq, DeriveEntityModel)]
+    #[sea_orm(table_name = "outbox")]
+    pub struct Model {
+        /// The event's id: UUIDv7, so ordered by time.
+        #[sea_orm(primary_key, auto_increment = false)]
+        pub id: Uuid,
+        /// The resource that the event is about.
+        pub subject: String,
+        /// The resource's version after the change; unique with `subject`.
+        pub sequence: i64,
+        /// The message's full protobuf name.
+        pub kind: String,
+        /// Where it is published.
+        pub route: String,
+        /// When it happened.
+        pub occur_time: i64,
+        /// The business case.
+        pub correlation_id: String,
+        /// The event that caused it.
+        pub causation_id: Option<String>,
+        /// Who did it.
+        pub actor: String,
+        /// W3C trace context.
+        pub traceparent: Option<String>,
+        /// The message.
+        #[sea_orm(column_type = "VarBinary(StringLen::None)")]
+        pub body: Vec<u8>,
+        /// When a broker acknowledged it; absent as long as none has.
+        pub publish_time: Option<i64>,
+        /// When a relay may claim it next.
+        pub next_attempt_time: i64,
+        /// Where it is in the broker's stream; absent as long as it is not published.
+        pub stream_position: Option<i64>,
+    }
+
+    /// No relations.
+    #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]
+    pub enum Relation {}
+
+    impl ActiveModelBehavior for ActiveModel {}
+}
+
+/// Events handled, by consumer.
+pub mod inbox {
+    use sea_orm::entity::prelude::*;
+
+    /// One event handled by one consumer.
+    #[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel)]
+    #[sea_orm(table_name = "inbox")]
+    pub struct Model {
+        /// The consumer.
+        #[sea_orm(primary_key, auto_increment = false)]
+        pub consumer: String,
+        /// The event's [key](mesh_foundation::event::Event::key), and not its id, which others can use.
+        #[sea_orm(primary_key, auto_increment = false)]
+        pub event_id: Uuid,
+        /// When.
+        pub handle_time: i64,
+    }
+
+    /// No relations.
+    #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]
+    pub enum Relation {}
+
+    impl ActiveModelBehavior for ActiveModel {}
+}
+
+/// How far each consumer has come.
+pub mod place {
+    use sea_orm::entity::prelude::*;
+
+    /// The newest event that one consumer has handled.
+    #[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel)]
+    #[sea_orm(table_name = "place")]
+    pub struct Model {
+        /// The consumer.
+        #[sea_orm(primary_key, auto_increment = false)]
+        pub consumer: String,
+        /// Where the event is in the broker's stream.
+        pub position: i64,
+        /// The event's [key](mesh_foundation::event::Event::key).
+        pub event_id: Uuid,
+    }
+
+    /// No relations.
+    #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]
+    pub enum Relation {}
+
+    impl ActiveModelBehavior for ActiveModel {}
+}
+
+/// Events that a consumer has failed at, and has neither handled nor put aside since.
+pub mod failure {
+    use sea_orm::entity::prelude::*;
+
+    /// One event at which one consumer has failed.
+    #[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel)]
+    #[sea_orm(table_name = "failure")]
+    pub struct Model {
+        /// The consumer.
+        #[sea_orm(primary_key, auto_increment = false)]
+        pub consumer: String,
+        /// The event's [key](mesh_foundation::event::Event::key), and not its id, which others can use.
+        #[sea_orm(primary_key, auto_increment = false)]
+        pub event_id: Uuid,
+        /// How often.
+        pub failures: i32,
+    }
+
+    /// No relations.
+    #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]
+    pub enum Relation {}
+
+    impl ActiveModelBehavior for ActiveModel {}
+}
+
+/// Which incarnation of this database a consumer belongs to: a new database hears everything from the beginning.
+pub mod incarnation {
+    use sea_orm::entity::prelude::*;
+
+    /// What is made with the database and stays.
+    #[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel)]
+    #[sea_orm(table_name = "incarnation")]
+    pub struct Model {
+        /// 1 for the incarnation, 2 for the secret behind page tokens.
+        #[sea_orm(primary_key, auto_increment = false)]
+        pub id: i32,
+        /// Made with the database.
+        pub incarnation: Uuid,
+    }
+
+    /// No relations.
+    #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]
+    pub enum Relation {}
+
+    impl ActiveModelBehavior for ActiveModel {}
+}
+
+/// Request records: what was asked under a request id, and what was answered.
+pub mod request {
+    use sea_orm::entity::prelude::*;
+
+    /// One request id of one principal.
+    #[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel)]
+    #[sea_orm(table_name = "request")]
+    pub struct Model {
+        /// Who asked.
+        #[sea_orm(primary_key, auto_increment = false)]
+        pub principal: String,
+        /// Which RPC.
+        #[sea_orm(primary_key, auto_increment = false)]
+        pub method: String,
+        /// Under which id.
+        #[sea_orm(primary_key, auto_increment = false)]
+        pub request_id: String,
+        /// What was asked: a SHA-256 of the request without its id.
+        #[sea_orm(column_type = "VarBinary(StringLen::N(32))")]
+        pub fingerprint: Vec<u8>,
+        /// The case that it began, for a checkout.
+        pub case_name: Option<String>,
+        /// The payment attempt that it waits for, for a checkout.
+        pub attempt: i32,
+        /// The answer, once it is final.
+        #[sea_orm(column_type = "VarBinary(StringLen::None)", nullable)]
+        pub answer: Option<Vec<u8>>,
+        /// When it was made.
+        pub create_time: i64,
+    }
+
+    /// No relations.
+    #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]
+    pub enum Relation {}
+
+    impl ActiveModelBehavior for ActiveModel {}
+}

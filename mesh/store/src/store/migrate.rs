@@ -1,0 +1,59 @@
+//! Brings a database up to date, by one process at a time.
+
+use mesh_foundation::error::Error;
+use sea_orm_migration::MigratorTrait;
+
+use super::{
+    lease::{self, Pace},
+    version,
+};
+use crate::db::{Database, Engine};
+
+/// Brings a context's database up to the migrator's last step, and tells the names of the steps that this took. Processes that do so
+/// at the same time wait for one another, for five minutes at most; the later ones find nothing left to do. Data that this version does
+/// not understand is left alone ([`version::Incompatible`]).
+pub async fn migrate<M: MigratorTrait>(database: &Database) -> Result<Vec<String>, Error> {
+    let pending = pending::<M>(database).await?;
+    let is_marked = version::check(database.read()).await?.is_some_and(|version| version.format == version::FORMAT);
+    if pending.is_empty() && is_marked {
+        return Ok(pending);
+    }
+    if database.engine() == Engine::Sqlite {
+        // Its one transaction for writing is the lock, and all steps are done or none.
+        database
+            .transact("migrate", |tx| async move {
+                version::check(tx.for_migrations()).await?;
+                version::mark(tx.for_migrations()).await?;
+                M::up(tx.for_migrations(), None).await?;
+                Ok(())
+            })
+            .await?;
+    } else {
+        lease::hold(database, Pace::default(), take_steps::<M>(database)).await?;
+    }
+    Ok(pending)
+}
+
+/// Takes the steps on a connection whose statements may take as long as there are rows.
+async fn take_steps<M: MigratorTrait>(database: &Database) -> Result<(), Error> {
+    let connection = database.connect_to_migrate().await?;
+    let taken = async {
+        // Somebody may have taken it further while the lease was waited for.
+        version::check(&connection).await?;
+        version::mark(&connection).await?;
+        M::up(&connection, None).await?;
+        Ok(())
+    };
+    let taken = taken.await;
+    if let Err(error) = connection.close().await {
+        tracing::debug!(error = &error as &dyn std::error::Error, "a migration's connection did not close cleanly");
+    }
+    taken
+}
+
+/// The names of the steps that are still to be taken. Changes nothing, and refuses data that this version does not understand.
+pub async fn pending<M: MigratorTrait>(database: &Database) -> Result<Vec<String>, Error> {
+    version::check(database.read()).await?;
+    let steps = M::get_pending_migrations_read_only(database.read()).await?;
+    Ok(steps.iter().map(|step| step.name().to_owned()).collect())
+}

@@ -1,0 +1,47 @@
+//! What the tests stand on: databases with the tables of the mesh, which are gone afterwards.
+
+use mesh_foundation::event::Event;
+use sea_orm_migration::{MigrationTrait, MigratorTrait};
+use servers::engine::Databases;
+
+use crate::{db::Database, outbox, store};
+
+pub(crate) struct Migrator;
+
+impl MigratorTrait for Migrator {
+    fn migrations() -> Vec<Box<dyn MigrationTrait>> {
+        store::migrations()
+    }
+}
+
+/// The databases.
+pub(crate) struct Testbed {
+    databases: Databases,
+}
+
+impl Testbed {
+    pub(crate) fn new() -> Self {
+        Self { databases: Databases::new() }
+    }
+
+    /// The database of that name, with `mesh`'s tables, on the engine that is tested.
+    pub(crate) async fn database(&self, name: &str) -> Database {
+        let url = self.databases.url(name).await.unwrap();
+        let database = Database::connect(&url, 4).await.unwrap();
+        store::migrate::<Migrator>(&database).await.unwrap();
+        database
+    }
+}
+
+/// Commits `events` to the outbox.
+pub(crate) async fn commit(database: &Database, events: &[Event]) {
+    database
+        .transact("commit", |tx| async move {
+            for event in events {
+                outbox::append(&tx, event.clone()).await?;
+            }
+            Ok(())
+        })
+        .await
+        .unwrap();
+}

@@ -1,0 +1,208 @@
+//! Who may call what: one table per context, written down beside its services. What does not stand there cannot be called.
+//!
+//! The table speaks of roles and contexts only. Whose reservation it is, is the owner column's business: another's resource is
+//! NOT_FOUND, never PERMISSION_DENIED, which would say that it exists.
+
+use std::collections::{BTreeSet, HashMap};
+
+use mesh_foundation::{
+    call::{Principal, Role},
+    error::{Error, Reason, Refusal},
+};
+use prost_reflect::DescriptorPool;
+
+/// Who may call a method.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Who {
+    /// Whoever has a valid token, a person or a context.
+    Anyone,
+    /// A person with one of these roles.
+    Roles(&'static [Role]),
+    /// One of these contexts.
+    Contexts(&'static [&'static str]),
+    /// A person with one of these roles, or one of these contexts.
+    RolesOrContexts(&'static [Role], &'static [&'static str]),
+}
+
+/// One line of the table.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Rule {
+    /// The method's full name, as in `jumak.room.v1.RoomService/CreateRoom`.
+    pub method: &'static str,
+    /// Who may call it.
+    pub who: Who,
+}
+
+impl Rule {
+    /// Whoever has a valid token may call `method`.
+    pub const fn anyone(method: &'static str) -> Self {
+        Self { method, who: Who::Anyone }
+    }
+
+    /// A person with one of `roles` may call `method`.
+    pub const fn roles(method: &'static str, roles: &'static [Role]) -> Self {
+        Self { method, who: Who::Roles(roles) }
+    }
+
+    /// One of `contexts` may call `method`.
+    pub const fn contexts(method: &'static str, contexts: &'static [&'static str]) -> Self {
+        Self { method, who: Who::Contexts(contexts) }
+    }
+
+    /// A person with one of `roles`, or one of `contexts`, may call `method`.
+    pub const fn roles_or_contexts(
+        method: &'static str,
+        roles: &'static [Role],
+        contexts: &'static [&'static str],
+    ) -> Self {
+        Self { method, who: Who::RolesOrContexts(roles, contexts) }
+    }
+}
+
+impl Who {
+    /// Whether `principal` is one of them.
+    pub fn includes(self, principal: &Principal) -> bool {
+        let (roles, contexts) = match self {
+            Self::Anyone => return true,
+            Self::Roles(roles) => (roles, &[][..]),
+            Self::Contexts(contexts) => (&[][..], contexts),
+            Self::RolesOrContexts(roles, contexts) => (roles, contexts),
+        };
+        match principal {
+            Principal::User { roles: own, .. } => roles.iter().any(|role| own.contains(role)),
+            Principal::Context { name } => contexts.contains(&name.as_str()),
+        }
+    }
+
+    const fn of_people(self) -> &'static [Role] {
+        match self {
+            Self::Roles(roles) | Self::RolesOrContexts(roles, _) => roles,
+            Self::Anyone | Self::Contexts(_) => &[],
+        }
+    }
+}
+
+/// A context's rules, by method.
+#[derive(Clone, Debug)]
+pub struct AccessTable(HashMap<&'static str, Who>);
+
+impl AccessTable {
+    /// The table of these rules. Two rules for one method are a mistake, because only one of them would hold.
+    pub fn new(rules: &[Rule]) -> Result<Self, Error> {
+        let mut table = HashMap::with_capacity(rules.len());
+        for rule in rules {
+            if table.insert(rule.method, rule.who).is_some() {
+                return Err(Error::Internal(format!("{} has two rules of access", rule.method)));
+            }
+        }
+        Ok(Self(table))
+    }
+
+    /// Refuses unless `principal` may call `method`.
+    pub fn check(&self, method: &str, principal: &Principal) -> Result<(), Refusal> {
+        let who = self.0.get(method).copied();
+        if who.is_some_and(|who| who.includes(principal)) {
+            return Ok(());
+        }
+        let roles = who.map_or(&[][..], Who::of_people);
+        let may = match roles {
+            [] => "is not open to people".to_owned(),
+            roles => format!("needs the role {}", names(roles, " or ")),
+        };
+        let has = match principal {
+            Principal::User { roles, .. } if roles.is_empty() => "the token has none".to_owned(),
+            Principal::User { roles, .. } => format!("the token has {}", names(roles, " and ")),
+            Principal::Context { name } => format!("the token is that of the context {name}, which may not call it"),
+        };
+        Err(Refusal::new(Reason::RoleRequired, format!("{method} {may}; {has}")).with("role", names(roles, ",")))
+    }
+
+    /// Where the table and the contracts differ: methods of `services` that have no rule, and rules for no method of theirs. Both
+    /// empty in a context that is put together well.
+    pub fn differences(&self, pool: &DescriptorPool, services: &[&str]) -> Differences {
+        let methods = methods_of(pool, services);
+        Differences {
+            unruled: methods.iter().filter(|method| !self.0.contains_key(method.as_str())).cloned().collect(),
+            unknown: self.0.keys().filter(|method| !methods.contains(**method)).copied().collect(),
+        }
+    }
+}
+
+/// Where a table and the contracts differ.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Differences {
+    /// Methods that nobody may call, because no rule names them.
+    pub unruled: BTreeSet<String>,
+    /// Rules that name no method.
+    pub unknown: BTreeSet<&'static str>,
+}
+
+/// The full names of all methods of `services`, as in `jumak.room.v1.RoomService/CreateRoom`.
+pub fn methods_of(pool: &DescriptorPool, services: &[&str]) -> BTreeSet<String> {
+    services
+        .iter()
+        .filter_map(|service| pool.get_service_by_name(service))
+        .flat_map(|service| {
+            let name = service.full_name().to_owned();
+            service.methods().map(move |method| format!("{name}/{}", method.name())).collect::<Vec<_>>()
+        })
+        .collect()
+}
+
+fn names(roles: &[Role], separator: &str) -> String {
+    roles.iter().map(|role| role.name()).collect::<Vec<_>>().join(separator)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const RULES: &[Rule] = &[
+        Rule::anyone("s/Get"),
+        Rule::roles("s/Create", &[Role::Host, Role::Admin]),
+        Rule::contexts("s/Charge", &["reservation"]),
+        Rule::roles_or_contexts("s/Cancel", &[Role::Guest], &["servicecenter"]),
+    ];
+
+    fn user(roles: &[Role]) -> Principal {
+        Principal::User { name: "users/x".to_owned(), roles: roles.to_vec() }
+    }
+
+    fn context(name: &str) -> Principal {
+        Principal::Context { name: name.to_owned() }
+    }
+
+    #[test]
+    fn each_rule_admits_whom_it_names_and_nobody_else() {
+        let table = AccessTable::new(RULES).unwrap();
+        let principals = [
+            user(&[]),
+            user(&[Role::Guest]),
+            user(&[Role::Courier, Role::Host]),
+            context("reservation"),
+            context("servicecenter"),
+        ];
+        let admitted = |method: &str| {
+            principals.iter().map(|principal| table.check(method, principal).is_ok()).collect::<Vec<_>>()
+        };
+        assert_eq!(admitted("s/Get"), [true, true, true, true, true]);
+        assert_eq!(admitted("s/Create"), [false, false, true, false, false]);
+        assert_eq!(admitted("s/Charge"), [false, false, false, true, false]);
+        assert_eq!(admitted("s/Cancel"), [false, true, false, false, true]);
+        assert_eq!(admitted("s/Unlisted"), [false; 5]);
+    }
+
+    #[test]
+    fn a_refusal_names_the_roles_needed_and_those_at_hand() {
+        let table = AccessTable::new(RULES).unwrap();
+        let refusal = table.check("s/Create", &user(&[Role::Guest])).unwrap_err();
+        assert_eq!(refusal.reason, Reason::RoleRequired);
+        assert_eq!(refusal.message, "s/Create needs the role host or admin; the token has guest");
+        assert_eq!(refusal.metadata["role"], "host,admin");
+    }
+
+    #[test]
+    fn a_method_has_one_rule() {
+        assert!(AccessTable::new(&[Rule::anyone("s/Get"), Rule::contexts("s/Get", &["room"])]).is_err());
+    }
+}

@@ -1,0 +1,262 @@
+//! One connection: where it leads, how it is doing, and the calls on it.
+
+use std::{
+    net::SocketAddr,
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicUsize, Ordering},
+    },
+    time::Duration,
+};
+
+use bytes::Bytes;
+use http::{Request, Response, Uri, Version, uri::PathAndQuery};
+use http_body_util::Full;
+use hyper::{body::Incoming, client::conn::http2::SendRequest};
+use mesh_foundation::background::Backoff;
+use tokio::{sync::Notify, time::Instant};
+use tonic::body::Body;
+
+use super::Standing;
+use crate::net::Address;
+
+/// A call that was given up after so long without a sign of its peer says that the peer hangs.
+const SILENCE: Duration = Duration::from_millis(500);
+/// How long such a peer is passed over; doubles each time.
+const FIRST_PASS: Duration = Duration::from_secs(1);
+const MAX_PASS: Duration = Duration::from_secs(15);
+
+/// One connection to an address. It is up and down by turns.
+pub(super) struct Connection {
+    pub address: Address,
+    /// Ends the rest before the next attempt to connect.
+    pub hurry: Arc<Notify>,
+    in_flight: AtomicUsize,
+    state: Mutex<State>,
+}
+
+struct State {
+    link: Link,
+    /// Until when calls rather go elsewhere.
+    passed_over: Option<Instant>,
+    silences: Backoff,
+    last_error: Option<String>,
+    /// Whether a rest has been cut short since the connection was last up.
+    hurried: bool,
+}
+
+enum Link {
+    Down,
+    Connecting,
+    Up(Up),
+}
+
+/// A connection that is up.
+struct Up {
+    sender: SendRequest<Full<Bytes>>,
+    peer: SocketAddr,
+    /// When it last answered.
+    answered: Option<Instant>,
+}
+
+/// A request that has not been answered.
+pub(super) enum Unsent {
+    /// It surely was not sent: here it is again.
+    Given(Box<Request<Full<Bytes>>>),
+    /// The connection broke while the call was on it.
+    Broken(hyper::Error),
+}
+
+impl Connection {
+    pub fn new(address: Address) -> Arc<Self> {
+        Arc::new(Self {
+            address,
+            hurry: Arc::default(),
+            in_flight: AtomicUsize::new(0),
+            state: Mutex::new(State {
+                link: Link::Down,
+                passed_over: None,
+                silences: Backoff::new(FIRST_PASS, MAX_PASS),
+                last_error: None,
+                hurried: false,
+            }),
+        })
+    }
+
+    pub fn connecting(&self) {
+        self.state().link = Link::Connecting;
+    }
+
+    pub fn up(&self, sender: SendRequest<Full<Bytes>>, peer: SocketAddr) {
+        let mut state = self.state();
+        state.link = Link::Up(Up { sender, peer, answered: None });
+        state.passed_over = None;
+        state.last_error = None;
+        state.hurried = false;
+    }
+
+    /// Connects now, if it rests. Once only until it has been up: a peer that is dead keeps its longer and longer rests.
+    pub fn hurry(&self) {
+        let mut state = self.state();
+        if matches!(state.link, Link::Down) && !state.hurried {
+            state.hurried = true;
+            state.link = Link::Connecting;
+            self.hurry.notify_one();
+        }
+    }
+
+    /// The link is gone, or did not come about. Tells whether it had ever answered.
+    pub fn down(&self, error: Option<String>) -> bool {
+        let mut state = self.state();
+        let answered = matches!(&state.link, Link::Up(Up { answered: Some(_), .. }));
+        state.link = Link::Down;
+        state.last_error = error;
+        answered
+    }
+
+    pub fn standing(&self, now: Instant) -> Standing {
+        let state = self.state();
+        match &state.link {
+            Link::Down => Standing::Down,
+            Link::Connecting => Standing::Connecting,
+            Link::Up(up) if up.sender.is_closed() => Standing::Down,
+            Link::Up(_) if state.passed_over.is_some_and(|until| now < until) => Standing::PassedOver,
+            // What was passed over has to prove itself anew, like what has just come up.
+            Link::Up(up) if (up.answered.is_none() || state.passed_over.is_some()) && self.in_flight() > 0 => {
+                Standing::Unproven
+            }
+            Link::Up(_) => Standing::Good,
+        }
+    }
+
+    pub fn in_flight(&self) -> usize {
+        self.in_flight.load(Ordering::Relaxed)
+    }
+
+    pub fn peer(&self) -> Option<SocketAddr> {
+        match &self.state().link {
+            Link::Up(up) => Some(up.peer),
+            Link::Down | Link::Connecting => None,
+        }
+    }
+
+    pub fn last_error(&self) -> Option<String> {
+        self.state().last_error.clone()
+    }
+
+    pub fn pass_over(&self, until: Instant) {
+        let mut state = self.state();
+        state.passed_over = state.passed_over.max(Some(until));
+    }
+
+    /// The connection for one call, if it is still up.
+    pub fn lease(self: &Arc<Self>) -> Option<Lease> {
+        let state = self.state();
+        let Link::Up(up) = &state.link else { return None };
+        let (sender, peer) = (up.sender.clone(), up.peer);
+        self.in_flight.fetch_add(1, Ordering::Relaxed);
+        drop(state);
+        Some(Lease { connection: self.clone(), sender, peer, begun: Instant::now() })
+    }
+
+    fn answered(&self) {
+        let mut state = self.state();
+        state.passed_over = state.passed_over.filter(|until| Instant::now() < *until);
+        state.silences.succeeded();
+        if let Link::Up(up) = &mut state.link {
+            up.answered = Some(Instant::now());
+        }
+    }
+
+    /// A call that began at `begun` was given up. If nothing at all has come since, the peer hangs.
+    fn given_up(&self, begun: Instant) {
+        let mut state = self.state();
+        let Link::Up(up) = &state.link else { return };
+        if begun.elapsed() < SILENCE || up.answered.is_some_and(|answered| answered > begun) {
+            return;
+        }
+        // Several calls that hang at once are one silence.
+        if state.passed_over.is_none_or(|until| until <= Instant::now()) {
+            let pass = state.silences.failed();
+            state.passed_over = Some(Instant::now() + pass);
+        }
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// A call's share of a connection.
+pub(super) struct Lease {
+    connection: Arc<Connection>,
+    sender: SendRequest<Full<Bytes>>,
+    peer: SocketAddr,
+    begun: Instant,
+}
+
+impl Lease {
+    pub const fn peer(&self) -> SocketAddr {
+        self.peer
+    }
+
+    /// Sends the request and waits for the head of its reply.
+    pub async fn send(&self, request: Request<Full<Bytes>>) -> Result<Response<Body>, Unsent> {
+        let waiting = Waiting { connection: &self.connection, begun: self.begun, over: false };
+        let request = addressed(request, &self.connection.address);
+        let outcome = self.sender.clone().try_send_request(request).await;
+        waiting.over();
+        match outcome {
+            Ok(response) => {
+                self.connection.answered();
+                Ok(response.map(|body: Incoming| Body::new(body)))
+            }
+            Err(mut error) => Err(match error.take_message() {
+                Some(request) => Unsent::Given(Box::new(request)),
+                None => Unsent::Broken(error.into_error()),
+            }),
+        }
+    }
+}
+
+impl Drop for Lease {
+    fn drop(&mut self) {
+        self.connection.in_flight.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+/// A call that waits for its peer. Dropped before that is over, the call was given up.
+struct Waiting<'a> {
+    connection: &'a Connection,
+    begun: Instant,
+    over: bool,
+}
+
+impl Waiting<'_> {
+    fn over(mut self) {
+        self.over = true;
+    }
+}
+
+impl Drop for Waiting<'_> {
+    fn drop(&mut self) {
+        if !self.over {
+            self.connection.given_up(self.begun);
+        }
+    }
+}
+
+/// The request as HTTP/2 wants it: with the scheme and the authority of where it goes.
+fn addressed(mut request: Request<Full<Bytes>>, address: &Address) -> Request<Full<Bytes>> {
+    let path = request.uri().path_and_query().cloned().unwrap_or_else(|| PathAndQuery::from_static("/"));
+    let mut parts = http::uri::Parts::default();
+    parts.scheme = Some(address.scheme());
+    parts.authority = Some(address.authority().clone());
+    parts.path_and_query = Some(path);
+    // Of three parts that are each good, a URI can always be made.
+    if let Ok(uri) = Uri::from_parts(parts) {
+        *request.uri_mut() = uri;
+    }
+    *request.version_mut() = Version::HTTP_2;
+    request
+}

@@ -1,0 +1,83 @@
+//! Further attempts at calls that may be sent twice, and at those that have not been sent at all.
+
+use std::{
+    sync::{Arc, Mutex, PoisonError},
+    time::Duration,
+};
+
+use mesh_foundation::{background::Backoff, telemetry::metrics};
+use opentelemetry::KeyValue;
+use tokio::time::{Instant, sleep};
+use tower::ServiceExt;
+
+use super::{
+    Limits,
+    budget::Budget,
+    call::Call,
+    failure::Failure,
+    layer::{Around, Outcome, Rest},
+};
+
+const FIRST_WAIT: Duration = Duration::from_millis(25);
+const MAX_WAIT: Duration = Duration::from_secs(1);
+
+/// Tries again what may be tried again, within the budget and the deadline.
+#[derive(Clone)]
+pub(super) struct Retry {
+    callee: Arc<str>,
+    attempts: u32,
+    budget: Arc<Mutex<Budget>>,
+}
+
+impl Retry {
+    pub fn new(callee: Arc<str>, limits: &Limits) -> Self {
+        let budget = Arc::new(Mutex::new(Budget::new(limits, Instant::now())));
+        Self { callee, attempts: limits.attempts, budget }
+    }
+
+    /// How long to wait before trying again, if that makes sense and can be paid for.
+    fn wait(&self, call: &Call, attempt: u32, failure: &Failure, backoff: &mut Backoff) -> Option<Duration> {
+        // What was surely not sent may be sent, whatever it is.
+        let harmless = call.idempotent || failure.surely_not_sent();
+        if !harmless || attempt >= self.attempts || !failure.may_be_retried() {
+            return None;
+        }
+        let wait = backoff.failed().max(failure.retry_after().unwrap_or_default());
+        let in_time = Instant::now() + wait < call.deadline;
+        let affordable = || failure.is_free_to_retry() || self.budget(|budget| budget.spend(Instant::now()));
+        (in_time && affordable()).then_some(wait)
+    }
+
+    fn budget<T>(&self, with: impl FnOnce(&mut Budget) -> T) -> T {
+        with(&mut self.budget.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+}
+
+impl Around for Retry {
+    async fn around(&self, call: Call, rest: impl Rest) -> Outcome {
+        self.budget(Budget::earn);
+        let mut backoff = Backoff::new(FIRST_WAIT, MAX_WAIT);
+        let mut attempt = 1;
+        let mut unknown = None;
+        loop {
+            let failure = match rest.clone().oneshot(call.clone()).await {
+                Ok(reply) => return Ok(reply),
+                Err(failure) => failure,
+            };
+            let wait = self.wait(&call, attempt, &failure, &mut backoff);
+            // One attempt that may have had an effect makes the whole call unknown, whatever became of the others.
+            let decisive = match unknown.take() {
+                Some(earlier) if !failure.is_an_answer() => earlier,
+                _ => failure,
+            };
+            let Some(wait) = wait else {
+                return Err(decisive);
+            };
+            tracing::debug!(callee = &*self.callee, attempt, ?wait, "the call is tried again");
+            unknown = (!decisive.surely_not_sent()).then_some(decisive);
+            sleep(wait).await;
+            attempt += 1;
+            metrics().client_retries.add(1, &[KeyValue::new("callee", self.callee.clone())]);
+        }
+    }
+}

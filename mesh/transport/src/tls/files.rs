@@ -1,0 +1,160 @@
+//! From PEM files to what rustls takes.
+
+use std::{fs, path::Path, sync::Arc};
+
+use mesh_foundation::text;
+use sha2::{Digest, Sha256};
+use tokio_rustls::rustls::{
+    ClientConfig, ConfigBuilder, RootCertStore, ServerConfig,
+    client::WantsClientCert,
+    crypto::{CryptoProvider, ring},
+    pki_types::{CertificateDer, PrivateKeyDer, pem::PemObject},
+    server::WebPkiClientVerifier,
+};
+
+use super::{Current, H2, TlsError};
+use crate::config::TlsConfig;
+
+/// The files' contents at one moment.
+pub(super) struct Loaded {
+    pair: Option<Pair>,
+    /// Whose clients are let in; none lets in everybody.
+    clients: Option<RootCertStore>,
+    /// Whose servers are believed.
+    servers: RootCertStore,
+    pub fingerprint: [u8; 32],
+}
+
+struct Pair {
+    chain: Vec<CertificateDer<'static>>,
+    key: PrivateKeyDer<'static>,
+}
+
+impl Loaded {
+    /// Reads all files that `settings` name. Where they name no CA, servers of these `authorities` are believed.
+    pub fn read(settings: &TlsConfig, authorities: Authorities) -> Result<Self, TlsError> {
+        let mut seen = Sha256::new();
+        let pair = match (&settings.cert_file, &settings.key_file) {
+            (Some(cert_file), Some(key_file)) => Some(Pair {
+                chain: certificates(cert_file, &mut seen)?,
+                key: PrivateKeyDer::from_pem_slice(&contents(key_file, &mut seen)?)
+                    .map_err(|_| TlsError::Nothing { path: key_file.clone(), what: "private key" })?,
+            }),
+            _ => None,
+        };
+        let clients = settings.client_ca_file.as_deref().map(|file| roots(file, &mut seen)).transpose()?;
+        let servers = match &settings.ca_file {
+            Some(file) => roots(file, &mut seen)?,
+            None => authorities.roots(),
+        };
+        Ok(Self { pair, clients, servers, fingerprint: seen.finalize().into() })
+    }
+
+    /// The same as both ends of a connection take it.
+    pub fn current(self) -> Result<Current, TlsError> {
+        let Self { pair, clients, servers, fingerprint } = self;
+        let trusting = trusting(servers)?;
+        let leaf = pair.as_ref().and_then(|pair| pair.chain.first().cloned());
+        let (server, mut client) = match pair {
+            Some(Pair { chain, key }) => {
+                let client = trusting.with_client_auth_cert(chain.clone(), key.clone_key()).map_err(TlsError::Pair)?;
+                (Some(Arc::new(server(chain, key, clients)?)), client)
+            }
+            None => (None, trusting.with_no_client_auth()),
+        };
+        client.alpn_protocols = vec![H2.to_vec()];
+        Ok(Current { server, leaf, client: Arc::new(client), fingerprint })
+    }
+}
+
+/// What a client takes that shows no certificate and believes the CA in the PEM file at `ca_file`, or the public ones.
+pub(crate) fn client_of(ca_file: Option<&Path>) -> Result<ClientConfig, TlsError> {
+    let servers = ca_file.map_or_else(|| Ok(public_roots()), |file| roots(file, &mut Sha256::new()))?;
+    Ok(trusting(servers)?.with_no_client_auth())
+}
+
+fn trusting(servers: RootCertStore) -> Result<ConfigBuilder<ClientConfig, WantsClientCert>, TlsError> {
+    let builder = ClientConfig::builder_with_provider(provider()).with_safe_default_protocol_versions();
+    Ok(builder.map_err(TlsError::Pair)?.with_root_certificates(servers))
+}
+
+fn server(
+    chain: Vec<CertificateDer<'static>>,
+    key: PrivateKeyDer<'static>,
+    clients: Option<RootCertStore>,
+) -> Result<ServerConfig, TlsError> {
+    let builder = ServerConfig::builder_with_provider(provider()).with_safe_default_protocol_versions();
+    let builder = builder.map_err(TlsError::Pair)?;
+    let builder = match clients {
+        Some(roots) => {
+            let verifier = WebPkiClientVerifier::builder_with_provider(Arc::new(roots), provider()).build();
+            builder.with_client_cert_verifier(verifier.map_err(TlsError::ClientCa)?)
+        }
+        None => builder.with_no_client_auth(),
+    };
+    let mut config = builder.with_single_cert(chain, key).map_err(TlsError::Pair)?;
+    config.alpn_protocols = vec![H2.to_vec()];
+    Ok(config)
+}
+
+/// Whose certificates are believed where no CA is configured.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Authorities {
+    /// Those that browsers trust.
+    Public,
+    /// Those that this machine trusts, among which its owner has put their own.
+    Machine,
+}
+
+impl Authorities {
+    fn roots(self) -> RootCertStore {
+        match self {
+            Self::Public => public_roots(),
+            Self::Machine => machine_roots(),
+        }
+    }
+}
+
+/// The authorities that this machine trusts; a machine that names none knows nothing of its own.
+fn machine_roots() -> RootCertStore {
+    let mut store = RootCertStore::empty();
+    // One that cannot be read takes no other with it.
+    let (added, _) = store.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
+    if added == 0 { public_roots() } else { store }
+}
+
+/// The authorities that browsers trust. They are part of the program, because a container from scratch has none.
+fn public_roots() -> RootCertStore {
+    RootCertStore::from_iter(webpki_roots::TLS_SERVER_ROOTS.iter().cloned())
+}
+
+/// Named wherever it is used: the process has no default provider, which two libraries could differ about.
+fn provider() -> Arc<CryptoProvider> {
+    Arc::new(ring::default_provider())
+}
+
+fn roots(file: &Path, seen: &mut Sha256) -> Result<RootCertStore, TlsError> {
+    let mut store = RootCertStore::empty();
+    for certificate in certificates(file, seen)? {
+        store.add(certificate).map_err(|source| TlsError::Ca { path: file.to_owned(), source })?;
+    }
+    Ok(store)
+}
+
+fn certificates(file: &Path, seen: &mut Sha256) -> Result<Vec<CertificateDer<'static>>, TlsError> {
+    let found: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(&contents(file, seen)?).collect();
+    found
+        .ok()
+        .filter(|found| !found.is_empty())
+        .ok_or_else(|| TlsError::Nothing { path: file.to_owned(), what: "certificate" })
+}
+
+/// What is in the file; into `seen` go its length and its bytes, so that nothing can move unseen from one file to the next.
+fn contents(file: &Path, seen: &mut Sha256) -> Result<Vec<u8>, TlsError> {
+    let mut contents = fs::read(file).map_err(|source| TlsError::File { path: file.to_owned(), source })?;
+    seen.update(contents.len().to_be_bytes());
+    seen.update(&contents);
+    // Before a certificate it would hide that one.
+    contents.drain(..contents.len() - text::without_mark(&contents).len());
+    Ok(contents)
+}
