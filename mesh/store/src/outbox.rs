@@ -1,4 +1,4 @@
-//! Events that are committed with the change that they tell of. The [`relay`](mesh_bus::relay) publishes them.
+//! Events that are committed with the change that they tell of. The relay publishes them.
 
 use mesh_foundation::{clock::from_micros, error::Error, event::Event};
 use sea_orm::{ActiveValue::Set, EntityTrait};
