@@ -3,62 +3,72 @@
 
 use crate::{error::shown, fields::Fields};
 
-/// One field of `M`.
-pub struct MaskField<M> {
+/// One field of `M`: its name in the contract, and where it is.
+pub struct Field<M, F>(pub &'static str, pub fn(&mut M) -> &mut F);
+
+/// A [`Field`] of any kind.
+pub trait MaskField<M>: Sync {
     /// Its name in the contract.
-    pub path: &'static str,
+    fn path(&self) -> &'static str;
     /// Whether two messages differ in it.
-    pub differs: fn(&M, &M) -> bool,
+    fn differs(&self, a: &mut M, b: &mut M) -> bool;
     /// Empties it.
-    pub clear: fn(&mut M),
+    fn clear(&self, message: &mut M);
 }
 
-/// The fields of `M` that an update may change, told once with [`mask!`](crate::mask!).
-pub struct Mask<M: 'static>(pub &'static [MaskField<M>]);
+impl<M, F: Default + PartialEq> MaskField<M> for Field<M, F> {
+    fn path(&self) -> &'static str {
+        self.0
+    }
 
-/// The [`Mask`] of these fields of a message.
-#[macro_export]
-macro_rules! mask {
-    ($message:ty: $($field:ident),* $(,)?) => {
-        $crate::mask::Mask(&[$($crate::mask::MaskField::<$message> {
-            path: stringify!($field),
-            differs: |a, b| a.$field != b.$field,
-            clear: |message| message.$field = Default::default(),
-        }),*])
-    };
+    fn differs(&self, a: &mut M, b: &mut M) -> bool {
+        (self.1)(a) != (self.1)(b)
+    }
+
+    fn clear(&self, message: &mut M) {
+        *(self.1)(message) = F::default();
+    }
 }
 
-impl<M: Default> Mask<M> {
+/// The fields of `M` that an update may change.
+pub struct Mask<M: 'static>(pub &'static [&'static dyn MaskField<M>]);
+
+impl<M: Clone + Default> Mask<M> {
+    fn paths(&self) -> impl Iterator<Item = &'static str> {
+        self.0.iter().map(|field| field.path())
+    }
+
     /// The fields in which `message` says something.
     pub fn set(&self, message: &M) -> Vec<&'static str> {
-        let nothing = M::default();
-        self.0.iter().filter(|field| (field.differs)(message, &nothing)).map(|field| field.path).collect()
+        let (mut message, mut nothing) = (message.clone(), M::default());
+        let said = self.0.iter().filter(|field| field.differs(&mut message, &mut nothing));
+        said.map(|field| field.path()).collect()
     }
 
     /// The fields that an update with `mask` changes, in their own order; `*` names all of them.
     pub fn named(&self, fields: &mut Fields, message: &M, mask: &[String]) -> Vec<&'static str> {
         for path in mask {
-            let known = path == "*" || self.0.iter().any(|field| field.path == path);
+            let known = path == "*" || self.paths().any(|known| known == path);
             let what = || format!("names `{}`, which is no field that can be changed", shown(path));
             fields.check(known, "update_mask", what());
         }
         if mask.is_empty() {
             return self.set(message);
         }
-        let is_named = |path: &str| mask.iter().any(|named| named == path || named == "*");
-        self.0.iter().map(|field| field.path).filter(|path| is_named(path)).collect()
+        self.paths().filter(|path| mask.iter().any(|named| named == path || named == "*")).collect()
     }
 
     /// Empties all of these fields but those.
     pub fn keep(&self, message: &mut M, paths: &[&str]) {
-        self.0.iter().filter(|field| !paths.contains(&field.path)).for_each(|field| (field.clear)(message));
+        self.0.iter().filter(|field| !paths.contains(&field.path())).for_each(|field| field.clear(message));
     }
 
     /// Empties those of these fields that say what `plain` says.
     pub fn leave_out(&self, message: &mut M, plain: &M) {
+        let mut plain = plain.clone();
         for field in self.0 {
-            if !(field.differs)(message, plain) {
-                (field.clear)(message);
+            if !field.differs(message, &mut plain) {
+                field.clear(message);
             }
         }
     }
@@ -66,8 +76,6 @@ impl<M: Default> Mask<M> {
 
 #[cfg(test)]
 mod tests {
-    use contracts::types::v1::{PaymentAction, PaymentMethod};
-
     use super::*;
 
     #[derive(Clone, Debug, Default, PartialEq)]
@@ -78,7 +86,11 @@ mod tests {
         fixed: i32,
     }
 
-    const MASK: Mask<Thing> = crate::mask!(Thing: name, units, words);
+    const MASK: Mask<Thing> = Mask(&[
+        &Field("name", |thing: &mut Thing| &mut thing.name),
+        &Field("units", |thing: &mut Thing| &mut thing.units),
+        &Field("words", |thing: &mut Thing| &mut thing.words),
+    ]);
 
     fn thing() -> Thing {
         Thing { name: "a".to_owned(), units: Some(0), words: Vec::new(), fixed: 7 }
@@ -108,13 +120,5 @@ mod tests {
         let mut least = thing();
         MASK.leave_out(&mut least, &Thing { units: Some(0), ..Thing::default() });
         assert_eq!(least, Thing { units: None, ..thing() });
-    }
-
-    #[test]
-    fn a_mask_is_made_of_any_message() {
-        let mask: Mask<PaymentAction> = crate::mask!(PaymentAction: uri, expire_time);
-        assert_eq!(mask.set(&PaymentAction { uri: "x".to_owned(), expire_time: None }), ["uri"]);
-        let mask: Mask<PaymentMethod> = crate::mask!(PaymentMethod: token);
-        assert!(mask.set(&PaymentMethod::default()).is_empty());
     }
 }

@@ -2,7 +2,14 @@
 
 use contracts::{google::r#type::LatLng, room::v1::Room};
 use jiff::{civil::Time, tz::TimeZone};
-use mesh::{clock, fields::Fields, mask::Mask, money::Money, types::CancellationPolicy, unicode};
+use mesh::{
+    clock,
+    fields::Fields,
+    mask::{Field, Mask},
+    money::Money,
+    types::CancellationPolicy,
+    unicode,
+};
 use uuid::Uuid;
 
 use crate::domain::{
@@ -12,10 +19,23 @@ use crate::domain::{
 };
 
 /// The fields of a room that a host may change, as an `update_mask` names them.
-pub const EDITABLE: Mask<Room> = mesh::mask!(
-    Room: number, display_name, description, units, capacity, size_square_meters, amenities, nightly_rate, place, location,
-    time_zone, check_in_time, check_out_time, cancellation_policy, rating,
-);
+pub const EDITABLE: Mask<Room> = Mask(&[
+    &Field("number", |room: &mut Room| &mut room.number),
+    &Field("display_name", |room: &mut Room| &mut room.display_name),
+    &Field("description", |room: &mut Room| &mut room.description),
+    &Field("units", |room: &mut Room| &mut room.units),
+    &Field("capacity", |room: &mut Room| &mut room.capacity),
+    &Field("size_square_meters", |room: &mut Room| &mut room.size_square_meters),
+    &Field("amenities", |room: &mut Room| &mut room.amenities),
+    &Field("nightly_rate", |room: &mut Room| &mut room.nightly_rate),
+    &Field("place", |room: &mut Room| &mut room.place),
+    &Field("location", |room: &mut Room| &mut room.location),
+    &Field("time_zone", |room: &mut Room| &mut room.time_zone),
+    &Field("check_in_time", |room: &mut Room| &mut room.check_in_time),
+    &Field("check_out_time", |room: &mut Room| &mut room.check_out_time),
+    &Field("cancellation_policy", |room: &mut Room| &mut room.cancellation_policy),
+    &Field("rating", |room: &mut Room| &mut room.rating),
+]);
 
 /// What the host of a new room says of it.
 pub fn of_new_room(fields: &mut Fields, room: Option<&Room>, default_zone: &TimeZone) -> Option<Details> {
