@@ -2,6 +2,7 @@
 
 use std::{fmt, str::FromStr};
 
+pub use contracts::types::v1::price::line::Kind as LineKind;
 use contracts::types::v1::{self as message, cancellation_policy, price};
 use jiff::{SignedDuration, Timestamp, civil::Date};
 
@@ -44,7 +45,7 @@ pub struct Price {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Line {
     /// What it is for.
-    pub kind: price::line::Kind,
+    pub kind: LineKind,
     /// The same for people.
     pub label: String,
     /// The day that it is for; none if it is for all of them.
@@ -260,7 +261,7 @@ mod tests {
     #[test]
     fn a_price_is_the_sum_of_its_lines_and_reads_back() {
         let line = |minor, date: Option<&str>| Line {
-            kind: price::line::Kind::Night,
+            kind: LineKind::Night,
             label: "a night".to_owned(),
             date: date.map(|date| date.parse().expect("a date")),
             units: 2,

@@ -1,9 +1,8 @@
 //! What a stay costs. Computed here, never taken from a client.
 
-use contracts::types::v1::price::line::Kind;
 use mesh::{
     money::{Money, MoneyError},
-    types::{Line, Price},
+    types::{Line, LineKind, Price},
 };
 
 use super::stay::Stay;
@@ -12,7 +11,8 @@ use super::stay::Stay;
 pub fn of_nights(stay: &Stay, nightly_rate: Money) -> Result<Price, MoneyError> {
     let amount = nightly_rate.times(stay.units)?;
     let units = u16::try_from(stay.units).map_err(|_| MoneyError::TooLarge)?;
-    let line = |night| Line { kind: Kind::Night, label: format!("night of {night}"), date: Some(night), units, amount };
+    let line =
+        |night| Line { kind: LineKind::Night, label: format!("night of {night}"), date: Some(night), units, amount };
     Price::of(stay.nights().map(line).collect(), nightly_rate.zero())
 }
 
