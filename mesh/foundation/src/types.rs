@@ -4,11 +4,11 @@ use std::{fmt, str::FromStr};
 
 pub use contracts::types::v1::price::line::Kind as LineKind;
 use contracts::types::v1::{self as message, cancellation_policy, price};
-use jiff::{SignedDuration, Timestamp, civil::Date};
+use jiff::{SignedDuration, Timestamp, ToSpan, civil::Date};
 
 use crate::{
     clock::to_proto,
-    fields::Fields,
+    fields::{Fields, nights_between},
     money::{Money, MoneyError},
 };
 
@@ -29,6 +29,40 @@ pub struct PaymentAction {
 impl From<&PaymentAction> for message::PaymentAction {
     fn from(action: &PaymentAction) -> Self {
         Self { uri: action.uri.clone(), expire_time: action.expire_time.map(to_proto) }
+    }
+}
+
+/// Some nights in a row, at least one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Nights {
+    first: Date,
+    end: Date,
+}
+
+impl Nights {
+    /// The nights from the one that begins on `first` to the one that ends on `end`; none if there is no night in between.
+    pub fn new(first: Date, end: Date) -> Option<Self> {
+        (first < end).then_some(Self { first, end })
+    }
+
+    /// The date on which the first one begins.
+    pub fn first(self) -> Date {
+        self.first
+    }
+
+    /// The date on which the last one ends.
+    pub fn end(self) -> Date {
+        self.end
+    }
+
+    /// Each of them, by the date on which it begins.
+    pub fn dates(self) -> impl Iterator<Item = Date> {
+        self.first.series(1.day()).take_while(move |date| *date < self.end)
+    }
+
+    /// How many they are.
+    pub fn count(self) -> u32 {
+        u32::try_from(nights_between(self.first, self.end)).unwrap_or(0)
     }
 }
 
@@ -256,6 +290,15 @@ mod tests {
         let of = |field| format!("room.policy.tiers{field}");
         let expected = ["[1]", "[2].hours_before_start", "[2].refund_percent", "[3].hours_before_start"].map(of);
         assert_eq!(paths, expected);
+    }
+
+    #[test]
+    fn the_day_of_leaving_has_no_night() {
+        let date = |text: &str| text.parse().expect("a date");
+        let nights = Nights::new(date("2028-02-28"), date("2028-03-01")).expect("nights");
+        assert_eq!(nights.dates().collect::<Vec<_>>(), [date("2028-02-28"), date("2028-02-29")]);
+        assert_eq!(nights.count(), 2);
+        assert_eq!(Nights::new(date("2028-02-28"), date("2028-02-28")), None);
     }
 
     #[test]

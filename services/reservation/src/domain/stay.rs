@@ -1,7 +1,7 @@
 //! The nights of a stay.
 
 use jiff::civil::Date;
-use mesh::fields::nights_between;
+use mesh::types::Nights;
 
 /// Some units of a room from a check-in to a check-out; the last night is the one before the check-out.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -34,14 +34,12 @@ pub enum StayError {
 impl Stay {
     /// How many nights.
     pub fn count(&self) -> u32 {
-        u32::try_from(nights_between(self.check_in, self.check_out)).unwrap_or(0)
+        Nights::new(self.check_in, self.check_out).map_or(0, Nights::count)
     }
 
     /// Each night, in order.
     pub fn nights(&self) -> impl Iterator<Item = Date> + use<> {
-        let check_out = self.check_out;
-        std::iter::successors(Some(self.check_in), |night| night.tomorrow().ok())
-            .take_while(move |night| *night < check_out)
+        Nights::new(self.check_in, self.check_out).into_iter().flat_map(Nights::dates)
     }
 
     /// Whether its people fit, with `capacity` of them in each unit.

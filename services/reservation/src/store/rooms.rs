@@ -1,11 +1,7 @@
 //! Rooms as heard of: the newest version wins, in whatever order the versions come.
 
 use contracts::room::v1::Room;
-use mesh::{
-    Error, Tx,
-    db::{Engine, Kept},
-    fields, page,
-};
+use mesh::{Error, Tx, db::Kept, fields, page};
 use prost::Message;
 use sea_orm::{
     ActiveValue::Set, ColumnTrait, ConnectionTrait, EntityTrait, Order, QueryFilter, QuerySelect, sea_query::Expr,
@@ -68,11 +64,7 @@ async fn ask_to_cancel_stays(tx: &Tx, offer: &RoomOffer) -> Result<(), Error> {
 
 /// The room as it stands, its row held against changes until the transaction ends.
 pub async fn find(tx: &Tx, id: Uuid) -> Result<Option<RoomOffer>, Error> {
-    let mut query = Entity::find_by_id(id);
-    if tx.engine() != Engine::Sqlite {
-        query = query.lock_exclusive();
-    }
-    query.one(&**tx).await?.map(offer).transpose()
+    Entity::find_by_id(id).lock_exclusive().one(&**tx).await?.map(offer).transpose()
 }
 
 /// The room as it was last committed.

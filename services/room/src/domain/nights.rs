@@ -2,43 +2,10 @@
 
 use std::collections::BTreeMap;
 
-use jiff::{Timestamp, ToSpan, civil::Date};
+use jiff::{Timestamp, civil::Date};
+pub use mesh::types::Nights;
 
 use super::Room;
-
-/// Some nights in a row, at least one.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Nights {
-    first: Date,
-    end: Date,
-}
-
-impl Nights {
-    /// The nights from the one that begins on `first` to the one that ends on `end`; none if there is no night in between.
-    pub fn new(first: Date, end: Date) -> Option<Self> {
-        (first < end).then_some(Self { first, end })
-    }
-
-    /// The date on which the first one begins.
-    pub fn first(self) -> Date {
-        self.first
-    }
-
-    /// The date on which the last one ends.
-    pub fn end(self) -> Date {
-        self.end
-    }
-
-    /// Each of them, by the date on which it begins.
-    pub fn dates(self) -> impl Iterator<Item = Date> {
-        self.first.series(1.day()).take_while(move |date| *date < self.end)
-    }
-
-    /// How many they are.
-    pub fn count(self) -> u32 {
-        u32::try_from(mesh::fields::nights_between(self.first, self.end)).unwrap_or(0)
-    }
-}
 
 /// What a stay does to its nights.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, strum::IntoStaticStr, strum::EnumString)]
@@ -128,7 +95,7 @@ pub fn calendar(room: &Room, nights: Nights, stays: &[Stay], blocked: &Blocked, 
     let (units, window) = (room.details.units, room.booking_window(now));
     let mut taken: BTreeMap<Date, (u32, u32)> = nights.dates().map(|date| (date, (0, 0))).collect();
     for stay in stays {
-        for (_, (held, charged)) in taken.range_mut(stay.nights.first..stay.nights.end) {
+        for (_, (held, charged)) in taken.range_mut(stay.nights.first()..stay.nights.end()) {
             match stay.occupancy {
                 Occupancy::Held => *held += u32::from(stay.units),
                 Occupancy::Charged => *charged += u32::from(stay.units),
