@@ -10,7 +10,7 @@ use mesh::{
 use uuid::Uuid;
 
 use crate::{
-    contract,
+    convert,
     domain::{Block, Change, Details, Fact, Night, Nights, OnReserved, Room, Update, calendar},
     events, store,
 };
@@ -40,7 +40,7 @@ impl App {
         let actor = &caller.actor();
         requests::once(&self.database, "create room", request.as_ref(), now, move |tx| async move {
             save(&tx, change, actor).await?;
-            Ok(Answer::ok(&contract::room(&change.room)))
+            Ok(Answer::ok(&convert::room(&change.room)))
         })
         .await
     }
@@ -57,7 +57,7 @@ impl App {
         requests::once(&self.database, "update room", request.as_ref(), now, move |tx| async move {
             let room = store::rooms::lock(&tx, id, reach).await?;
             let room = save_any(&tx, room.update(update, now)?, room, actor).await?;
-            Ok(Answer::ok(&contract::room(&room)))
+            Ok(Answer::ok(&convert::room(&room)))
         })
         .await
     }
@@ -79,7 +79,7 @@ impl App {
                 OnReserved::Keep | OnReserved::Cancel => 0,
             };
             let room = save_any(&tx, room.delete(etag, on_reserved, stays, now)?, room, actor).await?;
-            Ok(Answer::ok(&contract::room(&room)))
+            Ok(Answer::ok(&convert::room(&room)))
         })
         .await
     }
@@ -98,7 +98,7 @@ impl App {
             let blocked = store::nights::blocked(&*tx, &[id], block.nights).await?.remove(&id).unwrap_or_default();
             let room = save_any(&tx, room.block(block, &blocked, now)?, room, actor).await?;
             let nights = nights_of(&*tx, &room, block.nights, now).await?;
-            let nights = nights.iter().map(contract::night).collect::<Result<_, _>>()?;
+            let nights = nights.iter().map(convert::night).collect::<Result<_, _>>()?;
             Ok(Answer::ok(&BlockNightsResponse { nights }))
         })
         .await

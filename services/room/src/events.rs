@@ -5,13 +5,13 @@ use mesh::{Actor, Event};
 use prost::{Message, Name};
 
 use crate::{
-    CONTEXT, contract,
+    CONTEXT, convert,
     domain::{Change, Fact},
 };
 
 /// The event of a change that `actor` made.
 pub fn event(change: &Change, actor: &Actor) -> Event {
-    let room = Some(contract::room(&change.room));
+    let room = Some(convert::room(&change.room));
     match &change.fact {
         Fact::Created => tell(change, actor, &RoomCreated { room }),
         Fact::Updated => tell(change, actor, &RoomUpdated { room }),

@@ -22,7 +22,7 @@ use tonic::{Request, Response, Status};
 
 use crate::{
     app::App,
-    contract,
+    convert,
     domain::{Block, MAX_UNITS, Nights, OnReserved},
     search::Offer,
 };
@@ -60,7 +60,7 @@ impl RoomService for Grpc {
 
     async fn get_room(&self, request: Request<GetRoomRequest>) -> Result<Response<Room>, Status> {
         let room = self.app.get(read_name("name", &request.get_ref().name, "rooms")?).await?;
-        Ok(Response::new(contract::room(&room)))
+        Ok(Response::new(convert::room(&room)))
     }
 
     async fn list_rooms(&self, request: Request<ListRoomsRequest>) -> Result<Response<ListRoomsResponse>, Status> {
@@ -75,7 +75,7 @@ impl RoomService for Grpc {
         let reach = if host.is_empty() { Reach::All } else { Reach::Own(host.clone()) };
         let mut rooms = self.app.list(&reach, message.show_deleted, &page).await?;
         let next_page_token = self.tokens.close(&page, &mut rooms, |room| room.id);
-        Ok(Response::new(ListRoomsResponse { rooms: rooms.iter().map(contract::room).collect(), next_page_token }))
+        Ok(Response::new(ListRoomsResponse { rooms: rooms.iter().map(convert::room).collect(), next_page_token }))
     }
 
     async fn update_room(&self, request: Request<UpdateRoomRequest>) -> Result<Response<Room>, Status> {
@@ -164,14 +164,14 @@ impl RoomService for Grpc {
         let nights = nights(&mut fields, &message.start_date, &message.end_date);
         let (id, nights) = fields.take(id.zip(nights))?;
         let nights = self.app.calendar(&caller, id, nights).await?;
-        let nights = nights.iter().map(contract::night).collect::<Result<_, _>>()?;
+        let nights = nights.iter().map(convert::night).collect::<Result<_, _>>()?;
         Ok(Response::new(GetRoomCalendarResponse { nights }))
     }
 }
 
 fn offer(offer: Offer) -> Result<search_rooms_response::Offer, Error> {
     Ok(search_rooms_response::Offer {
-        room: Some(contract::room(&offer.room)),
+        room: Some(convert::room(&offer.room)),
         total: offer.total.map(Into::into),
         units_left: offer.units_left.map(int).transpose()?,
         distance_meters: offer.distance_meters.map(int).transpose()?,

@@ -13,7 +13,7 @@
 
 mod app;
 pub mod audit;
-mod contract;
+mod convert;
 mod domain;
 mod events;
 mod grpc;

@@ -11,21 +11,21 @@ use uuid::Uuid;
 
 use super::details::EDITABLE;
 use crate::{
-    contract,
+    convert,
     domain::{Block, Details, OnReserved, Update},
 };
 
 /// A request to register such a room, where rooms are in `default_zone` unless their hosts say otherwise.
 pub fn create(details: &Details, default_zone: &TimeZone) -> CreateRoomRequest {
-    let mut room = contract::details(details);
+    let mut room = convert::details(details);
     let plain = Details::new(String::new(), details.nightly_rate.zero(), default_zone.clone());
-    EDITABLE.leave_out(&mut room, &contract::details(&plain));
+    EDITABLE.leave_out(&mut room, &convert::details(&plain));
     CreateRoomRequest { room: Some(room), request_id: String::new() }
 }
 
 /// A request to say that of a room.
 pub fn update(id: Uuid, update: &Update) -> UpdateRoomRequest {
-    let mut room = contract::details(&update.said);
+    let mut room = convert::details(&update.said);
     EDITABLE.keep(&mut room, &update.fields);
     let paths = update.fields.iter().map(|path| (*path).to_owned()).collect();
     UpdateRoomRequest {

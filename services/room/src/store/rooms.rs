@@ -13,7 +13,7 @@ use uuid::Uuid;
 
 use super::entity::room::{ActiveModel, Column, Entity, Model};
 use crate::{
-    contract,
+    convert,
     domain::{Details, Fault, Point, Room},
 };
 
@@ -94,8 +94,8 @@ fn row(room: &Room) -> ActiveModel {
         y: Set(on_unit_sphere.map(|[_, y, _]| y)),
         z: Set(on_unit_sphere.map(|[_, _, z]| z)),
         time_zone: Set(details.zone_name().to_owned()),
-        check_in_time: Set(contract::time(details.check_in_time)),
-        check_out_time: Set(contract::time(details.check_out_time)),
+        check_in_time: Set(convert::time(details.check_in_time)),
+        check_out_time: Set(convert::time(details.check_out_time)),
         cancellation_policy: Set(details.cancellation_policy.to_string()),
         rating: Set(details.rating.unwrap_or(-1.0)),
         create_time: Set(room.create_time.as_microsecond()),
