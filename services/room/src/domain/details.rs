@@ -135,6 +135,6 @@ impl Details {
 }
 
 /// A time zone's IANA name. Only zones that were found under one get in here.
-pub fn zone_name(zone: &TimeZone) -> &str {
+fn zone_name(zone: &TimeZone) -> &str {
     zone.iana_name().unwrap_or("UTC")
 }

@@ -10,7 +10,7 @@ use mesh::booking_window::OutsideWindow;
 pub use details::{
     DEFAULT_CAPACITY, DEFAULT_CHECK_IN, DEFAULT_CHECK_OUT, DEFAULT_UNITS, Details, MAX_AMENITIES, MAX_AMENITY_CHARS,
     MAX_CAPACITY, MAX_DESCRIPTION_CHARS, MAX_DISPLAY_NAME_CHARS, MAX_FOLDED_PLACE_CHARS, MAX_NUMBER_CHARS,
-    MAX_PLACE_CHARS, MAX_RATE_MINOR, MAX_RATING, MAX_SIZE_SQUARE_METERS, MAX_UNITS, Update, zone_name,
+    MAX_PLACE_CHARS, MAX_RATE_MINOR, MAX_RATING, MAX_SIZE_SQUARE_METERS, MAX_UNITS, Update,
 };
 pub use nights::{Blocked, Night, NightState, Nights, Occupancy, Stay, calendar};
 pub use point::{Point, chord_squared, chord_squared_of, meters};
