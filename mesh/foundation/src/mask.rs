@@ -38,10 +38,11 @@ impl<M: Clone + Default> Mask<M> {
         self.0.iter().map(|field| field.path())
     }
 
-    /// The fields in which `message` says something.
-    pub fn set(&self, message: &M) -> Vec<&'static str> {
+    /// The fields in which `message` says something, and those that it has to say, in their own order.
+    pub fn set(&self, message: &M, required: &[&str]) -> Vec<&'static str> {
         let (mut message, mut nothing) = (message.clone(), M::default());
-        let said = self.0.iter().filter(|field| field.differs(&mut message, &mut nothing));
+        let mut is_said = |field: &dyn MaskField<M>| field.differs(&mut message, &mut nothing);
+        let said = self.0.iter().filter(|field| required.contains(&field.path()) || is_said(**field));
         said.map(|field| field.path()).collect()
     }
 
@@ -53,7 +54,7 @@ impl<M: Clone + Default> Mask<M> {
             fields.check(known, "update_mask", what());
         }
         if mask.is_empty() {
-            return self.set(message);
+            return self.set(message, &[]);
         }
         self.paths().filter(|path| mask.iter().any(|named| named == path || named == "*")).collect()
     }
@@ -108,6 +109,7 @@ mod tests {
     fn an_update_changes_what_its_mask_names_or_what_it_says() {
         assert_eq!(named(&[]), Ok(vec!["name", "units"]), "zero units are said, no words are not");
         assert_eq!(named(&["words", "name"]), Ok(vec!["name", "words"]));
+        assert_eq!(MASK.set(&Thing::default(), &["units"]), ["units"], "it has to be said");
         assert_eq!(named(&["*"]), Ok(vec!["name", "units", "words"]));
         assert_eq!(named(&["name", "fixed", "nothing"]), Err(vec!["update_mask".to_owned(); 2]));
     }

@@ -174,8 +174,8 @@ impl CancellationPolicy {
             let hours = tier.hours_before_start;
             let hours = fields.number(&format!("{path}.hours_before_start"), hours, 0..=MAX_HOURS_BEFORE_START.into());
             let percent = tier.refund_percent.unwrap_or(100);
-            let percent = fields.number(&format!("{path}.refund_percent"), percent, 0..=100);
-            let Some((hours_before_start, refund_percent)) = hours.zip(percent) else { continue };
+            fields.range(&format!("{path}.refund_percent"), percent, 0, 100);
+            let (Some(hours_before_start), Ok(refund_percent)) = (hours, u8::try_from(percent)) else { continue };
             let twice = tiers.iter().any(|other| other.hours_before_start == hours_before_start);
             fields.check(!twice, &path, format!("is the second tier of {hours_before_start} hours"));
             tiers.push(Tier { hours_before_start, refund_percent });

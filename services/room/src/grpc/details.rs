@@ -40,12 +40,7 @@ pub const EDITABLE: Mask<Room> = Mask(&[
 /// What the host of a new room says of it.
 pub fn of_new_room(fields: &mut Fields, room: Option<&Room>, default_zone: &TimeZone) -> Option<Details> {
     let room = fields.required("room", room, "")?;
-    let mut paths = EDITABLE.set(room);
-    for required in ["display_name", "nightly_rate"] {
-        if !paths.contains(&required) {
-            paths.push(required);
-        }
-    }
+    let paths = EDITABLE.set(room, &["display_name", "nightly_rate"]);
     said(fields, room, &paths, default_zone.clone())
 }
 
