@@ -101,6 +101,13 @@ impl Refusal {
     }
 }
 
+impl Reason {
+    /// The reason in a status off the wire, if it is one of ours: a proxy's NOT_FOUND says nothing about what is asked for.
+    pub fn of(status: &Status) -> Option<Self> {
+        Refusal::from_status(status).map(|refusal| refusal.reason)
+    }
+}
+
 impl From<Refusal> for Status {
     fn from(refusal: Refusal) -> Self {
         let mut details = ErrorDetails::new();
@@ -218,6 +225,7 @@ mod tests {
             .retry_after(Duration::from_secs(2));
         let status = Status::from(refusal.clone());
         assert_eq!(status.code(), Code::FailedPrecondition);
+        assert_eq!(Reason::of(&status), Some(Reason::RoomUnavailable));
         assert_eq!(Refusal::from_status(&status), Some(refusal));
     }
 
@@ -230,7 +238,8 @@ mod tests {
 
     #[test]
     fn a_status_that_is_not_ours_is_no_refusal() {
-        assert_eq!(Refusal::from_status(&Status::unavailable("upstream connect error")), None);
+        let status = Status::unavailable("upstream connect error");
+        assert_eq!((Refusal::from_status(&status), Reason::of(&status)), (None, None));
     }
 
     #[test]

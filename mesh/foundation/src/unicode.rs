@@ -19,6 +19,11 @@ mod tests;
 pub use line::Lines;
 pub(crate) use line::flaw;
 
+/// The beginning of a text, at most that many characters: a stranger's words, as long as a column has room for.
+pub fn clipped(text: &str, max_chars: u32) -> String {
+    text.chars().take(max_chars as usize).collect()
+}
+
 /// The text as a search compares it: two texts that differ in nothing but case, width, ligatures, how accents are put together, or
 /// what cannot be seen, fold to the same one.
 ///

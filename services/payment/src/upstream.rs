@@ -14,6 +14,7 @@ use mesh::{
     clock,
     money::Money,
     types::PaymentAction,
+    unicode::clipped,
 };
 use tokio::time::Instant;
 use tonic::{Code, Request, Status};
@@ -69,7 +70,7 @@ impl PaymentProvider for SimulatedProvider {
         let message = GetChargeRequest { charge_id: payment.to_string() };
         match self.client().get_charge(request(call, message)).await {
             Ok(charge) => outcome(charge.into_inner()),
-            Err(status) if reason_of(&status) == Some(Reason::ChargeNotFound) => Outcome::NotFound,
+            Err(status) if Reason::of(&status) == Some(Reason::ChargeNotFound) => Outcome::NotFound,
             Err(status) => unknown("look", &status),
         }
     }
@@ -85,11 +86,11 @@ impl PaymentProvider for SimulatedProvider {
             Ok(refund) => match refund.get_ref().state() {
                 State::Succeeded => RefundOutcome::Succeeded,
                 State::Failed => {
-                    RefundOutcome::Failed { reason: bounded(&refund.get_ref().failure_reason, MAX_REASON_CHARS) }
+                    RefundOutcome::Failed { reason: clipped(&refund.get_ref().failure_reason, MAX_REASON_CHARS) }
                 }
                 State::Pending | State::Unspecified => RefundOutcome::Open,
             },
-            Err(status) => match reason_of(&status) {
+            Err(status) => match Reason::of(&status) {
                 Some(reason) if matches!(reason.code(), Code::FailedPrecondition | Code::InvalidArgument) => {
                     RefundOutcome::Failed { reason: reason.as_str().to_owned() }
                 }
@@ -115,30 +116,21 @@ fn outcome(charge: Charge) -> Outcome {
             let method = charge.method.unwrap_or_default();
             Outcome::Charged {
                 method: Method {
-                    kind: bounded(&method.kind, 32),
-                    brand: bounded(&method.brand, 32),
-                    last4: bounded(&method.last4, 4),
+                    kind: clipped(&method.kind, 32),
+                    brand: clipped(&method.brand, 32),
+                    last4: clipped(&method.last4, 4),
                 },
-                reference: bounded(&charge.charge_id, 128),
+                reference: clipped(&charge.charge_id, 128),
             }
         }
-        State::Declined => Outcome::Declined { reason: bounded(&charge.decline_reason, MAX_REASON_CHARS) },
+        State::Declined => Outcome::Declined { reason: clipped(&charge.decline_reason, MAX_REASON_CHARS) },
         State::ActionRequired => Outcome::ActionRequired(PaymentAction {
-            uri: bounded(&charge.action_uri, MAX_ACTION_URI_CHARS),
+            uri: clipped(&charge.action_uri, MAX_ACTION_URI_CHARS),
             expire_time: charge.action_expire_time.as_ref().and_then(clock::from_proto),
         }),
         State::Processing => Outcome::Processing,
         State::Unspecified => Outcome::Unknown,
     }
-}
-
-/// A stranger's text has the length that our own books have room for.
-fn bounded(text: &str, max_chars: u32) -> String {
-    text.chars().take(max_chars as usize).collect()
-}
-
-fn reason_of(status: &Status) -> Option<Reason> {
-    Refusal::from_status(status).map(|refusal| refusal.reason)
 }
 
 fn unknown(operation: &str, status: &Status) -> Outcome {

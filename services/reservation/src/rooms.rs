@@ -158,8 +158,8 @@ impl Rooms {
 }
 
 fn unknown_room(status: &Status, id: Uuid) -> Error {
-    match Refusal::from_status(status) {
-        Some(refusal) if refusal.reason == Reason::RoomNotFound => not_found(id),
+    match Reason::of(status) {
+        Some(Reason::RoomNotFound) => not_found(id),
         _ => {
             tracing::warn!(code = ?status.code(), "a room that is new here cannot be asked about");
             no_answer().into()
@@ -168,7 +168,7 @@ fn unknown_room(status: &Status, id: Uuid) -> Error {
 }
 
 fn has_no_answer(status: &Status) -> bool {
-    Refusal::from_status(status).is_some_and(|refusal| refusal.reason == Reason::UpstreamUnavailable)
+    Reason::of(status) == Some(Reason::UpstreamUnavailable)
 }
 
 fn no_answer() -> Refusal {

@@ -16,6 +16,7 @@ use mesh_foundation::{
     error::{Error, Reason, Refusal},
     money::Money,
     types::PaymentAction,
+    unicode::clipped,
 };
 use mesh_transport::client::{Upstream, outgoing, surely_not_sent};
 use tokio::time::Instant;
@@ -132,7 +133,7 @@ impl Payments for PaymentContext {
         match self.client().get_payment(request).await {
             Ok(payment) => Ok(Some(seen(payment.get_ref()))),
             // Only payment's own word for it counts: a NOT_FOUND of a proxy says nothing about the payment.
-            Err(status) if reason_of(&status) == Some(Reason::PaymentNotFound) => Ok(None),
+            Err(status) if Reason::of(&status) == Some(Reason::PaymentNotFound) => Ok(None),
             Err(status) => Err(status.into()),
         }
     }
@@ -186,16 +187,6 @@ pub(super) fn refunded(refund: &Refund) -> Refunded {
         refund::State::Failed => Refunded::Failed(clipped(&refund.failure_reason, MAX_REASON_CHARS)),
         refund::State::Pending | refund::State::Unspecified => Refunded::Pending,
     }
-}
-
-/// Text of the provider's, as long as a case's columns have room for: payment passes a stranger's words on, and one that cannot be
-/// written down would stop its case for good.
-fn clipped(text: &str, max_chars: u32) -> String {
-    text.chars().take(max_chars as usize).collect()
-}
-
-fn reason_of(status: &Status) -> Option<Reason> {
-    Refusal::from_status(status).map(|refusal| refusal.reason)
 }
 
 /// Rule N: what a refused CreatePayment means. Only what was surely not carried out counts as not sent; the rest is unknown, and
