@@ -18,7 +18,6 @@ pub mod mask;
 pub mod money;
 pub mod output;
 mod reason;
-pub mod single_flight;
 pub mod telemetry;
 pub mod text;
 pub mod trace;

@@ -13,7 +13,6 @@
 //! | [`checkout`] | checkout | hold, pay, confirm; or let go |
 //! | [`booking_window`] | foundation | which nights of a room can be booked now |
 //! | [`watch`] | store | a resource followed over a stream, from a position; a change waited for |
-//! | [`single_flight`] | foundation | callers who want the same thing at the same time share one piece of work |
 //! | [`call`], [`fields`], [`unicode`], [`money`], [`page`], [`error`] | foundation, store | who calls, a request's faults, texts, amounts, pages; from a refusal to a status |
 //! | [`clock`], [`housekeeping`], [`killpoint`] | foundation, store | the time, what is forgotten after a while, where a test may kill a process |
 //! | [`config`], [`telemetry`], [`trace`], [`output`], [`text`], [`background`], [`context`] | runtime, foundation | how a process is put together, watched and stopped |
@@ -30,8 +29,7 @@ pub use mesh_bus::{bus, consumer, hearing, relay};
 pub use mesh_checkout::checkout;
 pub use mesh_foundation::{
     Actor, BookingWindow, Caller, Clock, Error, Event, Principal, Reason, Refusal, Role, background, booking_window,
-    call, clock, driver, error, event, fields, killpoint, mask, money, output, single_flight, text, trace, types,
-    unicode,
+    call, clock, driver, error, event, fields, killpoint, mask, money, output, text, trace, types, unicode,
 };
 pub use mesh_server::server;
 pub use mesh_store::{Database, Reach, Tx, db, housekeeping, inbox, outbox, page, reach, requests, store, watch};

@@ -25,6 +25,7 @@ mod events;
 mod grpc;
 mod policies;
 mod rooms;
+mod single_flight;
 mod store;
 #[cfg(test)]
 mod tests;

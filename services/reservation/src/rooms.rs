@@ -9,7 +9,6 @@ use mesh::{
     client::{DEFAULT_DEADLINE, Upstream, outgoing},
     db::Kept,
     fields,
-    single_flight::SingleFlight,
 };
 use tokio::time::{Instant, timeout_at};
 use tonic::Status;
@@ -17,6 +16,7 @@ use uuid::Uuid;
 
 use crate::{
     domain::{RoomOffer, RoomState, Stay},
+    single_flight::SingleFlight,
     store,
 };
 

@@ -15,21 +15,16 @@ use opentelemetry::trace::FutureExt as _;
 use tracing::Instrument;
 
 /// Work that is waited for. It is carried on by whoever polls it.
-pub type Flight<T> = Shared<BoxFuture<'static, T>>;
+pub(crate) type Flight<T> = Shared<BoxFuture<'static, T>>;
 
 /// The work under way, by what it is for.
 ///
 /// Work lasts as long as anybody waits for it: who gives up changes nothing for the others, and with the last one it ends. So no
 /// more of it is kept than there are callers, of whom a server bounds the number. It has no deadline of its own: whoever begins it
 /// gives it one, and each caller a deadline to the wait.
-pub struct SingleFlight<K, T>(Mutex<HashMap<K, WeakShared<BoxFuture<'static, T>>>>);
+pub(crate) struct SingleFlight<K, T>(Mutex<HashMap<K, WeakShared<BoxFuture<'static, T>>>>);
 
 impl<K: Eq + Hash, T: Clone> SingleFlight<K, T> {
-    /// No work yet.
-    pub fn new() -> Self {
-        Self::default()
-    }
-
     /// The work for `key` that is under way, or else what `begin` makes. Work that is over is not joined, even while there are others
     /// who have yet to look at what came of it. Its log lines and its spans are those of whoever began it.
     pub fn join<F>(&self, key: K, begin: impl FnOnce() -> F) -> Flight<T>
@@ -87,7 +82,7 @@ mod tests {
 
     impl Work {
         fn new() -> Self {
-            Self { flights: SingleFlight::new(), begun: Arc::default(), held: Arc::new(Semaphore::new(0)) }
+            Self { flights: SingleFlight::default(), begun: Arc::default(), held: Arc::new(Semaphore::new(0)) }
         }
 
         fn join(&self, key: &'static str) -> Flight<u32> {
