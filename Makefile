@@ -13,7 +13,8 @@ MESH_SCENARIOS = $(CARGO) test --no-fail-fast -p jumak --test scenarios -- \
   --skip bench:: --skip canary::secrets --skip kill:: --skip mesh:: --skip model:: --skip serve:: --skip soak:: --skip stock_client:: --skip telemetry::
 
 # The same binaries as those of the workspace's tests, run again on another engine. real_servers runs on both anyhow.
-STORE_TESTS = $(CARGO) test --no-fail-fast --lib -p mesh-store -p mesh-bus -p room -p reservation -p payment -p provider -p mypage -- --skip real_servers
+CONTEXTS = $(filter-out services/jumak, $(wildcard services/*))
+STORE_TESTS = $(CARGO) test --no-fail-fast --lib -p mesh-store -p mesh-bus $(CONTEXTS:services/%=-p %) -- --skip real_servers
 
 # Each workload five times, on the target that is named.
 define MEASURE
@@ -35,7 +36,7 @@ demo: ## tells a hotel's story on a system of its own, and checks each line of i
 	$(CARGO) run --release -p jumak -- demo hotel
 
 # In one build, so that both are of the same features and what they share is built once.
-mesh: ## starts a process per context on real servers, on 127.0.0.1:8090 to 8094 (REPLICAS=2: two of each), and leaves them running
+mesh: ## starts a process per context on real servers, on 127.0.0.1 from port 8090 on (REPLICAS=2: two of each), and leaves them running
 	@scripts/install-tools.sh servers
 	$(CARGO) build --release -p jumak -p local-mesh
 	@$(RELEASE)/local-mesh up

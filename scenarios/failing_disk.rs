@@ -98,7 +98,7 @@ async fn z5_no_answer_is_lost_when_the_files_of_one_context_may_not_grow_for_a_w
     let room = inn.host("hana").registers_a_room(1_000).await;
     let busy = Crowd::of(GUESTS, &room).begins(async |name| inn.guest(name)).await;
     for _ in 0..2 {
-        let provider = inn.mesh().await.replica(Member::Provider, 0).expect("it runs").id().expect("its process");
+        let provider = inn.mesh().await.replica(Member::PROVIDER, 0).expect("it runs").id().expect("its process");
         troubled(&busy, || SmallFiles::only(provider)).await;
     }
     let mut crowd = busy.end().await;

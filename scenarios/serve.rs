@@ -31,8 +31,8 @@ fn configured(folder: &TempDir, start_deadline_ms: u64) -> String {
          [contexts.provider]\naddresses = \"http://127.0.0.1:1\"\n[contexts.reservation]\npublic_keys = '''{}'''\n",
         keys.issuer().to_pem().expect("a PEM"),
         data.key_file("payment"),
-        pem(Member::Payment),
-        pem(Member::Reservation),
+        pem(Member::PAYMENT),
+        pem(Member::RESERVATION),
     );
     fs::write(&file, config).expect("a file");
     file.to_string_lossy().into_owned()

@@ -2,6 +2,8 @@
 
 use std::collections::BTreeSet;
 
+use jumak::house::Member;
+use mesh::Role;
 use tonic::Code;
 
 use crate::support::{
@@ -13,20 +15,11 @@ use crate::support::{
 };
 
 /// Everybody there is.
-const EVERYBODY: [&str; 12] = [
-    "guest",
-    "host",
-    "courier",
-    "agent",
-    "admin",
-    "roleless",
-    "nobody",
-    "contexts/reservation",
-    "contexts/room",
-    "contexts/payment",
-    "contexts/provider",
-    "contexts/mypage",
-];
+fn everybody() -> impl Iterator<Item = String> {
+    let people = Role::ALL.into_iter().map(|role| role.name().to_owned());
+    let others = ["roleless", "nobody"].map(str::to_owned);
+    people.chain(others).chain(Member::ALL.map(|member| format!("contexts/{member}")))
+}
 
 #[test]
 fn z8_every_rpc_says_who_may_call_it() {
@@ -50,7 +43,8 @@ async fn z8_each_rpc_answers_whom_it_is_for() {
 async fn z8_each_rpc_is_for_those_it_names_and_nobody_else() {
     let scene = Scene::set().await;
     for rpc in RPCS {
-        for who in EVERYBODY {
+        for who in everybody() {
+            let who = who.as_str();
             let answer = scene.stranger(who, rpc).asks(rpc.name, &scene.request(rpc)).await;
             let status = match answer {
                 Ok(_) => tonic::Status::ok(""),

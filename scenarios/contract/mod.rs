@@ -2,5 +2,6 @@
 
 mod access;
 mod comments;
+mod docs;
 mod events;
 mod rpcs;

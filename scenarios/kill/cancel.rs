@@ -1,8 +1,9 @@
 //! Cancelling, and the refund that follows.
 
 use contracts::reservation::v1::reservation::State::Cancelled;
-use jumak::house::Member::{Mypage, Payment, Reservation, Room};
-use mesh::killpoint::KillPoint::{AfterCancel, AfterPublish, AfterRefund, BeforeAck, BeforeRefund};
+use jumak::house::Member;
+use mesh::{checkout::kill::AFTER_CANCEL, consumer::BEFORE_ACK, relay::AFTER_PUBLISH};
+use payment::kill::{AFTER_REFUND, BEFORE_REFUND};
 
 use super::{IsGone, Repeats, Table, all, guest::Step, row, scene::Scene};
 
@@ -11,31 +12,31 @@ pub static CONFIRMED: Table = Table {
     scene: Scene::Confirmed,
     script: &[Step::Cancel],
     rows: &[
-        row(AfterCancel, 1, Repeats, Cancelled),
-        row(AfterCancel, 1, IsGone, Cancelled),
-        row(BeforeRefund, 1, Repeats, Cancelled),
-        row(BeforeRefund, 1, IsGone, Cancelled),
-        row(AfterRefund, 1, Repeats, Cancelled),
-        row(AfterRefund, 1, IsGone, Cancelled),
+        row(AFTER_CANCEL, 1, Repeats, Cancelled),
+        row(AFTER_CANCEL, 1, IsGone, Cancelled),
+        row(BEFORE_REFUND, 1, Repeats, Cancelled),
+        row(BEFORE_REFUND, 1, IsGone, Cancelled),
+        row(AFTER_REFUND, 1, Repeats, Cancelled),
+        row(AFTER_REFUND, 1, IsGone, Cancelled),
         // The request to cancel, the refund and the cancellation are published, and heard by those who hear of them.
-        row(AfterPublish, 1, Repeats, Cancelled),
-        row(AfterPublish, 2, Repeats, Cancelled),
-        row(AfterPublish, 3, IsGone, Cancelled),
-        row(BeforeAck, 1, Repeats, Cancelled),
-        row(BeforeAck, 2, Repeats, Cancelled),
-        row(BeforeAck, 3, IsGone, Cancelled),
-        row(BeforeAck, 4, IsGone, Cancelled),
-        row(BeforeAck, 5, IsGone, Cancelled),
-        row(BeforeAck, 6, IsGone, Cancelled),
+        row(AFTER_PUBLISH, 1, Repeats, Cancelled),
+        row(AFTER_PUBLISH, 2, Repeats, Cancelled),
+        row(AFTER_PUBLISH, 3, IsGone, Cancelled),
+        row(BEFORE_ACK, 1, Repeats, Cancelled),
+        row(BEFORE_ACK, 2, Repeats, Cancelled),
+        row(BEFORE_ACK, 3, IsGone, Cancelled),
+        row(BEFORE_ACK, 4, IsGone, Cancelled),
+        row(BEFORE_ACK, 5, IsGone, Cancelled),
+        row(BEFORE_ACK, 6, IsGone, Cancelled),
     ],
     // The cancellation comes about after the request for it was published, hence by itself.
     shared: &[
-        (AfterPublish, Reservation, 2),
-        (AfterPublish, Payment, 1),
-        (BeforeAck, Room, 1),
-        (BeforeAck, Reservation, 1),
-        (BeforeAck, Payment, 1),
-        (BeforeAck, Mypage, 1),
+        (AFTER_PUBLISH, Member::RESERVATION, 2),
+        (AFTER_PUBLISH, Member::PAYMENT, 1),
+        (BEFORE_ACK, Member::ROOM, 1),
+        (BEFORE_ACK, Member::RESERVATION, 1),
+        (BEFORE_ACK, Member::PAYMENT, 1),
+        (BEFORE_ACK, Member::MYPAGE, 1),
     ],
 };
 
@@ -44,12 +45,12 @@ pub static HELD: Table = Table {
     scene: Scene::Held,
     script: &[Step::Cancel],
     rows: &[
-        row(AfterCancel, 1, Repeats, Cancelled),
-        row(AfterPublish, 1, IsGone, Cancelled),
-        row(BeforeAck, 1, IsGone, Cancelled),
-        row(BeforeAck, 2, IsGone, Cancelled),
+        row(AFTER_CANCEL, 1, Repeats, Cancelled),
+        row(AFTER_PUBLISH, 1, IsGone, Cancelled),
+        row(BEFORE_ACK, 1, IsGone, Cancelled),
+        row(BEFORE_ACK, 2, IsGone, Cancelled),
     ],
-    shared: &[(AfterPublish, Reservation, 1), (BeforeAck, Room, 1), (BeforeAck, Mypage, 1)],
+    shared: &[(AFTER_PUBLISH, Member::RESERVATION, 1), (BEFORE_ACK, Member::ROOM, 1), (BEFORE_ACK, Member::MYPAGE, 1)],
 };
 
 #[tokio::test]

@@ -1,10 +1,13 @@
 //! Create with a payment method: all or nothing.
 
 use contracts::reservation::v1::reservation::State::{Confirmed, Rejected};
-use jumak::house::Member::{Mypage, Payment, Reservation, Room};
-use mesh::killpoint::KillPoint::{
-    AfterHold, AfterProvider, AfterPublish, AfterSettle, BeforeAck, BeforePay, BeforeProvider, BeforeSettle,
+use jumak::house::Member;
+use mesh::{
+    checkout::kill::{AFTER_HOLD, AFTER_SETTLE, BEFORE_PAY, BEFORE_SETTLE},
+    consumer::BEFORE_ACK,
+    relay::AFTER_PUBLISH,
 };
+use payment::kill::{AFTER_PROVIDER, BEFORE_PROVIDER};
 
 use super::{IsGone, Repeats, Table, all, guest::Step, row, scene::Scene};
 
@@ -14,35 +17,35 @@ pub static APPROVED: Table = Table {
     script: &[Step::Book("tok_slow_500")],
     rows: &[
         // The provider was not asked: whoever repeats the call is booked, and otherwise it is given up.
-        row(AfterHold, 1, Repeats, Confirmed),
-        row(AfterHold, 1, IsGone, Rejected),
-        row(BeforePay, 1, Repeats, Confirmed),
-        row(BeforePay, 1, IsGone, Rejected),
-        row(BeforeProvider, 1, Repeats, Confirmed),
-        row(BeforeProvider, 1, IsGone, Rejected),
+        row(AFTER_HOLD, 1, Repeats, Confirmed),
+        row(AFTER_HOLD, 1, IsGone, Rejected),
+        row(BEFORE_PAY, 1, Repeats, Confirmed),
+        row(BEFORE_PAY, 1, IsGone, Rejected),
+        row(BEFORE_PROVIDER, 1, Repeats, Confirmed),
+        row(BEFORE_PROVIDER, 1, IsGone, Rejected),
         // It was asked, and has charged: that is found out.
-        row(AfterProvider, 1, Repeats, Confirmed),
-        row(AfterProvider, 1, IsGone, Confirmed),
-        row(BeforeSettle, 1, Repeats, Confirmed),
-        row(BeforeSettle, 1, IsGone, Confirmed),
-        row(AfterSettle, 1, Repeats, Confirmed),
-        row(AfterSettle, 1, IsGone, Confirmed),
+        row(AFTER_PROVIDER, 1, Repeats, Confirmed),
+        row(AFTER_PROVIDER, 1, IsGone, Confirmed),
+        row(BEFORE_SETTLE, 1, Repeats, Confirmed),
+        row(BEFORE_SETTLE, 1, IsGone, Confirmed),
+        row(AFTER_SETTLE, 1, Repeats, Confirmed),
+        row(AFTER_SETTLE, 1, IsGone, Confirmed),
         // Its hold, the payment's approval and its confirmation are published, and heard by those who hear of them.
-        row(AfterPublish, 1, Repeats, Confirmed),
-        row(AfterPublish, 2, IsGone, Confirmed),
-        row(AfterPublish, 3, IsGone, Confirmed),
-        row(BeforeAck, 1, Repeats, Confirmed),
-        row(BeforeAck, 2, Repeats, Confirmed),
-        row(BeforeAck, 3, IsGone, Confirmed),
-        row(BeforeAck, 4, IsGone, Confirmed),
-        row(BeforeAck, 5, IsGone, Confirmed),
+        row(AFTER_PUBLISH, 1, Repeats, Confirmed),
+        row(AFTER_PUBLISH, 2, IsGone, Confirmed),
+        row(AFTER_PUBLISH, 3, IsGone, Confirmed),
+        row(BEFORE_ACK, 1, Repeats, Confirmed),
+        row(BEFORE_ACK, 2, Repeats, Confirmed),
+        row(BEFORE_ACK, 3, IsGone, Confirmed),
+        row(BEFORE_ACK, 4, IsGone, Confirmed),
+        row(BEFORE_ACK, 5, IsGone, Confirmed),
     ],
     shared: &[
-        (AfterPublish, Reservation, 2),
-        (AfterPublish, Payment, 1),
-        (BeforeAck, Room, 2),
-        (BeforeAck, Reservation, 1),
-        (BeforeAck, Mypage, 2),
+        (AFTER_PUBLISH, Member::RESERVATION, 2),
+        (AFTER_PUBLISH, Member::PAYMENT, 1),
+        (BEFORE_ACK, Member::ROOM, 2),
+        (BEFORE_ACK, Member::RESERVATION, 1),
+        (BEFORE_ACK, Member::MYPAGE, 2),
     ],
 };
 
@@ -51,14 +54,14 @@ pub static DECLINED: Table = Table {
     scene: Scene::Nothing,
     script: &[Step::Book("tok_decline_insufficient_funds")],
     rows: &[
-        row(AfterHold, 1, Repeats, Rejected),
-        row(BeforeProvider, 1, Repeats, Rejected),
-        row(AfterProvider, 1, Repeats, Rejected),
-        row(AfterProvider, 1, IsGone, Rejected),
-        row(BeforeSettle, 1, Repeats, Rejected),
-        row(BeforeSettle, 1, IsGone, Rejected),
-        row(AfterSettle, 1, IsGone, Rejected),
-        row(BeforeAck, 3, IsGone, Rejected),
+        row(AFTER_HOLD, 1, Repeats, Rejected),
+        row(BEFORE_PROVIDER, 1, Repeats, Rejected),
+        row(AFTER_PROVIDER, 1, Repeats, Rejected),
+        row(AFTER_PROVIDER, 1, IsGone, Rejected),
+        row(BEFORE_SETTLE, 1, Repeats, Rejected),
+        row(BEFORE_SETTLE, 1, IsGone, Rejected),
+        row(AFTER_SETTLE, 1, IsGone, Rejected),
+        row(BEFORE_ACK, 3, IsGone, Rejected),
     ],
     shared: &[],
 };

@@ -22,7 +22,7 @@ use std::{
 
 use contracts::reservation::v1::reservation::State;
 use jumak::house::Member;
-use mesh::killpoint::KillPoint;
+use mesh::{checkout, killpoint::KillPoint};
 use tokio::{sync::Semaphore, task::JoinSet};
 
 use self::{folder::Stage, guest::Step, scene::Scene};
@@ -81,18 +81,18 @@ impl Table {
 }
 
 /// Which context comes to the point; none if several do.
-pub const fn only_context_at(point: KillPoint) -> Option<Member> {
-    match point {
-        KillPoint::AfterHold
-        | KillPoint::BeforePay
-        | KillPoint::BeforeSettle
-        | KillPoint::AfterSettle
-        | KillPoint::AfterCancel => Some(Member::Reservation),
-        KillPoint::BeforeProvider | KillPoint::AfterProvider | KillPoint::BeforeRefund | KillPoint::AfterRefund => {
-            Some(Member::Payment)
-        }
-        KillPoint::AfterPublish | KillPoint::BeforeAck => None,
+pub fn only_context_at(point: KillPoint) -> Option<Member> {
+    if checkout::kill::ALL.contains(&point) {
+        // The tables are those of a stay.
+        return Some(Member::RESERVATION);
     }
+    payment::kill::ALL.contains(&point).then_some(Member::PAYMENT)
+}
+
+/// Every point.
+pub fn points() -> impl Iterator<Item = KillPoint> {
+    let of_all = [mesh::relay::AFTER_PUBLISH, mesh::consumer::BEFORE_ACK];
+    checkout::kill::ALL.into_iter().chain(payment::kill::ALL).chain(of_all)
 }
 
 /// All tables.
@@ -108,9 +108,9 @@ pub static TABLES: [&Table; 7] = [
 
 #[test]
 fn every_kill_point_is_in_a_table() {
-    let points = TABLES.iter().flat_map(|table| table.rows).map(|row| row.at.0.name());
-    let missing: BTreeSet<&str> = KillPoint::ALL.iter().map(|point| point.name()).collect();
-    let missing: Vec<_> = missing.difference(&points.collect()).copied().collect();
+    let in_tables = TABLES.iter().flat_map(|table| table.rows).map(|row| row.at.0.name());
+    let missing: BTreeSet<&str> = points().map(KillPoint::name).collect();
+    let missing: Vec<_> = missing.difference(&in_tables.collect()).copied().collect();
     assert!(missing.is_empty(), "no table dies at {missing:?}");
 }
 

@@ -1,10 +1,13 @@
 //! A hold, and paying for it.
 
 use contracts::reservation::v1::reservation::State::{Confirmed, Expired, Rejected};
-use jumak::house::Member::{Mypage, Payment, Reservation, Room};
-use mesh::killpoint::KillPoint::{
-    AfterHold, AfterProvider, AfterPublish, AfterSettle, BeforeAck, BeforePay, BeforeProvider, BeforeSettle,
+use jumak::house::Member;
+use mesh::{
+    checkout::kill::{AFTER_HOLD, AFTER_SETTLE, BEFORE_PAY, BEFORE_SETTLE},
+    consumer::BEFORE_ACK,
+    relay::AFTER_PUBLISH,
 };
+use payment::kill::{AFTER_PROVIDER, BEFORE_PROVIDER};
 
 use super::{IsGone, Repeats, Table, all, guest::Step, row, scene::Scene};
 
@@ -13,26 +16,31 @@ pub static APPROVED: Table = Table {
     scene: Scene::Nothing,
     script: &[Step::Hold, Step::Pay("tok_slow_500")],
     rows: &[
-        row(AfterHold, 1, Repeats, Confirmed),
-        row(BeforePay, 1, Repeats, Confirmed),
+        row(AFTER_HOLD, 1, Repeats, Confirmed),
+        row(BEFORE_PAY, 1, Repeats, Confirmed),
         // A voided call may still be charged for a moment: no other card is tried beside it.
-        row(BeforePay, 1, IsGone, Rejected),
-        row(BeforeProvider, 1, Repeats, Confirmed),
-        row(BeforeProvider, 1, IsGone, Rejected),
-        row(AfterProvider, 1, Repeats, Confirmed),
-        row(AfterProvider, 1, IsGone, Confirmed),
-        row(BeforeSettle, 1, Repeats, Confirmed),
-        row(BeforeSettle, 1, IsGone, Confirmed),
-        row(AfterSettle, 1, Repeats, Confirmed),
-        row(AfterSettle, 1, IsGone, Confirmed),
-        row(AfterPublish, 1, Repeats, Confirmed),
-        row(AfterPublish, 2, IsGone, Confirmed),
-        row(AfterPublish, 3, IsGone, Confirmed),
-        row(BeforeAck, 2, Repeats, Confirmed),
-        row(BeforeAck, 3, IsGone, Confirmed),
-        row(BeforeAck, 5, IsGone, Confirmed),
+        row(BEFORE_PAY, 1, IsGone, Rejected),
+        row(BEFORE_PROVIDER, 1, Repeats, Confirmed),
+        row(BEFORE_PROVIDER, 1, IsGone, Rejected),
+        row(AFTER_PROVIDER, 1, Repeats, Confirmed),
+        row(AFTER_PROVIDER, 1, IsGone, Confirmed),
+        row(BEFORE_SETTLE, 1, Repeats, Confirmed),
+        row(BEFORE_SETTLE, 1, IsGone, Confirmed),
+        row(AFTER_SETTLE, 1, Repeats, Confirmed),
+        row(AFTER_SETTLE, 1, IsGone, Confirmed),
+        row(AFTER_PUBLISH, 1, Repeats, Confirmed),
+        row(AFTER_PUBLISH, 2, IsGone, Confirmed),
+        row(AFTER_PUBLISH, 3, IsGone, Confirmed),
+        row(BEFORE_ACK, 2, Repeats, Confirmed),
+        row(BEFORE_ACK, 3, IsGone, Confirmed),
+        row(BEFORE_ACK, 5, IsGone, Confirmed),
     ],
-    shared: &[(AfterPublish, Reservation, 2), (AfterPublish, Payment, 1), (BeforeAck, Room, 2), (BeforeAck, Mypage, 2)],
+    shared: &[
+        (AFTER_PUBLISH, Member::RESERVATION, 2),
+        (AFTER_PUBLISH, Member::PAYMENT, 1),
+        (BEFORE_ACK, Member::ROOM, 2),
+        (BEFORE_ACK, Member::MYPAGE, 2),
+    ],
 };
 
 /// Holds that nobody comes back to before their time is over.
@@ -40,12 +48,12 @@ pub static NEVER_PAID: Table = Table {
     scene: Scene::ShortHolds,
     script: &[Step::Hold],
     rows: &[
-        row(AfterHold, 1, IsGone, Expired),
-        row(AfterPublish, 1, IsGone, Expired),
-        row(BeforeAck, 1, IsGone, Expired),
-        row(BeforeAck, 2, IsGone, Expired),
+        row(AFTER_HOLD, 1, IsGone, Expired),
+        row(AFTER_PUBLISH, 1, IsGone, Expired),
+        row(BEFORE_ACK, 1, IsGone, Expired),
+        row(BEFORE_ACK, 2, IsGone, Expired),
     ],
-    shared: &[(AfterPublish, Reservation, 1), (BeforeAck, Room, 2), (BeforeAck, Mypage, 2)],
+    shared: &[(AFTER_PUBLISH, Member::RESERVATION, 1), (BEFORE_ACK, Member::ROOM, 2), (BEFORE_ACK, Member::MYPAGE, 2)],
 };
 
 #[tokio::test]

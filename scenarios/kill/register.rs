@@ -1,8 +1,8 @@
 //! A room is registered, and booked at once.
 
 use contracts::reservation::v1::reservation::State::Confirmed;
-use jumak::house::Member::{Mypage, Reservation, Room};
-use mesh::killpoint::KillPoint::{AfterPublish, BeforeAck};
+use jumak::house::Member;
+use mesh::{consumer::BEFORE_ACK, relay::AFTER_PUBLISH};
 
 use super::{Repeats, Table, all, guest::Step, row, scene::Scene};
 
@@ -11,11 +11,11 @@ pub static REGISTERED: Table = Table {
     scene: Scene::Nothing,
     script: &[Step::Register, Step::Book("tok_slow_500")],
     rows: &[
-        row(AfterPublish, 1, Repeats, Confirmed),
-        row(BeforeAck, 1, Repeats, Confirmed),
-        row(BeforeAck, 2, Repeats, Confirmed),
+        row(AFTER_PUBLISH, 1, Repeats, Confirmed),
+        row(BEFORE_ACK, 1, Repeats, Confirmed),
+        row(BEFORE_ACK, 2, Repeats, Confirmed),
     ],
-    shared: &[(AfterPublish, Room, 1), (BeforeAck, Reservation, 1), (BeforeAck, Mypage, 1)],
+    shared: &[(AFTER_PUBLISH, Member::ROOM, 1), (BEFORE_ACK, Member::RESERVATION, 1), (BEFORE_ACK, Member::MYPAGE, 1)],
 };
 
 #[tokio::test]

@@ -65,7 +65,8 @@ async fn x_no_context_can_speak_on_the_bus_as_another() {
     let contexts: Vec<Member> = Member::ALL.into_iter().filter(|member| member.uses_bus()).collect();
     for speaker in &contexts {
         let file = inn.folder().path().join(format!("{speaker}.toml"));
-        let config = Config::from_sources(Some(&file), []).expect("the context's own configuration");
+        let config =
+            Config::from_sources(Some(&file), [], &Member::configured()).expect("the context's own configuration");
         let bus = JetStreamBus::connect(&config.bus, speaker.name()).await.expect("a connection");
         ready(&bus).await;
         for other in contexts.iter().filter(|other| *other != speaker) {

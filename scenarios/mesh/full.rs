@@ -44,7 +44,7 @@ async fn a_disk_that_is_full_for_a_while_loses_nothing_and_all_settles_once_ther
         let file = inn.folder().path().join("logs").join(format!("{member}-0.log"));
         std::fs::read_to_string(file).expect("a log")
     };
-    let payment = log(Member::Payment);
+    let payment = log(Member::PAYMENT);
     assert!(payment.contains("1114"), "the server never said that it is full");
     for ours in ["a call failed by our fault", "an event was put aside"] {
         let lines: Vec<&str> = payment.lines().filter(|line| line.contains(ours)).take(3).collect();

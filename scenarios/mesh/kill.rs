@@ -9,16 +9,16 @@ use std::{
 
 use contracts::provider::v1::{Charge, ChargeRefund};
 use jumak::house::Member;
-use mesh::{Role, killpoint::KillPoint};
+use mesh::{Role, relay::AFTER_PUBLISH};
 use tokio::task::JoinSet;
 
 use super::{caller, options};
 use crate::{
     kill::{
-        Client, Row, TABLES, Table, cancel, create, only_context_at, pay, register,
+        Client, Row, TABLES, Table, cancel, create, only_context_at, pay, points, register,
         scene::{Cast, House, Variables, death, play},
     },
-    support::{Inn, Person},
+    support::{Inn, Person, wire::contracts},
 };
 
 /// How a process ends that aborts.
@@ -38,7 +38,7 @@ struct Stricken {
 impl Stricken {
     async fn new() -> Self {
         let inn = Inn::in_mesh(options()).await;
-        Self { inn, dying: Member::Reservation, variables: Variables::new(), before: HashSet::new() }
+        Self { inn, dying: Member::RESERVATION, variables: Variables::new(), before: HashSet::new() }
     }
 
     /// Plays one row, with a room and a guest of its own.
@@ -61,14 +61,14 @@ impl House for Stricken {
     async fn opens_to_die(&mut self, row: &Row, variables: &Variables) {
         if self.variables != *variables {
             self.variables.clone_from(variables);
-            self.restart(Member::Payment, variables.clone()).await;
+            self.restart(Member::PAYMENT, variables.clone()).await;
         }
         let mut armed = variables.clone();
         armed.push(death(row));
         self.restart(self.dying, armed).await;
         // Whatever the row before did to payment, it begins with a closed circuit.
-        if self.dying != Member::Reservation {
-            self.restart(Member::Reservation, variables.clone()).await;
+        if self.dying != Member::RESERVATION {
+            self.restart(Member::RESERVATION, variables.clone()).await;
         }
     }
 
@@ -124,15 +124,19 @@ async fn all(tables: [&'static Table; 2]) {
     tables.into_iter().map(plays).collect::<JoinSet<()>>().join_all().await;
 }
 
+/// Whether the context has events of its own.
+fn tells(member: Member) -> bool {
+    contracts().get_file_by_name(&format!("jumak/{member}/v1/events.proto")).is_some()
+}
+
 #[test]
 fn every_context_dies_at_every_kill_point_that_it_comes_to() {
     let mut missing = BTreeSet::new();
-    for point in KillPoint::ALL {
+    for point in points() {
         let coming = match (only_context_at(point), point) {
             (Some(context), _) => vec![context],
-            // The provider has no bus, and my page has nothing to say.
-            (None, KillPoint::AfterPublish) => vec![Member::Room, Member::Reservation, Member::Payment],
-            (None, _) => Member::ALL.into_iter().filter(|member| member.hears().is_some()).collect(),
+            (None, AFTER_PUBLISH) => Member::ALL.into_iter().filter(|member| tells(*member)).collect(),
+            (None, _) => Member::ALL.into_iter().filter(|member| member.hears.is_some()).collect(),
         };
         missing.extend(coming.into_iter().map(|context| (point.name(), context.name())));
     }

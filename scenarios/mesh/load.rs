@@ -31,16 +31,9 @@ enum Victim {
 }
 
 /// All of them: the contexts as they call one another, and then what is under them.
-const VICTIMS: [Victim; 8] = [
-    Victim::Context(Member::Provider),
-    Victim::Context(Member::Payment),
-    Victim::Context(Member::Room),
-    Victim::Context(Member::Reservation),
-    Victim::Context(Member::Mypage),
-    Victim::Nats,
-    Victim::Postgres,
-    Victim::MariaDb,
-];
+fn victims() -> Vec<Victim> {
+    Member::ALL.into_iter().map(Victim::Context).chain([Victim::Nats, Victim::Postgres, Victim::MariaDb]).collect()
+}
 
 impl Victim {
     fn is_killed(self, mesh: &mut LocalMesh) {
@@ -71,7 +64,7 @@ async fn z5_no_answer_is_lost_when_any_process_or_server_is_killed_at_random_und
     let mut crowd = Crowd::of(GUESTS, &room);
     let guest = async |name: &str| caller(&inn, name, &[Role::Guest]).await;
 
-    for victim in VICTIMS {
+    for victim in victims() {
         let busy = crowd.begins(&guest).await;
         // The moment is the dice's: after so many answers, wherever the other calls are by then.
         busy.are_answered(dice.random_range(3..16)).await;

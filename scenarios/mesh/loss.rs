@@ -40,9 +40,9 @@ async fn z5_a_stream_that_is_lost_altogether_is_filled_again_from_the_outboxes()
     // has to hear it from the beginning.
     {
         let mut mesh = inn.mesh().await;
-        mesh.kill(Member::Mypage, 0).expect("it ran");
+        mesh.kill(Member::MYPAGE, 0).expect("it ran");
         forget_my_page(&mesh).await;
-        mesh.restart(Member::Mypage, 0, Vec::new()).await.expect("it starts again");
+        mesh.restart(Member::MYPAGE, 0, Vec::new()).await.expect("it starts again");
     }
     inn.audit().await;
     for number in 0..GUESTS {

@@ -3,7 +3,7 @@
 use std::{collections::BTreeMap, path::Path, sync::Arc};
 
 use jumak::{
-    embedded::{Data, Optional, Options, System},
+    embedded::{Data, Options, System},
     house::{DataFolder, Member},
 };
 use local_mesh::{LocalMesh, Servers};
@@ -50,7 +50,7 @@ impl House {
                 };
                 let house = Self::mesh(options).await;
                 if setup.without_my_page {
-                    house.running_mesh().await.kill(Member::Mypage, 0).expect("it ran");
+                    house.running_mesh().await.kill(Member::MYPAGE, 0).expect("it ran");
                 }
                 house
             }
@@ -75,10 +75,10 @@ impl House {
         let file = kept.path().join("config.toml");
         std::fs::write(&file, setup.config.to_string()).expect("a file");
         let listen = [("JUMAK_LISTEN".to_owned(), "127.0.0.1:0".to_owned())];
-        let config = Config::from_sources(Some(&file), listen).expect("a configuration");
-        let mut options = Options::new(config, Data::Folder(kept.path().join("data")));
-        options.without.extend(setup.without_my_page.then_some(Optional::Mypage));
-        let system = System::start(options).await.expect("the system starts");
+        let config = Config::from_sources(Some(&file), listen, &Member::configured()).expect("a configuration");
+        let options = Options::new(config, Data::Folder(kept.path().join("data")));
+        let left_out: &[Member] = if setup.without_my_page { &[Member::MYPAGE] } else { &[] };
+        let system = System::start(options.without(left_out)).await.expect("the system starts");
         Self::Embedded { system: Box::new(system), kept }
     }
 
@@ -177,7 +177,7 @@ impl Resting {
             Self::Mesh(mut mesh) => {
                 assert!(setup.config.is_empty(), "a mesh is configured once");
                 for member in Member::ALL {
-                    if !(setup.without_my_page && member == Member::Mypage) {
+                    if !(setup.without_my_page && member == Member::MYPAGE) {
                         mesh.restart(member, 0, Vec::new()).await.expect("it starts again");
                     }
                 }
@@ -207,7 +207,7 @@ impl Resting {
 
 /// Throws away the database of a my page that does not run.
 pub async fn forget_my_page(mesh: &LocalMesh) {
-    mesh.forget(Member::Mypage).await.expect("an empty database");
+    mesh.forget(Member::MYPAGE).await.expect("an empty database");
 }
 
 fn named(context: &str) -> Member {

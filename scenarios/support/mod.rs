@@ -1,5 +1,6 @@
 //! An inn to test: a whole system in either shape, and people who call it over its sockets.
 
+pub mod contexts;
 pub mod house;
 pub mod nights;
 pub mod process;

@@ -37,8 +37,7 @@ impl Rpc {
     /// the contexts that call it.
     pub fn knows(&self, caller: &str) -> bool {
         let calls_it = || {
-            Member::named(caller)
-                .is_some_and(|caller| caller.calls().iter().any(|callee| callee.name() == self.context()))
+            Member::named(caller).is_some_and(|caller| caller.callees().any(|callee| callee.name() == self.context()))
         };
         Shape::chosen() == Shape::Embedded || calls_it()
     }

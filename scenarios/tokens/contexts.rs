@@ -1,5 +1,6 @@
 //! Tokens of contexts: one callee, a minute, and no right beside what stands in the callee's table.
 
+use jumak::house::Member;
 use mesh::{
     Error,
     auth::{keys::SigningKey, token::ServiceTokens},
@@ -12,7 +13,13 @@ use super::{
     asks_for_the_payment,
     forge::{Key, a_context, a_person, but, now},
 };
-use crate::support::{reason, rpcs::rpc, scene::Scene, setup::Shape, wire::part};
+use crate::support::{
+    reason,
+    rpcs::{RPCS, rpc},
+    scene::Scene,
+    setup::Shape,
+    wire::part,
+};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_contexts_token_one_step_beside_a_good_one_opens_nothing() {
@@ -55,8 +62,9 @@ async fn a_contexts_token_one_step_beside_a_good_one_opens_nothing() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_contexts_token_for_one_context_is_none_at_another() {
     let scene = Scene::set().await;
-    let contexts = ["room", "reservation", "payment", "provider", "mypage"];
-    let rpcs = ["GetRoom", "GetReservation", "GetPayment", "ListCharges", "GetMyPage"].map(rpc);
+    let contexts = Member::ALL.map(Member::name);
+    // One of each context's.
+    let rpcs = contexts.map(|context| RPCS.iter().find(|rpc| rpc.context() == context).expect("an RPC"));
     for caller in contexts {
         for callee in contexts {
             let with_token = scene.inn.context(caller, callee);

@@ -41,6 +41,9 @@ use crate::{
     wiring::Wiring,
 };
 
+/// A consumer's effects are committed; the broker has not been told.
+pub const BEFORE_ACK: KillPoint = KillPoint::named("before_ack");
+
 /// Events that are handled in one transaction.
 const BATCH: usize = 100;
 /// How long a fetch waits when there is nothing. For so long a broker may go on delivering to one who asked and was killed.
@@ -295,7 +298,7 @@ impl Consumer {
         metrics().consumer_handled.add(tally.done, &self.labels);
         metrics().consumer_unknown.add(tally.unknown, &self.labels);
         metrics().consumer_duplicates.add(tally.duplicates, &self.labels);
-        KillPoint::BeforeAck.reached();
+        BEFORE_ACK.reached();
         Ok(())
     }
 

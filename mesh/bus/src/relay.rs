@@ -42,6 +42,9 @@ use crate::{
     wiring::Wiring,
 };
 
+/// The broker has stored the batch; the outbox has not been marked.
+pub const AFTER_PUBLISH: KillPoint = KillPoint::named("after_publish");
+
 /// Events that are published at once.
 const BATCH: u64 = 256;
 /// How long a claim keeps other relays away. Longer than a slow bus may take for a batch: claims that lapse before the mark would have
@@ -212,7 +215,7 @@ impl Relay {
         if events.is_empty() {
             return Err(RelayError::Refused(claimed));
         }
-        KillPoint::AfterPublish.reached();
+        AFTER_PUBLISH.reached();
         let marked = self.mark(&ids(&events), &positions, until).await?;
         metrics().relay_published.add(marked, &self.labels);
         match (events.len() as u64).saturating_sub(marked) {

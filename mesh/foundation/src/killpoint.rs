@@ -9,64 +9,19 @@ use std::sync::{
     atomic::{AtomicU32, Ordering},
 };
 
-/// Where a process may die. The names are those of the lifecycle's kill points.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum KillPoint {
-    /// The hold is committed; nothing has been asked of payment.
-    AfterHold,
-    /// The next thing would have been the call to payment.
-    BeforePay,
-    /// Payment has committed its intent; the provider has not been called.
-    BeforeProvider,
-    /// The provider has answered; payment has not written it down.
-    AfterProvider,
-    /// Payment has answered; the case has not been settled.
-    BeforeSettle,
-    /// The case is settled and committed; nobody has been answered.
-    AfterSettle,
-    /// The cancellation is committed; nobody has been answered.
-    AfterCancel,
-    /// The refund's intent is committed; the provider has not been called.
-    BeforeRefund,
-    /// The provider has refunded; payment has not written it down.
-    AfterRefund,
-    /// The broker has stored the batch; the outbox has not been marked.
-    AfterPublish,
-    /// A consumer's effects are committed; the broker has not been told.
-    BeforeAck,
-}
+/// A place where a process may die. It is declared by whoever comes to it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct KillPoint(&'static str);
 
 impl KillPoint {
-    /// Every kill point.
-    pub const ALL: [Self; 11] = [
-        Self::AfterHold,
-        Self::BeforePay,
-        Self::BeforeProvider,
-        Self::AfterProvider,
-        Self::BeforeSettle,
-        Self::AfterSettle,
-        Self::AfterCancel,
-        Self::BeforeRefund,
-        Self::AfterRefund,
-        Self::AfterPublish,
-        Self::BeforeAck,
-    ];
+    /// The point that the environment asks for by that name.
+    pub const fn named(name: &'static str) -> Self {
+        Self(name)
+    }
 
     /// The name by which the environment asks for it.
     pub const fn name(self) -> &'static str {
-        match self {
-            Self::AfterHold => "after_hold",
-            Self::BeforePay => "before_pay",
-            Self::BeforeProvider => "before_provider",
-            Self::AfterProvider => "after_provider",
-            Self::BeforeSettle => "before_settle",
-            Self::AfterSettle => "after_settle",
-            Self::AfterCancel => "after_cancel",
-            Self::BeforeRefund => "before_refund",
-            Self::AfterRefund => "after_refund",
-            Self::AfterPublish => "after_publish",
-            Self::BeforeAck => "before_ack",
-        }
+        self.0
     }
 
     /// Dies here if the environment said so, as a power cut would: nothing is flushed and nothing is unwound.

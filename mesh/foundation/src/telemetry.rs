@@ -1,4 +1,5 @@
-//! The instruments of a process, one list for all: what counts something takes its instrument from [`metrics`].
+//! The instruments that every process has: what counts something takes its instrument from [`metrics`]. Those of one context or one
+//! mechanism are declared there, by [`counter`].
 //!
 //! No metric carries personal data, a token, or anything from a request but its method.
 
@@ -13,14 +14,20 @@ use opentelemetry::{
 /// is 10 s, and nothing unary lives past 30 s.
 const CALL_SECONDS: [f64; 13] = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 10.0, 30.0];
 
-/// Every instrument. They belong to the meter provider that is in place when this is called first, so a process sets its provider
+/// A counter of a context's own, or of one mechanism. Ask for it when it is first used: it belongs to the meter provider that is in place
+/// then.
+pub fn counter(name: &'static str, unit: &'static str, description: &'static str) -> Counter<u64> {
+    global::meter("jumak").u64_counter(name).with_unit(unit).with_description(description).build()
+}
+
+/// The instruments that every process has. They belong to the meter provider that is in place when this is called first, so a process sets its provider
 /// before it starts anything.
 pub fn metrics() -> &'static Metrics {
     static METRICS: LazyLock<Metrics> = LazyLock::new(|| Metrics::new(&global::meter("jumak")));
     &METRICS
 }
 
-/// The instruments, one field each.
+/// The instruments that every process has, one field each.
 #[derive(Debug)]
 pub struct Metrics {
     /// Loops that run, by `loop`.
@@ -86,14 +93,6 @@ pub struct Metrics {
     pub tls_handshake_failures: Counter<u64>,
     /// Fetches of an issuer's keys, by `issuer` and `outcome`: `ok` or `failed`.
     pub key_fetches: Counter<u64>,
-    /// Cases that a payment's outcome has moved, by `context` and the `state` that they are in then.
-    pub checkout_settled: Counter<u64>,
-    /// Cases that a sweeper looked at, by `context`.
-    pub sweeps: Counter<u64>,
-    /// Refunds that came to their end, by `state`.
-    pub refunds: Counter<u64>,
-    /// Calls to the payment provider, by `operation` and `outcome`.
-    pub provider_calls: Counter<u64>,
     /// How large the write-ahead log of a SQLite database is, by `database`.
     pub sqlite_log_bytes: Gauge<u64>,
     /// Checkpoints of a write-ahead log that had grown large, by `database` and `outcome`: `complete`, `blocked`, `failed`.
@@ -167,10 +166,6 @@ impl Metrics {
             tls_reloads: counter("jumak.tls.reloads", "{reload}", "Looks at changed certificates"),
             tls_handshake_failures: counter("jumak.tls.handshake_failures", "{handshake}", "Handshakes that failed"),
             key_fetches: counter("jumak.auth.key_fetches", "{fetch}", "Fetches of an issuer's keys"),
-            checkout_settled: counter("jumak.checkout.settled", "{case}", "Cases that a payment's outcome has moved"),
-            sweeps: counter("jumak.checkout.sweeps", "{case}", "Cases that a sweeper looked at"),
-            refunds: counter("jumak.refunds", "{refund}", "Refunds that came to their end"),
-            provider_calls: counter("jumak.provider.calls", "{call}", "Calls to the payment provider"),
             sqlite_log_bytes: meter
                 .u64_gauge("jumak.sqlite.write_ahead_log.size")
                 .with_unit("By")

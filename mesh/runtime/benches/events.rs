@@ -139,7 +139,7 @@ impl MigratorTrait for Migrator {
 
 async fn database(folder: &Path, context: &str) -> Result<Database, Error> {
     let database = Database::open_file(&folder.join(format!("{context}.db")), 4).await?;
-    store::migrate::<Migrator>(&database).await?;
+    store::migrate(&database, &Migrator).await?;
     Ok(database)
 }
 

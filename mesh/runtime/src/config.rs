@@ -21,6 +21,8 @@ use std::{
 
 use serde::Deserialize;
 
+use crate::context::Descriptor;
+
 pub use checkout::CheckoutConfig;
 pub use context::ContextConfig;
 pub use load::{ConfigError, Problem};
@@ -118,6 +120,25 @@ impl Config {
     /// Where `context` is called; empty if that is not configured.
     pub fn addresses(&self, context: &str) -> &[String] {
         self.contexts.get(context).map_or(&[], |context| &context.addresses)
+    }
+}
+
+/// What a configuration may speak of beside what every process has.
+#[derive(Clone, Debug, Default)]
+pub struct Known {
+    /// The contexts that can be configured.
+    pub contexts: Vec<&'static str>,
+}
+
+impl Known {
+    /// What these contexts let be configured.
+    pub fn of(contexts: impl IntoIterator<Item = &'static Descriptor>) -> Self {
+        Self { contexts: contexts.into_iter().map(|context| context.name).collect() }
+    }
+
+    #[cfg(test)]
+    fn a_few() -> Self {
+        Self { contexts: vec!["room", "payment"] }
     }
 }
 

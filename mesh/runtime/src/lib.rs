@@ -24,7 +24,7 @@ pub mod config;
 pub mod context;
 pub mod telemetry;
 
-pub use context::{Context, Deps};
+pub use context::{Context, Deps, Descriptor};
 pub use mesh_bus::{bus, consumer, hearing, relay};
 pub use mesh_checkout::checkout;
 pub use mesh_foundation::{

@@ -28,7 +28,7 @@ impl Testbed {
     pub(crate) async fn database(&self, name: &str) -> Database {
         let url = self.databases.url(name).await.unwrap();
         let database = Database::connect(&url, 4).await.unwrap();
-        store::migrate::<Migrator>(&database).await.unwrap();
+        store::migrate(&database, &Migrator).await.unwrap();
         database
     }
 }

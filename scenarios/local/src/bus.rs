@@ -2,8 +2,11 @@
 
 use std::collections::BTreeMap;
 
-use jumak::house::{Hearing, Member};
-use mesh::bus::jetstream::{self, Accounts, Permissions};
+use jumak::house::Member;
+use mesh::{
+    bus::jetstream::{Accounts, Hearing, Permissions},
+    context::Subscription,
+};
 use servers::NatsOptions;
 use toml::{Table, Value};
 
@@ -62,9 +65,9 @@ impl Users {
 }
 
 fn permissions(member: Member) -> Permissions {
-    let hearing = match member.hears() {
-        Some(Hearing::AsProjection) => jetstream::Hearing::AsProjection,
-        Some(Hearing::Once) | None => jetstream::Hearing::Once,
+    let hearing = match member.hears {
+        Some(Subscription::Projection) => Hearing::AsProjection,
+        Some(Subscription::Once) | None => Hearing::Once,
     };
     Permissions::of_context(member.name(), hearing, &Member::ALL.map(Member::name))
 }

@@ -2,11 +2,13 @@
 
 use std::{
     collections::BTreeMap,
+    path::Path,
     sync::atomic::{AtomicU32, Ordering},
 };
 
 use anyhow::Context as _;
 use jumak::house::{DataFolder, Member};
+use mesh::context::Rank;
 use servers::{Durability, MariaDb, Postgres};
 use tokio::sync::OnceCell;
 use url::Url;
@@ -14,8 +16,10 @@ use uuid::Uuid;
 
 use crate::{Engines, Servers};
 
-/// What is always on PostgreSQL; payment is on either, and the provider in a file.
-const ON_POSTGRES: [Member; 3] = [Member::Room, Member::Reservation, Member::Mypage];
+/// Whether the context's database is a file: one that is a party of its own is not on our servers.
+pub(crate) fn is_in_a_file(member: Member) -> bool {
+    member.rank == Rank::Outside
+}
 
 /// The servers, and where each context finds its database.
 #[derive(Debug)]
@@ -53,7 +57,7 @@ impl DatabaseServers {
 
 impl Databases {
     /// Makes what the contexts need, on servers that are started for it or that run already.
-    pub async fn start(provider: &DataFolder, servers: Servers, engines: Engines) -> anyhow::Result<Self> {
+    pub async fn start(outside: &DataFolder, servers: Servers, engines: Engines) -> anyhow::Result<Self> {
         static SHARED: OnceCell<DatabaseServers> = OnceCell::const_new();
         static MESHES: AtomicU32 = AtomicU32::new(0);
         let (held, suffix) = match servers {
@@ -70,19 +74,17 @@ impl Databases {
         };
         let DatabaseServers { postgres, mariadb } = held.get();
         let mut urls = BTreeMap::new();
-        for member in ON_POSTGRES {
-            urls.insert(member, in_postgres(postgres, &format!("{member}{suffix}")).await?);
+        for member in Member::ALL {
+            let name = format!("{member}{suffix}");
+            // Payment is on either server, so that both are in every mesh.
+            let mariadb = mariadb.as_ref().filter(|_| engines == Engines::Polyglot && member == Member::PAYMENT);
+            let url = match mariadb {
+                _ if is_in_a_file(member) => in_file(&outside.database_file(member.name()))?,
+                Some(mariadb) => in_mariadb(mariadb, &name).await?,
+                None => in_postgres(postgres, &name).await?,
+            };
+            urls.insert(member, url);
         }
-        let payment = format!("{}{suffix}", Member::Payment);
-        let url = match mariadb.as_ref().filter(|_| engines == Engines::Polyglot) {
-            Some(mariadb) => in_mariadb(mariadb, &payment).await?,
-            None => in_postgres(postgres, &payment).await?,
-        };
-        urls.insert(Member::Payment, url);
-        let file = provider.database_file(Member::Provider.name());
-        let mut url = Url::parse("sqlite:///")?;
-        url.set_path(&file.to_string_lossy());
-        urls.insert(Member::Provider, url.to_string());
         Ok(Self { held, urls })
     }
 
@@ -117,6 +119,12 @@ impl Held {
             Self::Shared(servers) => servers,
         }
     }
+}
+
+fn in_file(file: &Path) -> anyhow::Result<String> {
+    let mut url = Url::parse("sqlite:///")?;
+    url.set_path(&file.to_string_lossy());
+    Ok(url.to_string())
 }
 
 /// A database that belongs to a role of its own and that nobody else may enter.

@@ -15,7 +15,7 @@ use jumak::{
 };
 use toml::{Table, Value};
 
-use crate::{bus::Users, identities::Identities, ports::Addresses};
+use crate::{bus::Users, databases::is_in_a_file, identities::Identities, ports::Addresses};
 
 /// All that configurations are made of.
 #[derive(Debug)]
@@ -52,14 +52,14 @@ impl Facts<'_> {
     pub fn write_context(&self, folder: &DataFolder, member: Member) -> anyhow::Result<PathBuf> {
         let mut own = Table::new();
         own.insert("key_file".to_owned(), key_of(&self.identities.private, member)?);
-        // The provider's is a file in its data folder, which is locked for one replica.
-        if member != Member::Provider {
+        // That of a party of its own is a file in its data folder, which is locked for one replica.
+        if !is_in_a_file(member) {
             own.insert("database_url".to_owned(), self.database(member)?);
         }
         let mut contexts = Table::new();
         contexts.insert(member.name().to_owned(), Value::Table(own));
-        for callee in member.calls() {
-            contexts.insert(callee.name().to_owned(), Value::Table(self.called(*callee)));
+        for callee in member.callees() {
+            contexts.insert(callee.name().to_owned(), Value::Table(self.called(callee)));
         }
         for caller in member.callers() {
             let public_keys = key_of(&self.identities.public, caller)?;

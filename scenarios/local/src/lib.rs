@@ -2,9 +2,9 @@
 //!
 //! | context | its database |
 //! |---|---|
-//! | room, reservation, mypage | PostgreSQL, a database and a role for each |
 //! | payment | MariaDB, or PostgreSQL as well |
-//! | provider | SQLite, hence one replica |
+//! | one of the outside, as the provider is | SQLite, hence one replica |
+//! | any other | PostgreSQL, a database and a role for each |
 //!
 //! The bus is nats-server with JetStream, and each context is a user of its own there. Every process gets a configuration with its own
 //! secrets only; the operator's, with everything but private keys of contexts in it, is `jumak.toml` in the mesh's folder.
@@ -16,7 +16,6 @@ mod databases;
 mod files;
 mod identities;
 mod local;
-
 mod options;
 mod ports;
 mod replica;
@@ -25,5 +24,6 @@ pub mod trial;
 pub use self::{
     local::LocalMesh,
     options::{Engines, Options, Ports, Servers, Variables},
+    ports::step,
     replica::Replica,
 };

@@ -20,7 +20,7 @@ use tempfile::TempDir;
 use crate::{
     Options, Replica, Variables,
     bus::Users,
-    databases::Databases,
+    databases::{Databases, is_in_a_file},
     files::{self, Facts},
     identities::Identities,
     ports,
@@ -54,19 +54,19 @@ impl LocalMesh {
             }
         };
         folder.create()?;
-        let (logs, provider) = (folder.path().join("logs"), DataFolder::at(folder.path().join("provider")));
+        let (logs, outside) = (folder.path().join("logs"), DataFolder::at(folder.path().join("provider")));
         // The other databases begin empty, and so have these: a charge that nobody knows of is a fault.
-        for leftover in [&logs, &provider.path().to_owned()] {
+        for leftover in [&logs, &outside.path().to_owned()] {
             unless_gone(leftover, fs::remove_dir_all(leftover))?;
         }
         fs::create_dir(&logs)?;
-        provider.create()?;
+        outside.create()?;
 
         let identities = Identities::make(&folder)?;
         let users = Users::new();
         let (nats, databases) = tokio::try_join!(
             Nats::start(users.options()),
-            Databases::start(&provider, options.servers, options.engines)
+            Databases::start(&outside, options.servers, options.engines)
         )?;
         let users = users.at(nats.url());
         let facts = Facts {
@@ -89,14 +89,14 @@ impl LocalMesh {
                     address: *address,
                     jumak: program,
                     config: &config,
-                    data: (*member == Member::Provider).then(|| provider.path().to_owned()),
+                    data: is_in_a_file(*member).then(|| outside.path().to_owned()),
                     log: logs.join(format!("{member}-{number}.log")),
                     env: options.env.get(member).cloned().unwrap_or_default(),
                 })?);
             }
             replicas.insert(*member, of_member);
         }
-        let config = Config::from_sources(Some(&operators), [])?;
+        let config = Config::from_sources(Some(&operators), [], &Member::configured())?;
         let mut mesh = Self { replicas, nats, databases, config, folder, _ephemeral: ephemeral };
         mesh.ready().await?;
         Ok(mesh)

@@ -4,6 +4,8 @@ use std::{collections::BTreeMap, path::PathBuf};
 
 use jumak::house::Member;
 
+use crate::databases::is_in_a_file;
+
 /// Environment variables for a process.
 pub type Variables = Vec<(String, String)>;
 
@@ -12,7 +14,7 @@ pub type Variables = Vec<(String, String)>;
 pub enum Ports {
     /// Any that are free: several meshes run beside one another.
     Free,
-    /// The same ones every time: the first replicas from this one on, each further replica ten above the one before.
+    /// The same ones every time: the first replicas from this one on, each further replica as many above the one before as [`step`](crate::step) says.
     From(u16),
 }
 
@@ -76,6 +78,6 @@ impl Options {
 
     /// How many processes of `member` there are.
     pub(crate) fn replicas_of(&self, member: Member) -> u16 {
-        if member == Member::Provider { 1 } else { self.replicas }
+        if is_in_a_file(member) { 1 } else { self.replicas }
     }
 }

@@ -10,13 +10,20 @@ use jumak::house::Member;
 
 use crate::{Options, Ports};
 
-/// From one replica's ports to the next one's.
-const STEP: u16 = 10;
 /// How often a free port is looked for.
 const TRIES: u32 = 100;
 
 /// The address of every replica.
 pub(crate) type Addresses = BTreeMap<Member, Vec<SocketAddr>>;
+
+/// From one replica's ports to the next one's: as many as there are contexts, rounded up to tens, so that no two meet.
+pub fn step() -> u16 {
+    step_of(Member::ALL.len())
+}
+
+fn step_of(contexts: usize) -> u16 {
+    u16::try_from(contexts.next_multiple_of(10)).unwrap_or(u16::MAX)
+}
 
 /// Chooses the addresses. A fixed port that somebody uses is an error that says so.
 pub(crate) fn choose(options: &Options) -> anyhow::Result<Addresses> {
@@ -25,7 +32,9 @@ pub(crate) fn choose(options: &Options) -> anyhow::Result<Addresses> {
         for replica in 0..options.replicas_of(member) {
             let port = match options.ports {
                 Ports::Free => free()?,
-                Ports::From(base) => free_at(base.saturating_add(first).saturating_add(replica.saturating_mul(STEP)))?,
+                Ports::From(base) => {
+                    free_at(base.saturating_add(first).saturating_add(replica.saturating_mul(step())))?
+                }
             };
             addresses.entry(member).or_default().push(at(port));
         }
@@ -54,4 +63,22 @@ fn free() -> anyhow::Result<u16> {
         }
     }
     anyhow::bail!("there is no free port")
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::HashSet;
+
+    use super::*;
+
+    #[test]
+    fn no_replica_takes_the_port_of_another_contexts_however_many_contexts_there_are() {
+        for contexts in 1..=40_u16 {
+            let (step, mut taken) = (step_of(contexts.into()), HashSet::new());
+            for (context, replica) in (0..contexts).flat_map(|context| (0..9).map(move |replica| (context, replica))) {
+                assert!(taken.insert(context + replica * step), "{contexts} contexts: {context}, replica {replica}");
+            }
+        }
+        assert_eq!(step_of(12), 20);
+    }
 }

@@ -76,7 +76,7 @@ async fn a14_a_hundred_clients_against_a_slow_payment_are_served_or_held_off_at_
     let held_off = took(|answer| *answer == Answer::HeldOff);
     let not_sent = asked.iter().filter(|one| matches!(one.answer, Answer::NotSent(_))).count();
     let pending = asked.iter().filter(|one| matches!(one.answer, Answer::Pending(_))).count();
-    let counted = Meters::of(&inn, Member::Reservation, 0).read().await;
+    let counted = Meters::of(&inn, Member::RESERVATION, 0).read().await;
     let (opened, closed) = (counted.circuit_to_payment("open"), counted.circuit_to_payment("closed"));
     println!(
         "{CLIENTS} clients for {} s: {} asked, {} confirmed (median {}, p99 {}), {} held off (median {}, p99 {}), {not_sent} not sent, \

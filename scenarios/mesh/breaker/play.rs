@@ -80,7 +80,7 @@ impl Stage {
             ("payment.give_up_after_ms", 1_500),
         ];
         let setup = setup.into_iter().fold(scraped(Setup::new()), |setup, (key, value)| setup.with(key, value));
-        let env = BTreeMap::from([(Member::Payment, trouble.variables())]);
+        let env = BTreeMap::from([(Member::PAYMENT, trouble.variables())]);
         // Its own, because some troubles are a server's.
         let servers = Servers::Own;
         let inn = Inn::in_mesh(Options { config: setup.config, env, servers, ..options() }).await;
@@ -158,7 +158,7 @@ pub async fn play(trouble: Trouble) {
     })
     .await;
     let normal: Timings = stage.confirmed_since(calm_from).iter().map(Asked::took).collect();
-    let meters = Meters::of(inn, Member::Reservation, 0);
+    let meters = Meters::of(inn, Member::RESERVATION, 0);
     assert_eq!(meters.read().await.circuit_to_payment("open"), 0.0, "it opens for no reason");
 
     // Then it is not.

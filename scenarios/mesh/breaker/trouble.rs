@@ -65,9 +65,9 @@ impl Trouble {
     pub async fn begins(self, inn: &Inn) {
         let mut mesh = inn.mesh().await;
         match self {
-            Self::Killed => mesh.kill(Member::Payment, 0).expect("it ran"),
-            Self::Hangs => mesh.replica(Member::Payment, 0).expect("a replica").pause().expect("it ran"),
-            Self::ProviderHangs => mesh.replica(Member::Provider, 0).expect("a replica").pause().expect("it ran"),
+            Self::Killed => mesh.kill(Member::PAYMENT, 0).expect("it ran"),
+            Self::Hangs => mesh.replica(Member::PAYMENT, 0).expect("a replica").pause().expect("it ran"),
+            Self::ProviderHangs => mesh.replica(Member::PROVIDER, 0).expect("a replica").pause().expect("it ran"),
             Self::Late => mesh.mariadb().expect("its own").pause().expect("it ran"),
             Self::Slow | Self::Full => {}
         }
@@ -76,10 +76,10 @@ impl Trouble {
     pub async fn ends(self, inn: &Inn) {
         let mut mesh = inn.mesh().await;
         match self {
-            Self::Killed => mesh.restart(Member::Payment, 0, Vec::new()).await.expect("it starts again"),
-            Self::Hangs => mesh.replica(Member::Payment, 0).expect("a replica").resume().expect("it was paused"),
+            Self::Killed => mesh.restart(Member::PAYMENT, 0, Vec::new()).await.expect("it starts again"),
+            Self::Hangs => mesh.replica(Member::PAYMENT, 0).expect("a replica").resume().expect("it was paused"),
             Self::ProviderHangs => {
-                mesh.replica(Member::Provider, 0).expect("a replica").resume().expect("it was paused")
+                mesh.replica(Member::PROVIDER, 0).expect("a replica").resume().expect("it was paused")
             }
             Self::Late => mesh.mariadb().expect("its own").resume().expect("it was paused"),
             Self::Slow | Self::Full => {}

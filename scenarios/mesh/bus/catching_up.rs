@@ -42,7 +42,7 @@ async fn x4_my_page_that_was_away_for_ten_thousand_events_catches_up() {
     let rooms: Vec<Room> =
         futures::stream::iter(0..ROOMS).map(|_| host.registers_a_room(1)).buffer_unordered(8).collect().await;
     inn.audit().await;
-    inn.mesh().await.kill(Member::Mypage, 0).expect("it ran");
+    inn.mesh().await.kill(Member::MYPAGE, 0).expect("it ran");
 
     let (database, begun) = (inn.database("room").await, Instant::now());
     tell(&database, &rooms).await;
@@ -56,7 +56,7 @@ async fn x4_my_page_that_was_away_for_ten_thousand_events_catches_up() {
     // The others have heard it by then, so that my page has the machine to itself.
     let bus = operator(&inn).await;
     eventually_within(PATIENCE, "reservation has heard all of it", || async {
-        (bus.pending(Member::Reservation.name()).await.expect("a number") == 0).then_some(())
+        (bus.pending(Member::RESERVATION.name()).await.expect("a number") == 0).then_some(())
     })
     .await;
 
@@ -64,7 +64,7 @@ async fn x4_my_page_that_was_away_for_ten_thousand_events_catches_up() {
     let consumer = format!("mypage-{}", incarnation(&my_page).await.expect("a name").simple());
     let missed = bus.pending(&consumer).await.expect("a number");
     assert_eq!(i64::try_from(missed), Ok(ROOMS * CHANGES), "that is what it has missed");
-    inn.mesh().await.restart(Member::Mypage, 0, Vec::new()).await.expect("it starts again");
+    inn.mesh().await.restart(Member::MYPAGE, 0, Vec::new()).await.expect("it starts again");
     let back = Instant::now();
     eventually_within(PATIENCE, "my page has caught up", || async {
         (bus.pending(&consumer).await.expect("a number") == 0).then_some(())

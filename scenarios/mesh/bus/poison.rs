@@ -37,7 +37,7 @@ async fn x4_an_event_that_cannot_be_handled_is_put_aside_and_replayed_when_it_ca
 
     // The others come through long before anybody gives up on this one.
     shows(&host, 2 * ROOMS).await;
-    let meters = Meters::of(&inn, jumak::house::Member::Mypage, 0);
+    let meters = Meters::of(&inn, jumak::house::Member::MYPAGE, 0);
     assert_eq!(meters.read().await.sum("jumak_consumer_dead_letters_total", &[]), 0.0);
     let listed = eventually("it is put aside", || async {
         let listed = dead_letters(&inn, &[]).await;

@@ -5,7 +5,7 @@ use std::process::ExitStatus;
 use contracts::reservation::v1::CreateReservationRequest;
 use futures::StreamExt;
 use jumak::house::Member;
-use mesh::killpoint::KillPoint;
+use mesh::{consumer::BEFORE_ACK, killpoint::KillPoint, relay::AFTER_PUBLISH};
 
 use super::{inn_of_two, stream::assert_holds_each_event_once};
 use crate::{
@@ -23,11 +23,8 @@ const MAX_ROUNDS: usize = 5;
 const AT_ONCE: usize = 4;
 
 /// Who dies where: with events on the bus that are not marked, and with effects committed that are not acknowledged.
-const DEATHS: [(Member, KillPoint); 3] = [
-    (Member::Reservation, KillPoint::AfterPublish),
-    (Member::Room, KillPoint::BeforeAck),
-    (Member::Mypage, KillPoint::BeforeAck),
-];
+const DEATHS: [(Member, KillPoint); 3] =
+    [(Member::RESERVATION, AFTER_PUBLISH), (Member::ROOM, BEFORE_ACK), (Member::MYPAGE, BEFORE_ACK)];
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn x4_a_replica_killed_in_the_middle_of_a_batch_leaves_it_to_the_other_and_nothing_is_done_twice() {
@@ -71,7 +68,7 @@ async fn x4_a_replica_killed_in_the_middle_of_a_batch_leaves_it_to_the_other_and
     let (charges, _) = inn.provider_books().await;
     assert_eq!(charges.iter().filter(|charge| stands(charge)).count(), bookings);
     assert_eq!(charges.len(), bookings, "one charge for each: {charges:#?}");
-    for member in [Member::Room, Member::Mypage] {
+    for member in [Member::ROOM, Member::MYPAGE] {
         let counted = Meters::of(&inn, member, 0).read().await;
         let duplicates = counted.sum("jumak_consumer_duplicates_total", &[]);
         println!("{member} passed over {duplicates} events that the other one had handled");

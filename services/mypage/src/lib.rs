@@ -26,11 +26,13 @@ mod watch;
 #[cfg(test)]
 mod tests;
 
-use contracts::mypage::v1::my_page_service_server::MyPageServiceServer;
-use mesh::{Context, Deps, Error, Role, auth::access::Rule};
+use contracts::mypage::v1::my_page_service_server::{MyPageServiceServer, SERVICE_NAME};
+use mesh::{
+    Deps, Descriptor, Error, Role,
+    auth::access::Rule,
+    context::{Parts, Rank, Subscription},
+};
 use tonic::service::Routes;
-
-pub use store::Migrator;
 
 /// Who may be a party of a case, and who looks into those of others.
 const PEOPLE: &[Role] = &[Role::Guest, Role::Host, Role::Agent, Role::Admin];
@@ -43,16 +45,22 @@ const ACCESS: &[Rule] = &[
     Rule::roles("jumak.mypage.v1.MyPageService/GetTimeline", PEOPLE),
 ];
 
-/// Puts the context together.
-pub async fn context(deps: Deps) -> Result<Context, Error> {
-    let service = grpc::MyPages::new(deps.database.clone(), deps.background, deps.clock.clone()).await?;
-    Ok(Context {
-        name: "mypage",
-        services: &["jumak.mypage.v1.MyPageService"],
-        routes: Routes::new(MyPageServiceServer::new(service)),
-        access: ACCESS,
-        hears: Some(projection::hearing(deps.clock).hears(true)),
-        database: deps.database,
-        start: Box::new(|_| {}),
-    })
+/// What the context is.
+pub static DESCRIPTOR: Descriptor = Descriptor {
+    name: "mypage",
+    about: "What concerns a user, read from a model of its own",
+    services: &[SERVICE_NAME],
+    access: ACCESS,
+    rank: Rank::Supporting,
+    calls: &[],
+    cases: None,
+    hears: Some(Subscription::Projection),
+    schema: store::SCHEMA,
+    assemble: |deps, _| Box::pin(assemble(deps)),
+};
+
+async fn assemble(deps: Deps) -> Result<Parts, Error> {
+    let service = grpc::MyPages::new(deps.database, deps.background, deps.clock.clone()).await?;
+    let routes = Routes::new(MyPageServiceServer::new(service));
+    Ok(Parts::serving(routes).hearing(projection::hearing(deps.clock)))
 }

@@ -5,4 +5,4 @@ mod migration;
 pub mod read;
 pub mod write;
 
-pub use migration::Migrator;
+pub use migration::SCHEMA;

@@ -8,9 +8,7 @@ mod void;
 use std::{sync::Arc, time::Duration};
 
 use jiff::Timestamp;
-use mesh::{
-    Actor, Caller, Clock, Database, Error, Reason, Refusal, Tx, background::Background, outbox, telemetry::metrics,
-};
+use mesh::{Actor, Caller, Clock, Database, Error, Reason, Refusal, Tx, background::Background, outbox};
 use opentelemetry::KeyValue;
 use tokio::{sync::Notify, task::JoinHandle};
 
@@ -20,7 +18,7 @@ use crate::{
         payment::{Broken, Change, Payment},
         provider::PaymentProvider,
     },
-    events, store,
+    events, metrics, store,
 };
 
 pub use pay::Order;
@@ -129,7 +127,7 @@ fn broken(error: Broken) -> Error {
 }
 
 fn count_call(operation: &'static str, outcome: &'static str) {
-    metrics().provider_calls.add(1, &[KeyValue::new("operation", operation), KeyValue::new("outcome", outcome)]);
+    metrics::PROVIDER_CALLS.add(1, &[KeyValue::new("operation", operation), KeyValue::new("outcome", outcome)]);
 }
 
 /// Waits for a detached task: whoever waits may stop waiting, the task goes on.

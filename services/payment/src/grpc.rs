@@ -11,6 +11,7 @@ use mesh::{
     Caller, Error, Principal, Reach, Reason, Refusal, Role,
     auth::access::Rule,
     clock,
+    context::CaseOwner,
     fields::{Fields, parse_name, read_name},
     page::PageTokens,
 };
@@ -28,21 +29,17 @@ use crate::{
 /// The most characters of an account's name.
 const MAX_ACCOUNT_CHARS: usize = 96;
 
-/// The contexts that have cases, each with the collection of its cases: a context pays for its own only.
-const COLLECTIONS: &[(&str, &str)] = &[("reservation", "reservations"), ("order", "orders"), ("rental", "rentals")];
-/// The same contexts, as rules of access have them.
-const CONTEXTS: &[&str] = &["reservation", "order", "rental"];
 /// People who read: the WHERE clause says what.
 const READERS: &[Role] = &[Role::Guest, Role::Host, Role::Agent, Role::Admin];
 
 /// Who may call what.
 pub const ACCESS: &[Rule] = &[
-    Rule::contexts("jumak.payment.v1.PaymentService/CreatePayment", CONTEXTS),
-    Rule::contexts("jumak.payment.v1.PaymentService/VoidPayment", CONTEXTS),
-    Rule::contexts("jumak.payment.v1.PaymentService/RefundPayment", CONTEXTS),
-    Rule::roles_or_contexts("jumak.payment.v1.PaymentService/GetPayment", READERS, CONTEXTS),
-    Rule::roles_or_contexts("jumak.payment.v1.PaymentService/ListPayments", READERS, CONTEXTS),
-    Rule::roles_or_contexts("jumak.payment.v1.PaymentService/ListRefunds", READERS, CONTEXTS),
+    Rule::owners("jumak.payment.v1.PaymentService/CreatePayment"),
+    Rule::owners("jumak.payment.v1.PaymentService/VoidPayment"),
+    Rule::owners("jumak.payment.v1.PaymentService/RefundPayment"),
+    Rule::roles_or_owners("jumak.payment.v1.PaymentService/GetPayment", READERS),
+    Rule::roles_or_owners("jumak.payment.v1.PaymentService/ListPayments", READERS),
+    Rule::roles_or_owners("jumak.payment.v1.PaymentService/ListRefunds", READERS),
     Rule::roles("jumak.payment.v1.PaymentService/ListLedgerEntries", &[Role::Admin]),
 ];
 
@@ -50,12 +47,14 @@ pub const ACCESS: &[Rule] = &[
 pub struct Api {
     app: Arc<App>,
     tokens: PageTokens,
+    /// Each pays for cases of its own collection only.
+    owners: Arc<[CaseOwner]>,
 }
 
 impl Api {
-    /// The service over `app`.
-    pub fn new(app: Arc<App>, tokens: PageTokens) -> Self {
-        Self { app, tokens }
+    /// The service over `app`, for the cases of `owners`.
+    pub fn new(app: Arc<App>, tokens: PageTokens, owners: Arc<[CaseOwner]>) -> Self {
+        Self { app, tokens, owners }
     }
 }
 
@@ -63,7 +62,7 @@ impl Api {
 impl PaymentService for Api {
     async fn create_payment(&self, request: Request<CreatePaymentRequest>) -> Result<Response<Payment>, Status> {
         let caller = Caller::of(&request)?;
-        let collection = collection_of(&caller)?;
+        let collection = self.collection_of(&caller)?;
         let (order, token) = order_of(request.into_inner(), collection)?;
         let payment = self.app.create(&caller, order, token).await?;
         Ok(Response::new(convert::payment(&payment)))
@@ -71,7 +70,7 @@ impl PaymentService for Api {
 
     async fn void_payment(&self, request: Request<VoidPaymentRequest>) -> Result<Response<Payment>, Status> {
         let caller = Caller::of(&request)?;
-        let collection = collection_of(&caller)?;
+        let collection = self.collection_of(&caller)?;
         let message = request.into_inner();
         let mut fields = Fields::new();
         let id = fields.name("name", &message.name, "payments");
@@ -83,7 +82,7 @@ impl PaymentService for Api {
 
     async fn refund_payment(&self, request: Request<RefundPaymentRequest>) -> Result<Response<Refund>, Status> {
         let caller = Caller::of(&request)?;
-        let collection = collection_of(&caller)?;
+        let collection = self.collection_of(&caller)?;
         let message = request.into_inner();
         let mut fields = Fields::new();
         let payment = fields.name("name", &message.name, "payments");
@@ -104,10 +103,10 @@ impl PaymentService for Api {
         &self,
         request: Request<ListPaymentsRequest>,
     ) -> Result<Response<ListPaymentsResponse>, Status> {
-        let (seen, who) = seen_by(&Caller::of(&request)?)?;
+        let (seen, who) = self.seen_by(&Caller::of(&request)?)?;
         let message = request.into_inner();
         let mut fields = Fields::new();
-        fields.optional_name("case", &message.case, collection_like(&message.case));
+        fields.optional_name("case", &message.case, self.collection_like(&message.case));
         fields.finish().map_err(Error::from)?;
         let list = ["payments", &who, &message.case];
         let page = self.tokens.open(&list, &message.page_token, message.page_size)?;
@@ -155,41 +154,41 @@ impl PaymentService for Api {
 }
 
 impl Api {
+    /// The payments that the caller may see, and a word for them: a context sees those for cases of its own.
+    fn seen_by(&self, caller: &Caller) -> Result<(Condition, String), Error> {
+        if let Principal::Context { .. } = caller.principal {
+            let collection = self.collection_of(caller)?;
+            return Ok((store::of_cases(collection), collection.to_owned()));
+        }
+        let reach = Reach::of(caller);
+        Ok((store::of_parties(&reach), reach.name().to_owned()))
+    }
+
+    /// The collection of the cases that the calling context pays for.
+    fn collection_of(&self, caller: &Caller) -> Result<&'static str, Error> {
+        let own = match &caller.principal {
+            Principal::Context { name } => self.owners.iter().find(|owner| owner.context == name),
+            Principal::User { .. } => None,
+        };
+        own.map(|owner| owner.collection).ok_or_else(|| {
+            let what = "payments are made, voided and refunded by contexts, for cases of their own";
+            Refusal::new(Reason::RoleRequired, what).into()
+        })
+    }
+
+    /// The collection that the name of a case is in, or the first there is for one that is in none of them.
+    fn collection_like(&self, case: &str) -> &'static str {
+        let collections = || self.owners.iter().map(|owner| owner.collection);
+        let is_in = |collection: &&str| case.split_once('/').is_some_and(|(head, _)| head == *collection);
+        collections().find(is_in).or_else(|| collections().next()).unwrap_or_default()
+    }
+
     /// The payment of that name, if the caller may see it.
     async fn find(&self, caller: &Caller, path: &str, name: &str) -> Result<crate::domain::payment::Payment, Error> {
-        let (seen, _) = seen_by(caller)?;
+        let (seen, _) = self.seen_by(caller)?;
         let id = read_name(path, name, "payments")?;
         store::find(self.app.database().read(), id, seen).await?.ok_or_else(|| not_found(name))
     }
-}
-
-/// The collection of the cases that the calling context pays for.
-fn collection_of(caller: &Caller) -> Result<&'static str, Error> {
-    let own = match &caller.principal {
-        Principal::Context { name } => COLLECTIONS.iter().find(|(context, _)| context == name),
-        Principal::User { .. } => None,
-    };
-    own.map(|(_, collection)| *collection).ok_or_else(|| {
-        Refusal::new(Reason::RoleRequired, "payments are made, voided and refunded by contexts, for cases of their own")
-            .into()
-    })
-}
-
-/// The collection that the name of a case is in, or the first there is for one that is in none of them.
-fn collection_like(case: &str) -> &'static str {
-    let collections = || COLLECTIONS.iter().map(|(_, collection)| *collection);
-    let is_in = |collection: &&str| case.split_once('/').is_some_and(|(head, _)| head == *collection);
-    collections().find(is_in).or_else(|| collections().next()).unwrap_or_default()
-}
-
-/// The payments that the caller may see, and a word for them: a context sees those for cases of its own.
-fn seen_by(caller: &Caller) -> Result<(Condition, String), Error> {
-    if let Principal::Context { .. } = caller.principal {
-        let collection = collection_of(caller)?;
-        return Ok((store::of_cases(collection), collection.to_owned()));
-    }
-    let reach = Reach::of(caller);
-    Ok((store::of_parties(&reach), reach.name().to_owned()))
 }
 
 fn order_of(message: CreatePaymentRequest, collection: &str) -> Result<(Order, String), Error> {

@@ -29,6 +29,8 @@ mod convert;
 pub mod domain;
 mod events;
 mod grpc;
+pub mod kill;
+mod metrics;
 mod policies;
 mod store;
 #[cfg(test)]
@@ -38,11 +40,14 @@ mod upstream;
 use std::sync::Arc;
 
 use contracts::payment::v1::payment_service_server::{PaymentServiceServer, SERVICE_NAME};
-use mesh::{Context, Deps, Error, page::PageTokens};
+use mesh::{
+    Deps, Descriptor, Error,
+    context::{Call, Parts, Rank, Subscription},
+    page::PageTokens,
+};
 use tonic::service::Routes;
 
 pub use domain::pace::Settings;
-pub use store::Migrator;
 
 use self::{app::App, grpc::Api, upstream::SimulatedProvider};
 
@@ -51,19 +56,37 @@ const CONTEXT: &str = "payment";
 /// The provider's name among the upstreams.
 const PROVIDER: &str = "provider";
 
-/// Puts the context together. Its database is migrated by then.
-pub async fn context(deps: Deps, settings: Settings) -> Result<Context, Error> {
+/// What the context is.
+pub static DESCRIPTOR: Descriptor = Descriptor {
+    name: CONTEXT,
+    about: "Payments, refunds, the ledger",
+    services: &[SERVICE_NAME],
+    access: grpc::ACCESS,
+    rank: Rank::Core,
+    calls: &[Call::patient(PROVIDER, |config| config.payment.provider_timeout())],
+    cases: None,
+    hears: Some(Subscription::Once),
+    schema: store::SCHEMA,
+    assemble: |deps, config| {
+        let payment = &config.payment;
+        let settings = Settings {
+            provider_timeout: payment.provider_timeout(),
+            recovery_interval: payment.recovery_interval(),
+            give_up_after: payment.give_up_after(),
+            abandon_after: payment.abandon_after(),
+            ..Settings::default()
+        };
+        Box::pin(assemble(deps, settings))
+    },
+};
+
+/// Puts the context together.
+pub async fn assemble(deps: Deps, settings: Settings) -> Result<Parts, Error> {
     let provider = Arc::new(SimulatedProvider::new(deps.upstreams.get(PROVIDER)?));
-    let app = App::new(deps.database.clone(), provider, deps.clock, deps.background, settings)?;
     let tokens = PageTokens::of(&deps.database).await?;
+    let app = App::new(deps.database, provider, deps.clock, deps.background, settings)?;
     let recovery = Arc::clone(&app);
-    Ok(Context {
-        name: CONTEXT,
-        services: &[SERVICE_NAME],
-        routes: Routes::new(PaymentServiceServer::new(Api::new(Arc::clone(&app), tokens))),
-        access: grpc::ACCESS,
-        hears: Some(policies::hearing(app).hears(false)),
-        database: deps.database,
-        start: Box::new(move |background| recovery.start(background)),
-    })
+    let routes = Routes::new(PaymentServiceServer::new(Api::new(Arc::clone(&app), tokens, deps.owners)));
+    let parts = Parts::serving(routes).hearing(policies::hearing(app));
+    Ok(parts.looping(move |background| recovery.start(background)))
 }

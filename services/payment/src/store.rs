@@ -24,7 +24,7 @@ pub use entity::ledger_entry::Model as LedgerRow;
 pub use lists::{
     LedgerFilter, all_payments, all_refunds, find, ledger_entries, of_cases, of_parties, payments, refunds_of,
 };
-pub use migration::Migrator;
+pub use migration::SCHEMA;
 
 /// The payment of that id, locked until the transaction ends: what is decided about it stays true until it is written.
 pub async fn lock(tx: &Tx, id: Uuid) -> Result<Option<Payment>, Error> {

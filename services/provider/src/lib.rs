@@ -32,10 +32,12 @@ mod tests;
 use std::{sync::Arc, time::Duration};
 
 use contracts::provider::v1::provider_service_server::{ProviderServiceServer, SERVICE_NAME};
-use mesh::{Context, Deps, Error, page::PageTokens};
+use mesh::{
+    Deps, Descriptor, Error,
+    context::{Parts, Rank},
+    page::PageTokens,
+};
 use tonic::service::Routes;
-
-pub use store::Migrator;
 
 use self::{app::App, grpc::Api};
 
@@ -63,18 +65,25 @@ impl Default for Settings {
     }
 }
 
-/// Puts the provider together. Its database is migrated by then.
-pub async fn context(deps: Deps, settings: Settings) -> Result<Context, Error> {
-    let app = App::new(deps.database.clone(), deps.clock, settings);
+/// What the provider is.
+pub static DESCRIPTOR: Descriptor = Descriptor {
+    name: "provider",
+    about: "The simulated payment provider",
+    services: &[SERVICE_NAME],
+    access: grpc::ACCESS,
+    rank: Rank::Outside,
+    calls: &[],
+    cases: None,
+    hears: None,
+    schema: store::SCHEMA,
+    assemble: |deps, _| Box::pin(assemble(deps, Settings::default())),
+};
+
+/// Puts the provider together.
+pub async fn assemble(deps: Deps, settings: Settings) -> Result<Parts, Error> {
     let tokens = PageTokens::of(&deps.database).await?;
+    let app = App::new(deps.database, deps.clock, settings);
     let late = Arc::clone(&app);
-    Ok(Context {
-        name: "provider",
-        services: &[SERVICE_NAME],
-        routes: Routes::new(ProviderServiceServer::new(Api::new(app, tokens))),
-        access: grpc::ACCESS,
-        hears: None,
-        database: deps.database,
-        start: Box::new(move |background| late.start(background)),
-    })
+    let routes = Routes::new(ProviderServiceServer::new(Api::new(app, tokens)));
+    Ok(Parts::serving(routes).looping(move |background| late.start(background)))
 }

@@ -14,7 +14,7 @@ use uuid::Uuid;
 use self::entity::{charge, charge_refund, movement};
 use crate::domain::charge::{Charge, Moved, Refund, State};
 
-pub use migration::Migrator;
+pub use migration::SCHEMA;
 
 /// The charge of that id.
 pub async fn find(connection: &impl ConnectionTrait, id: &str) -> Result<Option<Charge>, Error> {

@@ -1,6 +1,6 @@
 //! What the auditor reads here: every reservation, every night and every room that is known, read only.
 
-use mesh::{Database, Error, checkout::State, money::Money};
+use mesh::{Database, Error, checkout::CaseEntry, money::Money};
 use uuid::Uuid;
 
 pub use crate::store::NightRow;
@@ -9,19 +9,11 @@ use crate::{domain::Reservation, store};
 /// How many reservations are read at a time.
 const PAGE: u64 = 1_000;
 
-/// A reservation as the audit needs it.
+/// What a reservation holds.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Entry {
-    /// Its name.
+pub struct Reserved {
+    /// The reservation.
     pub name: String,
-    /// Where it stands.
-    pub state: State,
-    /// Its version.
-    pub version: i64,
-    /// Who pays.
-    pub guest: String,
-    /// Who is paid.
-    pub host: String,
     /// The room.
     pub room: Uuid,
     /// Each night, as `2027-05-01`.
@@ -30,22 +22,6 @@ pub struct Entry {
     pub units: u32,
     /// What the room is called, for people.
     pub title: String,
-    /// What it costs, in minor units.
-    pub total_minor: i64,
-    /// In this currency.
-    pub currency: &'static str,
-    /// What its cancellation gives back, in minor units.
-    pub refund_minor: Option<i64>,
-    /// The payment of its newest attempt.
-    pub payment: Option<String>,
-    /// Every payment it may ever have asked for.
-    pub payments: Vec<String>,
-    /// Whether it was ever confirmed.
-    pub was_confirmed: bool,
-    /// When its hold ends, in microseconds.
-    pub hold_expire_micros: i64,
-    /// When it last changed, in microseconds.
-    pub update_micros: i64,
 }
 
 /// A room as this context believes it to be.
@@ -67,15 +43,24 @@ pub struct RoomRow {
     pub nightly_rate: Money,
 }
 
-/// Every reservation.
-pub async fn reservations(database: &Database) -> Result<Vec<Entry>, Error> {
+/// Every reservation as the lifecycle has it.
+pub async fn cases(database: Database) -> Result<Vec<CaseEntry>, Error> {
+    every(&database, |case| CaseEntry::of(&case.record)).await
+}
+
+/// What every reservation holds, or held.
+pub async fn reserved(database: &Database) -> Result<Vec<Reserved>, Error> {
+    every(database, held_by).await
+}
+
+async fn every<T>(database: &Database, read: fn(&Reservation) -> T) -> Result<Vec<T>, Error> {
     let mut entries = Vec::new();
     let mut after = None;
     loop {
         let page = store::Reservations::page(database.read(), after, PAGE).await?;
         let Some(last) = page.last() else { return Ok(entries) };
         after = Some(last.id);
-        entries.extend(page.iter().map(entry));
+        entries.extend(page.iter().map(read));
     }
 }
 
@@ -101,27 +86,13 @@ pub async fn rooms(database: &Database) -> Result<Vec<RoomRow>, Error> {
         .collect())
 }
 
-fn entry(case: &Reservation) -> Entry {
-    let (record, snapshot) = (&case.record, &case.room_snapshot);
-    Entry {
-        name: record.name.clone(),
-        state: record.state(),
-        version: record.version,
-        guest: record.payer.clone(),
-        host: record.payee.clone(),
+fn held_by(case: &Reservation) -> Reserved {
+    let snapshot = &case.room_snapshot;
+    Reserved {
+        name: case.record.name.clone(),
         room: case.room,
         nights: case.stay.nights().map(|night| night.to_string()).collect(),
         units: case.stay.units,
         title: if snapshot.display_name.is_empty() { snapshot.number.clone() } else { snapshot.display_name.clone() },
-        total_minor: record.total.minor(),
-        currency: record.total.code(),
-        refund_minor: record.refund_amount.map(mesh::money::Money::minor),
-        payment: record.payment(),
-        payments: (1..=record.standing.attempt)
-            .map(|attempt| mesh::checkout::payment_name(&record.name, attempt))
-            .collect(),
-        was_confirmed: record.confirm_time.is_some(),
-        hold_expire_micros: record.hold_expire_time.as_microsecond(),
-        update_micros: record.update_time.as_microsecond(),
     }
 }

@@ -32,17 +32,16 @@ mod tests;
 
 use std::sync::Arc;
 
-use contracts::reservation::v1::reservation_service_server::ReservationServiceServer;
+use contracts::reservation::v1::reservation_service_server::{ReservationServiceServer, SERVICE_NAME};
 use mesh::{
-    Context, Deps, Error,
+    Deps, Descriptor, Error,
     auth::access::{Rule, Who},
     call::Role,
     checkout::{self, Checkout, payments::PaymentContext},
+    context::{Call, CaseBook, Parts, Rank, Subscription},
     page::PageTokens,
 };
 use tonic::service::Routes;
-
-pub use store::Migrator;
 
 /// What is configured of this context.
 #[derive(Clone, Copy, Debug, Default)]
@@ -50,8 +49,6 @@ pub struct Settings {
     /// The bounds of its checkout.
     pub checkout: checkout::Settings,
 }
-
-const SERVICE: &str = "jumak.reservation.v1.ReservationService";
 
 const ACCESS: &[Rule] = &[
     Rule { method: "jumak.reservation.v1.ReservationService/QuoteReservation", who: Who::Anyone },
@@ -66,8 +63,22 @@ const ACCESS: &[Rule] = &[
     Rule { method: "jumak.reservation.v1.ReservationService/WatchReservation", who: Who::Anyone },
 ];
 
-/// The context, on a database that has been migrated.
-pub async fn context(deps: Deps, settings: Settings) -> Result<Context, Error> {
+/// What the context is.
+pub static DESCRIPTOR: Descriptor = Descriptor {
+    name: "reservation",
+    about: "Who stays where on which nights",
+    services: &[SERVICE_NAME],
+    access: ACCESS,
+    rank: Rank::Core,
+    calls: &[Call::patient("payment", |config| config.checkout.payment_timeout()), Call::to("room")],
+    cases: Some(CaseBook { collection: "reservations", read: |database| Box::pin(audit::cases(database)) }),
+    hears: Some(Subscription::Once),
+    schema: store::SCHEMA,
+    assemble: |deps, config| Box::pin(assemble(deps, Settings { checkout: config.checkout.settings() })),
+};
+
+/// Puts the context together.
+pub async fn assemble(deps: Deps, settings: Settings) -> Result<Parts, Error> {
     let payments = Arc::new(PaymentContext::new(deps.upstreams.get("payment")?));
     let checkout = Checkout::new(
         store::Reservations::new(deps.database.clone()),
@@ -80,19 +91,12 @@ pub async fn context(deps: Deps, settings: Settings) -> Result<Context, Error> {
     let rooms = rooms::Rooms::new(deps.database.clone(), deps.upstreams.get("room")?, deps.clock.clone());
     let app = app::App::new(checkout.clone(), rooms.clone(), deps.clock.clone());
     let pages = PageTokens::of(&deps.database).await?;
-    let service = grpc::Service::new(app, pages, deps.database.clone(), deps.background.clone());
-    let policies = policies::Policies::new(checkout.clone(), rooms, deps.database.clone(), deps.clock.clone());
+    let service = grpc::Service::new(app, pages, deps.database.clone(), deps.background);
+    let policies = policies::Policies::new(checkout.clone(), rooms, deps.database, deps.clock);
     let closing = policies.clone();
-    Ok(Context {
-        name: "reservation",
-        services: &[SERVICE],
-        routes: Routes::new(ReservationServiceServer::new(service)),
-        access: ACCESS,
-        hears: Some(policies.hearing().hears(false)),
-        database: deps.database,
-        start: Box::new(move |background| {
-            checkout.start(background);
-            closing.start(background);
-        }),
-    })
+    let routes = Routes::new(ReservationServiceServer::new(service));
+    Ok(Parts::serving(routes).hearing(policies.hearing()).looping(move |background| {
+        checkout.start(background);
+        closing.start(background);
+    }))
 }

@@ -23,12 +23,16 @@ mod store;
 #[cfg(test)]
 mod tests;
 
-use contracts::room::v1::room_service_server::RoomServiceServer;
-use mesh::{Context, Deps, Error, Role, auth::access::Rule, page::PageTokens};
+use contracts::room::v1::room_service_server::{RoomServiceServer, SERVICE_NAME};
+use mesh::{
+    Deps, Descriptor, Error, Role,
+    auth::access::Rule,
+    context::{Parts, Rank, Subscription},
+    page::PageTokens,
+};
 use tonic::service::Routes;
 
 pub use domain::Occupancy;
-pub use store::Migrator;
 
 use crate::{app::App, grpc::Grpc};
 
@@ -60,23 +64,25 @@ const ACCESS: &[Rule] = &[
     Rule::roles("jumak.room.v1.RoomService/GetRoomCalendar", &[Role::Host, Role::Agent, Role::Admin]),
 ];
 
-/// Puts the context together, on a database that [`Migrator`] has brought up to date.
-pub async fn context(deps: Deps, settings: Settings) -> Result<Context, Error> {
+/// What the context is.
+pub static DESCRIPTOR: Descriptor = Descriptor {
+    name: CONTEXT,
+    about: "Rooms and their search",
+    services: &[SERVICE_NAME],
+    access: ACCESS,
+    rank: Rank::Core,
+    calls: &[],
+    cases: None,
+    hears: Some(Subscription::Once),
+    schema: store::SCHEMA,
+    assemble: |deps, config| Box::pin(assemble(deps, Settings { time_zone: config.time_zone.clone() })),
+};
+
+/// Puts the context together.
+pub async fn assemble(deps: Deps, settings: Settings) -> Result<Parts, Error> {
     let time_zone = mesh::clock::zone(&settings.time_zone)
         .ok_or_else(|| Error::Internal(format!("there is no time zone {}", settings.time_zone)))?;
-    let grpc = Grpc {
-        app: App::new(deps.database.clone(), deps.clock),
-        tokens: PageTokens::of(&deps.database).await?,
-        time_zone,
-    };
-    Ok(Context {
-        name: CONTEXT,
-        services: &["jumak.room.v1.RoomService"],
-        routes: Routes::new(RoomServiceServer::new(grpc)),
-        access: ACCESS,
-        hears: Some(policies::hearing().hears(false)),
-        database: deps.database,
-        // Nothing here happens by itself.
-        start: Box::new(|_| {}),
-    })
+    let tokens = PageTokens::of(&deps.database).await?;
+    let grpc = Grpc { app: App::new(deps.database, deps.clock), tokens, time_zone };
+    Ok(Parts::serving(Routes::new(RoomServiceServer::new(grpc))).hearing(policies::hearing()))
 }

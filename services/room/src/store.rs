@@ -7,4 +7,4 @@ pub mod rooms;
 pub mod search;
 mod spellings;
 
-pub use migration::Migrator;
+pub use migration::SCHEMA;

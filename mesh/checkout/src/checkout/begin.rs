@@ -6,7 +6,6 @@ use jiff::Timestamp;
 use mesh_foundation::{
     call::{Actor, Caller},
     error::{Error, Reason, Refusal},
-    killpoint::KillPoint,
 };
 use mesh_store::{
     db::Tx,
@@ -15,7 +14,7 @@ use mesh_store::{
 };
 
 use super::{
-    Checkout,
+    Checkout, kill,
     machine::{self, Mode, Outcome, State},
     payments::Seen,
     record::{Case, Cases, Scope, payment_name},
@@ -81,7 +80,7 @@ impl<C: Cases> Checkout<C> {
         let (this, books, sent) = (self.clone(), caller.clone(), request.clone());
         let work = async move {
             let begun = this.take_hold(&case, token.is_some(), sent.as_ref(), &books).await?;
-            KillPoint::AfterHold.reached();
+            kill::AFTER_HOLD.reached();
             Ok(this.go_on(begun, token.as_deref(), &books).await)
         };
         self.detached(work, request.as_ref(), caller).await
@@ -294,13 +293,13 @@ impl<C: Cases> Checkout<C> {
         let record = case.record();
         let attempt = record.standing.attempt;
         let within = caller.remaining().saturating_sub(ANSWER_MARGIN).min(self.0.settings.payment_timeout);
-        KillPoint::BeforePay.reached();
+        kill::BEFORE_PAY.reached();
         let seen = if within.is_zero() {
             Seen::bare(Outcome::NotSent)
         } else {
             self.0.payments.create(record, &payment_name(&record.name, attempt), token, within).await
         };
-        KillPoint::BeforeSettle.reached();
+        kill::BEFORE_SETTLE.reached();
         let actor = Actor { correlation_id: record.correlation_id.clone(), ..caller.actor() };
         let settled = match self.settle(&record.name, attempt, &seen, &actor).await {
             Ok(settled) => settled,
@@ -316,7 +315,7 @@ impl<C: Cases> Checkout<C> {
                 return Reply::of(answer, record, attempt, others);
             }
         };
-        KillPoint::AfterSettle.reached();
+        kill::AFTER_SETTLE.reached();
         let stands = settled.record();
         // Whoever was counted later may have reached payment sooner.
         let others = if stands.standing.calls > record.standing.calls { Some(stands.update_time) } else { others };

@@ -4,7 +4,6 @@ use mesh_foundation::{
     call::Actor,
     error::{Error, Reason, Refusal},
     fields::refusal_of,
-    killpoint::KillPoint,
 };
 use mesh_store::{
     db::Tx,
@@ -14,6 +13,7 @@ use mesh_store::{
 use super::{
     Checkout, Inner,
     cancellation::{Asks, By, Cancellation, Cause, Closing},
+    kill,
     machine::{self, Cancel, State},
     record::{Case, Cases, Scope},
 };
@@ -48,7 +48,7 @@ impl<C: Cases> Checkout<C> {
             Ok(Answer::Ok(cases.answer(&case)))
         })
         .await?;
-        KillPoint::AfterCancel.reached();
+        kill::AFTER_CANCEL.reached();
         // A case whose payment is under way is asked about at once rather than at the next interval.
         self.0.work.notify_one();
         Ok(answer)

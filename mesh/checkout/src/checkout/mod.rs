@@ -23,12 +23,15 @@
 //!
 //! What is decided is decided in [`machine`], by pure functions.
 
+mod audit;
 mod begin;
 mod cancel;
 mod cancellation;
+pub mod kill;
 pub mod machine;
 #[cfg(test)]
 mod machine_tests;
+mod metrics;
 pub mod payments;
 mod policy;
 pub mod record;
@@ -40,6 +43,7 @@ use std::{sync::Arc, time::Duration};
 
 use tokio::sync::Notify;
 
+pub use audit::CaseEntry;
 pub use cancel::Cancels;
 pub use cancellation::{Asks, By, Cancellation, Cause, Closing};
 pub use machine::{Fact, Mode, Standing, State};

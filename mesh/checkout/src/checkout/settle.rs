@@ -6,7 +6,6 @@ use jiff::Timestamp;
 use mesh_foundation::{
     call::Actor,
     error::{Error, Reason, Refusal},
-    telemetry::metrics,
 };
 use mesh_store::{
     db::Tx,
@@ -18,6 +17,7 @@ use opentelemetry::KeyValue;
 use super::{
     Checkout, Settings,
     machine::{self, Fact, Outcome, Requests, Settle, State, Step, Units},
+    metrics,
     payments::Seen,
     record::{Case, Cases, Record, Scope},
 };
@@ -69,7 +69,7 @@ impl<C: Cases> Checkout<C> {
                 // This transaction may lose and be run again, or be rolled back with all that was heard together.
                 tx.on_commit(move || {
                     let labels = [KeyValue::new("context", C::CONTEXT), KeyValue::new("state", state)];
-                    metrics().checkout_settled.add(1, &labels);
+                    metrics::SETTLED.add(1, &labels);
                 });
                 Ok(case)
             }

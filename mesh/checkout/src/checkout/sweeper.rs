@@ -7,12 +7,13 @@ use std::{
 
 use futures::StreamExt;
 use jiff::Timestamp;
-use mesh_foundation::{background::Background, call::Actor, driver::Task, error::Error, telemetry::metrics, trace};
+use mesh_foundation::{background::Background, call::Actor, driver::Task, error::Error, trace};
 use opentelemetry::KeyValue;
 
 use super::{
     Checkout, Settings,
     machine::{self, Asked, Outcome, State, Sweep, ThenDo},
+    metrics,
     payments::{Refunded, Seen},
     record::{Case, Cases, Due, Scope},
 };
@@ -46,7 +47,7 @@ impl<C: Cases> Checkout<C> {
                     Ok(false) => return,
                     Ok(true) => {
                         claimed.fetch_add(1, Ordering::Relaxed);
-                        metrics().sweeps.add(1, &[KeyValue::new("context", C::CONTEXT)]);
+                        metrics::SWEEPS.add(1, &[KeyValue::new("context", C::CONTEXT)]);
                         self.look_at(&due.name).await
                     }
                     Err(error) => Err(error),

@@ -3,16 +3,13 @@
 use mesh_foundation::findings::Findings;
 use tracing_subscriber::EnvFilter;
 
-use super::{Config, context, metrics};
-
-/// The contexts that can be configured.
-const CONTEXTS: [&str; 5] = ["room", "reservation", "payment", "mypage", "provider"];
+use super::{Config, Known, context, metrics};
 
 /// By how much a payment that was never sent outlives the hold that can still be paid by it.
 const ABANDON_MARGIN_MS: u64 = 60_000;
 
 /// Finds all that is wrong: pairs of a key and what is wrong with its value.
-pub(super) fn check(config: &Config) -> Vec<(String, String)> {
+pub(super) fn check(config: &Config, known: &Known) -> Vec<(String, String)> {
     let mut found = Findings::default();
     top(&mut found, config);
     checkout_and_payment(&mut found, config);
@@ -23,17 +20,17 @@ pub(super) fn check(config: &Config) -> Vec<(String, String)> {
     config.tls.check(&mut found);
     metrics::check(&mut found, config);
     for (name, settings) in &config.contexts {
-        found.unless(CONTEXTS.contains(&name.as_str()), format!("contexts.{name}"), unknown_context(name));
+        found.unless(known.contexts.contains(&name.as_str()), format!("contexts.{name}"), unknown_context(name, known));
         context::check(&mut found, name, settings);
     }
     found.into_pairs()
 }
 
 /// A database that nobody uses, because its context's name is misspelt, would be noticed when the wrong one is full of bookings.
-fn unknown_context(name: &str) -> String {
-    let likest = CONTEXTS.iter().min_by_key(|known| strsim::damerau_levenshtein(known, name));
+fn unknown_context(name: &str, known: &Known) -> String {
+    let likest = known.contexts.iter().min_by_key(|known| strsim::damerau_levenshtein(known, name));
     let meant = likest.map_or_else(String::new, |likest| format!("; did you mean `{likest}`?"));
-    format!("is no context; there are {}{meant}", CONTEXTS.join(", "))
+    format!("is no context; there are {}{meant}", known.contexts.join(", "))
 }
 
 fn top(found: &mut Findings, config: &Config) {

@@ -4,6 +4,8 @@ use std::time::Duration;
 
 use serde::Deserialize;
 
+use crate::checkout::Settings;
+
 /// Hold, pay, confirm; or let go.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(default, deny_unknown_fields)]
@@ -58,5 +60,17 @@ impl CheckoutConfig {
     /// How often the sweeper looks.
     pub const fn sweep_interval(&self) -> Duration {
         Duration::from_millis(self.sweep_interval_ms)
+    }
+
+    /// The same as a checkout takes it.
+    pub fn settings(&self) -> Settings {
+        Settings {
+            hold: self.hold(),
+            payment_timeout: self.payment_timeout(),
+            settle_after: self.settle_after(),
+            max_open_holds: self.max_open_holds.into(),
+            max_attempts: self.max_attempts,
+            sweep_interval: self.sweep_interval(),
+        }
     }
 }

@@ -88,11 +88,11 @@ mod tests {
     use mesh_transport::auth::keys::PublicKey;
 
     use super::*;
-    use crate::config::Config;
+    use crate::config::{Config, Known};
 
     fn keys_of(variables: &[(&str, &str)]) -> Vec<String> {
         let variables = variables.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
-        let error = Config::from_sources(None, variables).unwrap_err();
+        let error = Config::from_sources(None, variables, &Known::a_few()).unwrap_err();
         error.problems().iter().map(|problem| problem.key.clone()).collect()
     }
 
@@ -105,8 +105,12 @@ mod tests {
             ("JUMAK_CONTEXTS__ROOM__PUBLIC_KEYS", pem.as_str()),
             ("JUMAK_CONTEXTS__ROOM__KEY_FILE", "/keys/room.pem"),
         ];
-        let config =
-            Config::from_sources(None, variables.map(|(name, value)| (name.to_owned(), value.to_owned()))).unwrap();
+        let config = Config::from_sources(
+            None,
+            variables.map(|(name, value)| (name.to_owned(), value.to_owned())),
+            &Known::a_few(),
+        )
+        .unwrap();
         assert_eq!(config.contexts["payment"].addresses.len(), 2);
         let room = &config.contexts["room"];
         assert_eq!(room.addresses, ["http://room:8088"]);
@@ -139,7 +143,7 @@ mod tests {
             ["http://u:s3cret@room", "http://u:s3cret@room:8088", "ftp://u:s3cret@room:1", "http://room?t=s3cret"]
         {
             let variables = [("JUMAK_CONTEXTS__ROOM__ADDRESSES".to_owned(), address.to_owned())];
-            let error = Config::from_sources(None, variables).unwrap_err();
+            let error = Config::from_sources(None, variables, &Known::a_few()).unwrap_err();
             assert!(!error.to_string().contains("s3cret"), "{error}");
             let context = ContextConfig { addresses: vec![address.to_owned()], ..ContextConfig::default() };
             assert!(!format!("{context:?}").contains("s3cret"));
@@ -149,7 +153,7 @@ mod tests {
     #[test]
     fn a_key_is_printed_nowhere() {
         let variables = || [("JUMAK_CONTEXTS__ROOM__KEY".to_owned(), "s3cret".to_owned())];
-        let error = Config::from_sources(None, variables()).unwrap_err();
+        let error = Config::from_sources(None, variables(), &Known::a_few()).unwrap_err();
         assert!(!error.to_string().contains("s3cret"), "{error}");
         let context = ContextConfig { key: Some("s3cret".to_owned()), ..ContextConfig::default() };
         assert!(!format!("{context:?}").contains("s3cret"));

@@ -10,7 +10,7 @@ use figment::{
     value::{Dict, Map, Value},
 };
 
-use super::{Config, check::check};
+use super::{Config, Known, check::check};
 
 /// What the names of our environment variables begin with.
 const PREFIX: &str = "JUMAK_";
@@ -60,17 +60,18 @@ impl fmt::Display for Problem {
 
 impl Config {
     /// Reads the file at `path`, if one is given, and the environment over it.
-    pub fn load(path: Option<&Path>) -> Result<Self, ConfigError> {
+    pub fn load(path: Option<&Path>, known: &Known) -> Result<Self, ConfigError> {
         // A variable that is no Unicode has no name of ours, or a value that no key takes.
         let variables = std::env::vars_os()
             .filter_map(|(name, value)| Some((name.into_string().ok()?, value.to_string_lossy().into_owned())));
-        Self::from_sources(path, variables)
+        Self::from_sources(path, variables, known)
     }
 
     /// As [`load`](Self::load), with the environment given.
     pub fn from_sources(
         path: Option<&Path>,
         environment: impl IntoIterator<Item = (String, String)>,
+        known: &Known,
     ) -> Result<Self, ConfigError> {
         let mut figment = Figment::new();
         if let Some(path) = path {
@@ -88,7 +89,7 @@ impl Config {
         }
         let (config, mut problems) = parse(&figment)?;
         // A key that cannot be read has its default here, so that it cannot be complained about twice.
-        problems.extend(check(&config).into_iter().map(|(key, problem)| Problem {
+        problems.extend(check(&config, known).into_iter().map(|(key, problem)| Problem {
             origin: origin(&figment, &key),
             key,
             problem,
@@ -221,12 +222,15 @@ mod tests {
 
     fn problems_of(text: &str, environment: &[(&str, &str)]) -> Vec<Problem> {
         let file = file(text);
-        Config::from_sources(Some(file.path()), variables(environment)).unwrap_err().problems().to_vec()
+        Config::from_sources(Some(file.path()), variables(environment), &Known::a_few())
+            .unwrap_err()
+            .problems()
+            .to_vec()
     }
 
     #[test]
     fn the_defaults_are_good() {
-        let config = Config::from_sources(None, []).unwrap();
+        let config = Config::from_sources(None, [], &Known::a_few()).unwrap();
         assert_eq!(config.listen.to_string(), "127.0.0.1:8088");
         assert_eq!(config.checkout.settle_after().as_millis(), 7_000);
         assert!(config.reflection());
@@ -236,7 +240,7 @@ mod tests {
     fn the_environment_goes_over_the_file() {
         let file = file("time_zone = \"Europe/Rome\"\n[limits]\nin_flight = 8\nopen_streams = 9\n");
         let environment = variables(&[("JUMAK_LIMITS__IN_FLIGHT", "16"), ("JUMAK_LISTEN", "127.0.0.1:0")]);
-        let config = Config::from_sources(Some(file.path()), environment).unwrap();
+        let config = Config::from_sources(Some(file.path()), environment, &Known::a_few()).unwrap();
         assert_eq!(config.limits.in_flight, 16);
         assert_eq!(config.limits.open_streams, 9);
         assert_eq!(config.time_zone, "Europe/Rome");
@@ -246,7 +250,7 @@ mod tests {
     #[test]
     fn a_context_may_have_a_database_of_its_own() {
         let environment = variables(&[("JUMAK_CONTEXTS__PAYMENT__DATABASE_URL", "mysql://u:p@127.0.0.1/payment")]);
-        let config = Config::from_sources(None, environment).unwrap();
+        let config = Config::from_sources(None, environment, &Known::a_few()).unwrap();
         assert_eq!(config.database_url("payment"), Some("mysql://u:p@127.0.0.1/payment"));
         assert_eq!(config.database_url("room"), None);
         assert!(!format!("{config:?}").contains("u:p"), "a password must not be printed");
@@ -327,7 +331,7 @@ mod tests {
             ("JUMAK_CLIENT__BREAKER__MAX_OPEN_MS", "499", "client.breaker.max_open_ms"),
         ];
         for (name, value, key) in cases {
-            let error = Config::from_sources(None, variables(&[(name, value)])).unwrap_err();
+            let error = Config::from_sources(None, variables(&[(name, value)]), &Known::a_few()).unwrap_err();
             let keys: Vec<_> = error.problems().iter().map(|problem| problem.key.as_str()).collect();
             assert_eq!(keys, [key], "{name}={value}: {error}");
         }
@@ -372,7 +376,7 @@ mod tests {
         for number in numbers {
             for value in ["18446744073709551615", "9223372036854775807", "18446744073709551616", "-1"] {
                 let variable = (format!("JUMAK_{number}"), value.to_owned());
-                let error = Config::from_sources(None, [variable]).unwrap_err();
+                let error = Config::from_sources(None, [variable], &Known::a_few()).unwrap_err();
                 let key = number.to_ascii_lowercase().replace("__", ".");
                 assert!(error.problems().iter().any(|problem| problem.key == key), "{number}={value}: {error}");
             }
@@ -383,7 +387,7 @@ mod tests {
     #[test]
     fn a_file_with_a_byte_order_mark_is_read() {
         let file = file("\u{feff}time_zone = \"Europe/Rome\"\r\n[limits]\r\nin_flight = 8\r\n");
-        let config = Config::from_sources(Some(file.path()), []).unwrap();
+        let config = Config::from_sources(Some(file.path()), [], &Known::a_few()).unwrap();
         assert_eq!((config.time_zone.as_str(), config.limits.in_flight), ("Europe/Rome", 8));
     }
 
@@ -406,24 +410,25 @@ mod tests {
             ("", vec![("JUMAK_DATABASE", "mysql://u:s3cret@127.0.0.1/payment")]),
         ] {
             let file = file(text);
-            let error = Config::from_sources(Some(file.path()), self::variables(&variables)).unwrap_err();
+            let error =
+                Config::from_sources(Some(file.path()), self::variables(&variables), &Known::a_few()).unwrap_err();
             assert!(!error.to_string().contains("s3cret"), "{error}");
         }
     }
 
     #[test]
     fn a_file_that_is_not_there_or_no_toml_is_named() {
-        let missing = Config::from_sources(Some(Path::new("/nowhere/jumak.toml")), []).unwrap_err();
+        let missing = Config::from_sources(Some(Path::new("/nowhere/jumak.toml")), [], &Known::a_few()).unwrap_err();
         assert!(missing.to_string().contains("/nowhere/jumak.toml"), "{missing}");
         let broken = file("listen = ");
-        let error = Config::from_sources(Some(broken.path()), []).unwrap_err();
+        let error = Config::from_sources(Some(broken.path()), [], &Known::a_few()).unwrap_err();
         assert!(error.to_string().contains(&broken.path().display().to_string()), "{error}");
     }
 
     #[test]
     fn a_variable_of_ours_that_nothing_reads_is_named() {
         for name in ["JUMAK_TOKEN", "JUMAK_URL", "JUMAK_TOOLS"] {
-            let error = Config::from_sources(None, variables(&[(name, "x")])).unwrap_err();
+            let error = Config::from_sources(None, variables(&[(name, "x")]), &Known::a_few()).unwrap_err();
             assert!(error.to_string().contains(name), "{error}");
         }
     }
@@ -440,6 +445,6 @@ mod tests {
             ("JUMAK_PAYMENT_PORT_8088_TCP_ADDR", "10.0.0.1"),
             ("PATH", "/bin"),
         ]);
-        Config::from_sources(None, environment).unwrap();
+        Config::from_sources(None, environment, &Known::a_few()).unwrap();
     }
 }

@@ -38,7 +38,7 @@ use std::{
 use futures::future::BoxFuture;
 use mesh_foundation::error::Error;
 use mesh_transport::auth::{
-    access::{AccessTable, Rule},
+    access::{AccessTable, CaseOwner, Rule},
     verify::Verifier,
 };
 use prost_reflect::DescriptorPool;
@@ -88,6 +88,8 @@ pub struct Parts {
     pub routes: Routes,
     /// Who may call what; what does not stand here cannot be called.
     pub access: &'static [Rule],
+    /// The contexts that have cases.
+    pub owners: Arc<[CaseOwner]>,
 }
 
 impl ContextService {
@@ -97,9 +99,9 @@ impl ContextService {
     }
 
     fn of(parts: Parts, pool: &DescriptorPool, verifier: Verifier, limits: &LimitsConfig) -> Result<Self, Error> {
-        let Parts { name, services, routes, access } = parts;
+        let Parts { name, services, routes, access, owners } = parts;
         let methods = Methods::of(pool, services)?;
-        let table = AccessTable::new(access)?;
+        let table = AccessTable::new(access, &owners)?;
         let differences = table.differences(pool, services);
         if let Some(method) = differences.unknown.first() {
             return Err(Error::Internal(format!("{name} has a rule of access for {method}, which it does not serve")));

@@ -2,8 +2,7 @@
 
 use mesh_foundation::error::Error;
 use sea_orm::{
-    ActiveModelTrait, ColumnTrait, Condition, EntityTrait, Iterable, PrimaryKeyToColumn, QueryFilter,
-    sea_query::Expr,
+    ActiveModelTrait, ColumnTrait, Condition, EntityTrait, Iterable, PrimaryKeyToColumn, QueryFilter, sea_query::Expr,
 };
 
 use super::{StoreError, Tx, exactly_one};

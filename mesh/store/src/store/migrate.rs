@@ -1,7 +1,7 @@
 //! Brings a database up to date, by one process at a time.
 
 use mesh_foundation::error::Error;
-use sea_orm_migration::MigratorTrait;
+use sea_orm_migration::MigratorTraitSelf;
 
 use super::{
     lease::{self, Pace},
@@ -12,8 +12,8 @@ use crate::db::{Database, Engine};
 /// Brings a context's database up to the migrator's last step, and tells the names of the steps that this took. Processes that do so
 /// at the same time wait for one another, for five minutes at most; the later ones find nothing left to do. Data that this version does
 /// not understand is left alone ([`version::Incompatible`]).
-pub async fn migrate<M: MigratorTrait>(database: &Database) -> Result<Vec<String>, Error> {
-    let pending = pending::<M>(database).await?;
+pub async fn migrate(database: &Database, migrator: &impl MigratorTraitSelf) -> Result<Vec<String>, Error> {
+    let pending = pending(database, migrator).await?;
     let is_marked = version::check(database.read()).await?.is_some_and(|version| version.format == version::FORMAT);
     if pending.is_empty() && is_marked {
         return Ok(pending);
@@ -24,24 +24,24 @@ pub async fn migrate<M: MigratorTrait>(database: &Database) -> Result<Vec<String
             .transact("migrate", |tx| async move {
                 version::check(tx.for_migrations()).await?;
                 version::mark(tx.for_migrations()).await?;
-                M::up(tx.for_migrations(), None).await?;
+                migrator.up(tx.for_migrations(), None).await?;
                 Ok(())
             })
             .await?;
     } else {
-        lease::hold(database, Pace::default(), take_steps::<M>(database)).await?;
+        lease::hold(database, Pace::default(), take_steps(database, migrator)).await?;
     }
     Ok(pending)
 }
 
 /// Takes the steps on a connection whose statements may take as long as there are rows.
-async fn take_steps<M: MigratorTrait>(database: &Database) -> Result<(), Error> {
+async fn take_steps(database: &Database, migrator: &impl MigratorTraitSelf) -> Result<(), Error> {
     let connection = database.connect_to_migrate().await?;
     let taken = async {
         // Somebody may have taken it further while the lease was waited for.
         version::check(&connection).await?;
         version::mark(&connection).await?;
-        M::up(&connection, None).await?;
+        migrator.up(&connection, None).await?;
         Ok(())
     };
     let taken = taken.await;
@@ -52,8 +52,8 @@ async fn take_steps<M: MigratorTrait>(database: &Database) -> Result<(), Error> 
 }
 
 /// The names of the steps that are still to be taken. Changes nothing, and refuses data that this version does not understand.
-pub async fn pending<M: MigratorTrait>(database: &Database) -> Result<Vec<String>, Error> {
+pub async fn pending(database: &Database, migrator: &impl MigratorTraitSelf) -> Result<Vec<String>, Error> {
     version::check(database.read()).await?;
-    let steps = M::get_pending_migrations_read_only(database.read()).await?;
+    let steps = migrator.get_pending_migrations_read_only(database.read()).await?;
     Ok(steps.iter().map(|step| step.name().to_owned()).collect())
 }

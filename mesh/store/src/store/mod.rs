@@ -10,6 +10,7 @@ mod migrate;
 mod migration;
 mod place;
 mod reading;
+mod schema;
 mod stream_position;
 mod tables;
 #[cfg(test)]
@@ -25,10 +26,11 @@ pub use self::{
     },
     migrate::{migrate, pending},
     reading::{Reading, int},
+    schema::Schema,
     tables::Tables,
 };
 
-/// The migrations of `mesh`'s own tables: a context's migrator lists them first.
+/// The steps to `mesh`'s own tables, which come before a context's in its [`Schema`].
 pub fn migrations() -> Vec<Box<dyn MigrationTrait>> {
     vec![Box::new(migration::TABLES), Box::new(stream_position::StreamPosition), Box::new(place::TABLES)]
 }

@@ -18,8 +18,7 @@ async fn of_many_that_migrate_a_fresh_database_at_once_each_finds_it_done() {
     let mut tasks = tokio::task::JoinSet::new();
     for _ in 0..6 {
         let database = Database::connect(kept.url(), 4).await.unwrap();
-        tasks
-            .spawn(async move { super::migrate::<Migrator>(&database).await.map(|_| steps(&database)).unwrap().await });
+        tasks.spawn(async move { super::migrate(&database, &Migrator).await.map(|_| steps(&database)).unwrap().await });
     }
     let all = super::migrations().len() as u64;
     assert_eq!(tasks.join_all().await, [all; 6]);
@@ -29,19 +28,19 @@ async fn of_many_that_migrate_a_fresh_database_at_once_each_finds_it_done() {
 async fn a_database_that_is_up_to_date_takes_no_step() {
     let kept = FreshDatabase::new().await.unwrap();
     let database = Database::connect(kept.url(), 4).await.unwrap();
-    assert_eq!(super::migrate::<Migrator>(&database).await.unwrap().len(), super::migrations().len());
-    assert!(super::migrate::<Migrator>(&database).await.unwrap().is_empty());
+    assert_eq!(super::migrate(&database, &Migrator).await.unwrap().len(), super::migrations().len());
+    assert!(super::migrate(&database, &Migrator).await.unwrap().is_empty());
 }
 
 #[tokio::test]
 async fn steps_that_were_cut_off_are_carried_on_with() {
     let kept = FreshDatabase::new().await.unwrap();
     let database = Database::connect(kept.url(), 4).await.unwrap();
-    super::migrate::<Migrator>(&database).await.unwrap();
+    super::migrate(&database, &Migrator).await.unwrap();
     for sql in ["DROP TABLE request", "DELETE FROM seaql_migrations"] {
         database.for_migrations().execute_unprepared(sql).await.unwrap();
     }
-    assert_eq!(super::migrate::<Migrator>(&database).await.unwrap().len(), super::migrations().len());
+    assert_eq!(super::migrate(&database, &Migrator).await.unwrap().len(), super::migrations().len());
     let manager = SchemaManager::new(database.for_migrations());
     assert!(manager.has_table("request").await.unwrap());
     assert!(manager.has_index("request", "request_case").await.unwrap());
@@ -52,7 +51,7 @@ async fn a_database_says_in_which_format_it_is_and_who_made_it() {
     let kept = FreshDatabase::new().await.unwrap();
     let database = Database::connect(kept.url(), 4).await.unwrap();
     assert_eq!(version::check(database.read()).await.unwrap(), None);
-    super::migrate::<Migrator>(&database).await.unwrap();
+    super::migrate(&database, &Migrator).await.unwrap();
     assert_eq!(version::check(database.read()).await.unwrap(), Some(DataVersion::current()));
 }
 
@@ -63,8 +62,8 @@ async fn refusal(database: &Database) -> String {
         Error::Incompatible(why) => why.to_string(),
         other => panic!("no refusal of its version: {other}"),
     };
-    let migrated = told(super::migrate::<Migrator>(database).await.unwrap_err());
-    assert_eq!(told(super::pending::<Migrator>(database).await.unwrap_err()), migrated);
+    let migrated = told(super::migrate(database, &Migrator).await.unwrap_err());
+    assert_eq!(told(super::pending(database, &Migrator).await.unwrap_err()), migrated);
     assert_eq!(told(version::check(database.read()).await.unwrap_err()), migrated);
     assert_eq!(steps(database).await, before);
     assert_eq!(migrated.lines().count(), 1, "{migrated}");
@@ -75,7 +74,7 @@ async fn refusal(database: &Database) -> String {
 async fn data_of_another_version_is_left_alone_and_it_is_said_whose_it_is() {
     let kept = FreshDatabase::new().await.unwrap();
     let database = Database::connect(kept.url(), 4).await.unwrap();
-    super::migrate::<Migrator>(&database).await.unwrap();
+    super::migrate(&database, &Migrator).await.unwrap();
     let run = async |sql: &str| database.for_migrations().execute_unprepared(sql).await.unwrap();
 
     // A step that this version does not have, so that nothing but the mark keeps it out.
@@ -100,7 +99,7 @@ async fn a_mark_that_was_cut_off_is_made_anew() {
     version::mark(database.for_migrations()).await.unwrap();
     database.for_migrations().execute_unprepared("DELETE FROM data_version").await.unwrap();
     assert_eq!(version::check(database.read()).await.unwrap(), None);
-    super::migrate::<Migrator>(&database).await.unwrap();
+    super::migrate(&database, &Migrator).await.unwrap();
     assert_eq!(version::check(database.read()).await.unwrap(), Some(DataVersion::current()));
 }
 
@@ -109,10 +108,10 @@ async fn a_mark_that_was_cut_off_is_made_anew() {
 async fn a_database_is_marked_before_its_first_step() {
     let kept = FreshDatabase::new().await.unwrap();
     let database = Database::connect(kept.url(), 4).await.unwrap();
-    super::migrate::<Migrator>(&database).await.unwrap();
+    super::migrate(&database, &Migrator).await.unwrap();
     let half = "DELETE FROM seaql_migrations WHERE version <> 'm0001_mesh_tables'";
     database.for_migrations().execute_unprepared(half).await.unwrap();
     database.for_migrations().execute_unprepared("UPDATE data_version SET jumak = '0.0.9'").await.unwrap();
-    assert_eq!(super::pending::<Migrator>(&database).await.unwrap().len(), super::migrations().len() - 1);
+    assert_eq!(super::pending(&database, &Migrator).await.unwrap().len(), super::migrations().len() - 1);
     assert_eq!(version::check(database.read()).await.unwrap().map(|version| version.jumak), Some("0.0.9".to_owned()));
 }

@@ -22,6 +22,19 @@ pub enum Who {
     Contexts(&'static [&'static str]),
     /// A person with one of these roles, or one of these contexts.
     RolesOrContexts(&'static [Role], &'static [&'static str]),
+    /// A context that has cases.
+    Owners,
+    /// A person with one of these roles, or a context that has cases.
+    RolesOrOwners(&'static [Role]),
+}
+
+/// A context that has cases, and the collection that their names are in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct CaseOwner {
+    /// The context, as in `reservation`.
+    pub context: &'static str,
+    /// The collection, as in `reservations`.
+    pub collection: &'static str,
 }
 
 /// One line of the table.
@@ -57,51 +70,68 @@ impl Rule {
     ) -> Self {
         Self { method, who: Who::RolesOrContexts(roles, contexts) }
     }
+
+    /// A context that has cases may call `method`.
+    pub const fn owners(method: &'static str) -> Self {
+        Self { method, who: Who::Owners }
+    }
+
+    /// A person with one of `roles`, or a context that has cases, may call `method`.
+    pub const fn roles_or_owners(method: &'static str, roles: &'static [Role]) -> Self {
+        Self { method, who: Who::RolesOrOwners(roles) }
+    }
 }
 
 impl Who {
-    /// Whether `principal` is one of them.
-    pub fn includes(self, principal: &Principal) -> bool {
-        let (roles, contexts) = match self {
-            Self::Anyone => return true,
-            Self::Roles(roles) => (roles, &[][..]),
-            Self::Contexts(contexts) => (&[][..], contexts),
-            Self::RolesOrContexts(roles, contexts) => (roles, contexts),
-        };
+    /// The contexts among them, where `owners` are those that have cases.
+    pub fn contexts<'a>(self, owners: &'a [&'static str]) -> &'a [&'static str] {
+        match self {
+            Self::Anyone | Self::Roles(_) => &[],
+            Self::Contexts(contexts) | Self::RolesOrContexts(_, contexts) => contexts,
+            Self::Owners | Self::RolesOrOwners(_) => owners,
+        }
+    }
+
+    fn includes(self, principal: &Principal, owners: &[&'static str]) -> bool {
         match principal {
-            Principal::User { roles: own, .. } => roles.iter().any(|role| own.contains(role)),
-            Principal::Context { name } => contexts.contains(&name.as_str()),
+            _ if self == Self::Anyone => true,
+            Principal::User { roles, .. } => self.of_people().iter().any(|role| roles.contains(role)),
+            Principal::Context { name } => self.contexts(owners).contains(&name.as_str()),
         }
     }
 
     const fn of_people(self) -> &'static [Role] {
         match self {
-            Self::Roles(roles) | Self::RolesOrContexts(roles, _) => roles,
-            Self::Anyone | Self::Contexts(_) => &[],
+            Self::Roles(roles) | Self::RolesOrContexts(roles, _) | Self::RolesOrOwners(roles) => roles,
+            Self::Anyone | Self::Contexts(_) | Self::Owners => &[],
         }
     }
 }
 
 /// A context's rules, by method.
 #[derive(Clone, Debug)]
-pub struct AccessTable(HashMap<&'static str, Who>);
+pub struct AccessTable {
+    rules: HashMap<&'static str, Who>,
+    owners: Vec<&'static str>,
+}
 
 impl AccessTable {
-    /// The table of these rules. Two rules for one method are a mistake, because only one of them would hold.
-    pub fn new(rules: &[Rule]) -> Result<Self, Error> {
+    /// The table of these rules, where `owners` are the contexts that have cases. Two rules for one method are a mistake, because only
+    /// one of them would hold.
+    pub fn new(rules: &[Rule], owners: &[CaseOwner]) -> Result<Self, Error> {
         let mut table = HashMap::with_capacity(rules.len());
         for rule in rules {
             if table.insert(rule.method, rule.who).is_some() {
                 return Err(Error::Internal(format!("{} has two rules of access", rule.method)));
             }
         }
-        Ok(Self(table))
+        Ok(Self { rules: table, owners: owners.iter().map(|owner| owner.context).collect() })
     }
 
     /// Refuses unless `principal` may call `method`.
     pub fn check(&self, method: &str, principal: &Principal) -> Result<(), Refusal> {
-        let who = self.0.get(method).copied();
-        if who.is_some_and(|who| who.includes(principal)) {
+        let who = self.rules.get(method).copied();
+        if who.is_some_and(|who| who.includes(principal, &self.owners)) {
             return Ok(());
         }
         let roles = who.map_or(&[][..], Who::of_people);
@@ -122,8 +152,8 @@ impl AccessTable {
     pub fn differences(&self, pool: &DescriptorPool, services: &[&str]) -> Differences {
         let methods = methods_of(pool, services);
         Differences {
-            unruled: methods.iter().filter(|method| !self.0.contains_key(method.as_str())).cloned().collect(),
-            unknown: self.0.keys().filter(|method| !methods.contains(**method)).copied().collect(),
+            unruled: methods.iter().filter(|method| !self.rules.contains_key(method.as_str())).cloned().collect(),
+            unknown: self.rules.keys().filter(|method| !methods.contains(**method)).copied().collect(),
         }
     }
 }
@@ -162,7 +192,11 @@ mod tests {
         Rule::roles("s/Create", &[Role::Host, Role::Admin]),
         Rule::contexts("s/Charge", &["reservation"]),
         Rule::roles_or_contexts("s/Cancel", &[Role::Guest], &["servicecenter"]),
+        Rule::owners("s/Pay"),
+        Rule::roles_or_owners("s/GetPayment", &[Role::Guest]),
     ];
+
+    const OWNERS: &[CaseOwner] = &[CaseOwner { context: "reservation", collection: "reservations" }];
 
     fn user(roles: &[Role]) -> Principal {
         Principal::User { name: "users/x".to_owned(), roles: roles.to_vec() }
@@ -174,7 +208,7 @@ mod tests {
 
     #[test]
     fn each_rule_admits_whom_it_names_and_nobody_else() {
-        let table = AccessTable::new(RULES).unwrap();
+        let table = AccessTable::new(RULES, OWNERS).unwrap();
         let principals = [
             user(&[]),
             user(&[Role::Guest]),
@@ -189,12 +223,14 @@ mod tests {
         assert_eq!(admitted("s/Create"), [false, false, true, false, false]);
         assert_eq!(admitted("s/Charge"), [false, false, false, true, false]);
         assert_eq!(admitted("s/Cancel"), [false, true, false, false, true]);
+        assert_eq!(admitted("s/Pay"), [false, false, false, true, false]);
+        assert_eq!(admitted("s/GetPayment"), [false, true, false, true, false]);
         assert_eq!(admitted("s/Unlisted"), [false; 5]);
     }
 
     #[test]
     fn a_refusal_names_the_roles_needed_and_those_at_hand() {
-        let table = AccessTable::new(RULES).unwrap();
+        let table = AccessTable::new(RULES, OWNERS).unwrap();
         let refusal = table.check("s/Create", &user(&[Role::Guest])).unwrap_err();
         assert_eq!(refusal.reason, Reason::RoleRequired);
         assert_eq!(refusal.message, "s/Create needs the role host or admin; the token has guest");
@@ -203,6 +239,6 @@ mod tests {
 
     #[test]
     fn a_method_has_one_rule() {
-        assert!(AccessTable::new(&[Rule::anyone("s/Get"), Rule::contexts("s/Get", &["room"])]).is_err());
+        assert!(AccessTable::new(&[Rule::anyone("s/Get"), Rule::contexts("s/Get", &["room"])], OWNERS).is_err());
     }
 }

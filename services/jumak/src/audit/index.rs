@@ -3,13 +3,13 @@
 use std::collections::HashMap;
 
 use jiff::Timestamp;
-use mesh::fields::parse_name;
+use mesh::{checkout::CaseEntry, fields::parse_name};
 use payment::domain::{
     payment::Payment,
     refund::{Kind, Refund, RefundState},
 };
 use provider::audit::AuditedCharge;
-use reservation::audit::Entry;
+use reservation::audit::Reserved;
 use uuid::Uuid;
 
 use super::reading::{Reading, Told};
@@ -18,7 +18,8 @@ use super::reading::{Reading, Told};
 pub struct Index<'a> {
     /// The reading.
     pub reading: &'a Reading,
-    reservations: HashMap<&'a str, &'a Entry>,
+    cases: HashMap<&'a str, &'a CaseEntry>,
+    reserved: HashMap<&'a str, &'a Reserved>,
     payments: HashMap<Uuid, &'a Payment>,
     of_case: HashMap<&'a str, Vec<&'a Payment>>,
     refunds: HashMap<Uuid, Vec<&'a Refund>>,
@@ -46,7 +47,8 @@ impl<'a> Index<'a> {
         }
         Self {
             reading,
-            reservations: reading.reservations.iter().map(|entry| (entry.name.as_str(), entry)).collect(),
+            cases: reading.cases.iter().map(|entry| (entry.name.as_str(), entry)).collect(),
+            reserved: reading.reserved.iter().map(|reserved| (reserved.name.as_str(), reserved)).collect(),
             payments: reading.payments.iter().map(|payment| (payment.id, payment)).collect(),
             of_case,
             refunds,
@@ -59,9 +61,19 @@ impl<'a> Index<'a> {
         }
     }
 
-    /// The reservation of that name.
-    pub fn reservation(&self, name: &str) -> Option<&'a Entry> {
-        self.reservations.get(name).copied()
+    /// The case of that name.
+    pub fn case(&self, name: &str) -> Option<&'a CaseEntry> {
+        self.cases.get(name).copied()
+    }
+
+    /// The reservation of that name, and what it holds.
+    pub fn reservation(&self, name: &str) -> Option<(&'a CaseEntry, &'a Reserved)> {
+        self.case(name).zip(self.reserved.get(name).copied())
+    }
+
+    /// Every reservation, and what it holds.
+    pub fn reservations(&self) -> impl Iterator<Item = (&'a CaseEntry, &'a Reserved)> {
+        self.reading.cases.iter().filter_map(|entry| self.reservation(&entry.name))
     }
 
     /// The payment of that id.

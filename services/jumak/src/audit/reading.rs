@@ -7,8 +7,10 @@ use jiff::{SignedDuration, Timestamp};
 use mesh::{
     Clock, Database, Event,
     bus::embedded::backlog::Backlog,
+    checkout::CaseEntry,
     clock::from_micros,
     config::Config,
+    context::{CaseOwner, Subscription},
     db::Engine,
     store::{
         entity::{incarnation, outbox, request},
@@ -21,7 +23,7 @@ use payment::{
     domain::{payment::Payment, refund::Refund},
 };
 use provider::audit::AuditedCharge;
-use reservation::audit::{Entry, NightRow, RoomRow as KnownRoom};
+use reservation::audit::{NightRow, Reserved, RoomRow as KnownRoom};
 use room::audit::{BlockedRow, RoomRow, StayRow};
 use sea_orm::{ColumnTrait, ConnectionTrait, EntityTrait, QueryFilter, QueryOrder, QuerySelect};
 use uuid::Uuid;
@@ -29,7 +31,7 @@ use uuid::Uuid;
 use super::bus::{BusBooks, is_live};
 use crate::{
     backup::Writers,
-    house::{DataFolder, Hearing, Member},
+    house::{DataFolder, Member},
 };
 
 /// How many events are read at a time.
@@ -43,8 +45,12 @@ pub struct Reading {
     pub time: Timestamp,
     /// How late something may be before it counts as stuck.
     pub grace: SignedDuration,
-    /// Reservation's reservations.
-    pub reservations: Vec<Entry>,
+    /// The contexts that have cases.
+    pub owners: Vec<CaseOwner>,
+    /// The cases of all of them.
+    pub cases: Vec<CaseEntry>,
+    /// What reservation's cases hold.
+    pub reserved: Vec<Reserved>,
     /// Reservation's allocation of room-nights.
     pub nights: Vec<NightRow>,
     /// The rooms as reservation knows them.
@@ -219,10 +225,10 @@ impl Books {
     }
 
     async fn read(&self, live: bool, grace: SignedDuration) -> anyhow::Result<Reading> {
-        let (provider, payment) = (self.of(Member::Provider)?, self.of(Member::Payment)?);
-        let reservation = self.of(Member::Reservation)?;
-        let room = self.of(Member::Room)?;
-        let my_page = match self.of(Member::Mypage) {
+        let (provider, payment) = (self.of(Member::PROVIDER)?, self.of(Member::PAYMENT)?);
+        let reservation = self.of(Member::RESERVATION)?;
+        let room = self.of(Member::ROOM)?;
+        let my_page = match self.of(Member::MYPAGE) {
             Ok(mypage) => Some(MyPage {
                 bookings: mypage::audit::bookings(mypage).await?,
                 rooms: mypage::audit::rooms(mypage).await?,
@@ -230,16 +236,21 @@ impl Books {
             }),
             Err(_) => None,
         };
-        let (mut events, mut open_requests) = (Vec::new(), Vec::new());
+        let (mut events, mut open_requests, mut cases) = (Vec::new(), Vec::new(), Vec::new());
         for (member, database) in &self.contexts {
             events.extend(told(member.name(), database).await?);
+            if let Some(book) = member.cases {
+                cases.extend((book.read)(database.clone()).await?);
+            }
             open_requests.extend(unanswered(member.name(), database).await?);
         }
         let hearers = self.hearers().await?;
         let mut reading = Reading {
             time: Clock::system().now(),
             grace,
-            reservations: reservation::audit::reservations(reservation).await?,
+            owners: Member::case_owners().to_vec(),
+            cases,
+            reserved: reservation::audit::reserved(reservation).await?,
             nights: reservation::audit::nights(reservation).await?,
             known_rooms: reservation::audit::rooms(reservation).await?,
             rooms: room::audit::rooms(room).await?,
@@ -268,14 +279,14 @@ impl Books {
     async fn hearers(&self) -> anyhow::Result<Vec<String>> {
         let mut names = Vec::new();
         for (member, database) in &self.contexts {
-            match member.hears() {
+            match member.hears {
                 None => {}
-                Some(Hearing::Once) => names.push(member.name().to_owned()),
-                Some(Hearing::AsProjection) => {
+                Some(Subscription::Projection) => {
                     // There is none before its first start.
                     let row = incarnation::Entity::find_by_id(1).one(database.read()).await?;
                     names.extend(row.map(|row| format!("{member}-{}", row.incarnation.simple())));
                 }
+                Some(Subscription::Once) => names.push(member.name().to_owned()),
             }
         }
         Ok(names)
@@ -284,12 +295,12 @@ impl Books {
 
 impl Reading {
     fn last_change(&self) -> Option<Timestamp> {
-        let reservations = self.reservations.iter().map(|entry| from_micros(entry.update_micros));
+        let cases = self.cases.iter().map(|entry| from_micros(entry.update_micros));
         let payments = self.payments.iter().map(|payment| payment.update_time);
         let refunds = self.refunds.iter().map(|refund| refund.update_time);
         let charges = self.charges.iter().map(|audited| audited.charge.create_time);
         let events = self.events.iter().map(|told| told.occur_time);
-        reservations.chain(payments).chain(refunds).chain(charges).chain(events).max()
+        cases.chain(payments).chain(refunds).chain(charges).chain(events).max()
     }
 }
 

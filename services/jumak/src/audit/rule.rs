@@ -29,10 +29,10 @@ rules! {
     UnitsTaken = "units_taken", "the units taken on a night are those of the stays that hold them";
     Capacity = "capacity", "no night is sold beyond its capacity";
     RoomsKnown = "rooms_known", "reservation sells what the rooms' own context has, at its price, less what hosts keep back";
-    PaidOnce = "paid_once", "a confirmed reservation is paid exactly once, by payment's books and by the provider's";
-    RefundedOnce = "refunded_once", "a cancelled reservation is refunded exactly once, by both books";
-    Orphan = "orphan", "no payment keeps money for a reservation that is not there or not decided";
-    NothingKept = "nothing_kept", "nothing stays charged for a reservation that never came about";
+    PaidOnce = "paid_once", "a confirmed case is paid exactly once, by payment's books and by the provider's";
+    RefundedOnce = "refunded_once", "a cancelled case is refunded exactly once, by both books";
+    Orphan = "orphan", "no payment keeps money for a case that is not there or not decided";
+    NothingKept = "nothing_kept", "nothing stays charged for a case that never came about";
     HoldsEnd = "holds_end", "no hold outlives its expiry";
     CancellationsEnd = "cancellations_end", "no cancellation waits for its refund";
     PaymentsSettle = "payments_settle", "no payment's outcome stays unknown";
@@ -46,6 +46,7 @@ rules! {
     Remembered = "remembered", "every context's database has the newest event that it has acknowledged, and the newest that the bus has of it";
     RequestsAnswered = "requests_answered", "every request about a settled case has its answer";
     Calendar = "calendar", "the rooms' calendar shows every stay as its reservation stands, and no other";
+    Covered = "covered", "every kind of event, case and open request is one that the rules know";
     MyPage = "my_page", "my page shows guest and host every reservation, payment, room and event as it stands";
 }
 

@@ -2,6 +2,7 @@
 
 mod calendar;
 mod cases;
+mod covered;
 mod events;
 mod ledger;
 mod page;
@@ -21,6 +22,7 @@ pub fn judge(reading: &Reading) -> Verdict {
     payments::check(&index, &mut verdict);
     ledger::check(&index, &mut verdict);
     events::check(&index, &mut verdict);
+    covered::check(&index, &mut verdict);
     calendar::check(&index, &mut verdict);
     page::check(&index, &mut verdict);
     verdict.findings.sort_by_key(|finding| finding.rule);

@@ -72,7 +72,7 @@ fn what_is_under_way_has_its_time() {
             books.refunds.retain(|refund| refund.kind != Kind::Reversal);
         },
         |books| {
-            let case = books.reservations[at::PAYING].name.clone();
+            let case = books.cases[at::PAYING].name.clone();
             books.open_requests.push(open_request(Some(&case), 1));
             // The provider has taken the money, and nobody has heard yet.
             charge_of(books, at::PAYING).times_taken = 1;
@@ -138,5 +138,5 @@ fn the_fixture_is_what_it_says() {
     assert_eq!(state(&mut books, at::CANCELLED), PaymentState::Refunded);
     assert_eq!(state(&mut books, at::EXPIRED), PaymentState::Voided);
     assert_eq!(state(&mut books, at::PAYING), PaymentState::Pending);
-    assert!(from_micros(books.reservations[at::HELD].hold_expire_micros) > books.time);
+    assert!(from_micros(books.cases[at::HELD].hold_expire_micros) > books.time);
 }

@@ -117,7 +117,7 @@ impl Target {
     /// How many charges are in the provider's own books; none if others use them as well, and nobody could tell whose they are.
     pub async fn charges(&self) -> anyhow::Result<Option<u64>> {
         let Owner::Us(system) = &self.owner else { return Ok(None) };
-        let Some(database) = system.database(Member::Provider.name()) else { return Ok(None) };
+        let Some(database) = system.database(Member::PROVIDER.name()) else { return Ok(None) };
         Ok(Some(u64::try_from(provider::audit::charges(database).await?.len())?))
     }
 

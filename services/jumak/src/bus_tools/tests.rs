@@ -74,7 +74,7 @@ async fn a_contexts_events_are_published_once_more_while_it_runs() {
     database.transact("tell", |tx| async move { mesh::outbox::append(&tx, event()).await }).await.unwrap();
     published(&database, None).await;
     let args = republish::Args {
-        context: Member::Room,
+        context: Member::ROOM,
         place: Place { data: Some(folder.path().to_owned()) },
         targeted: Targeted { configured: Configured { config: None }, target: None },
     };

@@ -117,7 +117,7 @@ pub async fn run(args: &Args) -> anyhow::Result<bool> {
 /// The context that serves the RPC.
 fn server_of(method: &MethodDescriptor) -> anyhow::Result<Member> {
     let service = method.parent_service();
-    let serves = |member: &Member| member.services().contains(&service.full_name());
+    let serves = |member: &Member| member.services.contains(&service.full_name());
     Member::ALL.into_iter().find(serves).with_context(|| format!("nobody here serves {}", service.full_name()))
 }
 

@@ -4,7 +4,7 @@ use std::{net::SocketAddr, path::PathBuf};
 
 use mesh::config::Config;
 
-use crate::embedded::DataFolder;
+use crate::house::{DataFolder, Member};
 
 /// Where the data is.
 #[derive(Clone, Debug, clap::Args)]
@@ -32,7 +32,7 @@ pub struct Configured {
 impl Configured {
     /// The configuration.
     pub fn load(&self) -> anyhow::Result<Config> {
-        Ok(Config::load(self.config.as_deref())?)
+        Ok(Config::load(self.config.as_deref(), &Member::configured())?)
     }
 
     /// The configuration of a process that takes calls at `listen`, if that is said. The option stands for the variable of that name,
@@ -42,7 +42,7 @@ impl Configured {
         let environment = std::env::vars_os()
             .filter_map(|(name, value)| Some((name.into_string().ok()?, value.to_string_lossy().into_owned())))
             .chain([("JUMAK_LISTEN".to_owned(), listen.to_string())]);
-        Ok(Config::from_sources(self.config.as_deref(), environment)?)
+        Ok(Config::from_sources(self.config.as_deref(), environment, &Member::configured())?)
     }
 }
 

@@ -9,6 +9,10 @@ use std::{
     time::{Duration, Instant},
 };
 
+use clap::{
+    ValueEnum,
+    builder::{PossibleValuesParser, TypedValueParser},
+};
 use mesh::{config::Config, telemetry::Telemetry};
 
 use super::{
@@ -17,7 +21,7 @@ use super::{
     signals::{INTERRUPTED, Signals},
     watchdog,
 };
-use crate::embedded::{Data, Optional, Options, System};
+use crate::embedded::{Data, Member, Options, System};
 
 /// A start that takes longer says so: somebody is waiting.
 const PATIENCE: Duration = Duration::from_secs(2);
@@ -39,8 +43,15 @@ pub struct Args {
     #[arg(long)]
     ephemeral: bool,
     /// Leave a supporting context out; the others do without it
-    #[arg(long, value_name = "CONTEXT")]
-    without: Vec<Optional>,
+    #[arg(long, value_name = "CONTEXT", value_parser = supporting())]
+    without: Vec<Member>,
+}
+
+/// Reads the name of a context that may be left out.
+fn supporting() -> impl TypedValueParser<Value = Member> {
+    let names = Member::ALL.into_iter().filter(|member| member.is_optional());
+    PossibleValuesParser::new(names.filter_map(|member| member.to_possible_value()))
+        .try_map(|name| Member::named(&name).ok_or("no such context"))
 }
 
 /// Starts the system, says what to type next, and stops it on a signal.
@@ -58,8 +69,7 @@ async fn up(args: &Args, config: Config, metrics: Option<SocketAddr>, begun: Ins
     let mut signals = Signals::new()?;
     let drain_deadline = config.drain_deadline();
     let config_file = args.configured.config.clone();
-    let without = args.without.iter().copied().collect();
-    let options = Options { without, config_file: config_file.clone(), ..Options::new(config, data) };
+    let options = Options { config_file: config_file.clone(), ..Options::new(config, data) }.without(&args.without);
     let system = tokio::select! {
         started = patiently(System::start(options)) => started?,
         // Nothing is under way yet.

@@ -31,10 +31,10 @@ impl Lines {
     /// Connections to the contexts of the mesh that `config` describes.
     pub async fn of_mesh(config: &Config) -> anyhow::Result<Self> {
         Ok(Self {
-            rooms: target::connect(config, Member::Room).await?,
-            reservations: target::connect(config, Member::Reservation).await?,
-            payments: target::connect(config, Member::Payment).await?,
-            my_page: target::connect(config, Member::Mypage).await?,
+            rooms: target::connect(config, Member::ROOM).await?,
+            reservations: target::connect(config, Member::RESERVATION).await?,
+            payments: target::connect(config, Member::PAYMENT).await?,
+            my_page: target::connect(config, Member::MYPAGE).await?,
         })
     }
 }

@@ -18,11 +18,11 @@ use tempfile::TempDir;
 
 pub use self::{
     keys::{Keyring, config_option, data_option},
-    options::{Data, Optional, Options},
+    options::{Data, Options},
     start::open_database,
 };
 use crate::house::House;
-pub use crate::house::{DataFolder, Hearing, LOCK_FILE, Lock, Member};
+pub use crate::house::{DataFolder, LOCK_FILE, Lock, Member};
 
 /// A running system, to be ended with [`stop`](Self::stop): its loops would outlive it otherwise.
 #[derive(Debug)]

@@ -1,30 +1,13 @@
 //! How an embedded system is started.
 
 use std::{
-    collections::BTreeSet,
     net::{Ipv4Addr, SocketAddr},
     path::PathBuf,
 };
 
-use clap::ValueEnum;
 use mesh::{Clock, config::Config};
 
 use crate::house::Member;
-
-/// A context that the others do without.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, ValueEnum)]
-pub enum Optional {
-    /// What concerns a user, read from a model of its own.
-    Mypage,
-}
-
-impl From<Optional> for Member {
-    fn from(optional: Optional) -> Self {
-        match optional {
-            Optional::Mypage => Self::Mypage,
-        }
-    }
-}
 
 /// Where a system keeps what it knows.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -46,14 +29,21 @@ pub struct Options {
     pub data: Data,
     /// The time that all contexts live by. Tokens live by the machine's.
     pub clock: Clock,
-    /// The contexts that are left out.
-    pub without: BTreeSet<Optional>,
+    /// The contexts that run, callees before callers.
+    pub members: Vec<Member>,
 }
 
 impl Options {
     /// A system on `data`, as `config` says.
     pub fn new(config: Config, data: Data) -> Self {
-        Self { config_file: None, config, data, clock: Clock::system(), without: BTreeSet::new() }
+        Self { config_file: None, config, data, clock: Clock::system(), members: Member::ALL.to_vec() }
+    }
+
+    /// The same without some of its contexts; the others do without them.
+    #[must_use]
+    pub fn without(mut self, left_out: &[Member]) -> Self {
+        self.members.retain(|member| !left_out.contains(member));
+        self
     }
 
     /// A system that leaves nothing behind, on a free port of this machine: for tests and demos.

@@ -17,9 +17,7 @@ use super::{
 use crate::house::{self, DataFolder, Front, House, Member, Tenant};
 
 pub(super) async fn start(options: Options) -> anyhow::Result<System> {
-    let Options { config_file, config, data, clock, without } = options;
-    let members: Vec<Member> =
-        Member::ALL.into_iter().filter(|member| !without.iter().any(|left| Member::from(*left) == *member)).collect();
+    let Options { config_file, config, data, clock, members } = options;
 
     let (folder, ephemeral) = match data {
         Data::Folder(path) => (DataFolder::at(path), None),

@@ -1,5 +1,7 @@
 //! A system, from its start to its stop, as its guests see it.
 
+mod newcomer;
+
 use std::time::Duration;
 
 use contracts::{
@@ -21,7 +23,7 @@ use tonic::{
 };
 use tonic_health::pb::{HealthCheckRequest, health_check_response::ServingStatus, health_client::HealthClient};
 
-use super::{Optional, Options, System};
+use super::{Member, Options, System};
 
 async fn channel(system: &System) -> Channel {
     Endpoint::from_shared(format!("http://{}", system.address())).unwrap().connect().await.unwrap()
@@ -117,7 +119,7 @@ async fn what_was_booked_is_still_there_after_a_restart() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn bookings_go_on_without_my_page() {
-    let options = Options { without: [Optional::Mypage].into(), ..Options::ephemeral() };
+    let options = Options::ephemeral().without(&[Member::MYPAGE]);
     let system = System::start(options).await.unwrap();
     assert!(system.database("mypage").is_none());
     let (channel, bearer) = (channel(&system).await, bearer(&system, &[Role::Guest, Role::Host]));

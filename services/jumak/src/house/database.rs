@@ -23,5 +23,9 @@ pub async fn open(member: Member, folder: Option<&DataFolder>, config: &Config) 
 
 /// Brings the context's database up to date, and tells which steps that took.
 pub async fn migrate(member: Member, database: &Database) -> anyhow::Result<Vec<String>> {
-    member.migrate(database).await.with_context(|| format!("the database of {member} cannot be brought up to date"))
+    member
+        .schema
+        .migrate(database)
+        .await
+        .with_context(|| format!("the database of {member} cannot be brought up to date"))
 }

@@ -31,7 +31,7 @@ impl Front {
         let tls = Tls::load(&config.tls).context("TLS cannot be had as `tls` in the configuration says")?;
         let listener = bind(config.listen).await?;
         let address = listener.local_addr()?;
-        let contexts = Contexts::expected(members.iter().flat_map(|member| member.services()).copied());
+        let contexts = Contexts::expected(members.iter().flat_map(|member| member.services).copied());
         let health = Health::not_ready(&contexts).await;
         let options = ServeOptions {
             reflection: config.reflection(),

@@ -1,59 +1,57 @@
 //! The contexts that there are.
 
-use std::{fmt, sync::Arc};
+use std::{fmt, ops::Deref, sync::Arc};
 
-use clap::ValueEnum;
-use contracts::{
-    mypage::v1::my_page_service_server, payment::v1::payment_service_server, provider::v1::provider_service_server,
-    reservation::v1::reservation_service_server, room::v1::room_service_server,
-};
+use clap::{ValueEnum, builder::PossibleValue};
 use mesh::{
-    Context, Database, Deps, Error,
+    Descriptor,
     client::{InProcess, Limits, TokenSource, Upstreams},
-    config::Config,
-    store,
+    config::{Config, Known},
+    context::{CaseOwner, Rank},
     tls::Tls,
 };
 
-use super::settings;
+/// A context that can run here: one of the list below, where it stands once. All else that is said of it is in its [`Descriptor`].
+#[derive(Clone, Copy)]
+pub struct Member(&'static Descriptor);
 
-/// A context that can run here.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, ValueEnum)]
-pub enum Member {
-    /// The simulated payment provider.
-    Provider,
-    /// Payments, refunds, the ledger.
-    Payment,
-    /// Rooms and their search.
-    Room,
-    /// Reservations.
-    Reservation,
-    /// What concerns a user, read from a model of its own.
-    Mypage,
+macro_rules! members {
+    ($($name:ident = $context:ident,)*) => {
+        impl Member {
+            $(
+                #[doc = concat!("The context `", stringify!($context), "`.")]
+                pub const $name: Self = Self(&$context::DESCRIPTOR);
+            )*
+
+            /// All of them, callees before callers.
+            pub const ALL: [Self; [$(stringify!($name)),*].len()] = [$(Self::$name),*];
+        }
+    };
 }
 
-/// How a context hears the others' events.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Hearing {
-    /// Each once, for as long as there is the context.
-    Once,
-    /// All of them from the beginning, whenever its database is a new one.
-    AsProjection,
+// Callees before callers.
+members! {
+    PROVIDER = provider,
+    PAYMENT = payment,
+    ROOM = room,
+    RESERVATION = reservation,
+    MYPAGE = mypage,
 }
 
 impl Member {
-    /// All of them, whoever is called before those that call it.
-    pub const ALL: [Self; 5] = [Self::Provider, Self::Payment, Self::Room, Self::Reservation, Self::Mypage];
+    /// The context that `descriptor` describes, whether it is in the list or not.
+    pub const fn of(descriptor: &'static Descriptor) -> Self {
+        Self(descriptor)
+    }
+
+    /// What it is.
+    pub const fn descriptor(self) -> &'static Descriptor {
+        self.0
+    }
 
     /// The context's name.
     pub const fn name(self) -> &'static str {
-        match self {
-            Self::Provider => "provider",
-            Self::Payment => "payment",
-            Self::Room => "room",
-            Self::Reservation => "reservation",
-            Self::Mypage => "mypage",
-        }
+        self.0.name
     }
 
     /// The context of that name.
@@ -61,82 +59,35 @@ impl Member {
         Self::ALL.into_iter().find(|member| member.name() == name)
     }
 
-    /// The full names of its gRPC services.
-    pub const fn services(self) -> &'static [&'static str] {
-        match self {
-            Self::Provider => &[provider_service_server::SERVICE_NAME],
-            Self::Payment => &[payment_service_server::SERVICE_NAME],
-            Self::Room => &[room_service_server::SERVICE_NAME],
-            Self::Reservation => &[reservation_service_server::SERVICE_NAME],
-            Self::Mypage => &[my_page_service_server::SERVICE_NAME],
-        }
-    }
-
     /// Whether a house can do without the context.
-    pub const fn is_optional(self) -> bool {
-        matches!(self, Self::Mypage)
+    pub fn is_optional(self) -> bool {
+        self.0.rank == Rank::Supporting
     }
 
-    /// How the context hears events; none if it hears nothing.
-    pub const fn hears(self) -> Option<Hearing> {
-        match self {
-            Self::Provider => None,
-            Self::Payment | Self::Room | Self::Reservation => Some(Hearing::Once),
-            Self::Mypage => Some(Hearing::AsProjection),
-        }
+    /// Whether it calls `other`.
+    pub fn calls(self, other: Self) -> bool {
+        self.0.calls.iter().any(|call| call.callee == other.name())
     }
 
     /// The contexts that it calls.
-    pub const fn calls(self) -> &'static [Self] {
-        match self {
-            Self::Provider | Self::Room | Self::Mypage => &[],
-            Self::Payment => &[Self::Provider],
-            Self::Reservation => &[Self::Payment, Self::Room],
-        }
+    pub fn callees(self) -> impl Iterator<Item = Self> {
+        Self::ALL.into_iter().filter(move |other| self.calls(*other))
     }
 
     /// The contexts that call it.
     pub fn callers(self) -> impl Iterator<Item = Self> {
-        Self::ALL.into_iter().filter(move |other| other.calls().contains(&self))
+        Self::ALL.into_iter().filter(move |other| other.calls(self))
     }
 
-    /// Whether it has anything to do with the bus: the provider neither tells nor hears anything.
-    pub const fn uses_bus(self) -> bool {
-        !matches!(self, Self::Provider)
+    /// The contexts that have cases, with the collections of those.
+    pub fn case_owners() -> Arc<[CaseOwner]> {
+        let owner = |member: Self| Some(CaseOwner { context: member.name(), collection: member.0.cases?.collection });
+        Self::ALL.into_iter().filter_map(owner).collect()
     }
 
-    /// The steps that the context's database has not taken yet.
-    pub async fn pending(self, database: &Database) -> Result<Vec<String>, Error> {
-        match self {
-            Self::Provider => store::pending::<provider::Migrator>(database).await,
-            Self::Payment => store::pending::<payment::Migrator>(database).await,
-            Self::Room => store::pending::<room::Migrator>(database).await,
-            Self::Reservation => store::pending::<reservation::Migrator>(database).await,
-            Self::Mypage => store::pending::<mypage::Migrator>(database).await,
-        }
-    }
-
-    /// Brings the context's database up to date, and tells which steps that took.
-    pub async fn migrate(self, database: &Database) -> Result<Vec<String>, Error> {
-        match self {
-            Self::Provider => store::migrate::<provider::Migrator>(database).await,
-            Self::Payment => store::migrate::<payment::Migrator>(database).await,
-            Self::Room => store::migrate::<room::Migrator>(database).await,
-            Self::Reservation => store::migrate::<reservation::Migrator>(database).await,
-            Self::Mypage => store::migrate::<mypage::Migrator>(database).await,
-        }
-    }
-
-    /// Puts the context together on a database that is up to date.
-    pub async fn assemble(self, deps: Deps, config: &Config) -> anyhow::Result<Context> {
-        let context = match self {
-            Self::Provider => provider::context(deps, provider::Settings::default()).await,
-            Self::Payment => payment::context(deps, settings::payment(config)).await,
-            Self::Room => room::context(deps, settings::room(config)).await,
-            Self::Reservation => reservation::context(deps, settings::reservation(config)).await,
-            Self::Mypage => mypage::context(deps).await,
-        };
-        Ok(context?)
+    /// What a configuration may speak of.
+    pub fn configured() -> Known {
+        Known::of(Self::ALL.into_iter().map(Self::descriptor))
     }
 
     /// The contexts that this one may call: those of this process in it, the others at their addresses.
@@ -148,20 +99,66 @@ impl Member {
         tls: &Tls,
         config: &Config,
     ) -> anyhow::Result<Upstreams> {
-        // What a context waits for is set where the wait is described; the stack below must not cut it shorter.
         let limits = config.client.limits();
-        let patient = |timeout| Limits { timeout: limits.timeout.max(timeout), ..limits.clone() };
-        let mut upstreams = Upstreams::builder(self.name(), tokens, limits.clone())
-            .in_process(registry.clone())
-            .tls(tls.clone())
-            .limits(Self::Payment.name(), patient(config.checkout.payment_timeout()))
-            .limits(Self::Provider.name(), patient(config.payment.provider_timeout()));
-        for callee in self.calls().iter().filter(|callee| !neighbours.contains(callee)) {
+        let mut upstreams =
+            Upstreams::builder(self.name(), tokens, limits.clone()).in_process(registry.clone()).tls(tls.clone());
+        for call in self.0.calls {
+            if let Some(patience) = call.patience {
+                // What a context waits for is set where the wait is described; the stack below must not cut it shorter.
+                let timeout = limits.timeout.max(patience(config));
+                upstreams = upstreams.limits(call.callee, Limits { timeout, ..limits.clone() });
+            }
+        }
+        for callee in self.callees().filter(|callee| !neighbours.contains(callee)) {
             for address in config.addresses(callee.name()) {
                 upstreams = upstreams.address(callee.name(), address)?;
             }
         }
         Ok(upstreams.build())
+    }
+
+    fn place(self) -> usize {
+        Self::ALL.into_iter().take_while(|member| *member != self).count()
+    }
+}
+
+/// What is said of it, from its descriptor.
+impl Deref for Member {
+    type Target = Descriptor;
+
+    fn deref(&self) -> &Descriptor {
+        self.0
+    }
+}
+
+impl PartialEq for Member {
+    fn eq(&self, other: &Self) -> bool {
+        self.name() == other.name()
+    }
+}
+
+impl Eq for Member {}
+
+impl PartialOrd for Member {
+    fn partial_cmp(&self, other: &Self) -> Option<std::cmp::Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+/// Callees before callers.
+impl Ord for Member {
+    fn cmp(&self, other: &Self) -> std::cmp::Ordering {
+        (self.place(), self.name()).cmp(&(other.place(), other.name()))
+    }
+}
+
+impl ValueEnum for Member {
+    fn value_variants<'a>() -> &'a [Self] {
+        &Self::ALL
+    }
+
+    fn to_possible_value(&self) -> Option<PossibleValue> {
+        Some(PossibleValue::new(self.name()).help(self.0.about))
     }
 }
 
@@ -171,8 +168,16 @@ impl fmt::Display for Member {
     }
 }
 
+impl fmt::Debug for Member {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
+    }
+}
+
 #[cfg(test)]
 mod tests {
+    use mesh::Database;
+
     use super::*;
 
     /// A step that is added without another format would let an older version go on with what it does not understand. Format 1 is that of
@@ -180,16 +185,21 @@ mod tests {
     #[tokio::test]
     async fn a_format_is_a_list_of_steps() {
         let of_mesh = ["m0001_mesh_tables", "m0002_stream_position", "m0003_place"];
-        for (member, own) in [
-            (Member::Provider, vec!["m0001_provider_tables"]),
-            (Member::Payment, vec!["m0001_payment_tables"]),
-            (Member::Room, vec!["m0101_room_tables", "m0102_room_spellings"]),
-            (Member::Reservation, vec!["m0002_reservation_tables"]),
-            (Member::Mypage, vec!["m0101_read_model"]),
-        ] {
+        let own = [
+            ("provider", vec!["m0001_provider_tables"]),
+            ("payment", vec!["m0001_payment_tables"]),
+            ("room", vec!["m0101_room_tables", "m0102_room_spellings"]),
+            ("reservation", vec!["m0002_reservation_tables"]),
+            ("mypage", vec!["m0101_read_model"]),
+        ];
+        assert_eq!(
+            own.each_ref().map(|(name, _)| *name).as_slice(),
+            Member::ALL.into_iter().map(Member::name).collect::<Vec<_>>()
+        );
+        for (member, (_, own)) in Member::ALL.into_iter().zip(own) {
             let folder = tempfile::tempdir().unwrap();
             let database = Database::open_file(&folder.path().join("fresh.db"), 2).await.unwrap();
-            let steps = member.migrate(&database).await.unwrap();
+            let steps = member.schema.migrate(&database).await.unwrap();
             let expected: Vec<_> = of_mesh.into_iter().chain(own).collect();
             assert_eq!(steps, expected, "{member}: raise mesh::store::version::FORMAT with a step");
         }
@@ -197,12 +207,46 @@ mod tests {
     }
 
     #[test]
-    fn whoever_is_called_comes_before_those_that_call_it() {
-        for (at, member) in Member::ALL.into_iter().enumerate() {
-            assert!(
-                member.callers().all(|caller| Member::ALL[..at].iter().all(|before| *before != caller)),
-                "{member}"
-            );
+    fn callees_come_before_callers_and_no_core_context_calls_a_supporting_one() {
+        for member in Member::ALL {
+            for call in member.descriptor().calls {
+                let callee = Member::named(call.callee);
+                let callee = callee.unwrap_or_else(|| panic!("{member} calls {}, which is not there", call.callee));
+                assert!(callee < member, "{member} stands before {callee}, which it calls");
+                assert!(!callee.is_optional() || member.is_optional(), "{member} cannot do without {callee}");
+            }
         }
+    }
+
+    #[test]
+    fn each_context_has_its_own_name_services_and_cases() {
+        let mut seen = std::collections::BTreeSet::new();
+        for member in Member::ALL {
+            let collection = member.cases.map(|cases| cases.collection);
+            for word in member.services.iter().chain(&collection).chain([&member.name]) {
+                assert!(seen.insert(*word), "{member}: {word} is another context's");
+            }
+        }
+    }
+
+    #[test]
+    fn a_context_of_the_outside_neither_hears_nor_has_cases() {
+        for member in Member::ALL.into_iter().filter(|member| !member.uses_bus()) {
+            assert!(member.hears.is_none() && member.cases.is_none(), "{member}");
+        }
+    }
+
+    #[test]
+    fn what_is_called_is_waited_for_as_long_as_its_caller_says() {
+        let mut config = Config::default();
+        let patience = |member: Member, callee: &str, config: &Config| {
+            let call = member.descriptor().calls.iter().find(|call| call.callee == callee).unwrap();
+            call.patience.map(|patience| patience(config).as_millis())
+        };
+        config.checkout.payment_timeout_ms = 7_000;
+        config.payment.provider_timeout_ms = 6_000;
+        assert_eq!(patience(Member::RESERVATION, "payment", &config), Some(7_000));
+        assert_eq!(patience(Member::PAYMENT, "provider", &config), Some(6_000));
+        assert_eq!(patience(Member::RESERVATION, "room", &config), None);
     }
 }

@@ -11,7 +11,6 @@ mod front;
 mod issuers;
 mod member;
 mod run;
-mod settings;
 mod stop;
 
 pub use self::{
@@ -20,6 +19,6 @@ pub use self::{
     folder_version::VERSION_FILE,
     front::Front,
     issuers::ask_issuers,
-    member::{Hearing, Member},
+    member::Member,
     run::{House, Tenant},
 };

@@ -62,7 +62,7 @@ impl House {
         config: &Config,
     ) -> anyhow::Result<Self> {
         let neighbours: Vec<Member> = tenants.iter().map(|tenant| tenant.member).collect();
-        let (background, registry) = (Background::new(), InProcess::new());
+        let (background, registry, owners) = (Background::new(), InProcess::new(), Member::case_owners());
         front.tls().start(&background);
         let issuers = Issuers::new(&config.auth)?;
         issuers.start(&background);
@@ -71,11 +71,12 @@ impl House {
             let deps = Deps {
                 database: database.clone(),
                 upstreams: member.upstreams(&registry, &neighbours, tokens, front.tls(), config)?,
+                owners: owners.clone(),
                 clock: clock.clone(),
                 background: background.clone(),
             };
-            let context =
-                member.assemble(deps, config).await.with_context(|| format!("the context {member} cannot start"))?;
+            let context = member.descriptor().context(deps, config).await;
+            let context = context.with_context(|| format!("the context {member} cannot start"))?;
             let verifier = Verifier::new(trust).with_issuers(&issuers);
             // One stack in front of the context, whichever way a call comes: what the listener serves is what its neighbours reach.
             let service = ContextService::new(&context, verifier, &config.limits)?;
@@ -107,7 +108,7 @@ impl House {
 
     /// The database of a context, if the context runs here.
     pub fn database(&self, context: &str) -> Option<&Database> {
-        self.databases.get(&Member::named(context)?)
+        self.databases.iter().find(|(member, _)| member.name() == context).map(|(_, database)| database)
     }
 
     /// From now on the calls to `context` of others in this process find nobody, as if it ran in another one that has stopped.
@@ -140,18 +141,19 @@ async fn start_loops(
     background: &Background,
     clock: &Clock,
 ) -> anyhow::Result<()> {
-    context.database.keep_log_small(context.name, background);
-    housekeeping::start(context.name, context.database.clone(), background, clock.clone());
+    let name = member.name();
+    context.database.keep_log_small(name, background);
+    housekeeping::start(name, context.database.clone(), background, clock.clone());
     match bus {
         Some(bus) => {
             let wiring = Wiring { bus: bus.clone(), background: background.clone(), clock: clock.clone() };
-            relay::start(context.name, context.database.clone(), &wiring);
-            if let Some(hears) = context.hears {
-                consumer::start(context.name, context.database, hears, &wiring).await?;
+            relay::start(name, context.database.clone(), &wiring);
+            if let Some(hears) = context.hears() {
+                consumer::start(name, context.database, hears, &wiring).await?;
             }
         }
         None => anyhow::ensure!(!member.uses_bus(), "the context {member} has no bus"),
     }
-    (context.start)(background);
+    (context.parts.start)(background);
     Ok(())
 }

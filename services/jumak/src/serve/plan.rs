@@ -92,7 +92,7 @@ impl Found<'_> {
         let has_database = own.database_url.is_some() || self.options.data.is_some();
         let example = format!("\"postgres://{name}:…@127.0.0.1/{name}\", or say --data DIR for a SQLite file");
         self.need(has_database, &format!("contexts.{name}.database_url"), &example);
-        for callee in member.calls().iter().filter(|callee| !self.options.members.contains(callee)) {
+        for callee in member.callees().filter(|callee| !self.options.members.contains(callee)) {
             let is_there = !self.config().addresses(callee.name()).is_empty();
             self.need(is_there, &format!("contexts.{callee}.addresses"), &format!("[\"http://{callee}:8088\"]"));
         }
@@ -105,7 +105,7 @@ impl Found<'_> {
     /// The context's private key. One that calls nobody needs none, and what a new one signs is believed by nobody.
     fn key(&mut self, member: Member, own: &ContextConfig) -> SigningKey {
         let key = format!("contexts.{member}.key_file");
-        self.need(own.has_key() || member.calls().is_empty(), &key, &format!("\"/etc/jumak/{member}.pem\""));
+        self.need(own.has_key() || member.descriptor().calls.is_empty(), &key, &format!("\"/etc/jumak/{member}.pem\""));
         self.readable(&key, keys::private(own)).unwrap_or_else(SigningKey::generate)
     }
 

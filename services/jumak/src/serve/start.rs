@@ -79,7 +79,7 @@ async fn up_to_date(member: Member, database: &Database) -> Result<(), Trouble> 
 }
 
 async fn is_up_to_date(member: Member, database: &Database) -> Result<(), Trouble> {
-    let missing = member.pending(database).await.map_err(|error| trouble(error.into()))?;
+    let missing = member.schema.pending(database).await.map_err(|error| trouble(error.into()))?;
     if missing.is_empty() {
         return Ok(());
     }

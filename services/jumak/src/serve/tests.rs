@@ -64,7 +64,7 @@ fn free_port() -> u16 {
 /// The provider on a file, which needs nobody.
 fn provider(folder: &TempDir) -> Options {
     let config = Config { start_deadline_ms: 20_000, ..complete(folder.path()) };
-    Options { data: Some(folder.path().join("data")), ..Options::new(vec![Member::Provider], config) }
+    Options { data: Some(folder.path().join("data")), ..Options::new(vec![Member::PROVIDER], config) }
 }
 
 async fn health(address: SocketAddr) -> Option<ServingStatus> {
@@ -88,7 +88,7 @@ async fn says(address: SocketAddr, status: ServingStatus) {
 
 #[test]
 fn all_that_is_missing_is_said_at_once_with_an_example() {
-    let said = missing(&[Member::Payment], Config::default());
+    let said = missing(&[Member::PAYMENT], Config::default());
     for key in [
         "contexts.payment.database_url is not set; as in \"postgres://",
         "--data DIR",
@@ -105,7 +105,7 @@ fn all_that_is_missing_is_said_at_once_with_an_example() {
 
 #[test]
 fn contexts_in_one_process_need_no_address_of_each_other() {
-    let said = missing(&[Member::Provider, Member::Payment], Config::default());
+    let said = missing(&[Member::PROVIDER, Member::PAYMENT], Config::default());
     assert!(!said.contains("contexts.provider.addresses"), "{said}");
     assert!(!said.contains("contexts.payment.public_keys"), "{said}");
     assert!(said.contains("contexts.payment.key_file"), "{said}");
@@ -119,7 +119,7 @@ fn a_key_that_cannot_be_read_is_named_with_its_file() {
     let broken = folder.path().join("broken.pem").to_string_lossy().into_owned();
     config.contexts.get_mut("reservation").unwrap().public_keys.push(broken);
     config.contexts.get_mut("payment").unwrap().key_file = Some("/nowhere/payment.pem".into());
-    let said = missing(&[Member::Payment], config);
+    let said = missing(&[Member::PAYMENT], config);
     assert!(said.contains("contexts.reservation.public_keys cannot be used: the file /"), "{said}");
     assert!(said.contains("contexts.payment.key_file cannot be used: the key file /nowhere/payment.pem"), "{said}");
 }
@@ -131,7 +131,7 @@ fn a_context_believes_its_callers_by_each_of_their_keys_and_nobody_else() {
     let file = folder.path().join("new.pub.pem");
     fs::write(&file, key(folder.path(), "new").1).unwrap();
     config.contexts.get_mut("reservation").unwrap().public_keys.push(file.to_string_lossy().into_owned());
-    let planned = plan(&Options::new(vec![Member::Payment], config)).unwrap();
+    let planned = plan(&Options::new(vec![Member::PAYMENT], config)).unwrap();
     let trust = &planned[0].trust;
     assert_eq!(trust.contexts.keys().collect::<Vec<_>>(), ["reservation"]);
     assert_eq!(trust.contexts["reservation"].len(), 2, "one is being replaced");
@@ -149,7 +149,7 @@ fn whoever_has_no_token_is_sent_to_an_issuer_that_is_believed() {
         (false, vec![provider], "of the issuer https://id.example and", 0),
     ] {
         (config.auth.built_in, config.auth.issuers) = (built_in, issuers);
-        let planned = plan(&Options::new(vec![Member::Payment], config.clone())).unwrap();
+        let planned = plan(&Options::new(vec![Member::PAYMENT], config.clone())).unwrap();
         let trust = &planned[0].trust;
         assert!(trust.hint.contains(hint), "{}", trust.hint);
         assert_eq!(trust.issuers.len(), believed);
@@ -161,7 +161,7 @@ async fn what_is_not_there_is_waited_for_and_then_given_up_by_name() {
     let folder = tempfile::tempdir().unwrap();
     let config = complete(folder.path());
     let address = config.listen;
-    let starting = tokio::spawn(Server::start(Options::new(vec![Member::Payment], config)));
+    let starting = tokio::spawn(Server::start(Options::new(vec![Member::PAYMENT], config)));
     says(address, ServingStatus::NotServing).await;
     // Whoever calls is told to go elsewhere.
     let channel = Endpoint::from_shared(format!("http://{address}")).unwrap().connect().await.unwrap();
@@ -185,7 +185,7 @@ async fn a_url_that_cannot_be_read_is_not_waited_for() {
     let folder = tempfile::tempdir().unwrap();
     let mut config = Config { start_deadline_ms: 600_000, ..complete(folder.path()) };
     config.contexts.get_mut("payment").unwrap().database_url = Some("postgres://u:s3cret@127.0.0.1:port/x".to_owned());
-    let starting = Server::start(Options::new(vec![Member::Payment], config));
+    let starting = Server::start(Options::new(vec![Member::PAYMENT], config));
     let error = tokio::time::timeout(PATIENCE, starting).await.expect("it ends at once").unwrap_err();
     let said = format!("{error:#}");
     assert!(said.contains("the database of payment") && !said.contains("s3cret"), "{said}");
@@ -217,7 +217,7 @@ async fn a_database_that_somebody_else_brings_up_to_date_is_waited_for() {
     let starting = tokio::spawn(Server::start(options));
     says(address, ServingStatus::NotServing).await;
     let database = Database::open_file(&file, 2).await.unwrap();
-    house::migrate(Member::Provider, &database).await.unwrap();
+    house::migrate(Member::PROVIDER, &database).await.unwrap();
     database.close().await;
     let server = starting.await.unwrap().unwrap();
     says(address, ServingStatus::Serving).await;

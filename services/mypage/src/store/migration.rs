@@ -1,23 +1,15 @@
 //! The read model's tables, step by step.
 
-use mesh::store::{TableIndex, Tables, flag, id, index, instant, key, large, number, optional_bytes, optional_id};
+use mesh::store::{
+    Schema, TableIndex, Tables, flag, id, index, instant, key, large, number, optional_bytes, optional_id,
+};
 use sea_orm::{
     DbBackend,
     sea_query::{Index, Table, TableCreateStatement},
 };
-use sea_orm_migration::prelude::*;
 
-/// Brings a database of this context up to date.
-pub struct Migrator;
-
-#[async_trait::async_trait]
-impl MigratorTrait for Migrator {
-    fn migrations() -> Vec<Box<dyn MigrationTrait>> {
-        let mut migrations = mesh::store::migrations();
-        migrations.push(Box::new(READ_MODEL));
-        migrations
-    }
-}
+/// The steps to the context's tables.
+pub const SCHEMA: Schema = Schema::new(|| vec![Box::new(READ_MODEL)]);
 
 const READ_MODEL: Tables = Tables { name: "m0101_read_model", tables, indices: &INDICES };
 

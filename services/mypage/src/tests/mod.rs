@@ -23,7 +23,7 @@ use mesh::{
 use servers::engine::FreshDatabase;
 use tonic::{Request, Status};
 
-use crate::{Migrator, grpc::MyPages, projection::hearing};
+use crate::{DESCRIPTOR, grpc::MyPages, projection::hearing};
 
 pub const ALICE: &str = "users/alice";
 pub const BOB: &str = "users/bob";
@@ -47,7 +47,7 @@ impl House {
     pub async fn open() -> Self {
         let kept = FreshDatabase::new().await.expect("a database");
         let database = Database::connect(kept.url(), 4).await.expect("a connection");
-        mesh::store::migrate::<Migrator>(&database).await.expect("migrations");
+        DESCRIPTOR.schema.migrate(&database).await.expect("migrations");
         let clock = Clock::manual(today());
         let policies = hearing(clock.clone());
         let service = MyPages::new(database.clone(), Background::new(), clock.clone()).await.expect("a service");

@@ -3,7 +3,7 @@
 use std::{sync::Arc, time::Duration};
 
 use jiff::Timestamp;
-use mesh::{Actor, Caller, Error, Refusal, killpoint::KillPoint};
+use mesh::{Actor, Caller, Error, Refusal};
 use sea_orm::Condition;
 use uuid::Uuid;
 
@@ -14,7 +14,7 @@ use crate::{
         payment::{Bill, Payment},
         provider::{Call, Outcome},
     },
-    store,
+    kill, store,
 };
 
 /// What is asked of CreatePayment, without what to pay with.
@@ -63,12 +63,12 @@ impl App {
             Begun::Stands(payment) => return answer(payment),
             Begun::Calling(payment) => payment,
         };
-        KillPoint::BeforeProvider.reached();
+        kill::BEFORE_PROVIDER.reached();
         let call = Call { correlation_id: &caller.correlation_id, within: self.within(caller) };
         let asked = self.clock.now();
         let outcome = self.provider.charge(call, order.id, order.bill.amount, token).await;
         count_call("charge", outcome.word());
-        KillPoint::AfterProvider.reached();
+        kill::AFTER_PROVIDER.reached();
 
         let payment = match self.record(order.id, &outcome, asked, &caller.actor()).await {
             Ok(payment) => payment,

@@ -2,7 +2,7 @@
 
 use std::{sync::Arc, time::Duration};
 
-use mesh::{Actor, Caller, Error, Reason, Refusal, Tx, killpoint::KillPoint, money::Money, telemetry::metrics};
+use mesh::{Actor, Caller, Error, Reason, Refusal, Tx, money::Money};
 use opentelemetry::KeyValue;
 use uuid::Uuid;
 
@@ -13,7 +13,7 @@ use crate::{
         provider::{Call, RefundOutcome},
         refund::{Kind, Refund, RefundError},
     },
-    store,
+    kill, metrics, store,
 };
 
 /// What is asked of RefundPayment.
@@ -97,13 +97,13 @@ impl App {
 
     /// Asks the provider for a refund whose intent is committed, and writes down what it says.
     pub(super) async fn attempt_refund(&self, refund: &Refund, call: Call<'_>) -> Result<Refund, Error> {
-        KillPoint::BeforeRefund.reached();
+        kill::BEFORE_REFUND.reached();
         let outcome = self.provider.refund(call, refund.payment, refund.id, refund.amount).await;
         count_call("refund", outcome.word());
-        KillPoint::AfterRefund.reached();
+        kill::AFTER_REFUND.reached();
         if let (Kind::Reversal, RefundOutcome::Failed { reason }) = (refund.kind, &outcome) {
             tracing::error!(payment = %refund.payment, reason, "the provider refuses to give a late charge back: it is asked again");
-            metrics().refunds.add(1, &[KeyValue::new("state", "REVERSAL_REFUSED")]);
+            metrics::REFUNDS.add(1, &[KeyValue::new("state", "REVERSAL_REFUSED")]);
         }
         self.record_refund(refund.payment, refund.id, &outcome).await
     }
@@ -127,7 +127,7 @@ impl App {
             })
             .await?;
         if ended {
-            metrics().refunds.add(1, &[KeyValue::new("state", refund.state.name())]);
+            metrics::REFUNDS.add(1, &[KeyValue::new("state", refund.state.name())]);
         }
         Ok(refund)
     }

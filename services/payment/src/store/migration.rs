@@ -2,24 +2,15 @@
 
 use mesh::{
     checkout::payments::{MAX_ACTION_URI_CHARS, MAX_REASON_CHARS},
-    store::{TableIndex, Tables, id, index, instant, key, large, number, optional_instant, optional_key},
+    store::{Schema, TableIndex, Tables, id, index, instant, key, large, number, optional_instant, optional_key},
 };
 use sea_orm::{
     DbBackend,
     sea_query::{Index, Table, TableCreateStatement},
 };
-use sea_orm_migration::prelude::*;
 
-/// Brings a database up to date: `mesh`'s tables first.
-pub struct Migrator;
-
-impl MigratorTrait for Migrator {
-    fn migrations() -> Vec<Box<dyn MigrationTrait>> {
-        let mut steps = mesh::store::migrations();
-        steps.push(Box::new(TABLES));
-        steps
-    }
-}
+/// The steps to the context's tables.
+pub const SCHEMA: Schema = Schema::new(|| vec![Box::new(TABLES)]);
 
 const TABLES: Tables = Tables { name: "m0001_payment_tables", tables, indices: &INDICES };
 

@@ -14,7 +14,7 @@ use mesh::{Caller, Principal, Reason, Refusal, Role, auth::access::AccessTable, 
 use tonic::{Request, Status};
 use uuid::Uuid;
 
-use super::{Bench, CASE, GUEST, HOST, bench, charged, context, declined, order, user};
+use super::{Bench, CASE, GUEST, HOST, bench, charged, context, declined, order, owners, user};
 use crate::{
     app::Order,
     domain::provider::Outcome,
@@ -23,7 +23,8 @@ use crate::{
 
 impl Bench {
     async fn api(&self) -> Api {
-        Api::new(self.app.clone(), PageTokens::of(&self.database).await.expect("tokens"))
+        let tokens = PageTokens::of(&self.database).await.expect("tokens");
+        Api::new(self.app.clone(), tokens, owners().into())
     }
 }
 
@@ -57,14 +58,14 @@ fn good() -> CreatePaymentRequest {
 
 #[test]
 fn every_method_has_its_rule() {
-    let table = AccessTable::new(ACCESS).expect("one rule each");
+    let table = AccessTable::new(ACCESS, &owners()).expect("one rule each");
     let differences = table.differences(contracts().expect("contracts"), &[SERVICE_NAME]);
     assert_eq!(differences, mesh::auth::access::Differences::default());
 }
 
 #[test]
 fn contexts_pay_people_read_and_the_ledger_is_for_admins() {
-    let table = AccessTable::new(ACCESS).expect("one rule each");
+    let table = AccessTable::new(ACCESS, &owners()).expect("one rule each");
     let people: Vec<_> = Role::ALL
         .into_iter()
         .map(|role| (role.name(), Principal::User { name: GUEST.to_owned(), roles: vec![role] }))

@@ -15,8 +15,8 @@ use std::{sync::Arc, time::Duration};
 
 use jiff::{SignedDuration, Timestamp};
 use mesh::{
-    Caller, Clock, Database, Error, Principal, Reason, Refusal, Role, background::Background, money::Money,
-    store::entity::outbox,
+    Caller, Clock, Database, Error, Principal, Reason, Refusal, Role, background::Background, context::CaseOwner,
+    money::Money, store::entity::outbox,
 };
 use sea_orm::{EntityTrait, QueryOrder};
 use servers::engine::FreshDatabase;
@@ -38,6 +38,12 @@ use crate::{
 
 const GUEST: &str = "users/guest";
 const HOST: &str = "users/host";
+/// The contexts that have cases, where these tests are.
+fn owners() -> [CaseOwner; 3] {
+    [("reservation", "reservations"), ("order", "orders"), ("rental", "rentals")]
+        .map(|(context, collection)| CaseOwner { context, collection })
+}
+
 const CASE: &str = "reservations/0190a5d8-0000-7000-8000-000000000001";
 
 /// Everything that a test touches.
@@ -111,7 +117,7 @@ async fn bench() -> Bench {
 impl Bench {
     async fn at(kept: FreshDatabase, clock: Clock, till: Arc<Till>) -> Self {
         let database = Database::connect(kept.url(), 4).await.expect("a connection");
-        mesh::store::migrate::<store::Migrator>(&database).await.expect("migrated");
+        crate::DESCRIPTOR.schema.migrate(&database).await.expect("migrated");
         let app = App::new(database.clone(), till.clone(), clock.clone(), Background::new(), Settings::default());
         Self { database, clock, till, app: app.expect("settings"), kept }
     }

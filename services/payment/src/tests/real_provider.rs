@@ -9,7 +9,7 @@ use contracts::payment::v1::{
 use contracts::provider::v1::{CompleteChargeActionRequest, provider_service_client::ProviderServiceClient};
 use contracts::types::v1::PaymentMethod;
 use mesh::{
-    Clock, Database, Deps, Reason, Refusal, Role,
+    Clock, Context, Database, Deps, Descriptor, Reason, Refusal, Role,
     auth::{
         keys::SigningKey,
         token::{Issuer, ServiceTokens},
@@ -18,6 +18,7 @@ use mesh::{
     background::Background,
     client::{InProcess, Limits, TokenSource, Upstream, Upstreams, outgoing},
     config::LimitsConfig,
+    context::Parts,
     fields::name,
     money::Money,
     server::ContextService,
@@ -27,7 +28,7 @@ use tokio::time::Instant;
 use tonic::Status;
 use uuid::Uuid;
 
-use super::{CASE, GUEST, HOST};
+use super::{CASE, GUEST, HOST, owners};
 use crate::audit;
 
 /// One process, with the contexts that a test starts in it.
@@ -84,21 +85,22 @@ impl House {
     }
 
     async fn start_provider(&self) {
-        let database = self.database::<provider::Migrator>("provider").await;
-        let context = provider::context(self.deps("provider", database), late()).await.expect("a context");
-        self.serve(context);
+        let database = self.database(&provider::DESCRIPTOR).await;
+        let parts = provider::assemble(self.deps("provider", database.clone()), late()).await.expect("a context");
+        self.serve(&provider::DESCRIPTOR, database, parts);
     }
 
     async fn start_payment(&self) {
-        let database = self.database::<crate::Migrator>("payment").await;
-        let context = crate::context(self.deps("payment", database), settings()).await.expect("a context");
-        self.serve(context);
+        let database = self.database(&crate::DESCRIPTOR).await;
+        let parts = crate::assemble(self.deps("payment", database.clone()), settings()).await.expect("a context");
+        self.serve(&crate::DESCRIPTOR, database, parts);
     }
 
-    fn serve(&self, context: mesh::Context) {
+    fn serve(&self, descriptor: &'static Descriptor, database: Database, parts: Parts) {
+        let context = Context { descriptor, database, owners: owners().into(), parts };
         let callers = [("reservation", &self.reservation), ("payment", &self.payment)];
         let verifier = Verifier::new(Trust {
-            context: context.name.to_owned(),
+            context: descriptor.name.to_owned(),
             issuers: vec![TrustedIssuer {
                 name: "jumak".to_owned(),
                 audience: "jumak".to_owned(),
@@ -108,21 +110,27 @@ impl House {
             hint: String::new(),
         });
         let service = ContextService::new(&context, verifier, &LimitsConfig::default()).expect("a service");
-        self.registry.register(context.name, service.in_process());
-        (context.start)(&self.background);
+        self.registry.register(descriptor.name, service.in_process());
+        (context.parts.start)(&self.background);
     }
 
-    async fn database<M: sea_orm_migration::MigratorTrait>(&self, name: &str) -> Database {
-        let url = self.databases.url(name).await.expect("a database");
+    async fn database(&self, descriptor: &Descriptor) -> Database {
+        let url = self.databases.url(descriptor.name).await.expect("a database");
         let database = Database::connect(&url, 4).await.expect("a connection");
-        mesh::store::migrate::<M>(&database).await.expect("migrated");
+        descriptor.schema.migrate(&database).await.expect("migrated");
         database
     }
 
     fn deps(&self, name: &str, database: Database) -> Deps {
         let tokens = Arc::new(ServiceTokens::new(name, self.payment.clone()));
         let upstreams = Upstreams::in_process(name.to_owned(), self.registry.clone(), tokens, patient());
-        Deps { database, upstreams, clock: Clock::system(), background: self.background.clone() }
+        Deps {
+            database,
+            upstreams,
+            owners: owners().into(),
+            clock: Clock::system(),
+            background: self.background.clone(),
+        }
     }
 
     fn upstream(&self, name: &str, tokens: Arc<dyn TokenSource>, callee: &str) -> Upstream {
@@ -189,14 +197,14 @@ impl House {
 
     /// How often the provider took money for a payment, and how much of it went back.
     async fn at_the_provider(&self, id: u128) -> (u32, i64) {
-        let database = self.database::<provider::Migrator>("provider").await;
+        let database = self.database(&provider::DESCRIPTOR).await;
         let charges = provider::audit::charges(&database).await.expect("database");
         let found = charges.into_iter().find(|audited| audited.charge.id == Uuid::from_u128(id).to_string());
         found.map_or((0, 0), |audited| (audited.times_taken, audited.given_back_minor))
     }
 
     async fn clearing(&self) -> i64 {
-        let database = self.database::<crate::Migrator>("payment").await;
+        let database = self.database(&crate::DESCRIPTOR).await;
         let balances = audit::balances(&database).await.expect("database");
         balances.iter().filter(|balance| balance.account == "guest_clearing").map(|balance| balance.debit_minor).sum()
     }

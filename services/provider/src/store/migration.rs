@@ -1,22 +1,13 @@
 //! The tables, step by step.
 
-use mesh::store::{TableIndex, Tables, id, index, instant, key, large, optional_instant};
+use mesh::store::{Schema, TableIndex, Tables, id, index, instant, key, large, optional_instant};
 use sea_orm::{
     DbBackend,
     sea_query::{Index, Table, TableCreateStatement},
 };
-use sea_orm_migration::prelude::*;
 
-/// Brings a database up to date: `mesh`'s tables first.
-pub struct Migrator;
-
-impl MigratorTrait for Migrator {
-    fn migrations() -> Vec<Box<dyn MigrationTrait>> {
-        let mut steps = mesh::store::migrations();
-        steps.push(Box::new(TABLES));
-        steps
-    }
-}
+/// The steps to the context's tables.
+pub const SCHEMA: Schema = Schema::new(|| vec![Box::new(TABLES)]);
 
 const TABLES: Tables = Tables { name: "m0001_provider_tables", tables, indices: &INDICES };
 

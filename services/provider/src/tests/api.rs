@@ -35,7 +35,7 @@ fn create(id: &str, token: &str) -> Request<CreateChargeRequest> {
 
 #[test]
 fn every_method_has_its_rule_and_only_the_banks_page_is_for_people() {
-    let table = AccessTable::new(ACCESS).expect("one rule each");
+    let table = AccessTable::new(ACCESS, &[]).expect("one rule each");
     assert_eq!(table.differences(contracts().expect("contracts"), &[SERVICE_NAME]), Differences::default());
 
     let payment = Principal::Context { name: "payment".to_owned() };

@@ -51,7 +51,7 @@ fn reason_of<T: std::fmt::Debug>(outcome: Result<T, Error>) -> Reason {
 impl Bench {
     async fn at(kept: FreshDatabase, clock: Clock) -> Self {
         let database = Database::connect(kept.url(), 4).await.expect("a connection");
-        mesh::store::migrate::<store::Migrator>(&database).await.expect("migrated");
+        crate::DESCRIPTOR.schema.migrate(&database).await.expect("migrated");
         let app = App::new(database.clone(), clock.clone(), Settings::default());
         Self { app, clock, database, kept }
     }

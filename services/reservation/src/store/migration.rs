@@ -3,27 +3,17 @@
 use mesh::{
     checkout::payments::{MAX_ACTION_URI_CHARS, MAX_LABEL_CHARS, MAX_REASON_CHARS},
     store::{
-        TableIndex, Tables, bytes, flag, id, index, instant, key, large, number, optional_bytes, optional_instant,
-        optional_key, optional_large,
+        Schema, TableIndex, Tables, bytes, flag, id, index, instant, key, large, number, optional_bytes,
+        optional_instant, optional_key, optional_large,
     },
 };
 use sea_orm::{
     DbBackend,
     sea_query::{Expr, ExprTrait, Index, Table, TableCreateStatement},
 };
-use sea_orm_migration::prelude::*;
 
-/// Brings a database up to this version of the context.
-pub struct Migrator;
-
-#[async_trait::async_trait]
-impl MigratorTrait for Migrator {
-    fn migrations() -> Vec<Box<dyn MigrationTrait>> {
-        let mut all = mesh::store::migrations();
-        all.push(Box::new(TABLES));
-        all
-    }
-}
+/// The steps to the context's tables.
+pub const SCHEMA: Schema = Schema::new(|| vec![Box::new(TABLES)]);
 
 const TABLES: Tables = Tables { name: "m0002_reservation_tables", tables, indices: &INDICES };
 

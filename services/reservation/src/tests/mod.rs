@@ -91,7 +91,7 @@ impl House {
     async fn with_units(units: i32) -> Self {
         let kept = FreshDatabase::new().await.expect("a database");
         let database = Database::connect(kept.url(), 4).await.expect("a connection");
-        mesh::store::migrate::<crate::Migrator>(&database).await.expect("schema");
+        crate::DESCRIPTOR.schema.migrate(&database).await.expect("schema");
         let (clock, background, till) = (Clock::manual(now()), Background::new(), Arc::new(Till::default()));
         let settings = Settings { max_open_holds: 100, ..Settings::default() };
         let checkout = Checkout::new(

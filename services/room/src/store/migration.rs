@@ -2,27 +2,16 @@
 
 use super::spellings::Spellings;
 use mesh::store::{
-    TableIndex, Tables, id, index, instant, key, large, number, optional_instant, optional_key, optional_number,
-    optional_real, real, unique_index,
+    Schema, TableIndex, Tables, id, index, instant, key, large, number, optional_instant, optional_key,
+    optional_number, optional_real, real, unique_index,
 };
 use sea_orm::{
     DbBackend,
     sea_query::{Index, Table, TableCreateStatement},
 };
-use sea_orm_migration::prelude::*;
 
-/// Brings a database up to this version of the context.
-pub struct Migrator;
-
-#[async_trait::async_trait]
-impl MigratorTrait for Migrator {
-    fn migrations() -> Vec<Box<dyn MigrationTrait>> {
-        let mut steps = mesh::store::migrations();
-        steps.push(Box::new(TABLES));
-        steps.push(Box::new(Spellings));
-        steps
-    }
-}
+/// The steps to the context's tables.
+pub const SCHEMA: Schema = Schema::new(|| vec![Box::new(TABLES), Box::new(Spellings)]);
 
 const TABLES: Tables = Tables { name: "m0101_room_tables", tables, indices: &INDICES };
 

@@ -29,7 +29,7 @@ use servers::engine::FreshDatabase;
 use tonic::{Code, Request, Response, Status};
 use uuid::Uuid;
 
-use crate::{Migrator, app::App, grpc::Grpc, policies};
+use crate::{DESCRIPTOR, app::App, grpc::Grpc, policies};
 
 const HOST: &str = "users/host";
 const RIVAL: &str = "users/rival";
@@ -51,7 +51,7 @@ impl Inn {
     async fn open() -> Self {
         let kept = FreshDatabase::new().await.expect("a database");
         let database = Database::connect(kept.url(), 4).await.expect("a connection");
-        mesh::store::migrate::<Migrator>(&database).await.expect("migrated");
+        DESCRIPTOR.schema.migrate(&database).await.expect("migrated");
         let clock = Clock::manual(START.parse().expect("an instant"));
         let grpc = Grpc {
             app: App::new(database.clone(), clock.clone()),

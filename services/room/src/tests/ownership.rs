@@ -37,7 +37,7 @@ async fn an_agent_looks_into_any_room_and_removes_it_at_once() {
 
 #[test]
 fn each_method_is_for_those_it_names() {
-    let table = AccessTable::new(ACCESS).expect("one rule each");
+    let table = AccessTable::new(ACCESS, &[]).expect("one rule each");
     let everybody = [
         Principal::User { name: "users/x".to_owned(), roles: vec![Role::Guest] },
         Principal::User { name: "users/x".to_owned(), roles: vec![Role::Host] },

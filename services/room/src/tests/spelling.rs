@@ -5,7 +5,7 @@ use mesh::Reason;
 use sea_orm::{ColumnTrait, ConnectionTrait, EntityTrait, QueryFilter, sea_query::Expr};
 
 use super::{GUEST, HOST, Inn, RIVAL, a_room, call, faults, reason};
-use crate::{Migrator, store::entity::room};
+use crate::{DESCRIPTOR, store::entity::room};
 
 /// The step that writes again what an earlier version wrote.
 const STEP: &str = "m0102_room_spellings";
@@ -36,7 +36,7 @@ impl Inn {
     }
 
     async fn migrate(&self) -> Vec<String> {
-        mesh::store::migrate::<Migrator>(&self.database).await.expect("migrated")
+        DESCRIPTOR.schema.migrate(&self.database).await.expect("migrated")
     }
 }
 

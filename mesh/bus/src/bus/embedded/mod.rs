@@ -56,7 +56,7 @@ impl EmbeddedBus {
     pub async fn open(path: &Path) -> Result<Self, BusError> {
         let failed = |error| BusError::new("open", error);
         let database = Database::open_file(path, MAX_CONNECTIONS).await.map_err(|error| failed(Error::Store(error)))?;
-        store::migrate::<Migrator>(&database).await.map_err(failed)?;
+        store::migrate(&database, &Migrator).await.map_err(failed)?;
         end_leases(&database).await.map_err(failed)?;
         Ok(Self { database, hub: Arc::default() })
     }

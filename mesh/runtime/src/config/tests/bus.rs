@@ -1,17 +1,17 @@
 use std::fs;
 
-use crate::config::Config;
+use crate::config::{Config, Known};
 
 fn read(variables: &[(&str, &str)]) -> Result<Config, crate::config::ConfigError> {
     let variables = variables.iter().map(|(name, value)| (format!("JUMAK_BUS__{name}"), (*value).to_owned()));
-    Config::from_sources(None, variables)
+    Config::from_sources(None, variables, &Known::a_few())
 }
 
 #[test]
 fn several_servers_are_separated_by_commas() {
     let config = read(&[("URL", "nats://a:4222, nats://b.example, nats://[::1]:4222")]).unwrap();
     assert_eq!(config.bus.urls(), ["nats://a:4222", "nats://b.example", "nats://[::1]:4222"]);
-    assert!(Config::from_sources(None, []).unwrap().bus.urls().is_empty());
+    assert!(Config::from_sources(None, [], &Known::a_few()).unwrap().bus.urls().is_empty());
 }
 
 #[test]

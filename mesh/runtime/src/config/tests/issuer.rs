@@ -2,11 +2,11 @@ use std::time::Duration;
 
 use mesh_transport::config::IssuerConfig;
 
-use crate::config::Config;
+use crate::config::{Config, Known};
 
 fn load(issuers: &str) -> Result<Config, String> {
     let variables = [("JUMAK_AUTH__ISSUERS".to_owned(), issuers.to_owned())];
-    Config::from_sources(None, variables).map_err(|error| error.to_string())
+    Config::from_sources(None, variables, &Known::a_few()).map_err(|error| error.to_string())
 }
 
 #[test]
@@ -64,6 +64,6 @@ fn a_configuration_that_is_printed_shows_where_keys_are_and_not_what_opens_the_d
 #[test]
 fn somebody_has_to_speak_for_people() {
     let variables = [("JUMAK_AUTH__BUILT_IN".to_owned(), "false".to_owned())];
-    let error = Config::from_sources(None, variables).unwrap_err();
+    let error = Config::from_sources(None, variables, &Known::a_few()).unwrap_err();
     assert!(error.to_string().contains("auth.built_in"), "{error}");
 }

@@ -88,7 +88,7 @@ fn everything(issuer: &SigningKey) -> (ContextService, Vec<String>) {
         Ok::<_, Infallible>(Status::unknown(format!("{} was reached", request.uri().path())).into_http::<Body>())
     });
     let routes = Routes::from(axum::Router::new().route_service("/{*path}", handler));
-    let parts = Parts { name: "test", services: services.leak(), routes, access: rules.leak() };
+    let parts = Parts { name: "test", services: services.leak(), routes, access: rules.leak(), owners: [].into() };
     let verifier = verifier(issuer, &SigningKey::generate());
     (ContextService::of(parts, pool, verifier, &LimitsConfig::default()).unwrap(), methods)
 }

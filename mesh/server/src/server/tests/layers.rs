@@ -75,7 +75,7 @@ async fn a_method_that_the_table_does_not_list_is_denied_to_everybody() {
     assert_eq!(answer.status.code(), Code::PermissionDenied);
     assert_eq!(answer.refusal().reason, Reason::RoleRequired);
 
-    let differences = AccessTable::new(RULES).unwrap().differences(&contract(), &[SERVICE]);
+    let differences = AccessTable::new(RULES, &[]).unwrap().differences(&contract(), &[SERVICE]);
     assert_eq!(differences.unruled, [format!("{SERVICE}/Unlisted")].into(), "and a test of the table finds it");
 }
 
@@ -224,7 +224,7 @@ async fn a_draining_context_finishes_what_it_has_and_takes_no_more() {
 #[tokio::test]
 async fn a_rule_for_a_method_that_is_not_served_keeps_the_context_from_starting() {
     let routes = Routes::from(axum::Router::new());
-    let parts = |services, access| Parts { name: "test", services, routes: routes.clone(), access };
+    let parts = |services, access| Parts { name: "test", services, routes: routes.clone(), access, owners: [].into() };
     let build =
         |parts| ContextService::of(parts, &contract(), Verifier::new(Trust::default()), &LimitsConfig::default());
     const TYPO: &[Rule] = &[Rule::anyone("test.v1.TestService/Doo")];

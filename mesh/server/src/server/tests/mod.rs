@@ -117,7 +117,8 @@ fn bench_with(limits: LimitsConfig) -> Bench {
         move |request| handle(request, Arc::clone(&go_on), Arc::clone(&seen))
     });
     let routes = axum::Router::new().route_service("/{*path}", handler);
-    let parts = Parts { name: "test", services: &[SERVICE], routes: Routes::from(routes), access: RULES };
+    let parts =
+        Parts { name: "test", services: &[SERVICE], routes: Routes::from(routes), access: RULES, owners: [].into() };
     let service = ContextService::of(parts, &contract(), verifier(&issuer, &reservation), &limits).unwrap();
     Bench {
         service,

@@ -29,7 +29,7 @@ async fn the_last_units_are_sold_once_over_several_pools() {
 #[tokio::test]
 async fn a_row_is_new_to_one_of_many() {
     let bench = Bench::open().await;
-    crate::store::migrate::<crate::testbed::Migrator>(&bench.database).await.unwrap();
+    crate::store::migrate(&bench.database, &crate::testbed::Migrator).await.unwrap();
     let event = uuid::Uuid::now_v7();
     let mut racers = tokio::task::JoinSet::new();
     for _ in 0..4 {

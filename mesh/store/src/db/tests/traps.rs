@@ -14,7 +14,7 @@ use crate::{
 
 async fn migrated() -> Bench {
     let bench = Bench::open().await;
-    crate::store::migrate::<Migrator>(&bench.database).await.unwrap();
+    crate::store::migrate(&bench.database, &Migrator).await.unwrap();
     bench
 }
 

@@ -2,8 +2,11 @@
 
 use std::collections::HashMap;
 
-use mesh::{checkout::State, fields::name};
-use reservation::audit::Entry;
+use mesh::{
+    checkout::{CaseEntry, State},
+    fields::name,
+};
+use reservation::audit::Reserved;
 use room::audit::{Occupancy, StayRow};
 
 use crate::audit::{findings::Verdict, index::Index, rule::Rule};
@@ -15,14 +18,14 @@ pub fn check(index: &Index<'_>, verdict: &mut Verdict) {
         let fault = format!("the calendar of {} has it, and reservation does not", stay.room);
         verdict.note(Rule::Calendar, &stay.reservation, Some(fault));
     }
-    for entry in reading.reservations.iter().filter(|entry| is_told(index, entry)) {
-        let fault = otherwise_in_calendar(index, entry, stays.get(entry.name.as_str()).copied());
+    for (entry, reserved) in index.reservations().filter(|(entry, _)| is_told(index, entry)) {
+        let fault = otherwise_in_calendar(index, entry, reserved, stays.get(entry.name.as_str()).copied());
         verdict.note(Rule::Calendar, &entry.name, fault);
     }
 }
 
-/// Whether everybody has had the time to hear of all that happened to a reservation and its payments.
-pub(super) fn is_told(index: &Index<'_>, entry: &Entry) -> bool {
+/// Whether everybody has had the time to hear of all that happened to a case and its payments.
+pub(super) fn is_told(index: &Index<'_>, entry: &CaseEntry) -> bool {
     let payments = index.payments_of(&entry.name).iter().map(|payment| payment.name());
     payments
         .chain([entry.name.clone()])
@@ -30,12 +33,17 @@ pub(super) fn is_told(index: &Index<'_>, entry: &Entry) -> bool {
         .all(|newest| index.is_late(newest.occur_time))
 }
 
-/// The version in which the reservation was last told of: some changes concern nobody else.
-pub(super) fn told_version(index: &Index<'_>, entry: &Entry) -> i64 {
+/// The version in which the case was last told of: some changes concern nobody else.
+pub(super) fn told_version(index: &Index<'_>, entry: &CaseEntry) -> i64 {
     index.newest_event(&entry.name).map_or(entry.version, |newest| newest.sequence)
 }
 
-fn otherwise_in_calendar(index: &Index<'_>, entry: &Entry, stay: Option<&StayRow>) -> Option<String> {
+fn otherwise_in_calendar(
+    index: &Index<'_>,
+    entry: &CaseEntry,
+    reserved: &Reserved,
+    stay: Option<&StayRow>,
+) -> Option<String> {
     let Some(stay) = stay else { return Some("the calendar does not have it".to_owned()) };
     let occupancy = match entry.state {
         State::Pending => Occupancy::Held,
@@ -51,11 +59,11 @@ fn otherwise_in_calendar(index: &Index<'_>, entry: &Entry, stay: Option<&StayRow
             stay.version
         ));
     }
-    let first = entry.nights.first().is_some_and(|night| *night == stay.check_in_date.to_string());
+    let first = reserved.nights.first().is_some_and(|night| *night == stay.check_in_date.to_string());
     let count = mesh::fields::nights_between(stay.check_in_date, stay.check_out_date);
     let same = first
-        && usize::try_from(count) == Ok(entry.nights.len())
-        && u32::from(stay.units) == entry.units
-        && stay.room == name("rooms", entry.room);
+        && usize::try_from(count) == Ok(reserved.nights.len())
+        && u32::from(stay.units) == reserved.units
+        && stay.room == name("rooms", reserved.room);
     (!same).then(|| "the calendar has it in another room, for other nights or of other units".to_owned())
 }

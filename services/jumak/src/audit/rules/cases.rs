@@ -1,17 +1,19 @@
-//! Each reservation against payment's books and the provider's.
+//! Each case, whatever was sold, against payment's books and the provider's.
 
-use mesh::{checkout::State, clock::from_micros};
+use mesh::{
+    checkout::{CaseEntry, State},
+    clock::from_micros,
+};
 use payment::domain::{
     machine::State as PaymentState,
     payment::Payment,
     refund::{Kind, RefundState},
 };
-use reservation::audit::Entry;
 
 use crate::audit::{findings::Verdict, index::Index, rule::Rule};
 
 pub fn check(index: &Index<'_>, verdict: &mut Verdict) {
-    for entry in &index.reading.reservations {
+    for entry in &index.reading.cases {
         let (rule, fault) = match entry.state {
             State::Pending => (Rule::HoldsEnd, outlived(index, entry)),
             State::Confirmed => (Rule::PaidOnce, not_paid_once(index, entry)),
@@ -26,12 +28,12 @@ pub fn check(index: &Index<'_>, verdict: &mut Verdict) {
     }
 }
 
-fn outlived(index: &Index<'_>, entry: &Entry) -> Option<String> {
+fn outlived(index: &Index<'_>, entry: &CaseEntry) -> Option<String> {
     let expire_time = from_micros(entry.hold_expire_micros);
     index.is_late(expire_time).then(|| format!("it is PENDING, and its hold expired at {expire_time}"))
 }
 
-fn not_paid_once(index: &Index<'_>, entry: &Entry) -> Option<String> {
+fn not_paid_once(index: &Index<'_>, entry: &CaseEntry) -> Option<String> {
     let payment = match paying(index, entry) {
         Ok(payment) => payment,
         Err(fault) => return Some(fault),
@@ -42,7 +44,7 @@ fn not_paid_once(index: &Index<'_>, entry: &Entry) -> Option<String> {
     not_as_agreed(entry, payment).or_else(|| not_charged_once(index, entry, payment, 0))
 }
 
-fn not_refunded_once(index: &Index<'_>, entry: &Entry) -> Option<String> {
+fn not_refunded_once(index: &Index<'_>, entry: &CaseEntry) -> Option<String> {
     let Some(due) = entry.refund_minor else {
         return Some("it is CANCELLED, and nothing says what is refunded".to_owned());
     };
@@ -68,8 +70,8 @@ fn not_refunded_once(index: &Index<'_>, entry: &Entry) -> Option<String> {
     not_as_agreed(entry, payment).or_else(|| not_charged_once(index, entry, payment, due))
 }
 
-/// The one payment that keeps money for the reservation.
-fn paying<'a>(index: &Index<'a>, entry: &Entry) -> Result<&'a Payment, String> {
+/// The one payment that keeps money for the case.
+fn paying<'a>(index: &Index<'a>, entry: &CaseEntry) -> Result<&'a Payment, String> {
     // One that was approved for nothing and is on its way back does not keep it.
     let keeping: Vec<_> = index.payments_of(&entry.name).iter().filter(|payment| keeps(payment) > 0).collect();
     match keeping.as_slice() {
@@ -79,12 +81,12 @@ fn paying<'a>(index: &Index<'a>, entry: &Entry) -> Result<&'a Payment, String> {
     }
 }
 
-/// Money that is kept for nothing that anybody knows of. The rules above look at what is kept for a reservation that has been decided.
+/// Money that is kept for nothing that anybody knows of. The rules above look at what is kept for a case that has been decided.
 fn orphaned(index: &Index<'_>, payment: &Payment) -> Option<String> {
     if !index.is_late(payment.update_time) {
         return None;
     }
-    match index.reservation(&payment.case) {
+    match index.case(&payment.case) {
         None => Some(format!("it keeps {} minor units for {}, which is not there", keeps(payment), payment.case)),
         Some(entry) if entry.state == State::Pending => {
             let since = payment.update_time;
@@ -104,7 +106,7 @@ fn keeps(payment: &Payment) -> i64 {
     }
 }
 
-fn not_as_agreed(entry: &Entry, payment: &Payment) -> Option<String> {
+fn not_as_agreed(entry: &CaseEntry, payment: &Payment) -> Option<String> {
     if entry.payment.as_deref() != Some(&payment.name()) {
         return Some(format!("{} is not the payment that it asked for", payment.name()));
     }
@@ -114,12 +116,12 @@ fn not_as_agreed(entry: &Entry, payment: &Payment) -> Option<String> {
     if (bill.amount.minor(), bill.amount.code()) != (entry.total_minor, entry.currency) {
         return Some(format!("it costs {} {}, and {} is paid", entry.total_minor, entry.currency, bill.amount));
     }
-    (bill.payer != entry.guest || bill.payee != entry.host)
-        .then(|| format!("{} paid {}, where {} should have paid {}", bill.payer, bill.payee, entry.guest, entry.host))
+    (bill.payer != entry.payer || bill.payee != entry.payee)
+        .then(|| format!("{} paid {}, where {} should have paid {}", bill.payer, bill.payee, entry.payer, entry.payee))
 }
 
 /// The provider's word: the price taken once, and `due` of it given back.
-fn not_charged_once(index: &Index<'_>, entry: &Entry, payment: &Payment, due: i64) -> Option<String> {
+fn not_charged_once(index: &Index<'_>, entry: &CaseEntry, payment: &Payment, due: i64) -> Option<String> {
     let Some(audited) = index.charge_of(payment.id) else {
         return Some(format!("the provider has no charge for {}", payment.name()));
     };
@@ -135,13 +137,13 @@ fn not_charged_once(index: &Index<'_>, entry: &Entry, payment: &Payment, due: i6
 }
 
 /// Nobody gets more back than was paid.
-fn beyond_total(entry: &Entry) -> Option<String> {
-    let Entry { total_minor, currency, .. } = *entry;
+fn beyond_total(entry: &CaseEntry) -> Option<String> {
+    let CaseEntry { total_minor, currency, .. } = *entry;
     let due = entry.refund_minor.filter(|due| !(0..=total_minor).contains(due))?;
     Some(format!("{due} {currency} of {total_minor} are to be refunded"))
 }
 
-fn waits_for_refund(index: &Index<'_>, entry: &Entry) -> Option<String> {
+fn waits_for_refund(index: &Index<'_>, entry: &CaseEntry) -> Option<String> {
     if let Some(fault) = beyond_total(entry) {
         return Some(fault);
     }
@@ -151,14 +153,14 @@ fn waits_for_refund(index: &Index<'_>, entry: &Entry) -> Option<String> {
     });
     if let Some(refund) = failed {
         let reason = refund.failure_reason.as_deref().unwrap_or("no reason given");
-        return Some(format!("its refund failed for good ({reason}); the guest has to be paid another way"));
+        return Some(format!("its refund failed for good ({reason}); the payer has to be paid another way"));
     }
     let since = from_micros(entry.update_micros);
     index.is_late(since).then(|| format!("it has been waiting for its refund since {since}"))
 }
 
-/// Money that came for a reservation that ended unpaid goes back. What is still on its way is the business of other rules.
-fn kept(index: &Index<'_>, entry: &Entry) -> Option<String> {
+/// Money that came for a case that ended unpaid goes back. What is still on its way is the business of other rules.
+fn kept(index: &Index<'_>, entry: &CaseEntry) -> Option<String> {
     index.payments_of(&entry.name).iter().find_map(|payment| {
         let net = index.net_charge_of(payment.id);
         let under_way = payment.state().is_unsettled()

@@ -5,6 +5,7 @@ use std::collections::{HashMap, HashSet};
 use mesh::checkout::State;
 use uuid::Uuid;
 
+use super::covered::collection;
 use crate::audit::{
     findings::Verdict,
     index::Index,
@@ -65,19 +66,19 @@ pub fn check(index: &Index<'_>, verdict: &mut Verdict) {
     }
 }
 
-/// The business case that an event must name the same way as all others about it: that of a reservation or of its payments.
+/// The business case that an event must name the same way as all others about it: the case that it is about, or whose payment.
 fn case_of<'a>(index: &Index<'a>, told: &'a Told) -> Option<&'a str> {
-    match told.context {
-        "reservation" => Some(&told.subject),
-        "payment" => index.payment_named(&told.subject).map(|payment| payment.case.as_str()),
-        _ => None,
+    let about = collection(&told.subject);
+    if index.reading.owners.iter().any(|owner| owner.context == told.context && owner.collection == about) {
+        return Some(&told.subject);
     }
+    index.payment_named(&told.subject).map(|payment| payment.case.as_str())
 }
 
 fn unanswered(index: &Index<'_>, request: &OpenRequest) -> Option<String> {
     // A request that begins no case is recorded in the commit that answers it.
     let Some(case) = &request.case else { return Some("it was recorded without an answer".to_owned()) };
-    let Some(entry) = index.reservation(case) else { return Some(format!("it waits for {case}, which is not there")) };
+    let Some(entry) = index.case(case) else { return Some(format!("it waits for {case}, which is not there")) };
     let attempts = u32::try_from(entry.payments.len()).unwrap_or(u32::MAX);
     if request.attempt < attempts {
         return Some(format!("it waits for attempt {} at paying {case}, and {attempts} were made", request.attempt));

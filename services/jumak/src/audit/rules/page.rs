@@ -3,10 +3,13 @@
 use std::collections::{HashMap, HashSet};
 
 use jiff::civil::Date;
-use mesh::{checkout::State, fields::name};
+use mesh::{
+    checkout::{CaseEntry, State},
+    fields::name,
+};
 use mypage::audit::{BookingRow, RoomRow as HostedRoom};
 use payment::domain::payment::Payment;
-use reservation::audit::Entry;
+use reservation::audit::Reserved;
 use room::audit::RoomRow;
 use uuid::Uuid;
 
@@ -30,15 +33,16 @@ fn check_bookings(index: &Index<'_>, bookings: &[BookingRow], verdict: &mut Verd
     for booking in bookings {
         shown.insert((&booking.case, &booking.user), booking);
         let known = index.reservation(&booking.case);
-        let party = known.is_some_and(|entry| entry.guest == booking.user || entry.host == booking.user);
+        let party = known.is_some_and(|(entry, _)| entry.payer == booking.user || entry.payee == booking.user);
         let fault = (!party).then(|| "it is shown to somebody who has no part in it".to_owned());
         verdict.note(Rule::MyPage, resource(&booking.user, &booking.case), fault);
     }
-    for entry in index.reading.reservations.iter().filter(|entry| calendar::is_told(index, entry)) {
-        for user in [&entry.guest, &entry.host] {
+    for (entry, reserved) in index.reservations().filter(|(entry, _)| calendar::is_told(index, entry)) {
+        for user in [&entry.payer, &entry.payee] {
             let booking = shown.get(&(entry.name.as_str(), user.as_str())).copied();
-            verdict.note(Rule::MyPage, resource(user, &entry.name), otherwise_shown(index, entry, user, booking));
-            if entry.guest == entry.host {
+            let fault = otherwise_shown(index, (entry, reserved), user, booking);
+            verdict.note(Rule::MyPage, resource(user, &entry.name), fault);
+            if entry.payer == entry.payee {
                 break;
             }
         }
@@ -60,7 +64,8 @@ fn check_timelines(index: &Index<'_>, heard: &HashSet<Uuid>, verdict: &mut Verdi
     }
 }
 
-/// Whether an event is about what my page shows: a payment may be for a case of a kind that it does not know.
+/// Whether an event is about what my page shows: a payment may be for a case of a kind that it does not know, which is a fault under
+/// another rule.
 fn is_shown(index: &Index<'_>, told: &Told) -> bool {
     told.context != "payment"
         || index.payment_named(&told.subject).is_some_and(|payment| payment.case.starts_with("reservations/"))
@@ -70,7 +75,12 @@ fn resource(user: &str, what: &str) -> String {
     format!("{what} on {user}/myPage")
 }
 
-fn otherwise_shown(index: &Index<'_>, entry: &Entry, user: &str, booking: Option<&BookingRow>) -> Option<String> {
+fn otherwise_shown(
+    index: &Index<'_>,
+    (entry, reserved): (&CaseEntry, &Reserved),
+    user: &str,
+    booking: Option<&BookingRow>,
+) -> Option<String> {
     let Some(booking) = booking else { return Some("my page does not have it".to_owned()) };
     let version = calendar::told_version(index, entry);
     if (booking.version, booking.state.as_str()) != (version, entry.state.name()) {
@@ -90,16 +100,21 @@ fn otherwise_shown(index: &Index<'_>, entry: &Entry, user: &str, booking: Option
             booking.payment_state, booking.refunded_minor
         ));
     }
-    facts(entry, user, booking)
+    facts(entry, reserved, user, booking)
         .into_iter()
         .find(|(_, is, shown)| is != shown)
         .map(|(what, is, shown)| format!("its {what} is {is:?}, and my page shows {shown:?}"))
 }
 
 /// What else is shown of a reservation: what it is called, what it is, and what my page shows.
-fn facts(entry: &Entry, user: &str, booking: &BookingRow) -> [(&'static str, String, String); 8] {
-    let last_day = entry.nights.last().and_then(|night| night.parse::<Date>().ok()?.tomorrow().ok());
-    let counterparty = if entry.guest == user { &entry.host } else { &entry.guest };
+fn facts(
+    entry: &CaseEntry,
+    reserved: &Reserved,
+    user: &str,
+    booking: &BookingRow,
+) -> [(&'static str, String, String); 8] {
+    let last_day = reserved.nights.last().and_then(|night| night.parse::<Date>().ok()?.tomorrow().ok());
+    let counterparty = if entry.payer == user { &entry.payee } else { &entry.payer };
     let roles = |is_guest, is_host| format!("guest: {is_guest}, host: {is_host}");
     let course = match entry.state {
         State::Pending | State::CancelRequested => "UNDECIDED",
@@ -112,18 +127,18 @@ fn facts(entry: &Entry, user: &str, booking: &BookingRow) -> [(&'static str, Str
             format!("{} {}", entry.total_minor, entry.currency),
             format!("{} {}", booking.total_minor, booking.currency),
         ),
-        ("first day", entry.nights.first().cloned().unwrap_or_default(), booking.start_date.clone()),
+        ("first day", reserved.nights.first().cloned().unwrap_or_default(), booking.start_date.clone()),
         ("last day", last_day.map(|day| day.to_string()).unwrap_or_default(), booking.end_date.clone()),
-        ("room", name("rooms", entry.room), booking.room.map(|room| name("rooms", room)).unwrap_or_default()),
-        ("title", entry.title.clone(), booking.title.clone()),
+        ("room", name("rooms", reserved.room), booking.room.map(|room| name("rooms", room)).unwrap_or_default()),
+        ("title", reserved.title.clone(), booking.title.clone()),
         ("course", course.to_owned(), booking.course.clone()),
-        ("role", roles(entry.guest == user, entry.host == user), roles(booking.is_guest, booking.is_host)),
+        ("role", roles(entry.payer == user, entry.payee == user), roles(booking.is_guest, booking.is_host)),
         ("other party", counterparty.clone(), booking.counterparty.clone()),
     ]
 }
 
 /// The latest of its payments that was ever told of.
-fn newest_told<'a>(index: &Index<'a>, entry: &Entry) -> Option<&'a Payment> {
+fn newest_told<'a>(index: &Index<'a>, entry: &CaseEntry) -> Option<&'a Payment> {
     index
         .payments_of(&entry.name)
         .iter()

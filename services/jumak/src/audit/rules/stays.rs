@@ -10,9 +10,9 @@ use crate::audit::{findings::Verdict, index::Index, rule::Rule};
 
 pub fn check(index: &Index<'_>, verdict: &mut Verdict) {
     let mut held: HashMap<(Uuid, &str), i64> = HashMap::new();
-    for entry in index.reading.reservations.iter().filter(|entry| entry.state.holds_units()) {
-        for night in &entry.nights {
-            *held.entry((entry.room, night)).or_default() += i64::from(entry.units);
+    for (_, reserved) in index.reservations().filter(|(entry, _)| entry.state.holds_units()) {
+        for night in &reserved.nights {
+            *held.entry((reserved.room, night)).or_default() += i64::from(reserved.units);
         }
     }
     for night in &index.reading.nights {

@@ -1,6 +1,6 @@
 //! Ways to break books that are in order, each with the rules that have to notice: every fault that the originals had, and more.
 
-use mesh::checkout::State;
+use mesh::checkout::{CaseEntry, State};
 use mypage::audit::BookingRow;
 use payment::{
     audit::Balance,
@@ -14,10 +14,10 @@ use room::audit::{BlockedRow, Occupancy};
 use uuid::Uuid;
 
 use super::{
-    house::{TOTAL, at, bookings, charge_of, event_of, long_ago, payment_of, refund_of, stay_of},
+    house::{TOTAL, at, bookings, charge_of, event_of, just_now, long_ago, payment_of, refund_of, stay_of},
     shown::{CALENDAR, MY_PAGE},
 };
-use crate::audit::{KnownEvent, OpenRequest, Reading, Rule};
+use crate::audit::{KnownEvent, OpenRequest, Reading, Rule, Told};
 
 /// One thing broken in books that were in order, and which rules have to notice.
 pub type Break = (&'static str, fn(&mut Reading), &'static [Rule]);
@@ -41,7 +41,7 @@ fn book(books: &mut Reading, payment_id: Uuid, account: &str, debit_minor: i64) 
 
 /// The reservation as both of its parties' pages show it.
 fn pages_of(books: &mut Reading, place: usize) -> impl Iterator<Item = &mut BookingRow> {
-    let case = books.reservations[place].name.clone();
+    let case = books.cases[place].name.clone();
     bookings(books).iter_mut().filter(move |booking| booking.case == case)
 }
 
@@ -59,7 +59,7 @@ const STAYS: &[Break] = &[
                 booking.start_date = sold.check_in_date.to_string();
                 booking.end_date = sold.check_out_date.to_string();
             }
-            books.reservations[at::HELD].nights = books.reservations[at::CONFIRMED].nights.clone();
+            books.reserved[at::HELD].nights = books.reserved[at::CONFIRMED].nights.clone();
             books.nights[2 * at::HELD..][..2].iter_mut().for_each(|night| night.taken = 0);
             books.nights[2 * at::CONFIRMED..][..2].iter_mut().for_each(|night| night.taken = 2);
         },
@@ -99,7 +99,7 @@ const CASES: &[Break] = &[
     (
         "a stay costs more than was paid",
         |books| {
-            books.reservations[at::CONFIRMED].total_minor += 1;
+            books.cases[at::CONFIRMED].total_minor += 1;
             pages_of(books, at::CONFIRMED).for_each(|booking| booking.total_minor += 1);
         },
         &[Rule::PaidOnce],
@@ -112,7 +112,7 @@ const CASES: &[Break] = &[
     (
         "a stay was confirmed on a declined payment",
         |books| {
-            books.reservations[at::REJECTED].state = State::Confirmed;
+            books.cases[at::REJECTED].state = State::Confirmed;
             books.nights[2 * at::REJECTED..][..2].iter_mut().for_each(|night| night.taken = 1);
             stay_of(books, at::REJECTED).occupancy = Occupancy::Charged;
             pages_of(books, at::REJECTED).for_each(|booking| {
@@ -123,7 +123,7 @@ const CASES: &[Break] = &[
     ),
     (
         "a stay is paid by the payment of another attempt",
-        |books| books.reservations[at::CONFIRMED].payment = Some("payments/other".to_owned()),
+        |books| books.cases[at::CONFIRMED].payment = Some("payments/other".to_owned()),
         &[Rule::PaidOnce],
     ),
     (
@@ -156,19 +156,15 @@ const CASES: &[Break] = &[
     ),
     (
         "less came back than was promised",
-        |books| books.reservations[at::CANCELLED].refund_minor = Some(TOTAL + 1),
+        |books| books.cases[at::CANCELLED].refund_minor = Some(TOTAL + 1),
         &[Rule::RefundedOnce],
     ),
     (
         "something came back though nothing was promised",
-        |books| books.reservations[at::CANCELLED].refund_minor = Some(0),
+        |books| books.cases[at::CANCELLED].refund_minor = Some(0),
         &[Rule::RefundedOnce],
     ),
-    (
-        "nobody said what comes back",
-        |books| books.reservations[at::CANCELLED].refund_minor = None,
-        &[Rule::RefundedOnce],
-    ),
+    ("nobody said what comes back", |books| books.cases[at::CANCELLED].refund_minor = None, &[Rule::RefundedOnce]),
     (
         "a refund was made twice",
         |books| {
@@ -191,8 +187,8 @@ const CASES: &[Break] = &[
     (
         "an approval for a stay that had ended was never refunded",
         |books| {
-            let (case, name) = (books.reservations[at::CONFIRMED].clone(), payment_of(books, at::CONFIRMED).name());
-            books.reservations[at::CONFIRMED].state = State::Expired;
+            let (case, name) = (books.cases[at::CONFIRMED].clone(), payment_of(books, at::CONFIRMED).name());
+            books.cases[at::CONFIRMED].state = State::Expired;
             assert_eq!(case.payment, Some(name));
             books.nights[..2].iter_mut().for_each(|night| night.taken = 0);
             stay_of(books, at::CONFIRMED).occupancy = Occupancy::Released;
@@ -205,7 +201,8 @@ const CASES: &[Break] = &[
     (
         "a guest paid for a stay that nobody knows",
         |books| {
-            let gone = books.reservations.remove(at::CONFIRMED);
+            books.cases.remove(at::CONFIRMED);
+            let gone = books.reserved.remove(at::CONFIRMED);
             books.nights.retain(|night| night.taken == 0 || !gone.nights.contains(&night.night));
             books.stays.retain(|stay| stay.reservation != gone.name);
             bookings(books).retain(|booking| booking.case != gone.name);
@@ -215,7 +212,7 @@ const CASES: &[Break] = &[
     (
         "a stay was paid long ago and is still only held",
         |books| {
-            books.reservations[at::CONFIRMED].state = State::Pending;
+            books.cases[at::CONFIRMED].state = State::Pending;
             stay_of(books, at::CONFIRMED).occupancy = Occupancy::Held;
             pages_of(books, at::CONFIRMED).for_each(|booking| {
                 (booking.state, booking.course) = ("PENDING".to_owned(), "UNDECIDED".to_owned());
@@ -225,17 +222,17 @@ const CASES: &[Break] = &[
     ),
     (
         "a hold is kept for ever",
-        |books| books.reservations[at::HELD].hold_expire_micros = long_ago().as_microsecond(),
+        |books| books.cases[at::HELD].hold_expire_micros = long_ago().as_microsecond(),
         &[Rule::HoldsEnd],
     ),
     (
         "a cancellation promises more than was paid",
-        |books| books.reservations[at::CANCELLING].refund_minor = Some(TOTAL + 1),
+        |books| books.cases[at::CANCELLING].refund_minor = Some(TOTAL + 1),
         &[Rule::CancellationsEnd],
     ),
     (
         "a cancellation waits for ever",
-        |books| books.reservations[at::CANCELLING].update_micros = long_ago().as_microsecond(),
+        |books| books.cases[at::CANCELLING].update_micros = long_ago().as_microsecond(),
         &[Rule::CancellationsEnd],
     ),
     (
@@ -334,7 +331,7 @@ const EVENTS: &[Break] = &[
     (
         "a request was left without its answer",
         |books| {
-            let case = books.reservations[at::CONFIRMED].name.clone();
+            let case = books.cases[at::CONFIRMED].name.clone();
             books.open_requests.push(open_request(Some(&case), 1));
         },
         &[Rule::RequestsAnswered],
@@ -342,7 +339,7 @@ const EVENTS: &[Break] = &[
     (
         "a request waits for an attempt that was over long ago",
         |books| {
-            let held = &mut books.reservations[at::HELD];
+            let held = &mut books.cases[at::HELD];
             held.payments = vec!["payments/1".to_owned(), "payments/2".to_owned()];
             let case = held.name.clone();
             books.open_requests.push(open_request(Some(&case), 1));
@@ -369,7 +366,49 @@ const EVENTS: &[Break] = &[
     ),
 ];
 
+/// As if a context had come that no rule knows.
+const UNKNOWN: &[Break] = &[
+    (
+        "a context that nobody audits has told something",
+        |books| {
+            let (context, subject) = ("order", "orders/1".to_owned());
+            let told = Told { context, subject, occur_time: just_now(), ..books.events[0].clone() };
+            books.events.push(Told { id: Uuid::from_u128(4712), ..told });
+        },
+        &[Rule::Covered],
+    ),
+    (
+        "a context tells of what is another's",
+        |books| {
+            let told = Told { context: "payment", occur_time: just_now(), ..books.events[0].clone() };
+            books.events.push(Told { id: Uuid::from_u128(4713), ..told });
+        },
+        &[Rule::Covered],
+    ),
+    (
+        "something is held that nobody audits",
+        |books| {
+            let order = CaseEntry { name: "orders/1".to_owned(), ..books.cases[at::HELD].clone() };
+            books.cases.push(order);
+        },
+        &[Rule::Covered],
+    ),
+    (
+        "something was sold that nobody audits, and was never paid",
+        |books| {
+            let order = CaseEntry { name: "orders/1".to_owned(), ..books.cases[at::CONFIRMED].clone() };
+            books.cases.push(order);
+        },
+        &[Rule::Covered, Rule::PaidOnce],
+    ),
+    (
+        "a request waits for a case of a kind that nobody knows",
+        |books| books.open_requests.push(open_request(Some("orders/1"), 1)),
+        &[Rule::Covered, Rule::RequestsAnswered],
+    ),
+];
+
 /// All of them.
 pub fn breaks() -> impl Iterator<Item = &'static Break> {
-    [STAYS, CASES, PAYMENTS, EVENTS, CALENDAR, MY_PAGE].into_iter().flatten()
+    [STAYS, CASES, PAYMENTS, EVENTS, UNKNOWN, CALENDAR, MY_PAGE].into_iter().flatten()
 }

@@ -9,7 +9,8 @@ use jiff::{
 };
 use mesh::{
     bus::embedded::backlog::Backlog,
-    checkout::{State, payment_name},
+    checkout::{CaseEntry, State, payment_name},
+    context::CaseOwner,
     fields::{name, parse_name},
     money::Money,
 };
@@ -29,7 +30,7 @@ use provider::{
         token::{Pace, Plan, RefundPlan, Script},
     },
 };
-use reservation::audit::{Entry, NightRow, RoomRow as KnownRoom};
+use reservation::audit::{NightRow, Reserved, RoomRow as KnownRoom};
 use room::audit::{Occupancy, RoomRow, StayRow};
 use uuid::Uuid;
 
@@ -100,15 +101,15 @@ pub fn in_order() -> Reading {
     house.reservation(State::CancelRequested, Some(Payment::charged_and_refunding));
     house.reservation(State::Rejected, Some(Payment::charged_and_refunded));
     let mut reading = house.read();
-    reading.reservations[at::CANCELLED_LATE].refund_minor = Some(0);
-    let orphaned = &mut reading.reservations[at::ORPHANED];
+    reading.cases[at::CANCELLED_LATE].refund_minor = Some(0);
+    let orphaned = &mut reading.cases[at::ORPHANED];
     (orphaned.was_confirmed, orphaned.refund_minor) = (false, None);
     reading
 }
 
 /// The only payment of that reservation.
 pub fn payment_of(reading: &mut Reading, place: usize) -> &mut Payment {
-    let case = reading.reservations[place].name.clone();
+    let case = reading.cases[place].name.clone();
     reading.payments.iter_mut().find(|payment| payment.case == case).unwrap()
 }
 
@@ -126,7 +127,7 @@ pub fn charge_of(reading: &mut Reading, place: usize) -> &mut AuditedCharge {
 
 /// The reservation's stay in the calendar.
 pub fn stay_of(reading: &mut Reading, place: usize) -> &mut StayRow {
-    let case = reading.reservations[place].name.clone();
+    let case = reading.cases[place].name.clone();
     reading.stays.iter_mut().find(|stay| stay.reservation == case).unwrap()
 }
 
@@ -142,13 +143,13 @@ pub fn nothing() -> Reading {
 
 /// The reservation as its guest's page shows it.
 pub fn booking_of(reading: &mut Reading, place: usize) -> &mut BookingRow {
-    let case = reading.reservations[place].name.clone();
+    let case = reading.cases[place].name.clone();
     bookings(reading).iter_mut().find(|booking| booking.case == case && booking.user == GUEST).unwrap()
 }
 
 /// The newest event of that reservation.
 pub fn event_of(reading: &mut Reading, place: usize) -> &mut Told {
-    let case = reading.reservations[place].name.clone();
+    let case = reading.cases[place].name.clone();
     reading.events.iter_mut().rfind(|told| told.subject == case).unwrap()
 }
 
@@ -158,7 +159,8 @@ struct House {
     rooms: Vec<RoomRow>,
     known_rooms: Vec<KnownRoom>,
     hosted: Vec<mypage::audit::RoomRow>,
-    reservations: Vec<Entry>,
+    cases: Vec<CaseEntry>,
+    reserved: Vec<Reserved>,
     nights: Vec<NightRow>,
     stays: Vec<StayRow>,
     payments: Vec<Payment>,
@@ -206,7 +208,7 @@ impl House {
 
     /// A reservation on nights of its own, whose payment, if there was one, went that way.
     fn reservation(&mut self, state: State, way: Option<fn(&mut Payment) -> Done>) {
-        let number = self.reservations.len();
+        let number = self.cases.len();
         let case = name("reservations", Uuid::from_u128(number as u128));
         let check_in = date(2027, 5, 1).checked_add((3 * i64::try_from(number).unwrap()).days()).unwrap();
         let check_out = check_in.checked_add(NIGHTS.days()).unwrap();
@@ -267,15 +269,12 @@ impl House {
         }
         let was_confirmed = matches!(state, State::Confirmed | State::CancelRequested | State::Cancelled);
         let payment = paid.map(|_| payment_name(&case, 1));
-        self.reservations.push(Entry {
+        self.reserved.push(Reserved { name: case.clone(), room: ROOM, nights, units: 1, title: TITLE.to_owned() });
+        self.cases.push(CaseEntry {
             state,
             version,
-            guest: GUEST.to_owned(),
-            host: HOST.to_owned(),
-            room: ROOM,
-            nights,
-            units: 1,
-            title: TITLE.to_owned(),
+            payer: GUEST.to_owned(),
+            payee: HOST.to_owned(),
             total_minor: TOTAL,
             currency: "KRW",
             refund_minor: (was_confirmed && state != State::Confirmed).then_some(TOTAL),
@@ -344,7 +343,9 @@ impl House {
         Reading {
             time: now(),
             grace: SignedDuration::from_secs(30),
-            reservations: self.reservations,
+            owners: vec![CaseOwner { context: "reservation", collection: "reservations" }],
+            cases: self.cases,
+            reserved: self.reserved,
             nights: self.nights,
             known_rooms: self.known_rooms,
             rooms: self.rooms,

@@ -121,7 +121,7 @@ async fn an_audit_makes_no_database_where_there_is_none() {
     std::fs::write(folder.bus_file(), "").unwrap();
     let url = format!("sqlite://{}?mode=rwc", elsewhere.display());
     let variable = ("JUMAK_CONTEXTS__PROVIDER__DATABASE_URL".to_owned(), url);
-    let config = Config::from_sources(None, [variable]).unwrap();
+    let config = Config::from_sources(None, [variable], &crate::house::Member::configured()).unwrap();
     let refusal = read(&folder, &config, SignedDuration::ZERO).await.unwrap_err().to_string();
     assert!(refusal.contains("provider cannot be read"), "{refusal}");
     assert!(!elsewhere.exists());
@@ -158,7 +158,7 @@ async fn a_backup_that_is_made_while_guests_book_can_be_gone_on_with() {
     backup::put_back(&copy, &restored).unwrap();
     let grace = SignedDuration::from_secs(30);
     let reading = read(&restored, &Config::default(), grace).await.unwrap();
-    assert!(reading.reservations.len() > 3, "{}", reading.reservations.len());
+    assert!(reading.cases.len() > 3, "{}", reading.cases.len());
     assert_eq!(check(&reading), []);
 
     let system = System::start(Options::in_folder(restored.path())).await.unwrap();

@@ -34,7 +34,7 @@ use crate::{
 /// Its name in reports.
 pub const NAME: &str = "postgres";
 /// The contexts whose part of a booking is replayed.
-const CONTEXTS: [Member; 4] = [Member::Room, Member::Reservation, Member::Payment, Member::Mypage];
+const CONTEXTS: [Member; 4] = [Member::ROOM, Member::RESERVATION, Member::PAYMENT, Member::MYPAGE];
 /// What pgbench may take besides the time it is told to measure.
 const PATIENCE: Duration = Duration::from_secs(30);
 /// Between the numbers of two clients, and so more bookings than one of them makes.
@@ -83,7 +83,7 @@ impl Pgbench {
             database.close().await;
             url.query_pairs_mut().append_pair("options[search_path]", context);
             let database = Database::connect(url.as_str(), 1).await?;
-            member.migrate(&database).await?;
+            member.schema.migrate(&database).await?;
             let rows = seed(
                 context,
                 str::to_owned,

@@ -40,7 +40,7 @@ use crate::{
 /// Its name in reports.
 pub const NAME: &str = "sqlite";
 /// The contexts whose part of a booking is replayed.
-const CONTEXTS: [Member; 4] = [Member::Room, Member::Reservation, Member::Payment, Member::Mypage];
+const CONTEXTS: [Member; 4] = [Member::ROOM, Member::RESERVATION, Member::PAYMENT, Member::MYPAGE];
 const WARMUP: Duration = Duration::from_millis(500);
 /// How long a task waits for the one writer: behind all the others.
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -81,7 +81,7 @@ impl Sqlite {
         for member in CONTEXTS {
             let file = folder.database_file(member.name());
             let database = Database::open_file(&file, 1).await?;
-            member.migrate(&database).await?;
+            member.schema.migrate(&database).await?;
             for statement in
                 seed(member.name(), str::to_owned, |id| format!("x'{id:032x}'"), |bytes| format!("zeroblob({bytes})"))?
             {

@@ -12,15 +12,15 @@ use contracts::{
 use mesh::Reason;
 
 use super::{Hotel, NIGHTS, TOTAL, room::won};
-use crate::demo::expect::{Seen, equal, eventually, refused};
+use crate::{
+    demo::expect::{Seen, equal, eventually, refused},
+    house::Member,
+};
 
 /// Sold.
 pub const CHARGED: room_night::State = room_night::State::Charged;
 /// Free.
 pub const VACANT: room_night::State = room_night::State::Vacant;
-
-/// The contexts that a look at my page does without.
-const ALL_OTHERS: [&str; 4] = ["provider", "payment", "room", "reservation"];
 
 fn card(token: &str) -> Option<PaymentMethod> {
     Some(PaymentMethod { token: token.to_owned() })
@@ -147,8 +147,10 @@ impl Hotel<'_> {
 
     /// Looks the booking up while no context reaches any other.
     pub async fn is_looked_up(&self, stay: &Reservation) -> anyhow::Result<()> {
+        let others: Vec<_> =
+            Member::ALL.into_iter().filter(|member| *member != Member::MYPAGE).map(Member::name).collect();
         self.stage
-            .without(&ALL_OTHERS, async {
+            .without(&others, async {
                 let booking = self.booking(stay).await?;
                 equal("the state", "CONFIRMED", booking.state.as_str())
             })

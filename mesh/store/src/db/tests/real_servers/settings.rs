@@ -131,7 +131,7 @@ impl MigratorTrait for Bounded {
 
 async fn a_migration_may_take_as_long_as_there_are_rows(real: &Real) {
     let database = real.database("unhurried").await;
-    crate::store::migrate::<Bounded>(&database).await.unwrap();
+    crate::store::migrate(&database, &Bounded).await.unwrap();
     assert_eq!(text(database.read(), "SELECT t FROM bounds").await, "0 0 5s");
 }
 

@@ -1,0 +1,47 @@
+//! A context's tables, as the steps by which its database comes to them.
+
+use std::fmt;
+
+use mesh_foundation::error::Error;
+use sea_orm_migration::{MigrationTrait, MigratorTraitSelf};
+
+use super::{migrate, migrations, pending};
+use crate::db::Database;
+
+/// The steps to a context's tables. `mesh`'s own come before them.
+#[derive(Clone, Copy)]
+pub struct Schema {
+    steps: fn() -> Vec<Box<dyn MigrationTrait>>,
+}
+
+impl Schema {
+    /// The schema of these steps.
+    pub const fn new(steps: fn() -> Vec<Box<dyn MigrationTrait>>) -> Self {
+        Self { steps }
+    }
+
+    /// Brings a database up to the last step, and tells which steps that took; see [`migrate`].
+    pub async fn migrate(self, database: &Database) -> Result<Vec<String>, Error> {
+        migrate(database, &self).await
+    }
+
+    /// The names of the steps that the database has not taken yet; see [`pending`].
+    pub async fn pending(self, database: &Database) -> Result<Vec<String>, Error> {
+        pending(database, &self).await
+    }
+}
+
+impl MigratorTraitSelf for Schema {
+    fn migrations(&self) -> Vec<Box<dyn MigrationTrait>> {
+        let mut all = migrations();
+        all.extend((self.steps)());
+        all
+    }
+}
+
+impl fmt::Debug for Schema {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let names: Vec<_> = self.migrations().iter().map(|step| step.name().to_owned()).collect();
+        f.debug_tuple("Schema").field(&names).finish()
+    }
+}
