@@ -23,7 +23,7 @@ pub async fn contexts() -> BTreeMap<Member, Context> {
             background: Background::new(),
         };
         let context = member.descriptor().context(deps, &config).await.expect("a context");
-        context.database.close().await;
+        context.database.clone().close().await;
         contexts.insert(member, context);
     }
     contexts

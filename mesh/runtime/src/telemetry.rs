@@ -25,7 +25,7 @@ use prometheus::Registry;
 use tokio::{sync::oneshot, task::AbortHandle, time::timeout};
 use tracing_subscriber::{EnvFilter, Layer, fmt, layer::SubscriberExt, util::SubscriberInitExt};
 
-pub use mesh_foundation::telemetry::{Metrics, metrics};
+pub use mesh_foundation::telemetry::{Metrics, counter, metrics};
 
 use self::{flood::Flood, otlp::Wanted, scrape::Scrape};
 use crate::config::{Config, LogConfig, LogFormat};
