@@ -15,7 +15,6 @@ use crate::{
     app::App,
     audit::{self, AuditedCharge},
     domain::charge::{Charge, Refund, State},
-    store,
 };
 
 struct Bench {
