@@ -2,7 +2,10 @@
 
 pub mod codes;
 
-use sea_orm::{DbErr, RuntimeErr, SqlErr, sqlx};
+use sea_orm::{
+    DbErr, RuntimeErr, SqlErr, SqlxPostgresError,
+    sqlx::{self, postgres::PgSeverity},
+};
 
 use self::codes::{Meaning, meaning};
 
@@ -32,6 +35,21 @@ impl StoreError {
     pub fn of_commit(error: DbErr) -> Self {
         let rolled_back = driver(&error).and_then(sqlx::Error::as_database_error).is_some_and(rolled_back_by_commit);
         if rolled_back { error.into() } else { Self::CommitUnknown(error) }
+    }
+
+    /// What an error of a statement means that is a transaction of its own, on PostgreSQL. The server's ERROR ends the statement and undoes
+    /// it. What ends the connection, FATAL for one, may come after the commit; and so may what a pooler says of the connection behind it.
+    pub fn of_autocommit(error: DbErr) -> Self {
+        let is_unknown = match driver(&error) {
+            // Nothing was sent.
+            _ if !matches!(error, DbErr::Exec(_)) => false,
+            Some(sqlx::Error::Database(database)) => may_follow_the_commit(database.as_ref()),
+            Some(sqlx::Error::Io(_) | sqlx::Error::Tls(_) | sqlx::Error::Protocol(_) | sqlx::Error::WorkerCrashed) => {
+                true
+            }
+            _ => false,
+        };
+        if is_unknown { Self::CommitUnknown(error) } else { error.into() }
     }
 
     /// Whether the database could not be used, whatever it was asked for. A statement that was too slow, or that no answer came to which
@@ -67,7 +85,7 @@ impl StoreError {
 }
 
 /// What the driver said.
-fn driver(error: &DbErr) -> Option<&sqlx::Error> {
+pub fn driver(error: &DbErr) -> Option<&sqlx::Error> {
     match error {
         DbErr::Conn(RuntimeErr::SqlxError(source))
         | DbErr::Exec(RuntimeErr::SqlxError(source))
@@ -120,4 +138,12 @@ fn rolled_back_by_commit(error: &dyn sqlx::error::DatabaseError) -> bool {
     }
     // 40003 says itself that nobody knows.
     ["23", "40"].iter().any(|class| code.starts_with(class)) && code != "40003"
+}
+
+/// Whether PostgreSQL may have committed the statement that it answers so. 40003 says itself that nobody knows; class 08 is of connections.
+fn may_follow_the_commit(error: &dyn sqlx::error::DatabaseError) -> bool {
+    let is_error =
+        error.try_downcast_ref::<SqlxPostgresError>().is_some_and(|error| error.severity() == PgSeverity::Error);
+    let code = error.code().unwrap_or_default();
+    !is_error || code == "40003" || code.starts_with("08")
 }

@@ -1,7 +1,8 @@
 //! A context's own database: any of PostgreSQL, MySQL/MariaDB and SQLite, chosen by its URL alone.
 //!
-//! Three rules stand here so that no context has to remember them:
+//! These rules stand here so that no context has to remember them:
 //! - a transaction that lost to another one is run again from its beginning, a bounded number of times;
+//! - a transaction that needs no answer in between is [`Work`]: one round trip, where the engine can;
 //! - nothing remote is awaited while a transaction is open ([`assert_no_transaction`]);
 //! - on SQLite one connection writes (`BEGIN IMMEDIATE`) and the others read, because a deferred transaction that reads and then
 //!   writes fails at once when somebody else has written in between.
@@ -13,6 +14,7 @@ mod newest;
 pub mod order;
 mod settings;
 mod transaction;
+mod work;
 mod write_ahead_log;
 
 use std::{
@@ -38,13 +40,14 @@ use uuid::Uuid;
 
 pub use self::newest::Kept;
 pub use self::transaction::{Statements, Tx};
+pub use self::work::{Short, Step, Work};
 use self::{
     acknowledged::Acknowledged,
     connect::{
         Address, Distrust, beside_writer, connect_options, connection, migration_connection, readers, sqlite_file,
         to_read, to_write,
     },
-    transaction::Run,
+    transaction::{Ended, Run},
 };
 
 /// How long connections may take to close.
@@ -216,10 +219,18 @@ impl Database {
         F: Fn(Tx) -> Fut,
         Fut: Future<Output = Result<T, Error>>,
     {
+        // On the heap: a transaction's future is large, and would be part of that of everybody who has one.
+        self.until_it_wins(label, || within(label, Box::pin(self.run_once(label, &work)))).await
+    }
+
+    /// Runs `once` again as long as it loses to another transaction, a bounded number of times.
+    async fn until_it_wins<T, Fut>(&self, label: &'static str, once: impl Fn() -> Fut) -> Result<T, Error>
+    where
+        Fut: Future<Output = Result<T, Error>>,
+    {
         let (mut run, began) = (1, Instant::now());
         loop {
-            // On the heap: a transaction's future is large, and would be part of that of everybody who has one.
-            match within(label, Box::pin(self.run_once(label, &work))).await {
+            match once().await {
                 Err(error) if error.is_conflict() && run < MAX_RUNS && began.elapsed() < MAX_RUN_TIME => {
                     tracing::debug!(label, run, "the transaction is run again");
                     let pause_ms = rand::random_range(1..=5_u64) << run.min(5);
@@ -254,25 +265,8 @@ impl Database {
         let run = run.end()?;
         match outcome {
             Ok(value) => {
-                let (committed, ending) = run.commit().await;
-                // Whether it is known or not: whoever is woken without a cause looks and goes on waiting.
-                if ending.wakes_relay {
-                    self.appended.notify_one();
-                }
-                if let Err(error) = committed {
-                    // A server that says it has rolled back has ended the transaction, and there is nothing to be wary of.
-                    if self.engine == Engine::Sqlite || !matches!(error, StoreError::Conflict(_)) {
-                        self.ended_badly(label, &error);
-                    }
-                    self.commits.send_modify(|count| *count += 1);
-                    return Err(error.into());
-                }
-                if let (Some(acknowledged), Some(event)) = (&self.acknowledged, ending.appended) {
-                    acknowledged.write(event);
-                }
-                // Before anybody is woken, who then finds it done.
-                ending.effects.perform();
-                self.commits.send_modify(|count| *count += 1);
+                let (committed, ended) = run.commit().await;
+                self.conclude(label, committed, &ended)?;
                 Ok(value)
             }
             Err(error) => {
@@ -282,6 +276,29 @@ impl Database {
                 Err(error)
             }
         }
+    }
+
+    /// What follows from how a transaction's commit has ended.
+    fn conclude(&self, label: &'static str, committed: Result<(), StoreError>, ended: &Ended) -> Result<(), Error> {
+        // Whether it is known or not: whoever is woken without a cause looks and goes on waiting.
+        if ended.wakes_relay {
+            self.appended.notify_one();
+        }
+        if let Err(error) = committed {
+            // A server that says it has rolled back has ended the transaction, and there is nothing to be wary of.
+            if self.engine == Engine::Sqlite || !matches!(error, StoreError::Conflict(_)) {
+                self.ended_badly(label, &error);
+            }
+            self.commits.send_modify(|count| *count += 1);
+            return Err(error.into());
+        }
+        if let (Some(acknowledged), Some(event)) = (&self.acknowledged, ended.appended) {
+            acknowledged.write(event);
+        }
+        // Before anybody is woken, who then finds it done.
+        ended.effects.perform();
+        self.commits.send_modify(|count| *count += 1);
+        Ok(())
     }
 
     /// Whether that failure may be the matter of the connection that met it. A file is quickly opened again, so it is opened again after

@@ -1,15 +1,20 @@
 //! Events that are committed with the change that they tell of. The relay publishes them.
 
 use mesh_foundation::{clock::from_micros, error::Error, event::Event};
-use sea_orm::{ActiveValue::Set, EntityTrait};
+use sea_orm::ActiveValue::Set;
 
 use crate::{
-    db::Tx,
-    store::entity::outbox::{ActiveModel, Entity, Model},
+    db::{Step, Tx},
+    store::entity::outbox::{ActiveModel, Model},
 };
 
 /// Adds an event to the transaction. (subject, sequence) is unique: two changes cannot both claim to be a resource's third.
 pub async fn append(tx: &Tx, event: Event) -> Result<(), Error> {
+    tx.expect(appended(event)).await
+}
+
+/// The statement that adds an event.
+pub fn appended(event: Event) -> Step {
     let id = event.id;
     let row = ActiveModel {
         id: Set(event.id),
@@ -27,9 +32,7 @@ pub async fn append(tx: &Tx, event: Event) -> Result<(), Error> {
         next_attempt_time: Set(0),
         stream_position: Set(None),
     };
-    Entity::insert(row).exec_without_returning(&**tx).await?;
-    tx.note_appended(id);
-    Ok(())
+    Step::insert(row).appends(id)
 }
 
 impl From<Model> for Event {

@@ -13,7 +13,7 @@ use mesh_foundation::{error::Error, failure::StoreError};
 use sea_orm::{ConnectionTrait, DatabaseTransaction, DbBackend, DbErr, ExecResult, QueryResult, Statement};
 use uuid::Uuid;
 
-use super::{Engine, effects::Effects};
+use super::{Engine, effects::Effects, work::Step};
 
 /// An open transaction. Deref gives the connection that its statements go over.
 #[derive(Clone, Debug)]
@@ -140,30 +140,8 @@ impl Tx {
 
     /// Inserts one row and tells whether it was new. On PostgreSQL and SQLite a duplicate is passed over by the statement itself;
     /// MySQL is asked by its error 1062, because its other ways either hide real errors or count found rows.
-    #[expect(clippy::disallowed_methods, reason = "this is what the others call instead")]
-    pub async fn insert_new<A>(&self, row: A) -> Result<bool, StoreError>
-    where
-        A: sea_orm::ActiveModelTrait,
-    {
-        use sea_orm::{EntityTrait, sea_query::OnConflict};
-        match self.engine() {
-            Engine::MySql => match A::Entity::insert(row).exec_without_returning(&**self).await {
-                Ok(_) => Ok(true),
-                Err(error) => match StoreError::from(error) {
-                    StoreError::Duplicate(_) => Ok(false),
-                    other => Err(other),
-                },
-            },
-            Engine::Sqlite | Engine::Postgres => {
-                let mut nothing = OnConflict::new();
-                nothing.do_nothing();
-                match A::Entity::insert(row).on_conflict(nothing).exec_without_returning(&**self).await {
-                    Ok(inserted) => Ok(inserted > 0),
-                    Err(DbErr::RecordNotInserted) => Ok(false),
-                    Err(error) => Err(error.into()),
-                }
-            }
-        }
+    pub async fn insert_new<A: sea_orm::ActiveModelTrait>(&self, row: A) -> Result<bool, StoreError> {
+        Ok(self.carry_out(&Step::insert_new(row)).await? > 0)
     }
 }
 

@@ -8,6 +8,7 @@ mod race;
 mod real_servers;
 mod sqlite;
 mod traps;
+mod work;
 
 use std::sync::atomic::{AtomicBool, Ordering};
 

@@ -5,10 +5,11 @@ use std::sync::{Mutex, atomic::AtomicU32};
 use tokio::sync::{Barrier, Notify};
 
 use super::{Real, code, on_both};
-use crate::db::tests::*;
+use crate::db::tests::{work::up_from_anywhere, *};
 
 on_both!(shared:
     two_that_wait_for_one_another_both_end,
+    a_work_that_waits_in_a_circle_is_performed_again,
     who_waits_too_long_for_a_row_is_run_again_as_a_whole,
     who_read_what_has_changed_since_is_run_again,
 );
@@ -51,6 +52,51 @@ async fn two_that_wait_for_one_another_both_end(real: &Real) {
         Real::MariaDb(_) => "1213",
     };
     assert_eq!(seen.codes(), [deadlock]);
+}
+
+/// The other one in the circle has changed more, and waits for less long: so it is the work that is ended.
+async fn a_work_that_waits_in_a_circle_is_performed_again(real: &Real) {
+    let (database, other) = (real.database("circle").await, real.pool("circle").await);
+    let held = other.for_migrations().begin_with_options(TransactionOptions::default()).await.unwrap();
+    for id in 10..30 {
+        let sql = format!("INSERT INTO counter (id, n, most) VALUES ({id}, 0, 1)");
+        held.execute_unprepared(&sql).await.unwrap();
+    }
+    held.execute_unprepared("UPDATE counter SET n = n + 1 WHERE id = 2").await.unwrap();
+    let done = Arc::new(AtomicU32::new(0));
+    let counted = done.clone();
+    let work = Work::new("circle").then(up_from_anywhere(1)).then(up_from_anywhere(2));
+    let work = work.on_commit(move || {
+        counted.fetch_add(1, Ordering::Relaxed);
+    });
+    let (performed, ()) = tokio::join!(database.perform(work), async {
+        until_somebody_waits(real, &other).await;
+        held.execute_unprepared("UPDATE counter SET n = n + 1 WHERE id = 1").await.unwrap();
+        held.commit().await.unwrap();
+    });
+    assert_eq!(performed.unwrap(), Ok(()));
+    assert_eq!((counters(&database).await, done.load(Ordering::Relaxed)), ([2, 2], 1));
+}
+
+/// Until a transaction waits for another one's row in the database of the pool.
+async fn until_somebody_waits(real: &Real, pool: &Database) {
+    let waiting = match real {
+        Real::Postgres(_) => {
+            "SELECT CAST(COUNT(*) AS INTEGER) AS n FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND datname = current_database()"
+        }
+        Real::MariaDb(_) => {
+            "SELECT CAST(COUNT(*) AS INT) AS n FROM information_schema.innodb_trx t \
+             JOIN information_schema.processlist p ON p.id = t.trx_mysql_thread_id \
+             WHERE t.trx_state = 'LOCK WAIT' AND p.db = DATABASE()"
+        }
+    };
+    for _ in 0..200 {
+        if number(pool.read(), waiting).await > 0 {
+            return;
+        }
+        tokio::time::sleep(std::time::Duration::from_millis(2)).await;
+    }
+    panic!("nobody waits");
 }
 
 async fn who_waits_too_long_for_a_row_is_run_again_as_a_whole(real: &Real) {

@@ -6,10 +6,15 @@ use tokio::{
 };
 
 use super::{Real, on_both};
-use crate::db::tests::*;
+use crate::db::tests::{
+    work::{another, up},
+    *,
+};
 
 on_both!(shared:
     a_connection_that_is_lost_at_its_commit_has_an_unknown_outcome,
+    a_work_whose_connection_is_lost_at_its_commit_has_an_unknown_outcome,
+    who_lost_the_connection_of_a_work_decides_by_what_stands,
     a_transaction_that_is_dropped_anywhere_leaves_no_connection_inside_it,
 );
 
@@ -45,59 +50,137 @@ enum Loses {
     Answer,
 }
 
-/// Stands between a client and `server`, and ends a connection at its first COMMIT.
-async fn between(server: u16, loses: Loses) -> u16 {
-    let listener = TcpListener::bind(("127.0.0.1", 0)).await.unwrap();
-    let port = listener.local_addr().unwrap().port();
-    tokio::spawn(async move {
-        loop {
-            let (client, _) = listener.accept().await.unwrap();
-            tokio::spawn(pass_on(client, TcpStream::connect(("127.0.0.1", server)).await.unwrap(), loses));
-        }
-    });
-    port
+/// What stands between a client and a server, and ends a connection at a commit: once, from when it is told to.
+#[derive(Clone)]
+struct Between {
+    server: u16,
+    loses: Loses,
+    /// How a commit begins, and how it ends.
+    commit: fn(&[u8]) -> bool,
+    armed: Arc<AtomicBool>,
 }
 
-async fn pass_on(mut client: TcpStream, mut server: TcpStream, loses: Loses) {
-    let (mut asked, mut answered) = (vec![0; 64 << 10], vec![0; 64 << 10]);
-    loop {
-        tokio::select! {
-            read = client.read(&mut asked) => {
-                let Ok(length @ 1..) = read else { return };
-                let sent = &asked[..length];
-                // As the two drivers send it; an isolation level is named after it.
-                if sent.ends_with(b"COMMIT") || sent.ends_with(b"COMMIT\0") {
-                    if loses == Loses::Answer {
-                        server.write_all(sent).await.unwrap();
-                        // The server has done it once it has answered.
-                        let answer = server.read(&mut answered).await.unwrap();
-                        assert!(answer > 0, "the server answers");
-                    }
-                    return;
-                }
-                server.write_all(sent).await.unwrap();
+impl Between {
+    /// Between the server and clients who connect to the port.
+    async fn of(self) -> u16 {
+        let listener = TcpListener::bind(("127.0.0.1", 0)).await.unwrap();
+        let port = listener.local_addr().unwrap().port();
+        tokio::spawn(async move {
+            loop {
+                let (client, _) = listener.accept().await.unwrap();
+                let server = TcpStream::connect(("127.0.0.1", self.server)).await.unwrap();
+                tokio::spawn(self.clone().pass_on(client, server));
             }
-            read = server.read(&mut answered) => {
-                let Ok(length @ 1..) = read else { return };
-                if client.write_all(&answered[..length]).await.is_err() {
-                    return;
+        });
+        port
+    }
+
+    async fn pass_on(self, mut client: TcpStream, mut server: TcpStream) {
+        let (mut asked, mut answered) = (vec![0; 64 << 10], vec![0; 64 << 10]);
+        loop {
+            tokio::select! {
+                read = client.read(&mut asked) => {
+                    let Ok(length @ 1..) = read else { return };
+                    let sent = &asked[..length];
+                    if (self.commit)(sent) && self.armed.swap(false, Ordering::SeqCst) {
+                        if self.loses == Loses::Answer {
+                            server.write_all(sent).await.unwrap();
+                            // The server has done it once it has answered.
+                            let answer = server.read(&mut answered).await.unwrap();
+                            assert!(answer > 0, "the server answers");
+                        }
+                        return;
+                    }
+                    server.write_all(sent).await.unwrap();
+                }
+                read = server.read(&mut answered) => {
+                    let Ok(length @ 1..) = read else { return };
+                    if client.write_all(&answered[..length]).await.is_err() {
+                        return;
+                    }
                 }
             }
         }
     }
+}
+
+/// As the two drivers send it; an isolation level is named after it.
+fn is_commit(sent: &[u8]) -> bool {
+    sent.ends_with(b"COMMIT") || sent.ends_with(b"COMMIT\0")
+}
+
+/// As PostgreSQL's driver sends a statement that is prepared: its values first.
+fn is_statement(sent: &[u8]) -> bool {
+    sent.starts_with(b"B")
+}
+
+/// A pool whose connections go through what loses the next commit from when the flag is set.
+async fn pool_through(url: &str, loses: Loses, commit: fn(&[u8]) -> bool) -> (Database, Arc<AtomicBool>) {
+    let (mut url, armed) = (url::Url::parse(url).unwrap(), Arc::new(AtomicBool::new(false)));
+    let between = Between { server: url.port().unwrap(), loses, commit, armed: armed.clone() };
+    url.set_port(Some(between.of().await)).unwrap();
+    (Database::connect(url.as_str(), 2).await.unwrap(), armed)
 }
 
 async fn a_connection_that_is_lost_at_its_commit_has_an_unknown_outcome(real: &Real) {
     let name = "lost_at_commit";
     let database = real.database(name).await;
     for (loses, counted) in [(Loses::Request, 0), (Loses::Answer, 1)] {
-        let mut url = url::Url::parse(&real.url(name)).unwrap();
-        url.set_port(Some(between(url.port().unwrap(), loses).await)).unwrap();
-        let through = Database::connect(url.as_str(), 2).await.unwrap();
+        let (through, armed) = pool_through(&real.url(name), loses, is_commit).await;
+        armed.store(true, Ordering::SeqCst);
         let outcome = through.transact("lost", |tx| async move { Ok(count_up(&tx, 1).await?) }).await;
         assert!(matches!(outcome, Err(Error::Store(StoreError::CommitUnknown(_)))), "{loses:?}: {outcome:?}");
         assert_eq!(eventually_first(&database, counted).await, counted, "{loses:?}");
     }
+}
+
+/// How a work commits there.
+fn commit_of_a_work(real: &Real) -> fn(&[u8]) -> bool {
+    match real {
+        Real::Postgres(_) => is_statement,
+        Real::MariaDb(_) => is_commit,
+    }
+}
+
+async fn a_work_whose_connection_is_lost_at_its_commit_has_an_unknown_outcome(real: &Real) {
+    let name = "work_lost";
+    let database = real.database(name).await;
+    for (loses, counted) in [(Loses::Request, 0), (Loses::Answer, 1)] {
+        let (through, armed) = pool_through(&real.url(name), loses, commit_of_a_work(real)).await;
+        let told = through.commits();
+        armed.store(true, Ordering::SeqCst);
+        let outcome = through
+            .perform(
+                Work::new("lost").then(Step::from(up([1, 2], 0)).exactly(2)).then(Step::insert(another(3 + counted))),
+            )
+            .await;
+        assert!(matches!(outcome, Err(Error::Store(StoreError::CommitUnknown(_)))), "{loses:?}: {outcome:?}");
+        assert!(told.has_changed().unwrap(), "whoever waits looks");
+        assert_eq!(eventually_first(&database, counted).await, counted, "{loses:?}");
+        assert_eq!(counters(&database).await, [counted; 2], "{loses:?}");
+    }
+}
+
+async fn who_lost_the_connection_of_a_work_decides_by_what_stands(real: &Real) {
+    let name = "work_looked_after";
+    let database = real.database(name).await;
+    for (id, loses, wanted) in [(1, Loses::Request, "again"), (2, Loses::Answer, "stands")] {
+        let (through, armed) = pool_through(&real.url(name), loses, commit_of_a_work(real)).await;
+        armed.store(true, Ordering::SeqCst);
+        let decided = through.perform_or(
+            Work::new("lost").then(up([id], 0)).then(Step::insert(another(id + 10))),
+            "done",
+            |tx| async move {
+                let stands = number(&*tx, &format!("SELECT n FROM counter WHERE id = {id}")).await;
+                if stands == 0 {
+                    count_up(&tx, id).await?;
+                }
+                Ok(if stands == 0 { "again" } else { "stands" })
+            },
+        );
+        assert_eq!(decided.await.unwrap(), wanted, "{loses:?}");
+    }
+    assert_eq!(counters(&database).await, [1, 1]);
 }
 
 /// The first counter, once the server has ended what a lost connection had left open.

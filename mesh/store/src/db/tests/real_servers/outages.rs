@@ -8,11 +8,12 @@ use std::{
 use tokio::task::JoinSet;
 
 use super::{Real, on_both};
-use crate::db::tests::*;
+use crate::db::tests::{work::up, *};
 
 on_both!(own:
     a_connection_that_is_killed_in_a_transaction_leaves_nothing_half_done,
     connections_that_were_killed_while_idle_fail_no_call,
+    connections_that_were_killed_just_now_fail_no_work_that_looks,
     a_server_that_was_killed_and_is_back_has_what_was_committed_and_is_used_again,
     connections_to_a_server_that_has_stepped_down_are_not_used_again,
 );
@@ -55,6 +56,25 @@ async fn connections_that_were_killed_while_idle_fail_no_call(real: Real) {
     real.kill_connections().await;
     use_all_connections(&database).await;
     assert_eq!(counters(&database).await, [8, 0]);
+}
+
+async fn connections_that_were_killed_just_now_fail_no_work_that_looks(real: Real) {
+    let database = real.database("just_now").await;
+    use_all_connections(&database).await;
+    real.kill_connections().await;
+    for from in 4..12 {
+        let performed =
+            database.perform_or(Work::new("after").then(up([1], from)).then(up([2], from - 4)), (), |tx| async move {
+                // What was not there is done now.
+                if number(&*tx, "SELECT n FROM counter WHERE id = 1").await == from {
+                    tx.expect(up([1], from)).await?;
+                    tx.expect(up([2], from - 4)).await?;
+                }
+                Ok(())
+            });
+        performed.await.unwrap();
+        assert_eq!(counters(&database).await, [from + 1, from - 3]);
+    }
 }
 
 async fn a_server_that_was_killed_and_is_back_has_what_was_committed_and_is_used_again(mut real: Real) {
