@@ -8,7 +8,7 @@ mod void;
 use std::{sync::Arc, time::Duration};
 
 use jiff::Timestamp;
-use mesh::{Actor, Caller, Clock, Database, Error, Reason, Refusal, Tx, background::Background, outbox};
+use mesh::{Actor, Caller, Clock, Database, Error, Reason, Refusal, Tx, background::Background, db::Step, outbox};
 use opentelemetry::KeyValue;
 use tokio::{sync::Notify, task::JoinHandle};
 
@@ -74,17 +74,13 @@ impl App {
         now: Timestamp,
     ) -> Result<(), Error> {
         payment.next_attempt_time = self.settings.next_look(payment, now);
-        store::save(tx, payment).await?;
-        if let Some(movement) = &change.movement {
-            store::append(tx, payment.id, movement, now).await?;
+        tx.expect(store::saved(payment)?).await?;
+        for step in brings(payment, &change, actor, now)? {
+            tx.expect(step).await?;
         }
-        if let Some(refund) = &change.refund {
-            store::insert_refund(tx, refund).await?;
+        if change.refund.is_some() {
             let begun = self.refund_begun.clone();
             tx.on_commit(move || begun.notify_one());
-        }
-        if let Some(fact) = &change.fact {
-            outbox::append(tx, events::event(payment, fact, actor)).await?;
         }
         Ok(())
     }
@@ -93,6 +89,21 @@ impl App {
     fn within(&self, caller: &Caller) -> Duration {
         caller.remaining().saturating_sub(ANSWER_MARGIN).min(self.settings.provider_timeout)
     }
+}
+
+/// What is committed together with a payment that has changed.
+fn brings(payment: &Payment, change: &Change, actor: &Actor, now: Timestamp) -> Result<Vec<Step>, Error> {
+    let mut steps = Vec::new();
+    if let Some(movement) = &change.movement {
+        steps.push(store::booked(payment.id, movement, now)?);
+    }
+    if let Some(refund) = &change.refund {
+        steps.push(store::refund_added(refund)?);
+    }
+    if let Some(fact) = &change.fact {
+        steps.push(outbox::appended(events::event(payment, fact, actor)));
+    }
+    Ok(steps)
 }
 
 /// The payment is not there, or not the caller's to know of.

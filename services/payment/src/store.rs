@@ -6,7 +6,7 @@ mod migration;
 mod rows;
 
 use jiff::Timestamp;
-use mesh::{Error, Tx};
+use mesh::{Error, Tx, db::Step};
 use sea_orm::{
     ActiveValue::Set, ColumnTrait, ConnectionTrait, EntityTrait, ExprTrait, QueryFilter, QueryOrder, QuerySelect,
     sea_query::Expr,
@@ -44,11 +44,22 @@ pub async fn lock_or_insert(tx: &Tx, fresh: &Payment) -> Result<Option<Payment>,
     lock(tx, fresh.id).await?.map(Some).ok_or(Error::Lost)
 }
 
+/// Adds a payment, unless there is one of its id.
+pub fn added(fresh: &Payment) -> Result<Step, Error> {
+    Ok(Step::insert_new(rows::payment_row(fresh)?))
+}
+
 /// Writes a payment over the row that is still at the revision at which it was read.
-pub async fn save(tx: &Tx, payment: &mut Payment) -> Result<(), Error> {
+pub fn saved(payment: &mut Payment) -> Result<Step, Error> {
     let read_at = payment.revision;
     payment.revision += 1;
-    tx.overwrite(rows::payment_row(payment)?, payment::Column::Revision.eq(read_at)).await
+    Ok(Step::over(rows::payment_row(payment)?, payment::Column::Revision.eq(read_at)))
+}
+
+/// The same, of which it writes what is not as it was when it was read, and all that is written without a new revision.
+pub fn changed(read: &Payment, payment: &mut Payment) -> Result<Step, Error> {
+    payment.revision = read.revision + 1;
+    Ok(Step::over(rows::changed(read, payment)?, payment::Column::Revision.eq(read.revision)))
 }
 
 /// The refund of that payment and id.
@@ -58,9 +69,8 @@ pub async fn refund(connection: &impl ConnectionTrait, payment: Uuid, id: Uuid) 
 }
 
 /// Adds a refund. Its payment is locked by this transaction, so that nobody else adds it.
-pub async fn insert_refund(tx: &Tx, refund: &Refund) -> Result<(), Error> {
-    refund::Entity::insert(rows::refund_row(refund)?).exec_without_returning(&**tx).await?;
-    Ok(())
+pub fn refund_added(refund: &Refund) -> Result<Step, Error> {
+    Ok(Step::insert(rows::refund_row(refund)?))
 }
 
 /// Writes a refund that has ended over the row that is still at the version before.
@@ -69,7 +79,7 @@ pub async fn save_refund(tx: &Tx, refund: &Refund) -> Result<(), Error> {
 }
 
 /// Adds a movement to the ledger, as one transaction of it; refuses one that does not balance.
-pub async fn append(tx: &Tx, payment: Uuid, movement: &Movement, now: Timestamp) -> Result<(), Error> {
+pub fn booked(payment: Uuid, movement: &Movement, now: Timestamp) -> Result<Step, Error> {
     let entries = movement.entries();
     ledger::check(&entries).map_err(|error| Error::Internal(format!("a movement of payments/{payment}: {error}")))?;
     let transaction = Uuid::now_v7();
@@ -84,8 +94,7 @@ pub async fn append(tx: &Tx, payment: Uuid, movement: &Movement, now: Timestamp)
         earn_time: Set(entry.earn_time.map(Timestamp::as_microsecond)),
         create_time: Set(now.as_microsecond()),
     });
-    ledger_entry::Entity::insert_many(rows).exec_without_returning(&**tx).await?;
-    Ok(())
+    Ok(Step::insert_all(rows))
 }
 
 /// What the recovery loop is to take up. It is claimed by its key and its time alone, so that one that cannot be read is claimed

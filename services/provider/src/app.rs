@@ -1,5 +1,5 @@
-//! The use cases. Everything is committed before it is carried out, and carried out by a conditional update: by the call that
-//! brought it, if it is due at once, else by the loop, whatever has become of that call.
+//! The use cases. A charge that is due at once is committed together with what becomes of it. Everything else is committed before it is
+//! carried out, and carried out by a conditional update: by the call that brought it, or by the loop, whatever has become of that call.
 
 use std::{sync::Arc, time::Duration};
 
@@ -7,6 +7,7 @@ use jiff::Timestamp;
 use mesh::{
     Clock, Database, Error, Reason, Refusal,
     background::Background,
+    db::Work,
     driver::{Task, Turn},
     money::{Money, MoneyError},
 };
@@ -67,6 +68,9 @@ impl App {
             Some(Token::Fails) => return Err(Status::internal("the provider failed, as this token asks it to")),
             None => return Err(unknown_token().into()),
         };
+        if script.pace == Pace::Answered(Duration::ZERO) {
+            return self.charge_at_once(id, amount, script).await;
+        }
         if let Some(existing) = self.arrive(id, amount, script).await? {
             return self.repeated(existing, amount).await;
         }
@@ -77,6 +81,37 @@ impl App {
                 Ok(self.carry_out(id).await?)
             }
             Pace::Unanswered | Pace::Lost => self.never(id).await,
+        }
+    }
+
+    /// Commits a charge that is due at once together with what becomes of it, unless one of its id is there.
+    async fn charge_at_once(&self, id: &str, amount: Money, script: Script) -> Result<Charge, Status> {
+        let now = self.clock.now();
+        let mut charge = Charge::arrive(id.to_owned(), amount, script, State::Processing, now, now);
+        let (_, moved) = charge.carry_out(now, self.settings.action_time);
+        let moved = moved.map(|moved| store::moved(id, moved, amount, now));
+        let steps = &[Some(store::added(&charge)), moved].into_iter().flatten().collect::<Vec<_>>();
+        let (work, charge) = (Work::new("charge").then_all(steps.clone()), &charge);
+        let stands = self
+            .database
+            .perform_or(work, charge.clone(), |tx| async move {
+                if let Some(existing) = store::lock(&tx, id).await? {
+                    return Ok(existing);
+                }
+                for step in steps {
+                    tx.expect(step.clone()).await?;
+                }
+                Ok(charge.clone())
+            })
+            .await?;
+        self.look_later(&stands);
+        self.repeated(stands, amount).await
+    }
+
+    /// A charge that waits for its payer has got a time at which that is over.
+    fn look_later(&self, charge: &Charge) {
+        if charge.due_time.is_some() {
+            self.added.notify_one();
         }
     }
 
@@ -146,15 +181,12 @@ impl App {
                     store::save(&tx, &mut charge).await?;
                 }
                 if let Some(moved) = moved {
-                    store::moved(&tx, id, moved, charge.amount, now).await?;
+                    tx.expect(store::moved(id, moved, charge.amount, now)).await?;
                 }
                 Ok(charge)
             })
             .await?;
-        // A charge that waits for its payer has got a time at which that is over.
-        if charge.due_time.is_some() {
-            self.added.notify_one();
-        }
+        self.look_later(&charge);
         Ok(charge)
     }
 
@@ -206,7 +238,7 @@ impl App {
                     store::save_refund(&tx, &refund).await?;
                 }
                 if let Some(moved) = moved {
-                    store::moved(&tx, charge, moved, refund.amount, now).await?;
+                    tx.expect(store::moved(charge, moved, refund.amount, now)).await?;
                 }
                 Ok(refund)
             })

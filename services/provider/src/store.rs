@@ -5,7 +5,7 @@ mod migration;
 mod rows;
 
 use jiff::Timestamp;
-use mesh::{Error, Tx, clock::from_micros, money::Money, page::Page};
+use mesh::{Error, Tx, clock::from_micros, db::Step, money::Money, page::Page};
 use sea_orm::{
     ActiveValue::Set, ColumnTrait, ConnectionTrait, EntityTrait, Order, QueryFilter, QueryOrder, QuerySelect,
 };
@@ -24,6 +24,11 @@ pub async fn find(connection: &impl ConnectionTrait, id: &str) -> Result<Option<
 /// The charge of that id, locked until the transaction ends.
 pub async fn lock(tx: &Tx, id: &str) -> Result<Option<Charge>, Error> {
     charge::Entity::find_by_id(id).lock_exclusive().one(&**tx).await?.map(rows::charge_of).transpose()
+}
+
+/// Adds a charge, unless there is one of its id.
+pub fn added(charge: &Charge) -> Step {
+    Step::insert_new(rows::charge_row(charge))
 }
 
 /// Adds a charge, and tells whether its id was new.
@@ -56,7 +61,7 @@ pub async fn save_refund(tx: &Tx, refund: &Refund) -> Result<(), Error> {
 }
 
 /// Writes down that money moved.
-pub async fn moved(tx: &Tx, charge: &str, moved: Moved, amount: Money, now: Timestamp) -> Result<(), Error> {
+pub fn moved(charge: &str, moved: Moved, amount: Money, now: Timestamp) -> Step {
     let row = movement::ActiveModel {
         id: Set(Uuid::now_v7()),
         charge_id: Set(charge.to_owned()),
@@ -65,8 +70,7 @@ pub async fn moved(tx: &Tx, charge: &str, moved: Moved, amount: Money, now: Time
         amount_minor: Set(amount.minor()),
         move_time: Set(now.as_microsecond()),
     };
-    movement::Entity::insert(row).exec_without_returning(&**tx).await?;
-    Ok(())
+    Step::insert(row)
 }
 
 /// Up to `limit` charges to be carried out, the next one first: their ids and when.

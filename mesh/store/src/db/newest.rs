@@ -1,11 +1,9 @@
 //! Writing over what stands there: only over what was read, and only with what is newer.
 
 use mesh_foundation::error::Error;
-use sea_orm::{
-    ActiveModelTrait, ColumnTrait, Condition, EntityTrait, Iterable, PrimaryKeyToColumn, QueryFilter, sea_query::Expr,
-};
+use sea_orm::{ActiveModelTrait, sea_query::Expr};
 
-use super::{StoreError, Tx, exactly_one};
+use super::{Step, StoreError, Tx};
 
 /// What became of a row that was heard of.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -21,39 +19,26 @@ pub enum Kept {
 impl Tx {
     /// Writes `row` over the row of its key, which must still be `as_read`; [`Error::Lost`] if it is not.
     pub async fn overwrite<A: ActiveModelTrait>(&self, row: A, as_read: Expr) -> Result<(), Error> {
-        exactly_one(self.update(row, as_read).await?)
+        self.expect(Step::over(row, as_read)).await
     }
 
     /// Writes `row` over the one of its key if that is `older`, or as the first. Whoever comes first to a key keeps it until the
     /// commit, so that two that are heard at once cannot miss each other.
     pub async fn keep_newest<A: ActiveModelTrait>(&self, row: A, older: Expr) -> Result<Kept, StoreError> {
-        if self.update(row.clone(), older.clone()).await? > 0 {
+        if self.carry_out(&Step::over(row.clone(), older.clone())).await? > 0 {
             return Ok(Kept::Newer);
         }
         if self.insert_new(row.clone()).await? {
             return Ok(Kept::First);
         }
         // It is as new, or it was inserted between the two statements.
-        Ok(if self.update(row, older).await? > 0 { Kept::Newer } else { Kept::Nothing })
-    }
-
-    async fn update<A: ActiveModelTrait>(&self, mut row: A, condition: Expr) -> Result<u64, StoreError> {
-        let mut filter = Condition::all().add(condition);
-        for key in <A::Entity as EntityTrait>::PrimaryKey::iter() {
-            // It stays as it is, and nothing is written to its index.
-            let column = key.into_column();
-            filter = match row.take(column).into_value() {
-                Some(value) => filter.add(column.eq(value)),
-                None => filter.add(Expr::value(false)),
-            };
-        }
-        Ok(A::Entity::update_many().set(row).filter(filter).exec(&**self).await?.rows_affected)
+        Ok(if self.carry_out(&Step::over(row, older)).await? > 0 { Kept::Newer } else { Kept::Nothing })
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use sea_orm::{ActiveValue::Set, ColumnTrait};
+    use sea_orm::{ActiveValue::Set, ColumnTrait, EntityTrait};
     use uuid::Uuid;
 
     use super::*;

@@ -3,11 +3,11 @@
 use std::{sync::Arc, time::Duration};
 
 use jiff::Timestamp;
-use mesh::{Actor, Caller, Error, Refusal};
+use mesh::{Actor, Caller, Error, Refusal, Tx, db::Work};
 use sea_orm::Condition;
 use uuid::Uuid;
 
-use super::{App, PAY_AGAIN, broken, count_call, join, reused, unavailable, voided};
+use super::{App, PAY_AGAIN, brings, broken, count_call, join, reused, unavailable, voided};
 use crate::{
     domain::{
         machine::{self, OnCreate, State},
@@ -70,7 +70,7 @@ impl App {
         count_call("charge", outcome.word());
         kill::AFTER_PROVIDER.reached();
 
-        let payment = match self.record(order.id, &outcome, asked, &caller.actor()).await {
+        let payment = match self.record_call(&begun, &outcome, asked, &caller.actor()).await {
             Ok(payment) => payment,
             Err(error) => {
                 // The money may have moved, so this is no failure of the call: it is a payment whose outcome is not known yet. The
@@ -94,18 +94,11 @@ impl App {
 
     /// Commits the payment, or one call more of it, before the provider is called.
     async fn begin(&self, caller: &Caller, order: &Order) -> Result<Begun, Error> {
+        let fresh = self.fresh(caller, order);
+        let work = Work::new("begin_payment").then(store::added(&fresh)?);
         self.database
-            .transact("begin_payment", |tx| async move {
-                let now = self.clock.now();
-                let mut fresh = Payment::begin(
-                    order.id,
-                    order.case.clone(),
-                    order.bill.clone(),
-                    self.provider.name(),
-                    caller.correlation_id.clone(),
-                    now,
-                );
-                fresh.next_attempt_time = self.settings.next_look(&fresh, now);
+            .perform_or(work, Begun::Calling(fresh), |tx| async move {
+                let fresh = self.fresh(caller, order);
                 let Some(mut existing) = store::lock_or_insert(&tx, &fresh).await? else {
                     return Ok(Begun::Calling(fresh));
                 };
@@ -113,12 +106,43 @@ impl App {
                 if machine::create(Some(existing.standing)) != OnCreate::CallAgain {
                     return Ok(Begun::Stands(existing));
                 }
+                let now = self.clock.now();
                 existing.call_again(now);
                 existing.next_attempt_time = self.settings.next_look(&existing, now);
-                store::save(&tx, &mut existing).await?;
+                tx.expect(store::saved(&mut existing)?).await?;
                 Ok(Begun::Calling(existing))
             })
             .await
+    }
+
+    fn fresh(&self, caller: &Caller, order: &Order) -> Payment {
+        let (now, bill) = (self.clock.now(), order.bill.clone());
+        let correlation_id = caller.correlation_id.clone();
+        let mut fresh = Payment::begin(order.id, order.case.clone(), bill, self.provider.name(), correlation_id, now);
+        fresh.next_attempt_time = self.settings.next_look(&fresh, now);
+        fresh
+    }
+
+    /// Writes down how the call of the payment that was `begun` for it ended: at once if the payment is still as it was, which the
+    /// statement itself finds out, and otherwise by what stands.
+    async fn record_call(
+        &self,
+        begun: &Payment,
+        outcome: &Outcome,
+        asked: Timestamp,
+        actor: &Actor,
+    ) -> Result<Payment, Error> {
+        let (id, now) = (begun.id, self.clock.now());
+        let mut payment = begun.clone();
+        let lost = self.settings.is_lost(&payment, asked);
+        let Ok(Some(change)) = payment.record(outcome, lost, now) else {
+            return self.record(id, outcome, asked, actor).await;
+        };
+        payment.next_attempt_time = self.settings.next_look(&payment, now);
+        let work = Work::new("record_charge")
+            .then(store::changed(begun, &mut payment)?)
+            .then_all(brings(&payment, &change, actor, now)?);
+        self.database.perform_or(work, payment, |tx| self.record_in(tx, id, outcome, asked, actor)).await
     }
 
     /// Writes down how a call about a charge ended, in one commit, and returns what stands then. `asked` is when the call began.
@@ -129,19 +153,26 @@ impl App {
         asked: Timestamp,
         actor: &Actor,
     ) -> Result<Payment, Error> {
-        self.database
-            .transact("record_charge", |tx| async move {
-                let now = self.clock.now();
-                let payment = store::lock(&tx, id).await?;
-                let mut payment =
-                    payment.ok_or_else(|| Error::Internal(format!("payments/{id} was called and is not there")))?;
-                let lost = self.settings.is_lost(&payment, asked);
-                if let Some(change) = payment.record(outcome, lost, now).map_err(broken)? {
-                    self.commit(&tx, &mut payment, change, actor, now).await?;
-                }
-                Ok(payment)
-            })
-            .await
+        self.database.transact("record_charge", |tx| self.record_in(tx, id, outcome, asked, actor)).await
+    }
+
+    async fn record_in(
+        &self,
+        tx: Tx,
+        id: Uuid,
+        outcome: &Outcome,
+        asked: Timestamp,
+        actor: &Actor,
+    ) -> Result<Payment, Error> {
+        let now = self.clock.now();
+        let payment = store::lock(&tx, id).await?;
+        let mut payment =
+            payment.ok_or_else(|| Error::Internal(format!("payments/{id} was called and is not there")))?;
+        let lost = self.settings.is_lost(&payment, asked);
+        if let Some(change) = payment.record(outcome, lost, now).map_err(broken)? {
+            self.commit(&tx, &mut payment, change, actor, now).await?;
+        }
+        Ok(payment)
     }
 }
 

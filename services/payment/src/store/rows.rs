@@ -7,7 +7,7 @@ use mesh::{
     store::{Reading, int},
     types::PaymentAction,
 };
-use sea_orm::ActiveValue::Set;
+use sea_orm::{ActiveModelTrait, ActiveValue::Set, Iterable};
 
 use super::entity::{payment, refund};
 use crate::domain::{
@@ -141,6 +141,18 @@ pub(super) fn refund_of(row: refund::Model) -> Result<Refund, Error> {
         attempts: reading.count("number of attempts", row.attempts)?,
         next_attempt_time: row.next_attempt_time.map(from_micros),
     })
+}
+
+/// The key, the columns in which a payment is not as it was read, and those that whoever takes it up writes under the same revision.
+pub(super) fn changed(read: &Payment, payment: &Payment) -> Result<payment::ActiveModel, Error> {
+    use payment::Column::{Attempts, Id, NextAttemptTime};
+    let (old, mut row) = (payment_row(read)?, payment_row(payment)?);
+    for column in payment::Column::iter() {
+        if !matches!(column, Id | Attempts | NextAttemptTime) && old.get(column) == row.get(column) {
+            row.not_set(column);
+        }
+    }
+    Ok(row)
 }
 
 fn micros(at: Option<Timestamp>) -> Option<i64> {

@@ -41,6 +41,27 @@ async fn while_the_caller_waits_for_the_provider_nobody_else_asks() {
 }
 
 #[tokio::test]
+async fn a_call_that_is_answered_after_the_loop_took_its_payment_up_is_written_down_whole() {
+    let bench = bench().await;
+    let action = PaymentAction { uri: "https://bank.example/1".to_owned(), expire_time: None };
+    bench.till.holds(Outcome::ActionRequired(action.clone()));
+    let create = bench.create(order(1));
+    tokio::pin!(create);
+    tokio::select! {
+        _ = &mut create => panic!("the provider has not answered"),
+        () = bench.till.has_one_held() => {}
+    }
+    bench.till.is_down();
+    bench.pass(10).await;
+    assert!(bench.payment(1).await.attempts > 1, "it was taken up, and nothing was learned");
+    bench.till.let_go();
+    let told = create.await.expect("an answer");
+    assert_eq!((told.state(), told.attempts), (State::ActionRequired, 0));
+    assert_eq!(bench.payment(1).await, told, "what was answered is what stands");
+    assert_eq!(bench.payment(1).await.action, Some(action));
+}
+
+#[tokio::test]
 async fn a_crash_before_the_call_ends_in_a_voided_payment_within_half_a_minute() {
     let bench = bench().await;
     bench.till.holds(charged());

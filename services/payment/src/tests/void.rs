@@ -160,7 +160,8 @@ async fn a_write_that_was_decided_on_what_no_longer_stands_is_lost() {
     let stale_approval = stale.record(&charged(), false, super::now()).expect("recorded");
     assert!(stale_approval.is_some());
     let stale = &stale;
-    let saved = bench.database.transact("stale", |tx| async move { store::save(&tx, &mut stale.clone()).await }).await;
+    let saved =
+        bench.database.transact("stale", |tx| async move { tx.expect(store::saved(&mut stale.clone())?).await }).await;
     assert!(matches!(saved, Err(mesh::Error::Lost)), "{saved:?}");
     assert_eq!(bench.state(1).await, State::Voided);
 }

@@ -1,8 +1,8 @@
 //! One statement of a [`Work`](super::Work).
 
 use sea_orm::{
-    ActiveModelTrait, ActiveValue, ColumnTrait, DbBackend, DeleteMany, EntityName, EntityTrait, Iterable, QueryTrait,
-    Statement, StatementBuilder, UpdateMany,
+    ActiveModelTrait, ActiveValue, ColumnTrait, Condition, DbBackend, DeleteMany, EntityName, EntityTrait, Iterable,
+    PrimaryKeyToColumn, QueryFilter, QueryTrait, Statement, StatementBuilder, UpdateMany,
     sea_query::{
         DeleteStatement, DynIden, Expr, InsertStatement, IntoIden, OnConflict, Query, SelectStatement,
         SubQueryStatement, TableRef, UnionType, UpdateStatement,
@@ -51,6 +51,20 @@ impl Step {
     /// Adds that row unless a row of its key is there: then it touches none.
     pub fn insert_new<A: ActiveModelTrait>(row: A) -> Self {
         Self { change: Change::Insert(Rows::of([row], true)), touches: Some(1), appends: None }
+    }
+
+    /// Writes what is set in that row over the row of its key, which must still be `as_read`. The key stays as it is, and nothing is written
+    /// to its index.
+    pub fn over<A: ActiveModelTrait>(mut row: A, as_read: Expr) -> Self {
+        let mut filter = Condition::all().add(as_read);
+        for key in <A::Entity as EntityTrait>::PrimaryKey::iter() {
+            let column = key.into_column();
+            filter = match row.take(column).into_value() {
+                Some(value) => filter.add(column.eq(value)),
+                None => filter.add(Expr::value(false)),
+            };
+        }
+        A::Entity::update_many().set(row).filter(filter).into()
     }
 
     /// The same, which has to touch so many rows.
@@ -115,12 +129,12 @@ impl Step {
             (Change::Insert(rows), Some(condition)) => rows.statement_if(&condition).returning(one).to_owned().into(),
             (Change::Update(update), condition) => {
                 let mut update = update.clone();
-                update.cond_where(sea_orm::Condition::all().add_option(condition)).returning(one);
+                update.cond_where(Condition::all().add_option(condition)).returning(one);
                 update.into()
             }
             (Change::Delete(delete), condition) => {
                 let mut delete = delete.clone();
-                delete.cond_where(sea_orm::Condition::all().add_option(condition)).returning(one);
+                delete.cond_where(Condition::all().add_option(condition)).returning(one);
                 delete.into()
             }
         }
