@@ -75,7 +75,7 @@ async fn what_waits_for_a_work_that_is_performed_again_is_done_once() {
 #[tokio::test]
 async fn an_event_of_a_work_is_stored_and_wakes_the_relay() {
     let bench = Bench::open().await;
-    crate::store::migrate::<crate::testbed::Migrator>(&bench.database).await.unwrap();
+    crate::store::migrate(&bench.database, &crate::testbed::Migrator).await.unwrap();
     let (kept, lost) = (event("room", 1), event("room", 2));
     let woken = async || {
         let woken = bench.database.outbox_appended();

@@ -121,7 +121,7 @@ async fn texts_and_nothing_and_bytes_arrive_as_they_are_whatever_they_look_like(
     use crate::store::entity::request;
 
     let bench = Bench::open().await;
-    crate::store::migrate::<crate::testbed::Migrator>(&bench.database).await.unwrap();
+    crate::store::migrate(&bench.database, &crate::testbed::Migrator).await.unwrap();
     let odd = "'; jumak: statement 0 touched this many rows: 7 $1 ? 방 🏠";
     let row = |id: &str, case: Option<&str>, answer| request::ActiveModel {
         principal: Set(odd.to_owned()),
