@@ -39,6 +39,28 @@ fn card_numbers_are_found_however_they_are_written() {
 }
 
 #[test]
+fn a_card_number_is_found_in_the_groups_that_people_type_also_with_a_date_close_behind() {
+    // By itself, what is left at the end is taken for the rest of a number; with a date behind it only the groups say so.
+    for number in [
+        "3782 822463 10005",
+        "3056 930902 5904",
+        "4222 2222 22222",
+        "4222 222 222 222",
+        "3782 8224 6310 005",
+        "3056 9309 0259 04",
+        "4222 2222 2222 2",
+        "6304 0000 0000 0001 008",
+        "411111 1111111111",
+    ] {
+        for separator in [" ", "-"] {
+            let number = number.replace(' ', separator);
+            assert!(is_in(&number), "{number}");
+            assert!(is_in(&format!("{number} 12/27")), "{number} 12/27");
+        }
+    }
+}
+
+#[test]
 fn whatever_people_put_between_the_groups_a_card_number_is_found() {
     for separator in [
         " ",

@@ -40,6 +40,15 @@ fn numbers_that_look_alike_have_one_spelling() {
 }
 
 #[test]
+fn a_run_of_blanks_counts_as_one() {
+    for text in ["Sea  view", "Sea\tview", " Sea \u{a0} view ", "Sea\u{3000}\u{2009}view", "Sea \u{200b} view"] {
+        assert_eq!(canonical(text), "Sea view", "{text:?}");
+        assert_eq!(folded(text), "sea view", "{text:?}");
+    }
+    assert_ne!(canonical("Sea view"), canonical("Seaview"));
+}
+
+#[test]
 fn what_cannot_be_seen_is_no_text() {
     for text in [
         "",

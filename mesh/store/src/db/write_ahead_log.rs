@@ -126,9 +126,9 @@ mod tests {
 
     use super::*;
 
-    async fn grow(database: &Database) {
+    async fn grow(database: &Database, commits: usize) {
         let insert = "INSERT INTO big (b) SELECT zeroblob(1000000) FROM (VALUES (1), (2), (3), (4), (5))";
-        for _ in 0..8 {
+        for _ in 0..commits {
             database
                 .transact("grow", |tx| async move {
                     tx.execute_unprepared(insert).await?;
@@ -146,39 +146,21 @@ mod tests {
         let database = Database::open_file(&file, 4).await.unwrap();
         database.for_migrations().execute_unprepared("CREATE TABLE big (b BLOB NOT NULL)").await.unwrap();
         let reader = Database::open_file_to_read(&file, 1).await.unwrap();
-        reader.read().execute_unprepared("BEGIN").await.unwrap();
-        reader.read().execute_unprepared("SELECT COUNT(*) FROM big").await.unwrap();
-
-        grow(&database).await;
-        assert!(log_bytes(&file) > WAL_KEPT_BYTES, "{} bytes", log_bytes(&file));
-        assert_eq!(database.checkpoint().await.unwrap(), Checkpoint::Blocked);
-        assert!(log_bytes(&file) > WAL_KEPT_BYTES, "the reader still needs it");
-
-        reader.read().execute_unprepared("COMMIT").await.unwrap();
-        assert_eq!(database.checkpoint().await.unwrap(), Checkpoint::Complete);
-        assert_eq!(log_bytes(&file), 0);
-    }
-
-    #[tokio::test]
-    async fn the_next_commits_cut_a_log_that_is_no_longer_read() {
-        let folder = tempfile::tempdir().unwrap();
-        let file = folder.path().join("x.db");
-        let database = Database::open_file(&file, 4).await.unwrap();
-        database.for_migrations().execute_unprepared("CREATE TABLE big (b BLOB NOT NULL)").await.unwrap();
-        let reader = Database::open_file_to_read(&file, 1).await.unwrap();
-        reader.read().execute_unprepared("BEGIN").await.unwrap();
-        reader.read().execute_unprepared("SELECT COUNT(*) FROM big").await.unwrap();
-        grow(&database).await;
-        reader.read().execute_unprepared("COMMIT").await.unwrap();
-        for _ in 0..2 {
-            database
-                .transact("one more", |tx| async move {
-                    tx.execute_unprepared("INSERT INTO big (b) VALUES (zeroblob(5000000))").await?;
-                    Ok(())
-                })
-                .await
-                .unwrap();
+        for cut_by_commits in [false, true] {
+            for sql in ["BEGIN", "SELECT COUNT(*) FROM big"] {
+                reader.read().execute_unprepared(sql).await.unwrap();
+            }
+            grow(&database, 8).await;
+            assert_eq!(database.checkpoint().await.unwrap(), Checkpoint::Blocked);
+            assert!(log_bytes(&file) > WAL_KEPT_BYTES, "the reader still needs it: {} bytes", log_bytes(&file));
+            reader.read().execute_unprepared("COMMIT").await.unwrap();
+            if cut_by_commits {
+                grow(&database, 2).await;
+                assert!(log_bytes(&file) <= WAL_KEPT_BYTES, "{} bytes are kept", log_bytes(&file));
+            } else {
+                assert_eq!(database.checkpoint().await.unwrap(), Checkpoint::Complete);
+                assert_eq!(log_bytes(&file), 0);
+            }
         }
-        assert!(log_bytes(&file) <= WAL_KEPT_BYTES, "{} bytes are kept", log_bytes(&file));
     }
 }

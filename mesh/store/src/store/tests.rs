@@ -103,6 +103,17 @@ async fn a_mark_that_was_cut_off_is_made_anew() {
     assert_eq!(version::check(database.read()).await.unwrap(), Some(DataVersion::current()));
 }
 
+/// A format that changes what is written, and no table, has no step that would bring the mark with it.
+#[tokio::test]
+async fn a_database_that_takes_no_step_is_marked_all_the_same() {
+    let kept = FreshDatabase::new().await.unwrap();
+    let database = Database::connect(kept.url(), 4).await.unwrap();
+    super::migrate::<Migrator>(&database).await.unwrap();
+    database.for_migrations().execute_unprepared("DELETE FROM data_version").await.unwrap();
+    assert!(super::migrate::<Migrator>(&database).await.unwrap().is_empty());
+    assert_eq!(version::check(database.read()).await.unwrap(), Some(DataVersion::current()));
+}
+
 /// Killed after the mark and before the last step: nobody of an older version goes on with it, and this one does.
 #[tokio::test]
 async fn a_database_is_marked_before_its_first_step() {

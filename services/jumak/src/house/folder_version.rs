@@ -118,6 +118,8 @@ mod tests {
         fs::write(folder.path().join("room.db"), "rows").unwrap();
         let text = refusal(&folder);
         assert!(text.contains("carries no version") && text.contains(JUMAK) && text.contains("begin with"), "{text}");
+        assert!(text.contains("has databases and no version.json"), "{text}");
+        assert!(text.contains("if they were copied from another folder, copy that file as well"), "{text}");
 
         let newer = format!(r#"{{"format": {}, "jumak": "9.9.9"}}"#, FORMAT + 1);
         fs::write(folder.path().join(VERSION_FILE), newer).unwrap();

@@ -47,7 +47,8 @@ async fn a_cancellation_whose_refund_failed_is_complete_when_others_have_given_a
     let refund = refund_of(&payment, &refund_id(&payment.name), refund::State::Failed);
     let failed = PaymentRefundFailed { payment: Some(payment.clone()), refund: Some(refund) };
     hear(&house, &event(payment.name, 3, &failed)).await.expect("heard");
-    assert_eq!(house.state(&case).await, State::CancelRequested);
+    let why = async || house.read(&case).await.record.refund_failure_reason;
+    assert_eq!((house.state(&case).await, why().await.is_some()), (State::CancelRequested, true));
 
     for (version, refunded_minor, state) in [(4, 179_999, State::CancelRequested), (5, 180_000, State::Cancelled)] {
         let payment = paid(&case, refunded_minor);
@@ -55,6 +56,7 @@ async fn a_cancellation_whose_refund_failed_is_complete_when_others_have_given_a
         let refunded = PaymentRefunded { payment: Some(payment.clone()), refund: Some(refund) };
         hear(&house, &event(payment.name, version, &refunded)).await.expect("heard");
         assert_eq!(house.state(&case).await, state, "{refunded_minor} went back");
+        assert_eq!(why().await.is_some(), state == State::CancelRequested, "nothing of a refund has failed any more");
     }
 }
 

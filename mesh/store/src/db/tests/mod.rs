@@ -3,6 +3,8 @@
 
 mod effects;
 mod failing_disk;
+#[cfg(unix)]
+mod failing_steps;
 mod failures;
 mod race;
 mod real_servers;

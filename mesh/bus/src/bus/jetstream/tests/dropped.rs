@@ -2,6 +2,7 @@
 
 use std::{sync::Arc, time::Duration};
 
+use async_nats::jetstream::stream::Config;
 use mesh_foundation::event::Event;
 use mesh_store::db::Database;
 use mesh_testing::{event, events};
@@ -143,6 +144,34 @@ async fn others_drive_our_newest_event_out_of_a_limited_stream_and_nothing_is_pu
     inn.says(&[event("room", 5)]).await;
     assert_eq!(inn.ends().await.1, 28, "and not again");
     publishing.background.drain(STOP).await;
+}
+
+/// How far a limited stream was filled again is about that stream: in another one the same positions are other events.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_another_limited_stream_drops_is_heard_however_far_the_lost_one_was_filled_again() {
+    let (nats, sent) = (server().await, events("room", 20));
+    let inn = Inn::open(&nats).await;
+    let publishing = inn.publishes();
+    inn.says(&sent[..3]).await;
+    publishing.background.drain(STOP).await;
+    inn.limit("max_msgs", 2).await;
+    let publishing = inn.publishes();
+    eventually("the first is published once more", async || inn.ends().await == (3, 4)).await;
+    inn.all_is_published().await;
+    publishing.background.drain(STOP).await;
+
+    let context = inn.bus.0.context();
+    context.delete_stream(layout::STREAM).await.unwrap();
+    context.create_stream(Config { max_messages: 5, ..layout::events(1) }).await.unwrap();
+    let publishing = inn.publishes();
+    inn.says(&sent[3..]).await;
+    assert_eq!(inn.ends().await, (16, 20));
+    publishing.background.drain(STOP).await;
+
+    let (hearing, publishing) = (inn.hears().await, inn.publishes());
+    inn.all_is_heard(&sent).await;
+    publishing.background.drain(STOP).await;
+    hearing.background.drain(STOP).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -1,7 +1,7 @@
 use async_nats::jetstream::stream::Config;
 use serde_json::{Value, json};
 
-use super::support::{config, connect, eventually, server};
+use super::support::{chain, config, connect, eventually, server};
 use crate::bus::jetstream::{JetStreamBus, layout};
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -55,4 +55,25 @@ async fn whatever_is_different_in_a_stream_is_named_and_nothing_that_the_broker_
     let made: Value = context.request(format!("STREAM.CREATE.{}", layout::STREAM), &by_hand).await.unwrap();
     assert!(made["error"].is_null(), "{made}");
     assert_eq!(layout::differences(context, &wanted).await.unwrap(), different.map(|(name, _)| name));
+}
+
+/// With one of these the broker drops events in the middle, and neither relays nor consumers would notice.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_stream_that_drops_events_in_the_middle_is_refused_by_name() {
+    let nats = server().await;
+    let bus = connect(&nats, "room").await;
+    let context = bus.0.context();
+    for (name, value) in
+        [("retention", json!("interest")), ("retention", json!("workqueue")), ("max_msgs_per_subject", json!(1))]
+    {
+        context.delete_stream(layout::STREAM).await.unwrap();
+        let mut by_hand = serde_json::to_value(layout::events(1)).unwrap();
+        by_hand[name] = value;
+        let made: Value = context.request(format!("STREAM.CREATE.{}", layout::STREAM), &by_hand).await.unwrap();
+        assert!(made["error"].is_null(), "{made}");
+        let again = JetStreamBus::connect(&config(&nats), "payment").await.unwrap();
+        let told = format!("the stream {} has another `{name}`", layout::STREAM);
+        eventually("the bus says why", async || again.ready().await.is_err_and(|error| chain(&error).contains(&told)))
+            .await;
+    }
 }

@@ -3,6 +3,7 @@
 
 mod codes;
 mod conflicts;
+mod gone_callers;
 mod lost_commits;
 mod outages;
 mod poolers;
@@ -119,7 +120,7 @@ impl Real {
 }
 
 /// The server's own number for what it refused.
-fn code(error: &StoreError) -> String {
+pub(super) fn code(error: &StoreError) -> String {
     let (StoreError::Conflict(source)
     | StoreError::Duplicate(source)
     | StoreError::Unavailable(source)
