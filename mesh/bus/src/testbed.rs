@@ -3,8 +3,11 @@
 use std::sync::Arc;
 
 use mesh_foundation::{background::Background, clock::Clock, event::Event};
-use mesh_store::{db::Database, outbox, store};
-use sea_orm_migration::{MigrationTrait, MigratorTrait};
+use mesh_store::{
+    db::Database,
+    outbox,
+    store::{self, MigrationTrait, MigratorTrait},
+};
 use servers::engine::Databases;
 use tempfile::TempDir;
 
@@ -16,7 +19,7 @@ use crate::{
 pub(crate) struct Migrator;
 
 impl MigratorTrait for Migrator {
-    fn migrations() -> Vec<Box<dyn MigrationTrait>> {
+    fn migrations(&self) -> Vec<Box<dyn MigrationTrait>> {
         store::migrations()
     }
 }

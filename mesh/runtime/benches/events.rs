@@ -1,6 +1,9 @@
 //! How fast events pass through the embedded bus, and from one context's outbox to another's effect. `make bench` runs it;
 //! docs/performance.md says how to read it.
 
+// The futures of `main` are deep.
+#![recursion_limit = "256"]
+
 use std::{
     path::Path,
     sync::Arc,
@@ -15,10 +18,9 @@ use mesh::{
     consumer,
     context::{Handled, Hears, Policies, Wiring},
     outbox, output, relay,
-    store::{self, entity},
+    store::{self, MigrationTrait, MigratorTrait, entity},
 };
 use sea_orm::{EntityTrait, PaginatorTrait};
-use sea_orm_migration::{MigrationTrait, MigratorTrait};
 use tokio::time::timeout;
 use uuid::Uuid;
 
@@ -132,7 +134,7 @@ impl Policies for Effect {
 struct Migrator;
 
 impl MigratorTrait for Migrator {
-    fn migrations() -> Vec<Box<dyn MigrationTrait>> {
+    fn migrations(&self) -> Vec<Box<dyn MigrationTrait>> {
         store::migrations()
     }
 }

@@ -167,7 +167,7 @@ impl Default for LogConfig {
     fn default() -> Self {
         // At `info` sea-orm tells every step of every migration, the NATS client what we tell ourselves, and sqlx
         // each notice of PostgreSQL.
-        Self { format: LogFormat::Text, filter: "info,sea_orm_migration=warn,async_nats=warn,sqlx=warn".to_owned() }
+        Self { format: LogFormat::Text, filter: "info,async_nats=warn,sqlx=warn".to_owned() }
     }
 }
 

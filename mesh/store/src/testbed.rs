@@ -1,15 +1,18 @@
 //! What the tests stand on: databases with the tables of the mesh, which are gone afterwards.
 
 use mesh_foundation::event::Event;
-use sea_orm_migration::{MigrationTrait, MigratorTrait};
 use servers::engine::Databases;
 
-use crate::{db::Database, outbox, store};
+use crate::{
+    db::Database,
+    outbox,
+    store::{self, MigrationTrait, MigratorTrait},
+};
 
 pub(crate) struct Migrator;
 
 impl MigratorTrait for Migrator {
-    fn migrations() -> Vec<Box<dyn MigrationTrait>> {
+    fn migrations(&self) -> Vec<Box<dyn MigrationTrait>> {
         store::migrations()
     }
 }

@@ -1,10 +1,11 @@
 //! Brings a database up to date, by one process at a time.
 
+use futures::FutureExt as _;
 use mesh_foundation::error::Error;
-use sea_orm_migration::MigratorTraitSelf;
 
 use super::{
     lease::{self, Pace},
+    migrator::{self, MigratorTrait, SchemaManager},
     version,
 };
 use crate::db::{Database, Engine};
@@ -12,7 +13,7 @@ use crate::db::{Database, Engine};
 /// Brings a context's database up to the migrator's last step, and tells the names of the steps that this took. Processes that do so
 /// at the same time wait for one another, for five minutes at most; the later ones find nothing left to do. Data that this version does
 /// not understand is left alone ([`version::Incompatible`]).
-pub async fn migrate(database: &Database, migrator: &impl MigratorTraitSelf) -> Result<Vec<String>, Error> {
+pub async fn migrate(database: &Database, migrator: &(impl MigratorTrait + Sync)) -> Result<Vec<String>, Error> {
     let pending = pending(database, migrator).await?;
     let is_marked = version::check(database.read()).await?.is_some_and(|version| version.format == version::FORMAT);
     if pending.is_empty() && is_marked {
@@ -24,7 +25,7 @@ pub async fn migrate(database: &Database, migrator: &impl MigratorTraitSelf) -> 
             .transact("migrate", |tx| async move {
                 version::check(tx.for_migrations()).await?;
                 version::mark(tx.for_migrations()).await?;
-                migrator.up(tx.for_migrations(), None).await?;
+                migrator::up(migrator, &SchemaManager::new(tx.for_migrations())).boxed().await?;
                 Ok(())
             })
             .await?;
@@ -35,13 +36,13 @@ pub async fn migrate(database: &Database, migrator: &impl MigratorTraitSelf) -> 
 }
 
 /// Takes the steps on a connection whose statements may take as long as there are rows.
-async fn take_steps(database: &Database, migrator: &impl MigratorTraitSelf) -> Result<(), Error> {
+async fn take_steps(database: &Database, migrator: &(impl MigratorTrait + Sync)) -> Result<(), Error> {
     let connection = database.connect_to_migrate().await?;
     let taken = async {
         // Somebody may have taken it further while the lease was waited for.
         version::check(&connection).await?;
         version::mark(&connection).await?;
-        migrator.up(&connection, None).await?;
+        migrator::up(migrator, &SchemaManager::new(&connection)).boxed().await?;
         Ok(())
     };
     let taken = taken.await;
@@ -52,8 +53,8 @@ async fn take_steps(database: &Database, migrator: &impl MigratorTraitSelf) -> R
 }
 
 /// The names of the steps that are still to be taken. Changes nothing, and refuses data that this version does not understand.
-pub async fn pending(database: &Database, migrator: &impl MigratorTraitSelf) -> Result<Vec<String>, Error> {
+pub async fn pending(database: &Database, migrator: &(impl MigratorTrait + Sync)) -> Result<Vec<String>, Error> {
     version::check(database.read()).await?;
-    let steps = migrator.get_pending_migrations_read_only(database.read()).await?;
+    let steps = migrator::pending(migrator, &SchemaManager::new(database.read())).boxed().await?;
     Ok(steps.iter().map(|step| step.name().to_owned()).collect())
 }

@@ -8,6 +8,7 @@ pub mod entity;
 mod lease;
 mod migrate;
 mod migration;
+mod migrator;
 mod place;
 mod reading;
 mod schema;
@@ -17,14 +18,13 @@ mod tables;
 mod tests;
 pub mod version;
 
-use sea_orm_migration::MigrationTrait;
-
 pub use self::{
     column::{
         TableIndex, bytes, flag, id, index, instant, key, large, number, optional_bytes, optional_id, optional_instant,
         optional_key, optional_large, optional_number, optional_real, real, unique_index,
     },
     migrate::{migrate, pending},
+    migrator::{MigrationTrait, MigratorTrait, SchemaManager},
     reading::{Reading, int},
     schema::Schema,
     tables::Tables,

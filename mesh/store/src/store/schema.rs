@@ -3,9 +3,8 @@
 use std::fmt;
 
 use mesh_foundation::error::Error;
-use sea_orm_migration::{MigrationTrait, MigratorTraitSelf};
 
-use super::{migrate, migrations, pending};
+use super::{MigrationTrait, MigratorTrait, migrate, migrations, pending};
 use crate::db::Database;
 
 /// The steps to a context's tables. `mesh`'s own come before them.
@@ -31,7 +30,7 @@ impl Schema {
     }
 }
 
-impl MigratorTraitSelf for Schema {
+impl MigratorTrait for Schema {
     fn migrations(&self) -> Vec<Box<dyn MigrationTrait>> {
         let mut all = migrations();
         all.extend((self.steps)());

@@ -1,22 +1,22 @@
 //! The second step: where each published event is in the stream. With it the table goes that said which stream it was.
 
-use sea_orm::sea_query::{Query, Table};
-use sea_orm_migration::prelude::*;
+use sea_orm::{
+    DbErr,
+    sea_query::{Query, Table},
+};
 
-use super::{TableIndex, index, optional_large};
+use super::{MigrationTrait, SchemaManager, TableIndex, index, optional_large};
 
 const POSITION: TableIndex = index("outbox_stream_position", "outbox", &["stream_position"]);
 
 pub(super) struct StreamPosition;
 
-impl MigrationName for StreamPosition {
-    fn name(&self) -> &'static str {
-        "m0002_stream_position"
-    }
-}
-
 #[async_trait::async_trait]
 impl MigrationTrait for StreamPosition {
+    fn name(&self) -> &str {
+        "m0002_stream_position"
+    }
+
     async fn up(&self, manager: &SchemaManager) -> Result<(), DbErr> {
         // MySQL commits each statement by itself: a step that was cut off is carried on with.
         if !manager.has_column("outbox", "stream_position").await? {

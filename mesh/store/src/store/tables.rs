@@ -1,9 +1,8 @@
 //! A step of a migrator that adds tables.
 
-use sea_orm::{DbBackend, sea_query::TableCreateStatement};
-use sea_orm_migration::prelude::*;
+use sea_orm::{DbBackend, DbErr, sea_query::TableCreateStatement};
 
-use super::TableIndex;
+use super::{MigrationTrait, SchemaManager, TableIndex};
 
 /// Tables and their indices, added in one step. What is there already is left as it is: MySQL commits each statement by itself, so
 /// that a step that was cut off is found half done, and is then carried on with.
@@ -17,14 +16,12 @@ pub struct Tables {
     pub indices: &'static [TableIndex],
 }
 
-impl MigrationName for Tables {
+#[async_trait::async_trait]
+impl MigrationTrait for Tables {
     fn name(&self) -> &str {
         self.name
     }
-}
 
-#[async_trait::async_trait]
-impl MigrationTrait for Tables {
     async fn up(&self, manager: &SchemaManager) -> Result<(), DbErr> {
         for mut table in (self.tables)(manager.get_database_backend()) {
             manager.create_table(table.if_not_exists().to_owned()).await?;

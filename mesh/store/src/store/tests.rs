@@ -2,14 +2,16 @@
 
 use mesh_foundation::Error;
 use sea_orm::{ConnectionTrait, EntityTrait, PaginatorTrait};
-use sea_orm_migration::{SchemaManager, seaql_migrations};
 use servers::engine::FreshDatabase;
 
-use super::version::{self, DataVersion, FORMAT, JUMAK};
+use super::{
+    SchemaManager, migrator,
+    version::{self, DataVersion, FORMAT, JUMAK},
+};
 use crate::{Database, testbed::Migrator};
 
 async fn steps(database: &Database) -> u64 {
-    seaql_migrations::Entity::find().count(database.read()).await.unwrap()
+    migrator::row::Entity::find().count(database.read()).await.unwrap()
 }
 
 #[tokio::test]
@@ -30,6 +32,17 @@ async fn a_database_that_is_up_to_date_takes_no_step() {
     let database = Database::connect(kept.url(), 4).await.unwrap();
     assert_eq!(super::migrate(&database, &Migrator).await.unwrap().len(), super::migrations().len());
     assert!(super::migrate(&database, &Migrator).await.unwrap().is_empty());
+}
+
+#[tokio::test]
+async fn a_step_that_was_taken_and_that_nobody_knows_is_not_passed_over() {
+    let kept = FreshDatabase::new().await.unwrap();
+    let database = Database::connect(kept.url(), 4).await.unwrap();
+    super::migrate(&database, &Migrator).await.unwrap();
+    let strange = "INSERT INTO seaql_migrations (version, applied_at) VALUES ('m0099_strange', 0)";
+    database.for_migrations().execute_unprepared(strange).await.unwrap();
+    let error = super::migrate(&database, &Migrator).await.unwrap_err();
+    assert!(format!("{error:?}").contains("m0099_strange was taken"), "{error:?}");
 }
 
 #[tokio::test]
@@ -108,9 +121,9 @@ async fn a_mark_that_was_cut_off_is_made_anew() {
 async fn a_database_that_takes_no_step_is_marked_all_the_same() {
     let kept = FreshDatabase::new().await.unwrap();
     let database = Database::connect(kept.url(), 4).await.unwrap();
-    super::migrate::<Migrator>(&database).await.unwrap();
+    super::migrate(&database, &Migrator).await.unwrap();
     database.for_migrations().execute_unprepared("DELETE FROM data_version").await.unwrap();
-    assert!(super::migrate::<Migrator>(&database).await.unwrap().is_empty());
+    assert!(super::migrate(&database, &Migrator).await.unwrap().is_empty());
     assert_eq!(version::check(database.read()).await.unwrap(), Some(DataVersion::current()));
 }
 

@@ -6,12 +6,11 @@
 //! not taken for an older one.
 
 use mesh_foundation::error::Error;
-use sea_orm::{ActiveValue::Set, ConnectionTrait, EntityTrait, PaginatorTrait, sea_query::Table};
-use sea_orm_migration::{IntoSchemaManagerConnection, SchemaManager, seaql_migrations};
+use sea_orm::{ActiveValue::Set, ConnectionTrait, EntityTrait, IntoDatabaseExecutor, PaginatorTrait, sea_query::Table};
 use serde::{Deserialize, Serialize};
 
 use self::row::{ActiveModel, Entity};
-use super::{key, number};
+use super::{SchemaManager, key, migrator, number};
 
 /// The format of the data that this version works on. It rises with every step that is added to a migrator, and with every change of
 /// what is written that an older version would misread.
@@ -80,22 +79,23 @@ impl DataVersion {
 }
 
 /// What a database holds; none if it holds nothing yet. What this version does not understand is refused. Changes nothing.
-pub async fn check<'c>(connection: impl IntoSchemaManagerConnection<'c>) -> Result<Option<DataVersion>, Error> {
+pub async fn check<'c>(connection: impl IntoDatabaseExecutor<'c>) -> Result<Option<DataVersion>, Error> {
     let manager = SchemaManager::new(connection);
+    // Before the mark is looked for, which was made before the first step: somebody may be making both at this moment.
+    let stepped = manager.has_table(migrator::TAKEN).await?
+        && migrator::row::Entity::find().count(manager.get_connection()).await? > 0;
     if manager.has_table(TABLE).await? {
         // Without the row, whoever made the table was killed before anything else was made.
         let Some(row) = Entity::find_by_id(ROW).one(manager.get_connection()).await? else { return Ok(None) };
         let version = DataVersion { format: u32::try_from(row.format).unwrap_or_default(), jumak: row.jumak };
         return Ok(Some(version.check()?));
     }
-    // The list of the steps that were taken: older than the mark.
-    let stepped = manager.has_table("seaql_migrations").await?
-        && seaql_migrations::Entity::find().count(manager.get_connection()).await? > 0;
+    // The list of the steps that were taken is older than the mark.
     if stepped { Err(Incompatible::Unmarked.into()) } else { Ok(None) }
 }
 
 /// Marks a database as being in this version's format. One process at a time may do so.
-pub(super) async fn mark<'c>(connection: impl IntoSchemaManagerConnection<'c>) -> Result<(), Error> {
+pub(super) async fn mark<'c>(connection: impl IntoDatabaseExecutor<'c>) -> Result<(), Error> {
     let manager = SchemaManager::new(connection);
     let connection = manager.get_connection();
     let backend = connection.get_database_backend();

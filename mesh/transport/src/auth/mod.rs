@@ -13,5 +13,6 @@
 pub mod access;
 pub mod issuer;
 pub mod keys;
+mod signatures;
 pub mod token;
 pub mod verify;

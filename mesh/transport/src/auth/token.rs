@@ -13,7 +13,7 @@ use mesh_foundation::{
 };
 use serde::Serialize;
 
-use super::{keys::SigningKey, verify::MAX_TOKEN_BYTES};
+use super::{keys::SigningKey, signatures, verify::MAX_TOKEN_BYTES};
 use crate::client::TokenSource;
 
 /// How long a context's token lives: long enough for one call and a slow clock, too short to be worth stealing.
@@ -42,7 +42,7 @@ struct Claims<'a> {
 
 fn sign(claims: &Claims<'_>, key: &SigningKey) -> Result<String, Error> {
     let header = Header { kid: Some(key.kid().to_owned()), ..Header::new(Algorithm::EdDSA) };
-    jsonwebtoken::encode(&header, claims, key.encoding())
+    signatures::encode(&header, claims, key.encoding())
         .map_err(|error| Error::Internal(format!("a token could not be signed: {error}")))
 }
 

@@ -34,6 +34,7 @@ use self::{
 use super::{
     issuer::{Issuer, Issuers},
     keys::PublicKey,
+    signatures,
     token::{SERVICE_TOKEN_LIFETIME, context_name},
 };
 
@@ -270,7 +271,7 @@ impl Verifier {
         key: &DecodingKey,
         validation: &Validation,
     ) -> Result<C, Refusal> {
-        let problem = match jsonwebtoken::decode::<C>(token, key, validation) {
+        let problem = match signatures::decode::<C>(token, key, validation) {
             Ok(data) => return Ok(data.claims),
             Err(error) => match error.into_kind() {
                 ErrorKind::ExpiredSignature => {

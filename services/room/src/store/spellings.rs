@@ -2,12 +2,15 @@
 //!
 //! They folded a place by its letters' lower case alone, took a room's number as it stood, and believed the host's table of time zones.
 
-use mesh::{clock, unicode};
+use mesh::{
+    clock,
+    store::{MigrationTrait, SchemaManager},
+    unicode,
+};
 use sea_orm::{
-    ConnectionTrait, DbErr, FromQueryResult,
+    ConnectionTrait, DbErr, FromQueryResult, Order,
     sea_query::{Expr, ExprTrait, Query},
 };
-use sea_orm_migration::prelude::*;
 use uuid::Uuid;
 
 use crate::domain::{MAX_FOLDED_PLACE_CHARS, MAX_NUMBER_CHARS};
@@ -17,12 +20,6 @@ const BATCH: u64 = 500;
 
 /// The step. Carried on with after it was cut off, it changes what is left to change.
 pub(super) struct Spellings;
-
-impl MigrationName for Spellings {
-    fn name(&self) -> &str {
-        "m0102_room_spellings"
-    }
-}
 
 #[derive(FromQueryResult)]
 struct Row {
@@ -36,6 +33,10 @@ struct Row {
 
 #[async_trait::async_trait]
 impl MigrationTrait for Spellings {
+    fn name(&self) -> &str {
+        "m0102_room_spellings"
+    }
+
     async fn up(&self, manager: &SchemaManager) -> Result<(), DbErr> {
         let connection = manager.get_connection();
         let mut last = None;

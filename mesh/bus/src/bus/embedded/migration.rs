@@ -1,27 +1,27 @@
 //! The tables of the bus's own file. SQLite only.
 
-use mesh_store::store::instant;
-use sea_orm::sea_query::{ColumnDef, Index, Table};
-use sea_orm_migration::prelude::*;
+use mesh_store::store::{MigrationTrait, MigratorTrait, SchemaManager, instant};
+use sea_orm::{
+    DbErr,
+    sea_query::{ColumnDef, Index, Table},
+};
 
 pub(super) struct Migrator;
 
 impl MigratorTrait for Migrator {
-    fn migrations() -> Vec<Box<dyn MigrationTrait>> {
+    fn migrations(&self) -> Vec<Box<dyn MigrationTrait>> {
         vec![Box::new(Tables), Box::new(NoEpoch)]
     }
 }
 
 struct Tables;
 
-impl MigrationName for Tables {
-    fn name(&self) -> &'static str {
-        "m0001_bus_tables"
-    }
-}
-
 #[async_trait::async_trait]
 impl MigrationTrait for Tables {
+    fn name(&self) -> &str {
+        "m0001_bus_tables"
+    }
+
     async fn up(&self, manager: &SchemaManager) -> Result<(), DbErr> {
         manager
             .create_table(
@@ -86,26 +86,17 @@ impl MigrationTrait for Tables {
             )
             .await
     }
-
-    async fn down(&self, manager: &SchemaManager) -> Result<(), DbErr> {
-        for table in ["stream", "dead_letter", "pending", "consumer", "message"] {
-            manager.drop_table(Table::drop().table(table).to_owned()).await?;
-        }
-        Ok(())
-    }
 }
 
 /// The stream has no name for itself any more: whoever publishes remembers where each event is.
 struct NoEpoch;
 
-impl MigrationName for NoEpoch {
-    fn name(&self) -> &'static str {
-        "m0002_no_epoch"
-    }
-}
-
 #[async_trait::async_trait]
 impl MigrationTrait for NoEpoch {
+    fn name(&self) -> &str {
+        "m0002_no_epoch"
+    }
+
     async fn up(&self, manager: &SchemaManager) -> Result<(), DbErr> {
         manager.drop_table(Table::drop().table("stream").to_owned()).await
     }

@@ -14,7 +14,7 @@ use std::{
 };
 
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
-use jsonwebtoken::{Algorithm, EncodingKey, Header, encode, get_current_timestamp};
+use jsonwebtoken::{Algorithm, EncodingKey, Header, get_current_timestamp};
 use mesh_foundation::{Principal, Reason, Refusal, Role};
 use rcgen::{KeyPair, PKCS_ECDSA_P256_SHA256};
 use serde_json::{Value, json};
@@ -28,6 +28,7 @@ use super::*;
 use crate::{
     auth::{
         keys::SigningKey,
+        signatures::encode,
         verify::{Trust, Verifier},
     },
     config::SigningAlgorithm,

@@ -1,12 +1,13 @@
 use std::time::Duration;
 
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
-use jsonwebtoken::{EncodingKey, Header, encode, get_current_timestamp};
+use jsonwebtoken::{EncodingKey, Header, get_current_timestamp};
 use serde_json::{Value, json};
 
 use super::{memory::REMEMBERED, *};
 use crate::auth::{
     keys::SigningKey,
+    signatures::encode,
     token::{Issuer, ServiceTokens},
 };
 

@@ -1,9 +1,10 @@
 //! Settings of a connection that a server would set otherwise: these servers do.
 
-use sea_orm_migration::{MigratorTrait, prelude::*};
-
 use super::{Real, code, on_both};
-use crate::db::tests::*;
+use crate::{
+    db::tests::*,
+    store::{MigrationTrait, MigratorTrait, SchemaManager},
+};
 
 on_both!(shared:
     a_transaction_is_read_committed,
@@ -98,14 +99,12 @@ async fn waits_are_bounded(real: &Real) {
 /// Writes down under what bounds it is taken.
 struct Bounds;
 
-impl MigrationName for Bounds {
-    fn name(&self) -> &'static str {
-        "m9999_bounds"
-    }
-}
-
 #[async_trait::async_trait]
 impl MigrationTrait for Bounds {
+    fn name(&self) -> &str {
+        "m9999_bounds"
+    }
+
     async fn up(&self, manager: &SchemaManager) -> Result<(), DbErr> {
         let sql = match manager.get_database_backend() {
             DbBackend::Postgres => {
@@ -124,7 +123,7 @@ impl MigrationTrait for Bounds {
 struct Bounded;
 
 impl MigratorTrait for Bounded {
-    fn migrations() -> Vec<Box<dyn MigrationTrait>> {
+    fn migrations(&self) -> Vec<Box<dyn MigrationTrait>> {
         vec![Box::new(Bounds)]
     }
 }

@@ -33,6 +33,12 @@ rFfTP5x+mn3TvrlZ2hjYYMDtUV1JYnufevLNSPW3rrNuNPrXlR0j
 -----END RSA PRIVATE KEY-----
 ";
 
+/// What stands in the PEM.
+fn der() -> Vec<u8> {
+    let lines = PRIVATE.lines().filter(|line| !line.starts_with('-')).collect::<String>();
+    base64::engine::general_purpose::STANDARD.decode(lines).unwrap()
+}
+
 /// The modulus of its public half.
 const MODULUS: &str = "mfn4Jzhe77yP5P6LRWPnyGiiwmdjJk8C_oXoy0c2zlfmUKLYxsXmzzeDmqenxFeHBx31QR-Gb5YVuLkzMU7_6tQkDbC1U1-pep7Hy4Qv5GWQd4TXP6LZ6cxBM-oJNqaJ4IcVIY8c3VnuHPf4PxkDIbBt9kePFDjlLXFjDNYaMpGHsBHemUp0wZ1bmxlzFHBKCI1WtqiX7829HOB6BWU2mmuZLjS5MMDkmhGrPx9i11E6ZUAN-6M_x2J7T8uHDzDn8lzxrcdeXwwqqHDCN5zN3uyCMN9msTqJt4hRi3GhkKF4sPT2fp1HMHECZ0X-vVekR8KyEJipg8p6HGGalk_8nQ";
 
@@ -44,7 +50,7 @@ async fn a_token_that_is_signed_with_rsa_is_believed_and_one_that_was_changed_is
     let jwk = json!({ "kty": "RSA", "use": "sig", "alg": "RS256", "kid": "rsa", "n": MODULUS, "e": EXPONENT });
     let server = Server::with(&[jwk]).await;
     let world = world(server.config()).await;
-    let key = EncodingKey::from_rsa_pem(PRIVATE.as_bytes()).unwrap();
+    let key = EncodingKey::from_rsa_der(&der());
     let header = Header { kid: Some("rsa".to_owned()), ..Header::new(Algorithm::RS256) };
     let token = encode(&header, &claims(&server.name()), &key).unwrap();
     let principal = world.whose(&token).await.unwrap();
