@@ -2,7 +2,7 @@
 //!
 //! Rooms and guests are made through the API, then clients call until the time is over. Latencies go into HDR histograms; in an open
 //! loop they begin when a call was due, so that a server which stalls cannot hide it (see [`schedule`]). The same run measures a bare
-//! echo server and the SQL of one booking (see [`compare`]), proves the books, and counts the charges at the provider.
+//! echo server and a fixed yardstick (see [`compare`]), proves the books, and counts the charges at the provider.
 
 mod child;
 pub mod compare;
@@ -11,13 +11,13 @@ mod median;
 mod outcome;
 mod progress;
 mod recorder;
-mod replay;
 pub mod report;
 mod run;
 mod schedule;
 mod setup;
 mod target;
 mod workload;
+mod yardstick;
 
 use std::time::Duration;
 
@@ -72,10 +72,10 @@ pub struct Args {
     /// Measure so many times, each on fresh data if the system is its own, and print the median
     #[arg(long, value_name = "N", default_value = "1", value_parser = clap::value_parser!(u8).range(1..=100))]
     repeat: u8,
-    /// Leave the echo server and the replayed SQL out
+    /// Leave the echo server and the yardstick out
     #[arg(long)]
     no_compare: bool,
-    /// A PostgreSQL to replay a booking's SQL on; its role must be allowed to make a database, which is dropped afterwards [default: with --target mesh, the mesh's]
+    /// A PostgreSQL for the yardstick; its role must be allowed to make a database, which is dropped afterwards [default: with --target mesh, the mesh's]
     #[arg(long, value_name = "URL", env = "JUMAK_BENCH_POSTGRES", hide_env_values = true)]
     postgres: Option<String>,
     /// Operations that may fail or be refused in a run

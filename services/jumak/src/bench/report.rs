@@ -73,6 +73,9 @@ pub struct Run {
     pub succeeded: u64,
     /// Those, per second.
     pub per_second: f64,
+    /// Bookings, those of the warm-up included, per second from the first call until my page, which is the last to hear, showed the last
+    /// of each client; none if nothing was booked.
+    pub heard_per_second: Option<f64>,
     /// How long they took: in a closed loop from when they were sent, in an open one from when they were due.
     pub latency: Summary,
     /// The calls that they are made of.
@@ -128,6 +131,7 @@ impl Run {
             seconds: measured.time.as_secs_f64(),
             succeeded: latency.count,
             per_second: measured.per_second(),
+            heard_per_second: None,
             latency,
             steps: seen.steps.iter().map(|(step, latencies)| (*step, latencies.summary())).collect(),
             refused: seen.refused.clone(),
@@ -220,6 +224,9 @@ pub fn run_text(run: &Run, max_errors: u64) -> Result<String, fmt::Error> {
     let mut text = String::new();
     let stopped = if run.interrupted { ", stopped early" } else { "" };
     writeln!(text, "{:.1} per second: {} in {:.1} s{stopped}", run.per_second, run.succeeded, run.seconds)?;
+    if let Some(heard) = run.heard_per_second {
+        writeln!(text, "  {heard:.1} bookings per second until everybody had heard of them")?;
+    }
     writeln!(
         text,
         "  {:<18} {:>9} {:>9} {:>9} {:>9} {:>9} {:>9}",
@@ -247,26 +254,26 @@ pub fn run_text(run: &Run, max_errors: u64) -> Result<String, fmt::Error> {
                 let ratio = ratio.map_or_else(String::new, |ratio| format!(", ratio {ratio:.3}"));
                 writeln!(
                     text,
-                    "  {:<9} {median:.0} {} per second{ratio} ({})",
+                    "  {:<13} {median:.0} {} per second{ratio} ({})",
                     comparison.name, comparison.unit, comparison.what
                 )?;
             }
-            CameTo::Skipped { skipped } => writeln!(text, "  {:<9} not measured: {skipped}", comparison.name)?,
+            CameTo::Skipped { skipped } => writeln!(text, "  {:<13} not measured: {skipped}", comparison.name)?,
         }
     }
     match &run.books {
         Books::Read { settled_s, checks, findings: 0, .. } => {
-            writeln!(text, "  audit     the books are in order after {settled_s:.1} s: {checks} checks")?;
+            writeln!(text, "  audit         the books are in order after {settled_s:.1} s: {checks} checks")?;
         }
         Books::Read { first_findings, .. } => {
             for finding in first_findings {
-                writeln!(text, "  audit     {finding}")?;
+                writeln!(text, "  audit         {finding}")?;
             }
         }
-        Books::Unread { skipped } => writeln!(text, "  audit     not run: {skipped}")?,
+        Books::Unread { skipped } => writeln!(text, "  audit         not run: {skipped}")?,
     }
     for fault in run.faults(max_errors) {
-        writeln!(text, "  FAILED    {fault}")?;
+        writeln!(text, "  FAILED        {fault}")?;
     }
     text.truncate(text.trim_end().len());
     Ok(text)

@@ -1,13 +1,17 @@
 //! One run, from its first room to its audit.
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
+use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
 use super::{
     Args,
-    compare::{Comparisons, Pressure},
-    drive::{Load, Measured, drive},
+    compare::{self, Comparisons, Pressure},
+    drive::{Load, drive},
     progress::Progress,
     report::Run,
     schedule::Pace,
@@ -67,10 +71,10 @@ async fn on_target(args: &Args, target: &Target, stop: &CancellationToken) -> an
     let mut comparisons = match (args.no_compare, parties.first()) {
         (false, Some(party)) => {
             let pressure = Pressure::new(clients, args.connections.into(), args.duration);
-            let sizes = party.sizes(args.workload).await?;
+            let samples = party.samples(args.workload).await?;
             say(args, format_args!("measuring what it is compared with …"));
             let postgres = args.postgres.clone().or_else(|| mesh_postgres(args));
-            Some(Comparisons::of(args.workload, sizes, pressure, postgres.as_deref()).await)
+            Some(Comparisons::of(args.workload, samples, pressure, postgres.as_deref()).await)
         }
         _ => None,
     };
@@ -86,12 +90,23 @@ async fn on_target(args: &Args, target: &Target, stop: &CancellationToken) -> an
 
     let charged = target.charges().await?;
     let load = Load { pace: args.pace(), warmup: args.warmup, duration: args.duration };
-    let clients = parties.into_iter().map(|party| Client { party, workload: args.workload }).collect();
+    let clients = parties.iter().map(|party| Client { party: party.clone(), workload: args.workload }).collect();
     let done = Arc::default();
+    let begun = Instant::now();
     let progress = Progress::show(args.json, args.warmup + args.duration, Arc::clone(&done), stop.clone());
     let measured = drive(clients, load, done, stop).await;
     drop(progress);
     let interrupted = stop.is_cancelled();
+    let heard = match &measured {
+        Ok(measured) if measured.seen.confirmed > 0 => {
+            let shown = all_are_shown(parties).await;
+            if let Err(error) = &shown {
+                output::note(format_args!("how fast bookings were heard of is not known: {error:#}"));
+            }
+            shown.ok().map(|()| measured.seen.confirmed as f64 / begun.elapsed().as_secs_f64())
+        }
+        _ => None,
+    };
     say(args, format_args!("proving the books …"));
     let books = target.books(args.settle).await;
 
@@ -101,12 +116,26 @@ async fn on_target(args: &Args, target: &Target, stop: &CancellationToken) -> an
         if !interrupted {
             comparisons.measure().await;
         }
-        let per_second = measured.as_ref().ok().filter(|_| load.pace == Pace::Closed).map(Measured::per_second);
-        compared = comparisons.finish(per_second).await;
+        let measured = measured.as_ref().ok().filter(|_| load.pace == Pace::Closed);
+        let pace = measured.map(|measured| compare::Pace { answered: measured.per_second(), heard });
+        compared = comparisons.finish(pace).await;
     }
     let mut run = Run::of(&measured?, interrupted, compared, books?);
+    run.heard_per_second = heard;
     run.charges = target.charges().await?.zip(charged).map(|(now, before)| now.saturating_sub(before));
     Ok(Some(run))
+}
+
+/// Waits until the newest booking of every client is shown.
+async fn all_are_shown(parties: Vec<Party>) -> anyhow::Result<()> {
+    let mut waiting = JoinSet::new();
+    for party in parties {
+        waiting.spawn(async move { party.is_shown().await });
+    }
+    while let Some(shown) = waiting.join_next().await {
+        shown??;
+    }
+    Ok(())
 }
 
 /// The local mesh's own PostgreSQL, if that mesh is measured: the same server, with the same settings.

@@ -106,7 +106,7 @@ pub async fn parties(
         let people = (0..PARTY).map(person).collect::<anyhow::Result<_>>()?;
         let (stock, run) = (stock.clone(), target.unique(&number.to_string()));
         under_way.spawn(async move {
-            let mut party = Party { people, stock, run, booked: Vec::new() };
+            let mut party = Party { people, stock, run, booked: Vec::new(), newest: Arc::default() };
             let first = u64::try_from(number)? * READABLE;
             for stay in first..first + if read { READABLE } else { 0 } {
                 let reservation = book(&party, stay).await?;

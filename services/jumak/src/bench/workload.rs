@@ -1,19 +1,21 @@
 //! What guests do: book, cancel, read.
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::{Arc, Mutex, PoisonError},
+    time::Duration,
+};
 
 use anyhow::Context as _;
 use clap::ValueEnum;
 use contracts::{
-    mypage::v1::GetBookingRequest,
+    mypage::v1::{Booking, GetBookingRequest},
     reservation::v1::{
         CancelReservationRequest, CreateReservationRequest, GetReservationRequest, Reservation,
         WatchReservationRequest, reservation::State, reservation_service_client::ReservationServiceClient,
     },
-    room::v1::SearchRoomsRequest,
+    room::v1::{SearchRoomsRequest, SearchRoomsResponse},
     types::v1::PaymentMethod,
 };
-use prost::Message as _;
 use serde::Serialize;
 use tonic::{Request, Status};
 
@@ -68,6 +70,8 @@ pub struct Party {
     pub run: String,
     /// The reservations that the first of them had before.
     pub booked: Vec<String>,
+    /// The newest reservation that was answered, and the number of its operation. Clones share it.
+    pub newest: Arc<Mutex<Option<(u64, Reservation)>>>,
 }
 
 /// One client at work.
@@ -123,6 +127,7 @@ impl Party {
             return None;
         }
         (outcome.unknown, outcome.confirmed) = (false, true);
+        *self.newest.lock().unwrap_or_else(PoisonError::into_inner) = Some((number, reservation.clone()));
         Some(reservation)
     }
 
@@ -165,35 +170,70 @@ impl Party {
         }
     }
 
-    /// The bytes of a request and an answer that are typical of `workload`.
-    pub async fn sizes(&self, workload: Workload) -> anyhow::Result<Sizes> {
+    /// The calls that `workload` is made of, each as it is made and answered here, and how many of a hundred operations are that call.
+    pub async fn samples(&self, workload: Workload) -> anyhow::Result<Vec<(u32, Sample)>> {
+        let mut samples = Vec::new();
+        let (booked, read) = match workload {
+            Workload::Book | Workload::Cancel => (100, [0, 0, 0]),
+            Workload::Read => (0, [50, 25, 25]),
+            // Every tenth operation is a booking, and falls on a turn for a reservation.
+            Workload::Mix => (10, [40, 25, 25]),
+        };
+        if booked > 0 {
+            let (mut outcome, request) = (Outcome::default(), self.wish(SAMPLE).context("no stay")?);
+            let answer = self.book(SAMPLE, &mut outcome).await;
+            let answer = answer.with_context(|| format!("the first booking did not succeed: {:?}", outcome.trouble))?;
+            samples.push((booked, Sample::CreateReservation(request, answer)));
+        }
         if workload.reads() {
-            let (name, reader) =
-                (self.booked.first().context("no booking")?.clone(), self.people.first().context("nobody")?);
-            let request = GetReservationRequest { name };
-            let request_bytes = request.encoded_len();
-            let answer = reader.reservations().get_reservation(with_deadline(request)).await?;
-            return Ok(Sizes { request: request_bytes, answer: answer.get_ref().encoded_len() });
+            let name = self.booked.first().context("no booking")?;
+            let reader = self.people.first().context("nobody")?;
+            let request = GetReservationRequest { name: name.clone() };
+            let answer = reader.reservations().get_reservation(with_deadline(request.clone())).await?.into_inner();
+            samples.push((read[0], Sample::GetReservation(request, answer)));
+            let name = name.replacen("reservations/", "users/me/bookings/", 1);
+            let request = GetBookingRequest { name, ..GetBookingRequest::default() };
+            let answer = reader.my_page().get_booking(with_deadline(request.clone())).await?.into_inner();
+            samples.push((read[1], Sample::GetBooking(request, answer)));
+            let (check_in_date, check_out_date) = self.stock.dates(0)?;
+            let request = SearchRoomsRequest { check_in_date, check_out_date, ..SearchRoomsRequest::default() };
+            let answer = reader.rooms().search_rooms(with_deadline(request.clone())).await?.into_inner();
+            samples.push((read[2], Sample::SearchRooms(request, answer)));
         }
-        let mut outcome = Outcome::default();
-        let request = self.wish(SAMPLE).map_or(0, |wish| wish.encoded_len());
-        match self.book(SAMPLE, &mut outcome).await {
-            Some(reservation) => Ok(Sizes { request, answer: reservation.encoded_len() }),
-            None => anyhow::bail!("the first booking did not succeed: {:?}", outcome.trouble),
-        }
+        Ok(samples)
+    }
+
+    /// Waits until my page, which is the last to hear, shows the newest booking of each client.
+    pub async fn is_shown(&self) -> anyhow::Result<()> {
+        let newest = self.newest.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        let Some((number, reservation)) = newest else { return Ok(()) };
+        let name = reservation.name.replacen("reservations/", "users/me/bookings/", 1);
+        let request = GetBookingRequest { name, min_version: reservation.version };
+        let person = self.person(number).context("nobody")?;
+        person
+            .my_page()
+            .get_booking(with_deadline(request))
+            .await
+            .context("my page did not hear of a booking in time")?;
+        Ok(())
     }
 }
 
-/// The number of the stay that is booked to see how large an answer is: none that a load comes to.
+/// The number of the stay that is booked to see what an answer is: none that a load comes to.
 const SAMPLE: u64 = 1 << 40;
 
-/// How large messages are, in bytes.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
-pub struct Sizes {
-    /// A request.
-    pub request: usize,
-    /// Its answer.
-    pub answer: usize,
+/// A call as it is made, and its answer.
+#[expect(clippy::large_enum_variant, reason = "there are four at most")]
+#[derive(Clone, Debug)]
+pub enum Sample {
+    /// Of reservation.
+    CreateReservation(CreateReservationRequest, Reservation),
+    /// Of reservation.
+    GetReservation(GetReservationRequest, Reservation),
+    /// Of my page.
+    GetBooking(GetBookingRequest, Booking),
+    /// Of room.
+    SearchRooms(SearchRoomsRequest, SearchRoomsResponse),
 }
 
 fn with_deadline<T>(message: T) -> Request<T> {

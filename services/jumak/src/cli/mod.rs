@@ -46,7 +46,7 @@ enum Command {
     Bench(bench::Args),
     /// What a benchmark compares with; it starts this itself
     #[command(hide = true)]
-    BenchEcho(bench::compare::echo::Args),
+    BenchEcho,
 }
 
 impl Cli {
@@ -65,7 +65,7 @@ impl Cli {
             Command::DeadLetters(args) => bus_tools::dead_letters(args).await.map(|()| true),
             Command::Republish(args) => bus_tools::republish(args).await.map(|()| true),
             Command::Bench(args) => bench::run(args).await,
-            Command::BenchEcho(args) => bench::compare::echo::serve(args).await.map(|()| true),
+            Command::BenchEcho => bench::compare::echo::serve().await.map(|()| true),
         }
     }
 }

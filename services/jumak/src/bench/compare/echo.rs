@@ -1,10 +1,11 @@
-//! The least that a unary call over tonic costs: a server that answers with so many bytes and does nothing else.
+//! The least that unary calls over tonic cost: a server that answers each method with that method's bytes and does nothing else, called
+//! by clients that encode its requests and decode its answers.
 //!
 //! It is a process of its own, like a server, on the cores that are left to it by the clients, which run here.
 
 use std::{
     convert::Infallible,
-    io::{self, BufRead, BufReader},
+    io::{self, BufRead, BufReader, Write as _},
     net::{Ipv4Addr, SocketAddr},
     process::{Command, Stdio},
     sync::Arc,
@@ -14,11 +15,16 @@ use std::{
 
 use anyhow::Context as _;
 use mesh::config::TlsConfig;
+use prost::{
+    Message,
+    bytes::{Buf, BufMut, Bytes},
+};
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 use tonic::{
     Request, Response, Status,
     body::Body,
+    codec::{Codec, DecodeBuf, Decoder, EncodeBuf, Encoder},
     codegen::{BoxFuture, Service, http},
     server::{Grpc, NamedService, UnaryService},
     transport::{
@@ -36,56 +42,66 @@ use crate::{
         outcome::Outcome,
         schedule::Pace,
         target::connect,
-        workload::Sizes,
+        workload::Sample,
     },
     cli::output,
 };
 
 /// Its name in reports.
 pub const NAME: &str = "echo";
-const PATH: &str = "/jumak.bench.Echo/Echo";
 const WARMUP: Duration = Duration::from_millis(500);
 /// How long the server may take to say where it is.
 const START: Duration = Duration::from_secs(10);
 
-/// What the hidden subcommand takes.
-#[derive(Clone, Debug, clap::Args)]
-pub struct Args {
-    /// The bytes of an answer
-    #[arg(long, value_name = "BYTES", value_parser = clap::value_parser!(u32).range(0..=1_048_576))]
-    answer: u32,
-}
-
-/// Serves until whoever has started it closes its standard input: so it never outlives them.
-pub async fn serve(args: &Args) -> anyhow::Result<()> {
+/// Serves the answers that its standard input tells, a line of hexadecimal digits for each method and an empty line behind them, until
+/// whoever has started it closes that: so it never outlives them.
+pub async fn serve() -> anyhow::Result<()> {
+    let mut lines = io::stdin().lines();
+    let mut answers = Vec::new();
+    while let Some(line) = lines.next().transpose()?.filter(|line| !line.is_empty()) {
+        answers.push(from_hex(&line).context("an answer is no hexadecimal number")?);
+    }
     let listener = TcpListener::bind(SocketAddr::from((Ipv4Addr::LOCALHOST, 0))).await?;
     output::line(listener.local_addr()?)?;
     let left = tokio::task::spawn_blocking(|| io::copy(&mut io::stdin(), &mut io::sink()));
     let incoming = TcpIncoming::from(listener).with_nodelay(Some(true));
-    server(args.answer as usize).serve_with_incoming_shutdown(incoming, async { drop(left.await) }).await?;
+    server(answers).serve_with_incoming_shutdown(incoming, async { drop(left.await) }).await?;
     Ok(())
 }
 
-fn server(answer_bytes: usize) -> Router {
-    Server::builder().add_service(EchoService(Answer(vec![b'x'; answer_bytes].into())))
+fn to_hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
-/// What is answered, whatever was asked. On the wire it is a `google.protobuf.BytesValue`.
+fn from_hex(text: &str) -> Option<Bytes> {
+    (0..text.len()).step_by(2).map(|at| u8::from_str_radix(text.get(at..at + 2)?, 16).ok()).collect()
+}
+
+/// The path of method number `method`.
+fn path(method: usize) -> String {
+    format!("/{}/{method}", EchoService::NAME)
+}
+
+fn server(answers: Vec<Bytes>) -> Router {
+    Server::builder().add_service(EchoService(answers.into()))
+}
+
+/// The answer to one method, whatever was asked.
 #[derive(Clone)]
-struct Answer(Arc<[u8]>);
+struct Answer(Bytes);
 
-impl UnaryService<Vec<u8>> for Answer {
-    type Response = Vec<u8>;
-    type Future = std::future::Ready<Result<Response<Vec<u8>>, Status>>;
+impl UnaryService<Bytes> for Answer {
+    type Response = Bytes;
+    type Future = std::future::Ready<Result<Response<Bytes>, Status>>;
 
-    fn call(&mut self, _request: Request<Vec<u8>>) -> Self::Future {
-        std::future::ready(Ok(Response::new(self.0.to_vec())))
+    fn call(&mut self, _request: Request<Bytes>) -> Self::Future {
+        std::future::ready(Ok(Response::new(self.0.clone())))
     }
 }
 
-/// As tonic generates it, for a service of one method.
+/// As tonic generates it, but for its codec.
 #[derive(Clone)]
-struct EchoService(Answer);
+struct EchoService(Arc<[Bytes]>);
 
 impl NamedService for EchoService {
     const NAME: &'static str = "jumak.bench.Echo";
@@ -101,9 +117,90 @@ impl Service<http::Request<Body>> for EchoService {
     }
 
     fn call(&mut self, request: http::Request<Body>) -> Self::Future {
-        let answer = self.0.clone();
-        Box::pin(async move { Ok(Grpc::new(ProstCodec::default()).unary(answer, request).await) })
+        let method = request.uri().path().rsplit('/').next().and_then(|number| number.parse::<usize>().ok());
+        let answer = method.and_then(|method| self.0.get(method)).cloned().unwrap_or_default();
+        Box::pin(async move { Ok(Grpc::new(Raw).unary(Answer(answer), request).await) })
     }
+}
+
+/// Messages as they are on the wire.
+#[derive(Clone, Copy)]
+struct Raw;
+
+impl Codec for Raw {
+    type Encode = Bytes;
+    type Decode = Bytes;
+    type Encoder = Self;
+    type Decoder = Self;
+
+    fn encoder(&mut self) -> Self {
+        Self
+    }
+
+    fn decoder(&mut self) -> Self {
+        Self
+    }
+}
+
+impl Encoder for Raw {
+    type Item = Bytes;
+    type Error = Status;
+
+    fn encode(&mut self, message: Bytes, buffer: &mut EncodeBuf<'_>) -> Result<(), Status> {
+        buffer.put(message);
+        Ok(())
+    }
+}
+
+impl Decoder for Raw {
+    type Item = Bytes;
+    type Error = Status;
+
+    fn decode(&mut self, buffer: &mut DecodeBuf<'_>) -> Result<Option<Bytes>, Status> {
+        Ok(Some(buffer.copy_to_bytes(buffer.remaining())))
+    }
+}
+
+impl Sample {
+    fn name(&self) -> &'static str {
+        match self {
+            Self::CreateReservation(..) => "CreateReservation",
+            Self::GetReservation(..) => "GetReservation",
+            Self::GetBooking(..) => "GetBooking",
+            Self::SearchRooms(..) => "SearchRooms",
+        }
+    }
+
+    fn answer(&self) -> Vec<u8> {
+        match self {
+            Self::CreateReservation(_, answer) | Self::GetReservation(_, answer) => answer.encode_to_vec(),
+            Self::GetBooking(_, answer) => answer.encode_to_vec(),
+            Self::SearchRooms(_, answer) => answer.encode_to_vec(),
+        }
+    }
+
+    /// Makes the call at the path of method number `method`.
+    async fn echo(&self, line: Channel, method: usize) -> Result<Response<()>, Status> {
+        match self {
+            Self::CreateReservation(request, answer) => echo(line, method, request, answer).await,
+            Self::GetReservation(request, answer) => echo(line, method, request, answer).await,
+            Self::GetBooking(request, answer) => echo(line, method, request, answer).await,
+            Self::SearchRooms(request, answer) => echo(line, method, request, answer).await,
+        }
+    }
+}
+
+/// The answer that is known tells which kind of message is decoded.
+async fn echo<Q, A>(line: Channel, method: usize, request: &Q, _answer: &A) -> Result<Response<()>, Status>
+where
+    Q: Message + Clone + 'static,
+    A: Message + Default + 'static,
+{
+    let path = http::uri::PathAndQuery::try_from(path(method)).map_err(|_| Status::internal("no path"))?;
+    let mut client = tonic::client::Grpc::new(line);
+    client.ready().await.map_err(|_| Status::unavailable("the connection is gone"))?;
+    let answer: Response<A> = client.unary(Request::new(request.clone()), path, ProstCodec::<Q, A>::default()).await?;
+    Ok(answer.map(drop))
 }
 
 /// The server, and what is sent to it.
@@ -111,17 +208,24 @@ impl Service<http::Request<Body>> for EchoService {
 pub struct Echo {
     _server: Child,
     lines: Vec<Channel>,
-    sizes: Sizes,
+    samples: Vec<(u32, Arc<Sample>)>,
+    /// What each method came to last, per second.
+    each: Vec<f64>,
 }
 
 impl Echo {
     /// Starts the server as a process of its own and connects to it.
-    pub async fn start(sizes: Sizes, pressure: Pressure) -> anyhow::Result<Self> {
+    pub async fn start(samples: Vec<(u32, Sample)>, pressure: Pressure) -> anyhow::Result<Self> {
         let mut command = Command::new(std::env::current_exe()?);
-        command.args(["bench-echo", "--answer", &sizes.answer.to_string()]);
-        // Its input stays open as long as we live.
-        command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::null());
+        command.arg("bench-echo").stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::null());
         let mut server = Child::spawn(&mut command)?;
+        // Its input stays open as long as we live.
+        let input = server.process().stdin.as_mut().context("the server has no input")?;
+        for (_, sample) in &samples {
+            writeln!(input, "{}", to_hex(&sample.answer()))?;
+        }
+        writeln!(input)?;
+        input.flush()?;
         let said = server.process().stdout.take().context("the server has no output")?;
         let reading = tokio::task::spawn_blocking(move || {
             let mut line = String::new();
@@ -129,65 +233,85 @@ impl Echo {
         });
         let address = tokio::time::timeout(START, reading).await.context("the echo server does not start")???;
         let lines = connect(&format!("http://{}", address.trim()), &TlsConfig::default(), pressure.connections).await?;
-        Ok(Self { _server: server, lines, sizes })
+        let samples = samples.into_iter().map(|(share, sample)| (share, Arc::new(sample))).collect();
+        Ok(Self { _server: server, lines, samples, each: Vec::new() })
     }
 
     /// What it is.
     pub fn what(&self) -> String {
-        let Sizes { request, answer } = self.sizes;
-        format!("a bare tonic server in a process of its own; {request} bytes in, {answer} out, the same clients")
+        let each = self.samples.iter().zip(&self.each);
+        let each: Vec<String> = each.map(|((_, one), rate)| format!("{} {rate:.0}", one.name())).collect();
+        format!("a bare tonic server in a process of its own, the same messages and clients; {}", each.join(", "))
     }
 
-    /// Calls per second.
-    pub async fn measure(&self, pressure: Pressure) -> anyhow::Result<f64> {
-        let request: Arc<[u8]> = vec![b'x'; self.sizes.request].into();
-        let caller = |(_, line): (usize, &Channel)| Caller { line: line.clone(), request: request.clone() };
-        let callers = (0..pressure.clients).zip(self.lines.iter().cycle()).map(caller).collect();
-        let load = Load { pace: Pace::Closed, warmup: WARMUP, duration: pressure.duration };
-        let measured = drive(callers, load, Arc::default(), &CancellationToken::new()).await?;
-        match measured.seen.errors() {
-            0 => Ok(measured.per_second()),
-            errors => anyhow::bail!("{errors} calls to the echo server failed"),
+    /// Calls per second, if they were mixed as the workload mixes them: each method takes its share of the operations, not of the time.
+    pub async fn measure(&mut self, pressure: Pressure) -> anyhow::Result<f64> {
+        let duration = pressure.duration / u32::try_from(self.samples.len().max(1))?;
+        let load = Load { pace: Pace::Closed, warmup: WARMUP, duration };
+        self.each.clear();
+        for (method, (_, sample)) in self.samples.iter().enumerate() {
+            let caller = |line: &Channel| Caller { line: line.clone(), method, sample: sample.clone() };
+            let callers = self.lines.iter().cycle().take(pressure.clients).map(caller).collect();
+            let measured = drive(callers, load, Arc::default(), &CancellationToken::new()).await?;
+            anyhow::ensure!(measured.seen.errors() == 0, "{} calls to the echo server failed", measured.seen.errors());
+            self.each.push(measured.per_second());
         }
+        Ok(mixed(self.samples.iter().map(|(share, _)| *share).zip(self.each.iter().copied())))
     }
+}
+
+/// Operations per second, of which each kind has its share and takes as long as its own rate says.
+fn mixed(kinds: impl Iterator<Item = (u32, f64)>) -> f64 {
+    let (shares, time) = kinds
+        .fold((0.0, 0.0), |(shares, time), (share, rate)| (shares + f64::from(share), time + f64::from(share) / rate));
+    if time > 0.0 { shares / time } else { 0.0 }
 }
 
 struct Caller {
     line: Channel,
-    request: Arc<[u8]>,
+    method: usize,
+    sample: Arc<Sample>,
 }
 
 impl Operate for Caller {
     async fn operate(&self, _number: u64) -> Outcome {
         let mut outcome = Outcome::default();
-        let mut client = tonic::client::Grpc::new(self.line.clone());
-        let path = http::uri::PathAndQuery::from_static(PATH);
-        let request = Request::new(self.request.to_vec());
-        let call = async {
-            client.ready().await.map_err(|_| Status::unavailable("the connection is gone"))?;
-            client.unary::<Vec<u8>, Vec<u8>, _>(request, path, ProstCodec::default()).await
-        };
-        outcome.step("Echo", call).await;
+        outcome.step("Echo", self.sample.echo(self.line.clone(), self.method)).await;
         outcome
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use contracts::reservation::v1::{GetReservationRequest, Reservation};
+
     use super::*;
 
     #[tokio::test(flavor = "multi_thread")]
-    async fn the_echo_server_answers_with_as_many_bytes_as_it_was_told_to() {
+    async fn the_echo_server_answers_each_method_with_its_own_answer() {
+        let answers: Vec<_> = ["reservations/1", "reservations/22"]
+            .map(|name| Reservation { name: name.to_owned(), ..Reservation::default() })
+            .to_vec();
+        let bytes = answers.iter().map(|answer| from_hex(&to_hex(&answer.encode_to_vec())).unwrap()).collect();
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let target = format!("http://{}", listener.local_addr().unwrap());
-        let serving = tokio::spawn(server(321).serve_with_incoming(TcpIncoming::from(listener)));
+        let serving = tokio::spawn(server(bytes).serve_with_incoming(TcpIncoming::from(listener)));
         let line = connect(&target, &TlsConfig::default(), 1).await.unwrap().remove(0);
-        let mut client = tonic::client::Grpc::new(line);
-        client.ready().await.unwrap();
-        let path = http::uri::PathAndQuery::from_static(PATH);
-        let answer: Response<Vec<u8>> =
-            client.unary(Request::new(vec![0_u8; 12]), path, ProstCodec::default()).await.unwrap();
-        assert_eq!(answer.get_ref().len(), 321);
+        for (method, wanted) in answers.iter().enumerate() {
+            let mut client = tonic::client::Grpc::new(line.clone());
+            client.ready().await.unwrap();
+            let codec = ProstCodec::<GetReservationRequest, Reservation>::default();
+            let request = Request::new(GetReservationRequest::default());
+            let answer = client.unary(request, path(method).parse().unwrap(), codec).await.unwrap();
+            assert_eq!(answer.get_ref(), wanted);
+        }
         serving.abort();
+    }
+
+    #[test]
+    fn a_mix_takes_as_long_as_its_parts_together() {
+        assert_eq!(mixed([(100, 500.0)].into_iter()), 500.0);
+        // Half of the calls take a millisecond, half of them three.
+        assert_eq!(mixed([(50, 1_000.0), (50, 1_000.0 / 3.0)].into_iter()), 500.0);
     }
 }

@@ -3,6 +3,7 @@
 //! Each is measured before and after the workload, because a machine is not the same machine a minute later; what counts is the
 //! median of the two.
 
+pub mod disk;
 pub mod echo;
 pub mod pgbench;
 pub mod sqlite;
@@ -14,7 +15,8 @@ use serde::Serialize;
 use self::{echo::Echo, pgbench::Pgbench, sqlite::Sqlite};
 use super::{
     median::Spread,
-    workload::{Sizes, Workload},
+    workload::{Sample, Workload},
+    yardstick::Way,
 };
 
 /// A comparison is measured for no longer than this each time.
@@ -44,7 +46,8 @@ pub enum CameTo {
         per_second: Vec<f64>,
         /// The median of the two.
         median: f64,
-        /// The workload's operations per second, divided by that; only in a closed loop, where both are as fast as they can.
+        /// The workload's operations per second, divided by that: to the yardstick those that everybody has heard of. Only in a closed
+        /// loop, where both are as fast as they can.
         #[serde(skip_serializing_if = "Option::is_none")]
         ratio: Option<f64>,
     },
@@ -73,6 +76,15 @@ impl Pressure {
     }
 }
 
+/// How fast the workload went, in operations per second.
+#[derive(Clone, Copy, Debug)]
+pub struct Pace {
+    /// As clients were answered.
+    pub answered: f64,
+    /// From the first call until the last consumer had heard of the last booking; none if nothing was booked.
+    pub heard: Option<f64>,
+}
+
 /// Everything that the workload is compared with, ready to be measured.
 #[derive(Debug)]
 pub struct Comparisons {
@@ -82,6 +94,7 @@ pub struct Comparisons {
 
 #[derive(Debug)]
 enum Rival {
+    Disk,
     Echo(Echo),
     Sqlite(Sqlite),
     Pgbench(Pgbench),
@@ -90,22 +103,30 @@ enum Rival {
 }
 
 impl Comparisons {
-    /// Those that make sense for `workload`: messages of these sizes, and the SQL of a booking where bookings are made.
-    pub async fn of(workload: Workload, sizes: Sizes, pressure: Pressure, postgres: Option<&str>) -> Self {
+    /// Those that make sense for `workload`: an echo of its calls, and the yardstick where bookings are made.
+    pub async fn of(
+        workload: Workload,
+        samples: Vec<(u32, Sample)>,
+        pressure: Pressure,
+        postgres: Option<&str>,
+    ) -> Self {
         let or_none =
             |name, rival: anyhow::Result<Rival>| rival.unwrap_or_else(|error| Rival::None(name, format!("{error:#}")));
-        let mut rivals = vec![or_none(echo::NAME, Echo::start(sizes, pressure).await.map(Rival::Echo))];
-        if workload == Workload::Book {
-            rivals.push(or_none(sqlite::NAME, Sqlite::prepare().await.map(Rival::Sqlite)));
+        let echo = Echo::start(samples, pressure).await.map(Rival::Echo);
+        let mut rivals = vec![Rival::Disk, or_none(echo::NAME, echo)];
+        for way in [Way::Plain, Way::Best] {
+            let (lite, postgres_name) = (sqlite::name(way), pgbench::name(way));
+            if workload != Workload::Book {
+                let why = format!("the yardstick is a booking, and {} is something else", workload.name());
+                rivals.extend([Rival::None(lite, why.clone()), Rival::None(postgres_name, why)]);
+                continue;
+            }
+            rivals.push(or_none(lite, Sqlite::prepare(way).await.map(Rival::Sqlite)));
             let pgbench = match postgres {
-                Some(url) => Pgbench::prepare(url).await.map(Rival::Pgbench),
+                Some(url) => Pgbench::prepare(url, way).await.map(Rival::Pgbench),
                 None => Err(anyhow::anyhow!("no PostgreSQL was named; name one with --postgres URL")),
             };
-            rivals.push(or_none(pgbench::NAME, pgbench));
-        } else {
-            let why = format!("it replays a booking, and {} is something else", workload.name());
-            rivals.push(Rival::None(sqlite::NAME, why.clone()));
-            rivals.push(Rival::None(pgbench::NAME, why));
+            rivals.push(or_none(postgres_name, pgbench));
         }
         Self { pressure, rivals: rivals.into_iter().map(|rival| (rival, Ok(Vec::new()))).collect() }
     }
@@ -115,6 +136,7 @@ impl Comparisons {
         for (rival, measured) in &mut self.rivals {
             let Ok(figures) = measured else { continue };
             let figure = match rival {
+                Rival::Disk => disk::measure().await,
                 Rival::Echo(echo) => echo.measure(self.pressure).await,
                 Rival::Sqlite(sqlite) => sqlite.measure(self.pressure).await,
                 Rival::Pgbench(pgbench) => pgbench.measure(self.pressure).await,
@@ -127,15 +149,17 @@ impl Comparisons {
         }
     }
 
-    /// What they came to, beside a workload's operations per second; those are given only if the workload went as fast as it could.
-    pub async fn finish(self, per_second: Option<f64>) -> Vec<Comparison> {
+    /// What they came to, beside the workload's pace, which is given only if it went as fast as it could.
+    pub async fn finish(self, pace: Option<Pace>) -> Vec<Comparison> {
+        let (answered, heard) = (pace.map(|pace| pace.answered), pace.and_then(|pace| pace.heard));
         let mut all = Vec::new();
         for (rival, measured) in self.rivals {
-            let (name, unit, what) = match &rival {
-                Rival::Echo(echo) => (echo::NAME, "calls", echo.what()),
-                Rival::Sqlite(sqlite) => (sqlite::NAME, "bookings", sqlite.what()),
-                Rival::Pgbench(pgbench) => (pgbench::NAME, "bookings", pgbench.what()),
-                Rival::None(name, _) => (*name, "", String::new()),
+            let (name, unit, what, per_second) = match &rival {
+                Rival::Disk => (disk::NAME, "syncs", disk::WHAT.to_owned(), None),
+                Rival::Echo(echo) => (echo::NAME, "calls", echo.what(), answered),
+                Rival::Sqlite(sqlite) => (sqlite.name(), "bookings", sqlite.what(), heard),
+                Rival::Pgbench(pgbench) => (pgbench.name(), "bookings", pgbench.what().to_owned(), heard),
+                Rival::None(name, _) => (*name, "", String::new(), None),
             };
             all.push(Comparison { name, unit, what, came_to: came_to(measured, per_second) });
             if let Rival::Pgbench(pgbench) = rival {
