@@ -24,12 +24,13 @@ use mesh_foundation::{
     trace,
 };
 use mesh_store::{
-    db::{Database, order},
+    db::{Database, batch, order},
     store::entity::outbox::{Column, Entity, Model},
 };
 use opentelemetry::KeyValue;
 use sea_orm::{
-    ColumnTrait, DbBackend, EntityTrait, Order, QueryFilter, QueryOrder, QuerySelect, Select,
+    ColumnTrait, ConnectionTrait, DbBackend, EntityTrait, Order, QueryFilter, QueryOrder, QuerySelect, Select,
+    Statement,
     sea_query::{CaseStatement, Expr},
 };
 use tokio::time::Instant;
@@ -61,6 +62,10 @@ const FLUSH: Duration = Duration::from_secs(5);
 const AFTER_REFUSAL: Duration = Duration::from_millis(50);
 /// The waits after failures.
 const BACKOFF: Backoff = Backoff::new(Duration::from_millis(100), Duration::from_secs(5));
+
+/// Marks as published what is in the claim that ends at `$4`: the ids and their positions, each list as one value.
+const MARK_ON_POSTGRES: &str = "UPDATE outbox SET stream_position = mark.position, publish_time = $3, next_attempt_time = 0 \
+     FROM unnest($1::uuid[], $2::bigint[]) AS mark (id, position) WHERE outbox.id = mark.id AND outbox.next_attempt_time = $4";
 
 /// Why a batch was not published.
 #[derive(Debug, thiserror::Error)]
@@ -255,8 +260,8 @@ impl Relay {
 
     /// Claims the oldest events that are neither published nor claimed.
     async fn claim(&self) -> Result<Claim, Error> {
-        let now = self.clock.now().as_microsecond();
-        let mut rows = unpublished(self.database.read().get_database_backend())
+        let (now, backend) = (self.clock.now().as_microsecond(), self.database.read().get_database_backend());
+        let mut rows = unpublished(backend)
             .filter(Column::NextAttemptTime.lte(now))
             .limit(BATCH)
             .all(self.database.read())
@@ -273,7 +278,7 @@ impl Relay {
             .transact("claim", |tx| async move {
                 let claimed = Entity::update_many()
                     .col_expr(Column::NextAttemptTime, Expr::value(until))
-                    .filter(Column::Id.is_in(ids.iter().copied()))
+                    .filter(batch::is_one_of(Column::Id, ids, backend))
                     .filter(Column::PublishTime.is_null())
                     .filter(Column::NextAttemptTime.lte(now))
                     .exec(&*tx)
@@ -286,7 +291,7 @@ impl Relay {
             let ours: Vec<Uuid> = Entity::find()
                 .select_only()
                 .column(Column::Id)
-                .filter(Column::Id.is_in(ids.iter().copied()))
+                .filter(batch::is_one_of(Column::Id, ids, backend))
                 .filter(Column::NextAttemptTime.eq(until))
                 .into_tuple()
                 .all(self.database.read())
@@ -303,14 +308,20 @@ impl Relay {
         self.database
             .transact("mark", |tx| async move {
                 // One statement for all: round trips are what a relay spends its time on.
-                let position = ids.iter().zip(positions).fold(CaseStatement::new(), |case, (id, position)| {
+                if tx.get_database_backend() == DbBackend::Postgres {
+                    let values = [ids.to_vec().into(), positions.to_vec().into(), publish_time.into(), until.into()];
+                    let mark = Statement::from_sql_and_values(DbBackend::Postgres, MARK_ON_POSTGRES, values);
+                    return Ok(tx.execute_raw(mark).await?.rows_affected());
+                }
+                let marks: Vec<_> = ids.iter().zip(positions).collect();
+                let position = batch::padded(&marks).into_iter().fold(CaseStatement::new(), |case, (id, position)| {
                     case.case(Column::Id.eq(*id), Expr::value(*position))
                 });
                 let marked = Entity::update_many()
                     .col_expr(Column::StreamPosition, position.into())
                     .col_expr(Column::PublishTime, Expr::value(publish_time))
                     .col_expr(Column::NextAttemptTime, Expr::value(0_i64))
-                    .filter(Column::Id.is_in(ids.iter().copied()))
+                    .filter(batch::is_one_of(Column::Id, ids, tx.get_database_backend()))
                     .filter(Column::NextAttemptTime.eq(until))
                     .exec(&*tx)
                     .await?;
@@ -325,7 +336,7 @@ impl Relay {
             .transact("free", |tx| async move {
                 Entity::update_many()
                     .col_expr(Column::NextAttemptTime, Expr::value(0_i64))
-                    .filter(Column::Id.is_in(ids.iter().copied()))
+                    .filter(batch::is_one_of(Column::Id, ids, tx.get_database_backend()))
                     .filter(Column::NextAttemptTime.eq(until))
                     .exec(&*tx)
                     .await?;

@@ -8,6 +8,7 @@
 //!   writes fails at once when somebody else has written in between.
 
 mod acknowledged;
+pub mod batch;
 mod connect;
 mod effects;
 mod newest;
@@ -30,7 +31,8 @@ use mesh_foundation::{error::Error, in_transaction::within};
 pub use mesh_foundation::{failure::StoreError, in_transaction::assert_no_transaction};
 use sea_orm::{
     ConnectOptions, DatabaseConnection, DatabaseTransaction, DbBackend, DbErr, SqliteTransactionMode,
-    TransactionOptions, TransactionTrait, sqlx::sqlite::SqliteConnectOptions,
+    TransactionOptions, TransactionTrait,
+    sqlx::sqlite::{SqliteConnectOptions, SqliteSynchronous},
 };
 use tokio::{
     sync::{Notify, watch},
@@ -101,7 +103,7 @@ impl Database {
     pub async fn connect(url: &str, max_connections: u32) -> Result<Self, StoreError> {
         if url.starts_with("sqlite:") {
             let options = connect_options(url, max_connections);
-            return Self::open_sqlite(options, sqlite_file(url)?, |sqlite| sqlite).await;
+            return Self::open_sqlite(options, sqlite_file(url)?, SqliteSynchronous::Full, |sqlite| sqlite).await;
         }
         // A migrator has to say that it is there, even while somebody reads.
         let distrust = Distrust::of_a_server();
@@ -119,16 +121,36 @@ impl Database {
         // Not as a URL, in which some characters of a path would mean something else.
         let options = connect_options("sqlite:", max_connections);
         let file = path.clone();
-        Self::open_sqlite(options, Some(path), move |sqlite| sqlite.filename(&file)).await
+        let name = move |sqlite: SqliteConnectOptions| sqlite.filename(&file);
+        Self::open_sqlite(options, Some(path), SqliteSynchronous::Full, name).await
     }
 
-    async fn open_sqlite<F>(mut options: ConnectOptions, file: Option<PathBuf>, name: F) -> Result<Self, StoreError>
+    /// Opens the SQLite database in the file at `path` for what can be had again from elsewhere: after a power cut its last commits may be
+    /// gone, one after another from the newest on, because a commit does not wait for the disk. What is there is whole, and nothing is lost
+    /// when a process dies.
+    pub async fn open_refillable(path: &Path, max_connections: u32) -> Result<Self, StoreError> {
+        let path = path.to_owned();
+        let options = connect_options("sqlite:", max_connections);
+        let file = path.clone();
+        let name = move |sqlite: SqliteConnectOptions| sqlite.filename(&file);
+        Self::open_sqlite(options, Some(path), SqliteSynchronous::Normal, name).await
+    }
+
+    async fn open_sqlite<F>(
+        mut options: ConnectOptions,
+        file: Option<PathBuf>,
+        synchronous: SqliteSynchronous,
+        name: F,
+    ) -> Result<Self, StoreError>
     where
         F: Fn(SqliteConnectOptions) -> SqliteConnectOptions + Clone + Send + Sync + 'static,
     {
         let distrust = Distrust::of_a_file();
         let (mut writing, same) = (options.clone(), name.clone());
-        writing.max_connections(1).min_connections(1).map_sqlx_sqlite_opts(move |sqlite| to_write(same(sqlite)));
+        writing
+            .max_connections(1)
+            .min_connections(1)
+            .map_sqlx_sqlite_opts(move |sqlite| to_write(same(sqlite)).synchronous(synchronous));
         let readers = readers(options.get_max_connections());
         options.max_connections(readers).map_sqlx_sqlite_opts(move |sqlite| beside_writer(name(sqlite)));
         distrust.watch(&mut writing);

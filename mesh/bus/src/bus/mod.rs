@@ -166,7 +166,8 @@ pub trait Subscription: Send + 'static {
     /// Waits up to `wait` for at least one message and returns at most `max` that are there.
     async fn fetch(&mut self, max: usize, wait: Duration) -> Result<Vec<Delivery>, BusError>;
 
-    /// These were handled; they are never delivered to this consumer again. Resolves when the bus has stored that.
+    /// These were handled. Resolves when the bus is told so; they are not delivered to this consumer again once it has heard it. If it never
+    /// does, because it or the way to it fails in this moment, they are, and whoever hears them knows them by the inbox.
     async fn ack(&mut self, handles: &[u64]) -> Result<(), BusError>;
 
     /// This one was not handled; it is delivered again after `delay`.

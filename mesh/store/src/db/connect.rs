@@ -28,8 +28,13 @@ const WRITER_CACHE_KIB: u32 = 512;
 const READER_CACHE_KIB: u32 = 128;
 /// How many connections read one SQLite file, at least: beyond two for each processor they only wait for one another.
 const MIN_READERS: usize = 4;
-/// How many statements one connection to a SQLite file keeps prepared. Each takes some 10 KiB.
-const SQLITE_STATEMENTS: usize = 32;
+/// How many statements a connection that reads a SQLite file keeps prepared. Each takes some 10 KiB, and there are many connections.
+const READER_STATEMENTS: usize = 32;
+/// The same of the one that writes: all that a context has.
+const WRITER_STATEMENTS: usize = 128;
+/// How many statements one connection to a server keeps prepared, there and here: more than a context has. With the driver's own hundred
+/// those of every call are driven out by seldom ones, and prepared anew: a round trip, and a plan.
+const SERVER_STATEMENTS: usize = 512;
 /// How long connecting may take.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 /// A connection that has been idle for this long is asked whether it is still there: the server may have been started again, and
@@ -161,7 +166,7 @@ fn unreadable_url() -> StoreError {
 
 /// A SQLite file for reading and writing.
 pub(super) fn to_write(sqlite: SqliteConnectOptions) -> SqliteConnectOptions {
-    bounded_memory(sqlite, WRITER_CACHE_KIB)
+    bounded_memory(sqlite, WRITER_CACHE_KIB, WRITER_STATEMENTS)
         .create_if_missing(true)
         .journal_mode(SqliteJournalMode::Wal)
         .synchronous(SqliteSynchronous::Full)
@@ -179,12 +184,12 @@ pub(super) fn sqlite_file(url: &str) -> Result<Option<PathBuf>, StoreError> {
 
 /// The same for the connections that read beside the one that writes: there are many of them.
 pub(super) fn beside_writer(sqlite: SqliteConnectOptions) -> SqliteConnectOptions {
-    bounded_memory(to_write(sqlite), READER_CACHE_KIB)
+    bounded_memory(to_write(sqlite), READER_CACHE_KIB, READER_STATEMENTS)
 }
 
 /// A SQLite file for reading only: without a journal mode, because setting one writes.
 pub(super) fn to_read(sqlite: SqliteConnectOptions) -> SqliteConnectOptions {
-    bounded_memory(sqlite, READER_CACHE_KIB).read_only(true).busy_timeout(SQLITE_BUSY_TIMEOUT)
+    bounded_memory(sqlite, READER_CACHE_KIB, READER_STATEMENTS).read_only(true).busy_timeout(SQLITE_BUSY_TIMEOUT)
 }
 
 /// How many connections read one SQLite file when there may be `most`.
@@ -194,8 +199,8 @@ pub(super) fn readers(most: Option<u32>) -> u32 {
     most.map_or(enough, |most| most.min(enough))
 }
 
-fn bounded_memory(sqlite: SqliteConnectOptions, cache_kib: u32) -> SqliteConnectOptions {
-    sqlite.pragma("cache_size", format!("-{cache_kib}")).statement_cache_capacity(SQLITE_STATEMENTS)
+fn bounded_memory(sqlite: SqliteConnectOptions, cache_kib: u32, statements: usize) -> SqliteConnectOptions {
+    sqlite.pragma("cache_size", format!("-{cache_kib}")).statement_cache_capacity(statements)
 }
 
 /// How to connect to the database at `url`, whichever engine it is.
@@ -223,12 +228,15 @@ fn bounded(url: &str, max_connections: u32, statement_timeout_s: u32) -> Connect
 }
 
 fn set_up_postgres(options: &mut ConnectOptions, statement_timeout_s: u32) {
-    options.map_sqlx_postgres_opts(move |postgres| postgres.options(settings::postgres(statement_timeout_s)));
+    options.map_sqlx_postgres_opts(move |postgres| {
+        postgres.options(settings::postgres(statement_timeout_s)).statement_cache_capacity(SERVER_STATEMENTS)
+    });
     options.map_sqlx_postgres_pool_opts(|pool| pool.after_release(|connection, _| Box::pin(is_outside(connection))));
 }
 
 /// MySQL and MariaDB have no options to connect with, so each new connection is told.
 fn set_up_mysql(options: &mut ConnectOptions, statement_timeout_s: u32) {
+    options.map_sqlx_mysql_opts(|mysql| mysql.statement_cache_capacity(SERVER_STATEMENTS));
     options.map_sqlx_mysql_pool_opts(move |pool| {
         let pool = pool.after_release(|connection, _| Box::pin(is_outside(connection)));
         pool.after_connect(move |connection, _| {

@@ -55,7 +55,7 @@ impl EmbeddedBus {
     /// Opens the bus in the file at `path`, and makes it if it is not there.
     pub async fn open(path: &Path) -> Result<Self, BusError> {
         let failed = |error| BusError::new("open", error);
-        let database = Database::open_file(path, MAX_CONNECTIONS).await.map_err(|error| failed(Error::Store(error)))?;
+        let database = Self::open_stream(path).await.map_err(failed)?;
         store::migrate(&database, &Migrator).await.map_err(failed)?;
         end_leases(&database).await.map_err(failed)?;
         Ok(Self { database, hub: Arc::default() })
@@ -70,8 +70,14 @@ impl EmbeddedBus {
         let understood = store::version::check(look.read()).await;
         look.close().await;
         understood.map_err(failed)?;
-        let database = Database::open_file(path, MAX_CONNECTIONS).await.map_err(|error| failed(Error::Store(error)))?;
+        let database = Self::open_stream(path).await.map_err(failed)?;
         Ok(Self { database, hub: Arc::default() })
+    }
+
+    /// After a power cut the file may have lost its tail, as a broker's disk may: what is gone of the stream is still in the outboxes,
+    /// whose files lose nothing, and relays publish it again; what was acknowledged is delivered again, and the inboxes know it.
+    async fn open_stream(path: &Path) -> Result<Database, Error> {
+        Ok(Database::open_refillable(path, MAX_CONNECTIONS).await?)
     }
 
     async fn store(&self, events: &[Event]) -> Result<HashMap<Uuid, Position>, Error> {

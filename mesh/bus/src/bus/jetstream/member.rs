@@ -21,12 +21,12 @@ use async_nats::{
 };
 use async_trait::async_trait;
 use bytes::Bytes;
-use futures::{StreamExt, future::try_join_all};
+use futures::StreamExt;
 use mesh_foundation::{in_transaction::assert_no_transaction, telemetry::metrics};
 use opentelemetry::KeyValue;
 use tokio::time::{Instant, timeout};
 
-use super::{Cause, consumer, dead_letters, envelope, layout, link::Link, publish::IN_FLIGHT};
+use super::{Cause, consumer, dead_letters, envelope, layout, link::Link};
 use crate::bus::{BusError, ConsumerSpec, Delivery, Subscription};
 
 /// The most messages of one fetch.
@@ -175,19 +175,13 @@ impl Member {
         })))
     }
 
-    /// Tells the broker what became of deliveries, and waits until it has heard it.
-    async fn settle(&mut self, what: &'static str, handles: &[u64], kind: AckKind) -> Result<(), BusError> {
-        let word = Bytes::from(kind);
-        for chunk in handles.chunks(IN_FLIGHT) {
-            let link = &self.link;
-            let replies = chunk.iter().filter_map(|handle| self.held.get(handle)).map(|held| held.reply.clone());
-            let all = try_join_all(replies.map(|reply| link.request(reply, None, word.clone())));
-            let subject = format!("$JS.ACK.{}.{}.", layout::STREAM, self.spec.name);
-            link.run(what, subject, async { all.await.map(|_| ()) }).await?;
-            for handle in chunk {
-                self.held.remove(handle);
-            }
-        }
+    /// Tells the broker what became of a delivery, and waits until it has heard it.
+    async fn settle(&mut self, what: &'static str, handle: u64, kind: AckKind) -> Result<(), BusError> {
+        let Some(held) = self.held.get(&handle) else { return Ok(()) };
+        let (link, reply) = (&self.link, held.reply.clone());
+        let told = async { link.request(reply, None, Bytes::from(kind)).await.map(drop) };
+        link.run(what, format!("$JS.ACK.{}.{}.", layout::STREAM, self.spec.name), told).await?;
+        self.held.remove(&handle);
         Ok(())
     }
 }
@@ -203,12 +197,26 @@ impl Subscription for Member {
 
     async fn ack(&mut self, handles: &[u64]) -> Result<(), BusError> {
         assert_no_transaction("ack");
-        self.settle("ack", handles, AckKind::Ack).await
+        let (link, word) = (&self.link, Bytes::from(AckKind::Ack));
+        let replies = handles.iter().filter_map(|handle| self.held.get(handle)).map(|held| held.reply.clone());
+        let replies: Vec<String> = replies.collect();
+        // An answer to each would be another message for each, and change nothing: one that got lost is delivered again either way.
+        let send = async {
+            for reply in replies {
+                link.client().publish(reply, word.clone()).await?;
+            }
+            Ok(link.client().flush().await?)
+        };
+        link.run("ack", format!("$JS.ACK.{}.{}.", layout::STREAM, self.spec.name), send).await?;
+        for handle in handles {
+            self.held.remove(handle);
+        }
+        Ok(())
     }
 
     async fn nak(&mut self, handle: u64, delay: Duration) -> Result<(), BusError> {
         assert_no_transaction("nak");
-        self.settle("nak", &[handle], AckKind::Nak(Some(delay))).await
+        self.settle("nak", handle, AckKind::Nak(Some(delay))).await
     }
 
     async fn dead_letter(&mut self, handle: u64, reason: &str) -> Result<(), BusError> {
@@ -216,7 +224,7 @@ impl Subscription for Member {
         let Some(held) = self.held.get(&handle) else { return Ok(()) };
         // First there, then not here: between the two it is in both, and a second attempt finds it there.
         dead_letters::bury(&self.link, &self.spec.name, &held.delivery, reason).await?;
-        self.settle("dead letter", &[handle], AckKind::Term).await
+        self.settle("dead letter", handle, AckKind::Term).await
     }
 }
 

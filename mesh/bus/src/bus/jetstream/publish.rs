@@ -22,7 +22,7 @@ use crate::bus::{BusError, Position};
 
 /// Messages under way at once. At one at a time the round trip and the disk's sync are the limit; from some hundred on nothing is
 /// gained.
-pub(super) const IN_FLIGHT: usize = 256;
+const IN_FLIGHT: usize = 256;
 
 pub(super) async fn publish(link: &Link, events: &[Event]) -> Result<Vec<Position>, BusError> {
     let mut positions = Vec::with_capacity(events.len());

@@ -1,7 +1,13 @@
 //! What a bus does that has lost something, or cannot store something.
 
+use mesh_store::{db::Database, store::entity::outbox};
+
 use super::*;
-use crate::bus::{Bus, DeadLetter, Position};
+use crate::{
+    bus::{Bus, DeadLetter, Position, embedded::EmbeddedBus},
+    relay,
+    testbed::commit,
+};
 
 #[tokio::test]
 async fn a_consumer_whose_stream_has_lost_its_tail_hears_what_came_there_instead() {
@@ -33,6 +39,49 @@ async fn a_consumer_whose_stream_has_lost_its_tail_hears_what_came_there_instead
     eventually("everything is settled", async || is_settled(&second, "stay").await).await;
     assert_one_effect_each(&database, &all).await;
     after.background.drain(PACE.ack_wait).await;
+}
+
+/// A power cut takes what the disk had not been told to keep: the tail of the stream, and how far consumers had come in it.
+#[tokio::test]
+async fn what_power_cuts_take_of_the_stream_is_published_and_heard_again_and_has_no_second_effect() {
+    const CUTS: u64 = 4;
+    let (testbed, folder) = (Testbed::new(), tempfile::tempdir().unwrap());
+    let (room, stay) = (testbed.database("room.db").await, testbed.database("stay.db").await);
+    let file = |life: u64| folder.path().join(format!("bus-{life}.db"));
+    let mut all = Vec::new();
+    for life in 0..CUTS {
+        let bus: SharedBus = Arc::new(EmbeddedBus::open(&file(life)).await.unwrap());
+        let wiring = wiring(&bus);
+        relay::start("room", room.clone(), &wiring);
+        start_at(PACE, "stay", stay.clone(), hears(|_| Ok(Handled::Done)), &wiring).await.unwrap();
+        for _ in 0..8 {
+            all.push(event("room", all.len() as u64 + 1));
+            commit(&room, &all[all.len() - 1..]).await;
+        }
+        eventually("all of it is in the stream", async || {
+            let held = futures::future::join_all(all.iter().map(|event| holds(&bus, &room, event))).await;
+            held.into_iter().all(|held| held)
+        })
+        .await;
+        eventually("everything is settled", async || is_settled(&bus, "stay").await).await;
+        assert_one_effect_each(&stay, &all).await;
+        wiring.background.drain(PACE.ack_wait).await;
+
+        let log = |life| folder.path().join(format!("bus-{life}.db-wal"));
+        let kept = std::fs::read(log(life)).unwrap();
+        let kept = &kept[..kept.len() * usize::try_from(life + 1).unwrap() / usize::try_from(CUTS + 1).unwrap()];
+        std::fs::write(log(life + 1), kept).unwrap();
+        std::fs::copy(file(life), file(life + 1)).unwrap();
+    }
+}
+
+/// Whether the event is where the outbox says that it is published.
+async fn holds(bus: &SharedBus, room: &Database, event: &Event) -> bool {
+    let row = outbox::Entity::find_by_id(event.id).one(room.read()).await.unwrap().unwrap();
+    match row.stream_position {
+        Some(position) => bus.holds(position, event.key()).await.unwrap(),
+        None => false,
+    }
 }
 
 #[tokio::test]
