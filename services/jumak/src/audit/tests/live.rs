@@ -16,6 +16,7 @@ use contracts::{
 };
 use jiff::{SignedDuration, ToSpan, Zoned};
 use mesh::{Role, config::Config};
+use tokio::sync::Notify;
 use tonic::{Request, metadata::AsciiMetadataValue, transport::Channel};
 
 use crate::{
@@ -127,6 +128,9 @@ async fn an_audit_makes_no_database_where_there_is_none() {
     assert!(!elsewhere.exists());
 }
 
+/// How often guests have traded before the copy is made.
+const ROUNDS: usize = 4;
+
 /// Everything that the copy holds fits together, though nobody stopped booking while it was made; and a house that goes on with the
 /// copy comes to rest.
 #[tokio::test(flavor = "multi_thread")]
@@ -134,15 +138,18 @@ async fn a_backup_that_is_made_while_guests_book_can_be_gone_on_with() {
     let parent = tempfile::tempdir().unwrap();
     let system = System::start(Options::in_folder(parent.path().join("data"))).await.unwrap();
     let innkeeper = Innkeeper::of(&system).await;
-    let closing_time = AtomicBool::new(false);
+    let (closing_time, traded) = (AtomicBool::new(false), Notify::new());
     let (copy, restored) = (parent.path().join("backup"), DataFolder::at(parent.path().join("restored")));
     let trade = async {
         while !closing_time.load(Ordering::Relaxed) {
             innkeeper.some_trade().await;
+            traded.notify_one();
         }
     };
     let copying = async {
-        tokio::time::sleep(Duration::from_millis(300)).await;
+        for _ in 0..ROUNDS {
+            traded.notified().await;
+        }
         let copied = backup::copy(system.folder(), &copy).await.unwrap();
         closing_time.store(true, Ordering::Relaxed);
         copied
