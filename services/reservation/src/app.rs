@@ -3,7 +3,7 @@
 use jiff::{Timestamp, civil::Date};
 use mesh::{
     Caller, Clock, Error, Principal, Reach, Reason, Refusal,
-    checkout::{Asks, Cancels, Cases, Cause, Checkout, Scope},
+    checkout::{Asks, Cancels, Cause, Checkout, Scope},
     clock::instant_of,
     fields::Fields,
     money::Money,
@@ -139,8 +139,7 @@ impl App {
 
     /// A reservation that the caller may see.
     pub async fn get(&self, name: &str, scope: &Scope) -> Result<Reservation, Error> {
-        let cases = self.checkout.cases();
-        cases.read(name, scope).await?.ok_or_else(|| cases.not_found(name))
+        self.checkout.get(name, scope).await
     }
 
     /// A page of reservations.

@@ -1,6 +1,10 @@
 //! What the auditor reads here: every reservation, every night and every room that is known, read only.
 
-use mesh::{Database, Error, checkout::CaseEntry, money::Money};
+use mesh::{
+    Database, Error,
+    checkout::{CaseEntry, store::page},
+    money::Money,
+};
 use uuid::Uuid;
 
 pub use crate::store::NightRow;
@@ -57,7 +61,7 @@ async fn every<T>(database: &Database, read: fn(&Reservation) -> T) -> Result<Ve
     let mut entries = Vec::new();
     let mut after = None;
     loop {
-        let page = store::Reservations::page(database.read(), after, PAGE).await?;
+        let page = page::<store::Reservations>(database.read(), after, PAGE).await?;
         let Some(last) = page.last() else { return Ok(entries) };
         after = Some(last.id);
         entries.extend(page.iter().map(read));

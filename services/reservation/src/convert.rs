@@ -46,7 +46,7 @@ pub fn resource(case: &Reservation) -> Resource {
         hold_expire_time: (record.state() == State::Pending).then(|| to_proto(record.hold_expire_time)),
         confirm_time: record.confirm_time.map(to_proto),
         cancel_time: record.cancel_time.map(to_proto),
-        confirmation_code: case.confirmation_code.clone(),
+        confirmation_code: record.confirmation_code.clone(),
         create_time: Some(to_proto(record.create_time)),
         update_time: Some(to_proto(record.update_time)),
         version: record.version,

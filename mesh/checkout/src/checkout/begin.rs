@@ -19,6 +19,7 @@ use super::{
     payments::Seen,
     record::{Case, Cases, Scope, payment_name},
     settle::payment_unavailable,
+    store,
     waiting::Reply,
 };
 
@@ -161,7 +162,7 @@ impl<C: Cases> Checkout<C> {
                 }
                 self.check_open_holds(&tx, &record.payer).await?;
                 self.0.cases.take(&tx, case).await?;
-                self.0.cases.insert(&tx, case).await?;
+                store::insert::<C>(&tx, case).await?;
                 outbox::append(&tx, self.0.cases.event(case, machine::Fact::Held, actor)).await?;
                 if pays {
                     return Ok(Begun::Pays { case: case.clone(), others: None });
@@ -191,7 +192,7 @@ impl<C: Cases> Checkout<C> {
     /// One call more for an attempt that is under way. Counted before it is made, so that what becomes of it is never taken for what
     /// became of the attempt (rule N).
     async fn join(&self, tx: &Tx, name: &str, attempt: u32) -> Result<Begun<C::Case>, Error> {
-        let case = self.must_find(tx, name).await?;
+        let case = self.must_find(tx, name, &Scope::All).await?;
         match machine::join(&case.record().standing, attempt) {
             None => Ok(Begun::Stands(case, attempt)),
             Some(standing) => self.call(tx, case, standing).await,
@@ -212,12 +213,12 @@ impl<C: Cases> Checkout<C> {
         record.update_time = now;
         record.next_attempt_time = Some(now + self.0.settings.settle_after);
         record.sweeps = 0;
-        self.0.cases.update(tx, from, &case).await?;
+        store::update::<C>(tx, from, &case).await?;
         Ok(Begun::Pays { case, others })
     }
 
     async fn check_open_holds(&self, tx: &Tx, payer: &str) -> Result<(), Error> {
-        let open = self.0.cases.open_holds(tx, payer).await?;
+        let open = store::open_holds::<C>(tx, payer).await?;
         let most = self.0.settings.max_open_holds;
         if open < most {
             return Ok(());
@@ -244,7 +245,7 @@ impl<C: Cases> Checkout<C> {
                 {
                     return Ok(begun);
                 }
-                let case = self.0.cases.find(&tx, name, scope).await?.ok_or_else(|| self.0.cases.not_found(name))?;
+                let case = self.must_find(&tx, name, scope).await?;
                 let record = case.record();
                 let standing = machine::pay(&record.standing, record.past_expiry(self.0.clock.now()))
                     .filter(|standing| standing.attempt <= self.0.settings.max_attempts)

@@ -43,7 +43,7 @@ impl<C: Cases> Checkout<C> {
         let (scope, cancels) = (&scope, &cancels);
         let Inner { cases, database, clock, .. } = &*self.0;
         let answer = requests::once(database, "cancel", request.as_ref(), clock.now(), |tx| async move {
-            let case = cases.find(&tx, name, scope).await?.ok_or_else(|| cases.not_found(name))?;
+            let case = self.must_find(&tx, name, scope).await?;
             let case = self.cancel_in(&tx, case, cancels, actor).await?;
             Ok(Answer::Ok(cases.answer(&case)))
         })

@@ -36,6 +36,7 @@ pub mod payments;
 mod policy;
 pub mod record;
 mod settle;
+pub mod store;
 mod sweeper;
 mod waiting;
 
@@ -49,7 +50,7 @@ pub use cancellation::{Asks, By, Cancellation, Cause, Closing};
 pub use machine::{Fact, Mode, Standing, State};
 pub use record::{Case, Cases, Due, Record, Scope, Terms, payment_name, refund_id};
 
-use mesh_foundation::{background::Background, clock::Clock};
+use mesh_foundation::{background::Background, clock::Clock, error::Error};
 use mesh_store::db::Database;
 
 use self::payments::Payments;
@@ -118,8 +119,14 @@ impl<C: Cases> Checkout<C> {
         Self(Arc::new(Inner { cases, database, payments, settings, clock, background, work: Arc::default() }))
     }
 
-    /// The context's store.
+    /// What the context supplies.
     pub fn cases(&self) -> &C {
         &self.0.cases
+    }
+
+    /// The case of that name as it was last committed, or the refusal that there is none.
+    pub async fn get(&self, name: &str, scope: &Scope) -> Result<C::Case, Error> {
+        let case = store::find::<C>(self.0.database.read(), name, scope).await?;
+        case.ok_or_else(|| store::not_found::<C>(name))
     }
 }

@@ -9,6 +9,7 @@ use super::{
     Checkout,
     payments::{Refunded, refunded, seen},
     record::{Case, Cases, Record, Scope, payment_name, refund_id},
+    store,
 };
 
 impl<C: Cases> Checkout<C> {
@@ -40,12 +41,12 @@ impl<C: Cases> Checkout<C> {
 
     /// The payment's case, if it is one of this context's.
     async fn ours(&self, tx: &Tx, payment: &Payment) -> Result<Option<C::Case>, Error> {
-        if !payment.case.starts_with(C::COLLECTION) {
+        if !is_in(&payment.case, C::COLLECTION) {
             return Ok(None);
         }
         // A case is committed before its payment is asked for: one that is missing is lost, and what payment tells of it, money
         // among it, must not be lost as well. The event is put aside for a person to look at.
-        match self.0.cases.find(tx, &payment.case, &Scope::All).await? {
+        match store::find::<C>(&**tx, &payment.case, &Scope::All).await? {
             Some(case) => Ok(Some(case)),
             None => Err(Error::Internal(format!("{} is for {}, which is not here", payment.name, payment.case))),
         }
@@ -59,6 +60,11 @@ fn covers(payment: &Payment, record: &Record) -> bool {
         (Some(given_back), Some(owed)) => given_back.minus(owed).is_ok(),
         _ => false,
     }
+}
+
+/// Whether that is a name in the collection.
+fn is_in(name: &str, collection: &str) -> bool {
+    name.strip_prefix(collection).is_some_and(|rest| rest.starts_with('/'))
 }
 
 fn attempt_of(record: &Record, payment: &str) -> Option<u32> {

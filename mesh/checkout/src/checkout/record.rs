@@ -2,13 +2,22 @@
 
 use async_trait::async_trait;
 use jiff::Timestamp;
-use mesh_foundation::{call::Actor, error::Error, event::Event, money::Money, types::PaymentAction};
+use mesh_foundation::{
+    call::Actor,
+    error::{Error, Reason},
+    event::Event,
+    fields,
+    money::Money,
+    types::PaymentAction,
+};
 use mesh_store::db::Tx;
+use sea_orm::EntityTrait;
 use uuid::Uuid;
 
 use super::{
     cancellation::{By, Cancellation, Closing},
     machine::{Fact, Mode, Standing, State},
+    store::{NewRow, Row},
 };
 
 /// The columns of a case that its lifecycle needs. A context's aggregate holds one of these beside what is its own.
@@ -58,6 +67,8 @@ pub struct Record {
     pub cancel_time: Option<Timestamp>,
     /// One bit for each attempt whose orphaned approval was asked to be refunded (rule O: once).
     pub orphans: i64,
+    /// What the customer says of the case on the telephone.
+    pub confirmation_code: String,
     /// When it was made.
     pub create_time: Timestamp,
     /// When it last changed.
@@ -67,8 +78,10 @@ pub struct Record {
 /// The terms on which a case begins.
 #[derive(Clone, Debug)]
 pub struct Terms {
-    /// The resource name.
-    pub name: String,
+    /// The collection that the case is in, as in `reservations`.
+    pub collection: &'static str,
+    /// The case's id.
+    pub id: Uuid,
     /// How it comes in.
     pub mode: Mode,
     /// The business case.
@@ -87,7 +100,7 @@ impl Record {
     /// The record of a case that begins now; [`Checkout`](super::Checkout) fills in its times.
     pub fn begin(terms: Terms, now: Timestamp) -> Self {
         Self {
-            name: terms.name,
+            name: fields::name(terms.collection, terms.id),
             version: 1,
             standing: Standing::held(terms.mode),
             correlation_id: terms.correlation_id,
@@ -109,6 +122,7 @@ impl Record {
             confirm_time: None,
             cancel_time: None,
             orphans: 0,
+            confirmation_code: confirmation_code(terms.id),
             create_time: now,
             update_time: now,
         }
@@ -145,6 +159,22 @@ pub fn payment_name(case: &str, attempt: u32) -> String {
 pub fn refund_id(payment: &str) -> String {
     let id = Uuid::new_v5(&Uuid::NAMESPACE_URL, format!("jumak:{payment}:refund").as_bytes());
     id.to_string()
+}
+
+/// Letters and digits that nobody mishears or misreads.
+const CODE_ALPHABET: &[u8; 28] = b"23456789ABCDEFGHJKMNPQRTVWXY";
+const CODE_LETTERS: usize = 8;
+
+/// Drawn from the random half of the id, so that it needs no place of its own to be unique enough for a telephone.
+fn confirmation_code(id: Uuid) -> String {
+    let mut random = id.as_u128() & ((1 << 62) - 1);
+    let mut code = String::with_capacity(CODE_LETTERS);
+    for _ in 0..CODE_LETTERS {
+        let letter = usize::try_from(random % CODE_ALPHABET.len() as u128).unwrap_or(0);
+        code.push(char::from(CODE_ALPHABET[letter]));
+        random /= CODE_ALPHABET.len() as u128;
+    }
+    code
 }
 
 /// An aggregate with a lifecycle.
@@ -186,42 +216,36 @@ pub struct Due {
     pub sweeps: u32,
 }
 
-/// A context's store of cases, and its words. Everything that takes a [`Tx`] commits or rolls back with it.
+/// What a context supplies: its table, its hold, its words and its events. Everything that takes a [`Tx`] commits or rolls back with
+/// it. The statements on the table are those of [`store`](super::store).
 #[async_trait]
-pub trait Cases: Send + Sync + 'static {
+pub trait Cases: Sized + Send + Sync + 'static {
     /// The aggregate.
     type Case: Case;
+    /// The table of cases, with the columns of [`columns_v1`](super::store::columns_v1) beside the context's own.
+    type Table: EntityTrait<Model: Send + Sync, ActiveModel: Send + Sync>;
 
     /// The context, as in `reservation`.
     const CONTEXT: &'static str;
-    /// The collection that its cases are in, as in `reservations/`.
+    /// The collection that its cases are in, as in `reservations`.
     const COLLECTION: &'static str;
     /// What one case is called in messages and error metadata, as in `reservation`.
     const WORD: &'static str;
+    /// The reason of the refusal for a case that is not there.
+    const NOT_FOUND: Reason;
+    /// The RPC that lists a caller's cases, as in `ListReservations`.
+    const LIST: &'static str;
 
-    /// The case of that name, as it stands in this transaction.
-    async fn find(&self, tx: &Tx, name: &str, scope: &Scope) -> Result<Option<Self::Case>, Error>;
-    /// The case of that name, as it was last committed.
-    async fn read(&self, name: &str, scope: &Scope) -> Result<Option<Self::Case>, Error>;
-    /// Adds a case.
-    async fn insert(&self, tx: &Tx, case: &Self::Case) -> Result<(), Error>;
-    /// Writes `case` over the row of its name that is still in version and state `from`; [`Error::Lost`] if there is none.
-    async fn update(&self, tx: &Tx, from: (i64, State), case: &Self::Case) -> Result<(), Error>;
+    /// The context's own columns of a case's row; the store sets the lifecycle's.
+    fn to_row(case: &Self::Case) -> NewRow<Self>;
+    /// The case of a row whose lifecycle's columns are read already.
+    fn from_row(row: Row<Self>, record: Record) -> Result<Self::Case, Error>;
     /// Takes the case's units, all or none.
     async fn take(&self, tx: &Tx, case: &Self::Case) -> Result<(), Error>;
     /// Gives the case's units back.
     async fn give_back(&self, tx: &Tx, case: &Self::Case) -> Result<(), Error>;
-    /// How many PENDING cases that user pays for.
-    async fn open_holds(&self, tx: &Tx, payer: &str) -> Result<u64, Error>;
-    /// Up to `limit` cases whose next look is due, oldest first. Reads no more of them than that, so that a case that cannot be
-    /// read is due, and claimed, like any other.
-    async fn due(&self, now: Timestamp, limit: u64) -> Result<Vec<Due>, Error>;
-    /// Moves a case's next look from `seen` to `next`; false if somebody else has moved it. One committed statement (rule L).
-    async fn claim(&self, name: &str, seen: Timestamp, next: Timestamp) -> Result<bool, Error>;
     /// What is told when `fact` has become true; `case` is as it is after it.
     fn event(&self, case: &Self::Case, fact: Fact, actor: &Actor) -> Event;
     /// The case as the resource that is answered with, encoded.
     fn answer(&self, case: &Self::Case) -> Vec<u8>;
-    /// The refusal for a case that is not there.
-    fn not_found(&self, name: &str) -> Error;
 }

@@ -20,6 +20,7 @@ use super::{
     metrics,
     payments::Seen,
     record::{Case, Cases, Record, Scope},
+    store,
 };
 
 /// When a caller whose payment is unsettled may ask again.
@@ -41,14 +42,15 @@ impl<C: Cases> Checkout<C> {
         self.0
             .database
             .transact("settle", |tx| async move {
-                let case = self.must_find(&tx, name).await?;
+                let case = self.must_find(&tx, name, &Scope::All).await?;
                 self.settle_in(&tx, case, attempt, seen, actor).await
             })
             .await
     }
 
-    pub(super) async fn must_find(&self, tx: &Tx, name: &str) -> Result<C::Case, Error> {
-        self.0.cases.find(tx, name, &Scope::All).await?.ok_or_else(|| self.0.cases.not_found(name))
+    /// The case as it stands in this transaction, or the refusal that there is none.
+    pub(super) async fn must_find(&self, tx: &Tx, name: &str, scope: &Scope) -> Result<C::Case, Error> {
+        store::find::<C>(&**tx, name, scope).await?.ok_or_else(|| store::not_found::<C>(name))
     }
 
     /// The same, in a transaction that is open already.
@@ -114,7 +116,7 @@ impl<C: Cases> Checkout<C> {
         let not_sent = brought.is_some_and(|(_, seen)| seen.outcome == Outcome::NotSent);
         record.next_attempt_time = next_look(record, not_sent, &self.0.settings, now);
 
-        self.0.cases.update(tx, from, &case).await?;
+        store::update::<C>(tx, from, &case).await?;
         if step.units == Units::GiveBack {
             self.0.cases.give_back(tx, &case).await?;
         }
@@ -147,7 +149,7 @@ impl<C: Cases> Checkout<C> {
         record.version += 1;
         record.orphans |= bit;
         record.update_time = now;
-        self.0.cases.update(tx, from, &case).await?;
+        store::update::<C>(tx, from, &case).await?;
         outbox::append(tx, self.0.cases.event(&case, Fact::RefundRequested(attempt), actor)).await?;
         Ok(case)
     }
@@ -168,7 +170,7 @@ impl<C: Cases> Checkout<C> {
         record.version += 1;
         record.payment_action = seen.action.clone();
         record.update_time = self.0.clock.now();
-        self.0.cases.update(tx, from, &case).await?;
+        store::update::<C>(tx, from, &case).await?;
         Ok(case)
     }
 

@@ -16,6 +16,7 @@ use super::{
     metrics,
     payments::{Refunded, Seen},
     record::{Case, Cases, Due, Scope},
+    store,
 };
 
 /// How many cases are taken up at a time.
@@ -39,7 +40,7 @@ impl<C: Cases> Checkout<C> {
     /// Looks at every case that is due, and tells how many it took up. Those that it could not claim are no work done: a database
     /// that takes no writes would be asked for them without a pause.
     pub async fn sweep_once(&self) -> Result<usize, Error> {
-        let due = self.0.cases.due(self.0.clock.now(), BATCH).await?;
+        let due = store::due::<C>(self.0.database.read(), self.0.clock.now(), BATCH).await?;
         let claimed = &AtomicUsize::new(0);
         futures::stream::iter(due)
             .for_each_concurrent(CONCURRENCY, |due| async move {
@@ -66,12 +67,12 @@ impl<C: Cases> Checkout<C> {
     /// one that cannot be read waits its turn like any other.
     async fn claim(&self, due: &Due) -> Result<bool, Error> {
         let next = next_look(due, &self.0.settings, self.0.clock.now());
-        self.0.cases.claim(&due.name, due.since, next).await
+        store::claim::<C>(&self.0.database, &due.name, due.since, next).await
     }
 
     async fn look_at(&self, name: &str) -> Result<(), Error> {
         let now = self.0.clock.now();
-        let Some(case) = self.0.cases.read(name, &Scope::All).await? else { return Ok(()) };
+        let Some(case) = store::find::<C>(self.0.database.read(), name, &Scope::All).await? else { return Ok(()) };
         let correlation_id = case.record().correlation_id.clone();
         let work = async {
             match case.record().state() {
@@ -115,7 +116,7 @@ impl<C: Cases> Checkout<C> {
         self.0
             .database
             .transact("end_unpaid", |tx| async move {
-                let case = self.must_find(&tx, name).await?;
+                let case = self.must_find(&tx, name, &Scope::All).await?;
                 let record = case.record();
                 if let Sweep::End(step) = machine::sweep(&record.standing, record.past_expiry(self.0.clock.now())) {
                     self.take_step(&tx, case, step, None, actor).await?;
@@ -138,7 +139,7 @@ impl<C: Cases> Checkout<C> {
         self.0
             .database
             .transact("refunded", |tx| async move {
-                let case = self.must_find(&tx, name).await?;
+                let case = self.must_find(&tx, name, &Scope::All).await?;
                 self.settle_refund_in(&tx, case, refunded, actor).await
             })
             .await
@@ -163,7 +164,7 @@ impl<C: Cases> Checkout<C> {
                 record.version += 1;
                 record.update_time = self.0.clock.now();
                 record.refund_failure_reason = Some(why.clone());
-                self.0.cases.update(tx, from, &case).await
+                store::update::<C>(tx, from, &case).await
             }
             Refunded::Failed(_) => Ok(()),
         }

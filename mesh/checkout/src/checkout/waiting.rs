@@ -95,7 +95,7 @@ impl<C: Cases> Checkout<C> {
 
     /// What a caller is told who has seen nothing, and none of whose calls had an effect that is not written down.
     async fn answer_now(&self, name: &str, attempt: u32) -> Result<Answer, Error> {
-        let case = self.0.cases.read(name, &Scope::All).await?.ok_or_else(|| self.0.cases.not_found(name))?;
+        let case = self.get(name, &Scope::All).await?;
         Ok(self.answer(&case, attempt, &Seen::bare(Outcome::NotSent)))
     }
 }

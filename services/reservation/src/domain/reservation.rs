@@ -4,7 +4,6 @@ use jiff::{Timestamp, civil::Time, tz::TimeZone};
 use mesh::{
     checkout::{By, Case, Closing, Mode, Record, Terms},
     clock::{self, instant_of},
-    fields,
     money::Money,
     types::{CancellationPolicy, Price},
 };
@@ -63,17 +62,12 @@ pub struct Reservation {
     pub price: Price,
     /// The terms as they were.
     pub cancellation_policy: CancellationPolicy,
-    /// For the telephone.
-    pub confirmation_code: String,
     /// When the stay begins.
     pub check_in: Timestamp,
 }
 
 /// The collection's name.
 pub const COLLECTION: &str = "reservations";
-/// Letters and digits that nobody mishears or misreads.
-const CODE_ALPHABET: &[u8; 28] = b"23456789ABCDEFGHJKMNPQRTVWXY";
-const CODE_LETTERS: usize = 8;
 
 impl Reservation {
     /// A stay in a room at a price, on the room's terms of this moment.
@@ -89,7 +83,8 @@ impl Reservation {
         now: Timestamp,
     ) -> Self {
         let terms = Terms {
-            name: fields::name(COLLECTION, id),
+            collection: COLLECTION,
+            id,
             mode: Mode::Hold,
             correlation_id: correlation_id.to_owned(),
             payer: guest.to_owned(),
@@ -107,7 +102,6 @@ impl Reservation {
             room_snapshot: room.snapshot.clone(),
             price,
             cancellation_policy: room.cancellation_policy.clone(),
-            confirmation_code: confirmation_code(id),
             check_in: instant_of(stay.check_in, room.check_in_time, &room.time_zone),
         }
     }
@@ -152,16 +146,4 @@ impl Case for Reservation {
         };
         if now < until { Closing::Open } else { Closing::Closed(until) }
     }
-}
-
-/// Drawn from the random half of the id, so that it needs no place of its own to be unique enough for a telephone.
-fn confirmation_code(id: Uuid) -> String {
-    let mut random = id.as_u128() & ((1 << 62) - 1);
-    let mut code = String::with_capacity(CODE_LETTERS);
-    for _ in 0..CODE_LETTERS {
-        let letter = usize::try_from(random % CODE_ALPHABET.len() as u128).unwrap_or(0);
-        code.push(char::from(CODE_ALPHABET[letter]));
-        random /= CODE_ALPHABET.len() as u128;
-    }
-    code
 }

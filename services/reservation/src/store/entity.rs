@@ -4,7 +4,7 @@
 pub mod reservation {
     use sea_orm::entity::prelude::*;
 
-    /// One reservation. The columns of the lifecycle are those of `mesh::checkout::Record`.
+    /// One reservation: the columns of `mesh::checkout::store`, and from `room` on its own.
     #[derive(Clone, Debug, PartialEq, DeriveEntityModel)]
     #[sea_orm(table_name = "reservation")]
     pub struct Model {
@@ -19,13 +19,8 @@ pub mod reservation {
         pub paid: bool,
         pub cancel_asked: bool,
         pub correlation_id: String,
-        pub guest: String,
-        pub host: String,
-        pub room: Uuid,
-        pub check_in_date: String,
-        pub check_out_date: String,
-        pub units: i32,
-        pub guests: i32,
+        pub payer: String,
+        pub payee: String,
         pub total_minor: i64,
         pub currency: String,
         pub refund_minor: Option<i64>,
@@ -46,14 +41,19 @@ pub mod reservation {
         pub cancel_time: Option<i64>,
         pub orphans: i64,
         pub confirmation_code: String,
+        pub create_time: i64,
+        pub update_time: i64,
+        pub room: Uuid,
+        pub check_in_date: String,
+        pub check_out_date: String,
+        pub units: i32,
+        pub guests: i32,
         /// Room snapshot, price and policy: frozen when the reservation was made, encoded as a `Reservation` that holds only these.
         #[sea_orm(column_type = "VarBinary(StringLen::None)")]
         pub frozen: Vec<u8>,
         /// Personal data, encoded as `GuestDetails`; leaves this table only to its guest and its host.
         #[sea_orm(column_type = "VarBinary(StringLen::None)", nullable)]
         pub guest_details: Option<Vec<u8>>,
-        pub create_time: i64,
-        pub update_time: i64,
     }
 
     #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]
@@ -111,24 +111,6 @@ pub mod night {
         pub blocked: i32,
         /// The version of the room in which `blocked` was told.
         pub block_version: i64,
-    }
-
-    #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]
-    pub enum Relation {}
-
-    impl ActiveModelBehavior for ActiveModel {}
-}
-
-/// Whoever has held anything: what the holds of one payer are counted under.
-pub mod payer {
-    use sea_orm::entity::prelude::*;
-
-    /// One payer. The row holds nothing; it is there to be locked.
-    #[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel)]
-    #[sea_orm(table_name = "payer")]
-    pub struct Model {
-        #[sea_orm(primary_key, auto_increment = false)]
-        pub name: String,
     }
 
     #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]

@@ -25,7 +25,7 @@ use jiff::{SignedDuration, Timestamp};
 use mesh::{
     Actor, Caller, Clock, Database, Error, Event, Principal, Role,
     background::Background,
-    checkout::{Asks, Cancels, Cases, Cause, Checkout, Scope, Settings, State, machine::Outcome, payment_name},
+    checkout::{Asks, Cancels, Cause, Checkout, Scope, Settings, State, machine::Outcome, payment_name, store::page},
     context::Handled,
     requests::{Answer, Request},
     store::entity::outbox,
@@ -182,23 +182,23 @@ impl House {
     }
 
     async fn read(&self, name: &str) -> Reservation {
-        self.checkout.cases().read(name, &Scope::All).await.expect("database").expect("a reservation")
+        self.checkout.get(name, &Scope::All).await.expect("a reservation")
     }
 
     /// The one reservation that there is.
     async fn only(&self) -> Reservation {
-        let mut all = Reservations::page(self.database.read(), None, 10).await.expect("database");
+        let mut all = page::<Reservations>(self.database.read(), None, 10).await.expect("database");
         assert_eq!(all.len(), 1, "one reservation is there");
         all.remove(0)
     }
 
     async fn newest(&self) -> Reservation {
-        let all = Reservations::page(self.database.read(), None, 10).await.expect("database");
+        let all = page::<Reservations>(self.database.read(), None, 10).await.expect("database");
         all.into_iter().next_back().expect("a reservation")
     }
 
     async fn count(&self) -> usize {
-        Reservations::page(self.database.read(), None, 5_000).await.expect("database").len()
+        page::<Reservations>(self.database.read(), None, 5_000).await.expect("database").len()
     }
 
     /// Units taken on the nights that have any row.

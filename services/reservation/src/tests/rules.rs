@@ -3,9 +3,15 @@
 use std::sync::atomic::Ordering;
 
 use contracts::types::v1::cancellation::{self as message, Party};
-use mesh::checkout::{Asks, Cases, Cause, State, machine::Outcome, payments::Refunded};
+use mesh::checkout::{
+    Asks, Cause, State,
+    machine::Outcome,
+    payments::Refunded,
+    store::{claim, due, update},
+};
 
 use super::{House, reason, resource};
+use crate::store::Reservations;
 
 #[tokio::test]
 async fn a_paid_create_is_confirmed_and_holds_its_nights() {
@@ -63,14 +69,14 @@ async fn rule_t_a_transition_from_what_no_longer_stands_is_lost() {
     let stale = house.read(&held.name).await;
     // Still PENDING, but no longer that version.
     assert_eq!(reason(house.pay(&held.name, "decline").await), "PAYMENT_DECLINED");
-    let (cases, stale) = (house.checkout.cases(), &stale);
+    let stale = &stale;
     for (from, lost) in [
         ((stale.record.version, State::Pending), true),
         ((house.read(&held.name).await.record.version, State::Confirmed), true),
         ((house.read(&held.name).await.record.version, State::Pending), false),
     ] {
         let outcome = house.database.transact("stale", |tx| async move {
-            match cases.update(&tx, from, stale).await {
+            match update::<Reservations>(&tx, from, stale).await {
                 Err(mesh::Error::Lost) => Ok(true),
                 other => other.map(|()| false),
             }
@@ -410,12 +416,13 @@ async fn rule_l_a_look_is_claimed_by_one() {
     let house = House::with_units(1).await;
     let held = house.booked(None).await;
     house.wait(601);
-    let cases = house.checkout.cases();
-    let due = cases.due(house.clock.now(), 10).await.expect("database");
+    let due = due::<Reservations>(house.database.read(), house.clock.now(), 10).await.expect("database");
     let [due] = due.as_slice() else { panic!("one is due: {due:?}") };
     assert_eq!(due.name, held.name);
     let next = house.clock.now() + jiff::SignedDuration::from_secs(60);
-    let claims = futures::future::join_all((0..10).map(|_| cases.claim(&due.name, due.since, next))).await;
+    let claims =
+        futures::future::join_all((0..10).map(|_| claim::<Reservations>(&house.database, &due.name, due.since, next)))
+            .await;
     let won = claims.into_iter().filter(|claim| *claim.as_ref().expect("database")).count();
     assert_eq!(won, 1);
 }

@@ -1,0 +1,281 @@
+//! The lifecycle's columns in a table that has one column more.
+
+use async_trait::async_trait;
+use mesh_foundation::{call::Actor, error::Reason, event::Event, money::Money};
+use mesh_store::store::{Schema, Tables, key};
+use sea_orm::{ActiveValue::Set, sea_query::Table};
+use servers::engine::FreshDatabase;
+
+use super::*;
+use crate::checkout::{By, Cancellation, Cause, Closing, Fact, Mode, PaymentAction, Record, Standing, Terms};
+
+mod crate_of_eggs {
+    use sea_orm::entity::prelude::*;
+
+    #[derive(Clone, Debug, PartialEq, DeriveEntityModel)]
+    #[sea_orm(table_name = "eggs")]
+    pub struct Model {
+        #[sea_orm(primary_key, auto_increment = false)]
+        pub id: Uuid,
+        pub version: i64,
+        pub state: String,
+        pub all_or_nothing: bool,
+        pub attempt: i32,
+        pub attempt_open: bool,
+        pub calls: i32,
+        pub paid: bool,
+        pub cancel_asked: bool,
+        pub correlation_id: String,
+        pub payer: String,
+        pub payee: String,
+        pub total_minor: i64,
+        pub currency: String,
+        pub refund_minor: Option<i64>,
+        pub earn_time: i64,
+        pub hold_expire_time: i64,
+        pub next_attempt_time: Option<i64>,
+        pub sweeps: i32,
+        pub payment_label: Option<String>,
+        pub pay_time: Option<i64>,
+        pub action_uri: Option<String>,
+        pub action_expire_time: Option<i64>,
+        pub reject_reason: Option<String>,
+        pub refund_failure_reason: Option<String>,
+        pub cancel_party: Option<String>,
+        pub cancel_cause: Option<String>,
+        pub cancel_reason: Option<String>,
+        pub confirm_time: Option<i64>,
+        pub cancel_time: Option<i64>,
+        pub orphans: i64,
+        pub confirmation_code: String,
+        pub create_time: i64,
+        pub update_time: i64,
+        pub colour: String,
+    }
+
+    #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]
+    pub enum Relation {}
+
+    impl ActiveModelBehavior for ActiveModel {}
+}
+
+#[derive(Clone, Debug, PartialEq)]
+struct Eggs {
+    record: Record,
+    colour: String,
+}
+
+impl Case for Eggs {
+    fn record(&self) -> &Record {
+        &self.record
+    }
+
+    fn record_mut(&mut self) -> &mut Record {
+        &mut self.record
+    }
+
+    fn refund_at(&self, _now: Timestamp) -> Money {
+        self.record.total
+    }
+
+    fn may_be_no_show(&self, _now: Timestamp) -> bool {
+        false
+    }
+
+    fn closing(&self, _by: By, _now: Timestamp) -> Closing {
+        Closing::Open
+    }
+}
+
+struct Market;
+
+#[async_trait]
+impl Cases for Market {
+    type Case = Eggs;
+    type Table = crate_of_eggs::Entity;
+
+    const CONTEXT: &'static str = "market";
+    const COLLECTION: &'static str = "eggs";
+    const WORD: &'static str = "egg";
+    const NOT_FOUND: Reason = Reason::ReservationNotFound;
+    const LIST: &'static str = "ListEggs";
+
+    fn to_row(case: &Eggs) -> crate_of_eggs::ActiveModel {
+        crate_of_eggs::ActiveModel { colour: Set(case.colour.clone()), ..Default::default() }
+    }
+
+    fn from_row(row: crate_of_eggs::Model, record: Record) -> Result<Eggs, Error> {
+        Ok(Eggs { record, colour: row.colour })
+    }
+
+    async fn take(&self, _tx: &Tx, _case: &Eggs) -> Result<(), Error> {
+        Ok(())
+    }
+
+    async fn give_back(&self, _tx: &Tx, _case: &Eggs) -> Result<(), Error> {
+        Ok(())
+    }
+
+    fn event(&self, _case: &Eggs, fact: Fact, _actor: &Actor) -> Event {
+        panic!("nothing is told of {fact:?} here")
+    }
+
+    fn answer(&self, _case: &Eggs) -> Vec<u8> {
+        Vec::new()
+    }
+}
+
+const SCHEMA: Schema = Schema::new(|| vec![Box::new(Tables { name: "m0001_eggs", tables, indices: &[] })]);
+
+fn tables(backend: sea_orm::DbBackend) -> Vec<sea_orm::sea_query::TableCreateStatement> {
+    let mut eggs = Table::create().table("eggs").to_owned();
+    columns_v1(&mut eggs, backend);
+    vec![eggs.col(key(backend, "colour", 10)).to_owned(), payers_v1(backend)]
+}
+
+async fn database(kept: &FreshDatabase) -> Database {
+    let database = Database::connect(kept.url(), 4).await.unwrap();
+    SCHEMA.migrate(&database).await.unwrap();
+    database
+}
+
+fn at(seconds: i64) -> Timestamp {
+    Timestamp::from_second(1_800_000_000 + seconds).unwrap()
+}
+
+fn fresh(id: u128) -> Eggs {
+    let terms = Terms {
+        collection: Market::COLLECTION,
+        id: Uuid::from_u128(id),
+        mode: Mode::Hold,
+        correlation_id: "case".to_owned(),
+        payer: "users/cook".to_owned(),
+        payee: "users/farmer".to_owned(),
+        total: Money::new(3_500, "KRW").unwrap(),
+        earn_time: at(9),
+    };
+    Eggs { record: Record::begin(terms, at(0)), colour: "brown".to_owned() }
+}
+
+/// A case of which everything is known that can be, each thing different.
+fn full(id: u128) -> Eggs {
+    let mut eggs = fresh(id);
+    eggs.record = Record {
+        version: 7,
+        standing: Standing {
+            state: State::CancelRequested,
+            mode: Mode::AllOrNothing,
+            attempt: 3,
+            attempt_open: true,
+            calls: 2,
+            paid: true,
+            cancel_asked: true,
+        },
+        hold_expire_time: at(1),
+        next_attempt_time: Some(at(2)),
+        sweeps: 4,
+        payment_label: Some("visa 4242".to_owned()),
+        pay_time: Some(at(3)),
+        payment_action: Some(PaymentAction { uri: "https://bank.example".to_owned(), expire_time: Some(at(4)) }),
+        reject_reason: Some("expired".to_owned()),
+        refund_failure_reason: Some("closed".to_owned()),
+        cancellation: Some(Cancellation { party: By::Host, cause: Cause::SoldOut }),
+        cancel_reason: Some("broken".to_owned()),
+        refund_amount: Some(Money::new(3_000, "KRW").unwrap()),
+        confirm_time: Some(at(5)),
+        cancel_time: Some(at(6)),
+        orphans: 6,
+        create_time: at(7),
+        update_time: at(8),
+        ..eggs.record
+    };
+    eggs
+}
+
+async fn add(database: &Database, eggs: &Eggs) -> Result<(), Error> {
+    database.transact("insert", |tx| async move { insert::<Market>(&tx, eggs).await }).await
+}
+
+async fn stored(database: &Database, eggs: &Eggs) -> Eggs {
+    find::<Market>(database.read(), &eggs.record.name, &Scope::All).await.unwrap().unwrap()
+}
+
+#[tokio::test]
+async fn a_case_reads_back_as_it_was_written() {
+    let kept = FreshDatabase::new().await.unwrap();
+    let database = database(&kept).await;
+    for eggs in [fresh(1), full(2)] {
+        add(&database, &eggs).await.unwrap();
+        assert_eq!(stored(&database, &eggs).await, eggs);
+    }
+    // And everything is written over, what has become absent too.
+    for (eggs, before) in [(full(1), fresh(1)), (fresh(2), full(2))] {
+        let from = (before.record.version, before.record.state());
+        let eggs = &eggs;
+        database.transact("update", |tx| async move { update::<Market>(&tx, from, eggs).await }).await.unwrap();
+        assert_eq!(stored(&database, eggs).await, *eggs);
+    }
+}
+
+#[tokio::test]
+async fn a_case_is_found_by_its_parties_alone() {
+    let kept = FreshDatabase::new().await.unwrap();
+    let database = database(&kept).await;
+    let eggs = fresh(1);
+    add(&database, &eggs).await.unwrap();
+    let user = |name: &str| format!("users/{name}");
+    for (scope, found) in [
+        (Scope::All, true),
+        (Scope::Payer(user("cook")), true),
+        (Scope::Payer(user("farmer")), false),
+        (Scope::Party(user("cook")), true),
+        (Scope::Party(user("farmer")), true),
+        (Scope::Party(user("neighbour")), false),
+    ] {
+        let case = find::<Market>(database.read(), &eggs.record.name, &scope).await.unwrap();
+        assert_eq!(case.is_some(), found, "{scope:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_name_that_is_none_is_that_of_no_case() {
+    let kept = FreshDatabase::new().await.unwrap();
+    let database = database(&kept).await;
+    for name in ["eggs", "eggs/1", "reservations/00000000-0000-0000-0000-000000000001"] {
+        let found = find::<Market>(database.read(), name, &Scope::All).await;
+        let Err(Error::Refused(refusal)) = found else { panic!("{name}: {found:?}") };
+        assert_eq!(refusal.reason, Market::NOT_FOUND);
+        assert_eq!(refusal.metadata.get("egg").map(String::as_str), Some(name));
+        assert_eq!(refusal.message, format!("there is no {name} among your eggs; ListEggs lists yours"));
+    }
+}
+
+#[tokio::test]
+async fn a_row_that_does_not_read_back_is_told_by_name_and_column() {
+    let kept = FreshDatabase::new().await.unwrap();
+    let database = database(&kept).await;
+    let eggs = fresh(1);
+    add(&database, &eggs).await.unwrap();
+    let table = crate_of_eggs::Entity::update_many;
+    type Column = crate_of_eggs::Column;
+    for (column, wrong, what) in [
+        (Column::State, Expr::value("BOILED"), "state"),
+        (Column::Currency, Expr::value("won"), "currency"),
+        (Column::Calls, Expr::value(-1), "calls"),
+    ] {
+        table().col_expr(column, wrong).exec(database.for_migrations()).await.unwrap();
+        let error = find::<Market>(database.read(), &eggs.record.name, &Scope::All).await.unwrap_err();
+        let told = format!("{} is stored with a {what} that does not read back", eggs.record.name);
+        assert!(error.to_string().contains(&told), "{error}");
+        table().set(row_of::<Market>(&eggs).unwrap()).exec(database.for_migrations()).await.unwrap();
+        assert_eq!(stored(&database, &eggs).await, eggs);
+    }
+}
+
+#[tokio::test]
+async fn a_number_that_no_column_holds_is_not_cut_down_to_one_that_it_does() {
+    let mut eggs = fresh(1);
+    eggs.record.sweeps = u32::MAX;
+    let error = row_of::<Market>(&eggs).unwrap_err().to_string();
+    assert!(error.contains("sweeps of eggs is too large"), "{error}");
+}
