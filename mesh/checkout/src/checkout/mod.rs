@@ -11,7 +11,7 @@
 //!
 //! | rule | where | what it says |
 //! |---|---|---|
-//! | **T** transitions | [`settle`] | each is one conditional update on (name, version, state); units, outbox and stored answer change only with it |
+//! | **T** transitions | [`settle`], [`progress`] | each is one conditional update on (name, version, state); units, outbox and stored answer change only with it |
 //! | **R** request record | [`begin`], [`requests`](mesh_store::requests) | the hold's first insert; the same id replays a final answer, or joins the payment under way and waits for its outcome ([`waiting`]) |
 //! | **N** not sent | [`payments`] | an open attempt's units go without asking payment only if its one call was surely not sent |
 //! | **D** detached | [`begin`] | a caller who hangs up changes nothing |
@@ -34,6 +34,7 @@ mod machine_tests;
 mod metrics;
 pub mod payments;
 mod policy;
+mod progress;
 pub mod record;
 mod settle;
 pub mod store;
@@ -48,6 +49,7 @@ pub use audit::CaseEntry;
 pub use cancel::Cancels;
 pub use cancellation::{Asks, By, Cancellation, Cause, Closing};
 pub use machine::{Fact, Mode, Standing, State};
+pub use progress::{Progress, Told};
 pub use record::{Case, Cases, Due, Record, Scope, Terms, payment_name, refund_id};
 
 use mesh_foundation::{background::Background, clock::Clock, error::Error};

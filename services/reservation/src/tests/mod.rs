@@ -5,6 +5,7 @@ mod booking_window;
 mod first_bookings;
 mod front_desk;
 mod nights;
+mod progress;
 mod refunds;
 mod replicas;
 mod requests;

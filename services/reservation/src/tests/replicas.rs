@@ -10,7 +10,7 @@ const REPLICAS: usize = 4;
 
 impl House {
     /// Replicas of the house's checkout, each with a small pool of its own.
-    async fn replicas(&self) -> Vec<Checkout<Reservations>> {
+    pub(super) async fn replicas(&self) -> Vec<Checkout<Reservations>> {
         let mut replicas = Vec::new();
         for _ in 0..REPLICAS {
             let database = Database::connect(self.kept.url(), 4).await.expect("a connection");
