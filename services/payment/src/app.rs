@@ -22,7 +22,7 @@ use crate::{
 };
 
 pub use pay::Order;
-pub use refund::Wish;
+pub use refund::{Retry, Wish};
 
 /// What a caller needs of its time to hear the answer, however long the provider takes.
 const ANSWER_MARGIN: Duration = Duration::from_millis(100);

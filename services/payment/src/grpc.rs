@@ -5,7 +5,7 @@ use std::sync::Arc;
 use contracts::payment::v1::{
     CreatePaymentRequest, GetPaymentRequest, ListLedgerEntriesRequest, ListLedgerEntriesResponse, ListPaymentsRequest,
     ListPaymentsResponse, ListRefundsRequest, ListRefundsResponse, Payment, Refund, RefundPaymentRequest,
-    VoidPaymentRequest, payment_service_server::PaymentService,
+    RetryRefundRequest, VoidPaymentRequest, payment_service_server::PaymentService,
 };
 use mesh::{
     Caller, Error, Principal, Reach, Reason, Refusal, Role,
@@ -20,7 +20,7 @@ use tonic::{Request, Response, Status};
 use uuid::Uuid;
 
 use crate::{
-    app::{App, Order, Wish, not_found},
+    app::{App, Order, Retry, Wish, not_found},
     convert,
     domain::payment::Bill,
     store::{self, LedgerFilter},
@@ -37,6 +37,7 @@ pub const ACCESS: &[Rule] = &[
     Rule::owners("jumak.payment.v1.PaymentService/CreatePayment"),
     Rule::owners("jumak.payment.v1.PaymentService/VoidPayment"),
     Rule::owners("jumak.payment.v1.PaymentService/RefundPayment"),
+    Rule::contexts("jumak.payment.v1.PaymentService/RetryRefund", &["servicecenter"]),
     Rule::roles_or_owners("jumak.payment.v1.PaymentService/GetPayment", READERS),
     Rule::roles_or_owners("jumak.payment.v1.PaymentService/ListPayments", READERS),
     Rule::roles_or_owners("jumak.payment.v1.PaymentService/ListRefunds", READERS),
@@ -90,6 +91,19 @@ impl PaymentService for Api {
         let amount = message.amount.as_ref().and_then(|amount| fields.money("amount", Some(amount), true));
         let (payment, refund) = fields.take(payment.zip(refund))?;
         let refund = self.app.refund(&caller, collection, Wish { payment, refund, amount }).await?;
+        Ok(Response::new(convert::refund(&refund)))
+    }
+
+    async fn retry_refund(&self, request: Request<RetryRefundRequest>) -> Result<Response<Refund>, Status> {
+        let caller = Caller::of(&request)?;
+        let message = request.into_inner();
+        let mut fields = Fields::new();
+        let failed = refund_name(&mut fields, "name", &message.name);
+        let refund = id_of(&mut fields, "refund_id", &message.refund_id);
+        let same = refund.is_some() && failed.map(|(_, failed)| failed) == refund;
+        fields.check(!same, "refund_id", "is that of the refund that failed");
+        let ((payment, failed), refund) = fields.take(failed.zip(refund))?;
+        let refund = self.app.retry_refund(&caller, Retry { payment, failed, refund }).await?;
         Ok(Response::new(convert::refund(&refund)))
     }
 
@@ -215,4 +229,13 @@ fn id_of(fields: &mut Fields, path: &str, text: &str) -> Option<Uuid> {
     let id = parse_name(&format!("/{text}"), "");
     fields.check(id.is_some(), path, "is not a UUID like 0190a5d8-…, in lower case");
     id
+}
+
+/// A refund's name: its payment and its id.
+fn refund_name(fields: &mut Fields, path: &str, name: &str) -> Option<(Uuid, Uuid)> {
+    let ids = name.split_once("/refunds/").and_then(|(payment, refund)| {
+        Some((parse_name(payment, "payments")?, parse_name(&format!("refunds/{refund}"), "refunds")?))
+    });
+    fields.check(ids.is_some(), path, "is no name like payments/0190a5d8-…/refunds/0190a5d8-…");
+    ids
 }

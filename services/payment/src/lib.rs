@@ -9,11 +9,12 @@
 //! - Money that is taken ends in one of two ways: the payment is APPROVED and that is told, or it was VOIDED and the money goes
 //!   back, told to nobody. Which of the two is decided by one conditional update ([`domain::machine`]).
 //! - What was refunded and what is being refunded is never more than what was paid.
+//! - What a refund that failed was to give back is owed to the payer until a refund succeeds; a retry comes out of that alone.
 //! - The ledger balances, per currency, at every commit.
 //! - An unknown outcome is not a failure: the payment stays PENDING, and the recovery loop asks until it is known.
 //!
-//! **RPCs** CreatePayment, VoidPayment, RefundPayment for contexts, each for cases of its own; GetPayment, ListPayments,
-//! ListRefunds for whoever pays, earns or helps; ListLedgerEntries for admins.
+//! **RPCs** CreatePayment, VoidPayment, RefundPayment for contexts, each for cases of its own; RetryRefund for the service centre;
+//! GetPayment, ListPayments, ListRefunds for whoever pays, earns or helps; ListLedgerEntries for admins.
 //!
 //! **Events out** PaymentActionRequired, PaymentApproved, PaymentDeclined, PaymentVoided, PaymentRefunded, PaymentRefundFailed.
 //! **Events in** what asks for a refund: ReservationCancelRequested, ReservationRefundRequested.

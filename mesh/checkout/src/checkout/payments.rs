@@ -83,7 +83,8 @@ pub trait Payments: Send + Sync + 'static {
     async fn get(&self, record: &Record, payment: &str) -> Result<Option<Seen>, Error>;
     /// Voids a payment, there or not, and tells what stands.
     async fn void(&self, record: &Record, payment: &str) -> Result<Seen, Error>;
-    /// Asks for the one refund of a cancellation, and tells how it stands.
+    /// Asks for the one refund of a cancellation, and tells how it stands: also as succeeded if it failed, and all of it went back by
+    /// others.
     async fn refund(&self, record: &Record, payment: &str, amount: Money) -> Result<Refunded, Error>;
 }
 
@@ -151,7 +152,15 @@ impl Payments for PaymentContext {
             amount: Some(amount.into()),
         };
         let request = outgoing(request, &record.correlation_id, Instant::now() + ASK_TIMEOUT).idempotent();
-        Ok(refunded(self.client().refund_payment(request).await?.get_ref()))
+        let outcome = refunded(self.client().refund_payment(request).await?.get_ref());
+        if !matches!(outcome, Refunded::Failed(_)) {
+            return Ok(outcome);
+        }
+        // It may have been asked for again under another id, of which only the payment tells here.
+        let request = GetPaymentRequest { name: payment.to_owned() };
+        let request = outgoing(request, &record.correlation_id, Instant::now() + ASK_TIMEOUT).idempotent();
+        let made_good = covers(self.client().get_payment(request).await?.get_ref(), Some(amount));
+        Ok(if made_good { Refunded::Succeeded } else { outcome })
     }
 }
 
@@ -186,6 +195,15 @@ pub(super) fn refunded(refund: &Refund) -> Refunded {
         refund::State::Succeeded => Refunded::Succeeded,
         refund::State::Failed => Refunded::Failed(clipped(&refund.failure_reason, MAX_REASON_CHARS)),
         refund::State::Pending | refund::State::Unspecified => Refunded::Pending,
+    }
+}
+
+/// Whether all that a cancellation gives back went back, by whatever refunds.
+pub(super) fn covers(payment: &Payment, owed: Option<Money>) -> bool {
+    let given_back = payment.refunded_amount.as_ref().and_then(|amount| Money::try_from(amount).ok());
+    match (given_back, owed) {
+        (Some(given_back), Some(owed)) => given_back.minus(owed).is_ok(),
+        _ => false,
     }
 }
 

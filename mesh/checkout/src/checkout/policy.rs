@@ -2,12 +2,12 @@
 
 use contracts::payment::v1::{Payment, PaymentRefundFailed, PaymentRefunded};
 use mesh_bus::policies::Handled;
-use mesh_foundation::{call::Actor, error::Error, event::Event, money::Money};
+use mesh_foundation::{call::Actor, error::Error, event::Event};
 use mesh_store::db::Tx;
 
 use super::{
     Checkout,
-    payments::{Refunded, refunded, seen},
+    payments::{Refunded, covers, refunded, seen},
     record::{Case, Cases, Record, Scope, payment_name, refund_id},
     store,
 };
@@ -30,7 +30,7 @@ impl<C: Cases> Checkout<C> {
             Some(Some(refund)) if case.record().payment().as_deref() == Some(&payment.name) => {
                 let (is_its_own, refunded) = (refund.name.ends_with(&refund_id(&payment.name)), refunded(&refund));
                 // A cancellation whose own refund failed is made good by another one: what counts is that the money is back.
-                if is_its_own || refunded == Refunded::Succeeded && covers(payment, case.record()) {
+                if is_its_own || refunded == Refunded::Succeeded && covers(payment, case.record().refund_amount) {
                     self.settle_refund_in(tx, case, &refunded, &actor).await?;
                 }
             }
@@ -50,15 +50,6 @@ impl<C: Cases> Checkout<C> {
             Some(case) => Ok(Some(case)),
             None => Err(Error::Internal(format!("{} is for {}, which is not here", payment.name, payment.case))),
         }
-    }
-}
-
-/// Whether all that a cancellation gives back went back, by whatever refunds.
-fn covers(payment: &Payment, record: &Record) -> bool {
-    let given_back = payment.refunded_amount.as_ref().and_then(|amount| Money::try_from(amount).ok());
-    match (given_back, record.refund_amount) {
-        (Some(given_back), Some(owed)) => given_back.minus(owed).is_ok(),
-        _ => false,
     }
 }
 

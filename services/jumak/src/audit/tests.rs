@@ -8,12 +8,16 @@ use std::collections::BTreeSet;
 
 use jiff::ToSpan;
 use mesh::clock::from_micros;
-use payment::domain::{machine::State as PaymentState, payment::Payment, refund::Kind};
+use payment::domain::{
+    machine::State as PaymentState,
+    payment::Payment,
+    refund::{Kind, Refund, RefundState},
+};
 use uuid::Uuid;
 
 use self::{
     breaks::{breaks, open_request},
-    house::{TOTAL, at, booking_of, charge_of, event_of, in_order, just_now, nothing, payment_of, stay_of},
+    house::{TOTAL, at, booking_of, charge_of, event_of, in_order, just_now, nothing, payment_of, refund_of, stay_of},
 };
 use super::{Finding, Reading, Rule, Verdict, check, judge};
 
@@ -128,6 +132,19 @@ fn a_late_charge_is_given_as_long_again_as_it_was_late() {
     assert_eq!(check(&books), [], "20 minutes after a charge that came 40 minutes late");
     charge_of(&mut books, at::EXPIRED).charge.create_time = voided + 25.minutes();
     assert_eq!(rules_of(&check(&books)), [Rule::VoidedUncharged].into());
+}
+
+/// Its case has not heard of it yet.
+#[test]
+fn a_cancellation_whose_refund_was_retried_and_succeeded_waits_for_nobody() {
+    let mut books = in_order();
+    let failed = refund_of(&mut books, at::CANCELLING);
+    failed.state = RefundState::Failed;
+    let retried = Refund { id: Uuid::from_u128(77), state: RefundState::Succeeded, ..failed.clone() };
+    books.refunds.push(retried);
+    let given = &mut payment_of(&mut books, at::CANCELLING).bill.as_mut().unwrap().1;
+    (given.refunding, given.refunded) = (given.refunded, given.refunding);
+    assert!(!rules_of(&check(&books)).contains(&Rule::CancellationsEnd));
 }
 
 #[test]

@@ -2,13 +2,14 @@
 
 use std::{sync::Arc, time::Duration};
 
-use mesh::{Actor, Caller, Error, Reason, Refusal, Tx, money::Money};
+use mesh::{Actor, Caller, Error, Reason, Refusal, Tx, fields, money::Money};
 use opentelemetry::KeyValue;
 use uuid::Uuid;
 
 use super::{App, broken, count_call, join, not_found, reused};
 use crate::{
     domain::{
+        ledger::Movement,
         payment::{Change, Payment},
         provider::{Call, RefundOutcome},
         refund::{Kind, Refund, RefundError},
@@ -27,6 +28,17 @@ pub struct Wish {
     pub amount: Option<Money>,
 }
 
+/// What is asked of RetryRefund.
+#[derive(Clone, Copy, Debug)]
+pub struct Retry {
+    /// The payment.
+    pub payment: Uuid,
+    /// The refund that failed.
+    pub failed: Uuid,
+    /// The id under which it is asked for again.
+    pub refund: Uuid,
+}
+
 impl App {
     /// Gives money of a payment for a case in `collection` back, or finds what the same call has asked for before.
     pub async fn refund(
@@ -39,6 +51,36 @@ impl App {
         join(self.background.detach(async move { app.ask_and_attempt(&caller, collection, &wish).await })).await
     }
 
+    /// Asks again for a refund that failed, of a payment for any case, or finds what the same call has asked for before.
+    pub async fn retry_refund(self: &Arc<Self>, caller: &Caller, retry: Retry) -> Result<Refund, Error> {
+        let (app, caller) = (Arc::clone(self), caller.clone());
+        join(self.background.detach(async move { app.retry_and_attempt(&caller, retry).await })).await
+    }
+
+    async fn retry_and_attempt(&self, caller: &Caller, retry: Retry) -> Result<Refund, Error> {
+        let (refund, is_new) = self
+            .database
+            .transact("retry_refund", |tx| async move {
+                let payment = store::lock(&tx, retry.payment).await?;
+                let mut payment = payment.ok_or_else(|| not_found(&fields::name("payments", retry.payment)))?;
+                let failed = store::refund(&*tx, payment.id, retry.failed).await?;
+                let failed = failed.ok_or_else(|| refund_not_found(&payment.name(), retry.failed))?;
+                if let Some(refund) = store::refund(&*tx, payment.id, retry.refund).await? {
+                    let wish = Wish { payment: payment.id, refund: refund.id, amount: Some(failed.amount) };
+                    return check_same(&refund, &wish).map(|()| (refund, false));
+                }
+                // The service centre calls about many cases: what comes of this call belongs to the payment's.
+                let actor = Actor { correlation_id: payment.correlation_id.clone(), ..caller.actor() };
+                let now = self.clock.now();
+                let asked = payment
+                    .retry_refund(&failed, retry.refund, actor, now)
+                    .map_err(|error| refused(&payment.name(), error))?;
+                self.commit_asked(&tx, payment, asked, self.settings.patience()).await.map(|refund| (refund, true))
+            })
+            .await?;
+        if is_new { Ok(self.attempt_asked(caller, refund).await) } else { Ok(refund) }
+    }
+
     async fn ask_and_attempt(&self, caller: &Caller, collection: &str, wish: &Wish) -> Result<Refund, Error> {
         let actor = caller.actor();
         let (refund, is_new) = self
@@ -48,7 +90,7 @@ impl App {
                 async move {
                     let payment = store::lock(&tx, wish.payment).await?;
                     let payment = payment.filter(|payment| is_of(&payment.case, collection));
-                    let payment = payment.ok_or_else(|| not_found(&mesh::fields::name("payments", wish.payment)))?;
+                    let payment = payment.ok_or_else(|| not_found(&fields::name("payments", wish.payment)))?;
                     self.ask_refund(&tx, payment, wish, actor, self.settings.patience()).await
                 }
             })
@@ -57,9 +99,14 @@ impl App {
             check_same(&refund, wish)?;
             return Ok(refund);
         }
+        Ok(self.attempt_asked(caller, refund).await)
+    }
+
+    /// Attempts a refund that was just asked for, within its caller's time.
+    async fn attempt_asked(&self, caller: &Caller, refund: Refund) -> Refund {
         let call = Call { correlation_id: &refund.actor.correlation_id, within: self.within(caller) };
         match self.attempt_refund(&refund, call).await {
-            Ok(refund) => Ok(refund),
+            Ok(refund) => refund,
             Err(error) => {
                 // The money may have moved: the intent is committed, and the recovery loop asks again.
                 tracing::error!(
@@ -67,7 +114,7 @@ impl App {
                     error = &error as &dyn std::error::Error,
                     "what the provider said was not written down"
                 );
-                Ok(refund)
+                refund
             }
         }
     }
@@ -86,13 +133,24 @@ impl App {
             return Ok((refund, false));
         }
         let now = self.clock.now();
-        let (mut refund, movement) = payment
-            .ask_refund(wish.refund, wish.amount, actor.clone(), now)
+        let asked = payment
+            .ask_refund(wish.refund, wish.amount, actor, now)
             .map_err(|error| refused(&payment.name(), error))?;
+        self.commit_asked(tx, payment, asked, lease).await.map(|refund| (refund, true))
+    }
+
+    async fn commit_asked(
+        &self,
+        tx: &Tx,
+        mut payment: Payment,
+        (mut refund, movement): (Refund, Option<Movement>),
+        lease: Duration,
+    ) -> Result<Refund, Error> {
+        let now = refund.create_time;
         refund.next_attempt_time = Some(now + lease);
         let change = Change { movement, refund: Some(refund.clone()), fact: None };
-        self.commit(tx, &mut payment, change, &actor, now).await?;
-        Ok((refund, true))
+        self.commit(tx, &mut payment, change, &refund.actor, now).await?;
+        Ok(refund)
     }
 
     /// Asks the provider for a refund whose intent is committed, and writes down what it says.
@@ -145,6 +203,14 @@ fn check_same(refund: &Refund, wish: &Wish) -> Result<(), Error> {
     }
 }
 
+fn refund_not_found(payment: &str, id: Uuid) -> Error {
+    let name = format!("{payment}/refunds/{id}");
+    Refusal::new(Reason::RefundNotFound, format!("{name} was not found"))
+        .hint("ListRefunds lists those of a payment")
+        .with("refund", name)
+        .into()
+}
+
 fn refused(payment: &str, error: RefundError) -> Error {
     let what = format!("{payment} cannot be refunded: {error}");
     match error {
@@ -152,6 +218,10 @@ fn refused(payment: &str, error: RefundError) -> Error {
             Refusal::new(Reason::IllegalTransition, what).with("from", state.name()).with("to", "REFUNDED")
         }
         RefundError::Exceeds { left } => Refusal::new(Reason::RefundExceedsPayment, what).with("left", left),
+        RefundError::NotFailed(state) => {
+            Refusal::new(Reason::IllegalTransition, what).with("from", state.name()).with("to", "PENDING")
+        }
+        RefundError::NotOwed { owed } => Refusal::new(Reason::RefundExceedsPayment, what).with("left", owed),
         RefundError::Amount(_) => Refusal::new(Reason::CurrencyMismatch, what),
     }
     .with("payment", payment)

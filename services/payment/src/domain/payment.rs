@@ -276,6 +276,26 @@ impl Payment {
         Ok((Refund::pending(self.id, id, Kind::Refund, amount, actor, now), movement))
     }
 
+    /// Asks again for what a refund that failed was to give back. It comes out of what is owed to the payer, and never from the payee:
+    /// however often a refund fails and is asked for again, the payee gives it once.
+    pub fn retry_refund(
+        &mut self,
+        failed: &Refund,
+        id: Uuid,
+        actor: Actor,
+        now: Timestamp,
+    ) -> Result<(Refund, Option<Movement>), RefundError> {
+        if failed.state != RefundState::Failed {
+            return Err(RefundError::NotFailed(failed.state));
+        }
+        if let Some((_, Given { owed, .. })) = self.bill
+            && owed.minor() < failed.amount.minor()
+        {
+            return Err(RefundError::NotOwed { owed });
+        }
+        self.ask_refund(id, Some(failed.amount), actor, now)
+    }
+
     /// Writes down how a refund of this payment ended; `None` if it has not, or had before. A reversal does not end by a refusal:
     /// nobody else knows of the money and could ask for it again.
     pub fn settle_refund(

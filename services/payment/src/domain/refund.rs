@@ -118,6 +118,15 @@ pub enum RefundError {
         /// What is left: what was paid, less all refunds that did not fail.
         left: Money,
     },
+    /// Only what failed is asked for again.
+    #[error("the refund is {}, and only one that FAILED is asked for again", .0.name())]
+    NotFailed(RefundState),
+    /// What failed has been asked for again already.
+    #[error("{owed} is still owed, and the rest has been asked for again already")]
+    NotOwed {
+        /// What is owed to the payer.
+        owed: Money,
+    },
     /// Another currency than was paid in, or an amount that cannot be counted.
     #[error(transparent)]
     Amount(#[from] MoneyError),

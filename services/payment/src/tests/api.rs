@@ -22,13 +22,13 @@ use crate::{
 };
 
 impl Bench {
-    async fn api(&self) -> Api {
+    pub(super) async fn api(&self) -> Api {
         let tokens = PageTokens::of(&self.database).await.expect("tokens");
         Api::new(self.app.clone(), tokens, owners().into())
     }
 }
 
-fn by<T>(caller: &Caller, message: T) -> Request<T> {
+pub(super) fn by<T>(caller: &Caller, message: T) -> Request<T> {
     let mut request = Request::new(message);
     request.extensions_mut().insert(caller.clone());
     request
@@ -70,7 +70,7 @@ fn contexts_pay_people_read_and_the_ledger_is_for_admins() {
         .into_iter()
         .map(|role| (role.name(), Principal::User { name: GUEST.to_owned(), roles: vec![role] }))
         .collect();
-    let contexts = ["reservation", "order", "rental", "room", "gateway"]
+    let contexts = ["reservation", "order", "rental", "servicecenter", "room", "gateway"]
         .map(|name| (name, Principal::Context { name: name.to_owned() }));
     let cases = ["reservation", "order", "rental"];
     let readers = ["guest", "host", "agent", "admin", "reservation", "order", "rental"];
@@ -78,6 +78,7 @@ fn contexts_pay_people_read_and_the_ledger_is_for_admins() {
         ("CreatePayment", &cases[..]),
         ("VoidPayment", &cases[..]),
         ("RefundPayment", &cases[..]),
+        ("RetryRefund", &["servicecenter"][..]),
         ("GetPayment", &readers[..]),
         ("ListPayments", &readers[..]),
         ("ListRefunds", &readers[..]),

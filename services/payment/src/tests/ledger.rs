@@ -22,6 +22,7 @@ enum Op {
     Decline { payment: usize },
     Void { payment: usize },
     AskRefund { payment: usize, amount: Option<i64> },
+    Retry { refund: usize },
     Settle { refund: usize, succeeds: bool },
 }
 
@@ -34,6 +35,7 @@ fn ops() -> impl Strategy<Value = Vec<Op>> {
         payment.clone().prop_map(|payment| Op::Decline { payment }),
         payment.clone().prop_map(|payment| Op::Void { payment }),
         (payment, prop::option::of(0_i64..700)).prop_map(|(payment, amount)| Op::AskRefund { payment, amount }),
+        (0_usize..6).prop_map(|refund| Op::Retry { refund }),
         (0_usize..6, any::<bool>()).prop_map(|(refund, succeeds)| Op::Settle { refund, succeeds }),
         (0_usize..6, any::<bool>()).prop_map(|(refund, succeeds)| Op::Settle { refund, succeeds }),
     ];
@@ -72,6 +74,16 @@ impl Books {
                 let Some(found) = self.payments.get_mut(*payment) else { return };
                 let actor = Actor::context("payment", "");
                 if let Ok((refund, movement)) = found.ask_refund(id, amount.map(money), actor, now()) {
+                    self.write(Change { movement, refund: Some(refund), fact: None });
+                }
+            }
+            Op::Retry { refund } => {
+                let id = Uuid::from_u128(1_000 + self.refunds.len() as u128);
+                let Some(failed) = self.refunds.get(*refund) else { return };
+                let at = self.payments.iter_mut().find(|payment| payment.id == failed.payment).expect("its payment");
+                let actor = Actor::context("payment", "");
+                if let Ok((refund, movement)) = at.retry_refund(failed, id, actor, now()) {
+                    assert_eq!(movement, None, "the payee has given it already");
                     self.write(Change { movement, refund: Some(refund), fact: None });
                 }
             }

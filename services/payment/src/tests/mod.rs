@@ -8,6 +8,7 @@ mod policies;
 mod real_provider;
 mod recover;
 mod refund;
+mod retry;
 mod till;
 mod void;
 

@@ -3,7 +3,7 @@
 use contracts::payment::v1::{Payment, PaymentApproved, PaymentRefundFailed, PaymentRefunded, Refund, payment, refund};
 use mesh::{
     Actor, Error, Event,
-    checkout::{State, payment_name, refund_id},
+    checkout::{State, payment_name, payments::Refunded, refund_id},
     context::Handled,
     money::Money,
 };
@@ -58,6 +58,26 @@ async fn a_cancellation_whose_refund_failed_is_complete_when_others_have_given_a
         assert_eq!(house.state(&case).await, state, "{refunded_minor} went back");
         assert_eq!(why().await.is_some(), state == State::CancelRequested, "nothing of a refund has failed any more");
     }
+}
+
+/// Whoever heard of the failure may be told of the success by nobody: a broker that lost it, an event that was put aside.
+#[tokio::test]
+async fn a_cancellation_whose_refund_failed_is_complete_when_the_sweeper_finds_the_money_given_back() {
+    let house = House::with_units(1).await;
+    let case = house.booked(Some("approve")).await.name;
+    house.cancel(&case).await.expect("an answer");
+    for (refunded, state) in [
+        (Refunded::Failed("ACCOUNT_CLOSED".to_owned()), State::CancelRequested),
+        (Refunded::Failed("ACCOUNT_CLOSED".to_owned()), State::CancelRequested),
+        (Refunded::Succeeded, State::Cancelled),
+    ] {
+        *house.till.refund.lock().expect("lock") = refunded;
+        house.wait(30);
+        house.checkout.sweep_once().await.expect("swept");
+        assert_eq!(house.state(&case).await, state);
+    }
+    assert_eq!(house.read(&case).await.record.refund_failure_reason, None);
+    assert_eq!(house.told().await, ["Held", "Confirmed", "CancelRequested", "Cancelled"]);
 }
 
 #[tokio::test]

@@ -148,12 +148,16 @@ fn waits_for_refund(index: &Index<'_>, entry: &CaseEntry) -> Option<String> {
         return Some(fault);
     }
     let payment = entry.payment.as_deref().and_then(|name| index.payment_named(name));
-    let failed = payment.filter(|payment| !index.is_refunding(payment.id)).and_then(|payment| {
+    // One that was asked for again and succeeded owes the guest nothing: only the case has not heard of it.
+    let owes = |payment: &&Payment| payment.bill.as_ref().is_some_and(|(_, given)| !given.owed.is_zero());
+    let failed = payment.filter(owes).filter(|payment| !index.is_refunding(payment.id)).and_then(|payment| {
         index.refunds_of(payment.id, Kind::Refund).find(|refund| refund.state == RefundState::Failed)
     });
     if let Some(refund) = failed {
         let reason = refund.failure_reason.as_deref().unwrap_or("no reason given");
-        return Some(format!("its refund failed for good ({reason}); the payer has to be paid another way"));
+        return Some(format!(
+            "its refund failed for good ({reason}); it has to be retried, or the guest paid another way"
+        ));
     }
     let since = from_micros(entry.update_micros);
     index.is_late(since).then(|| format!("it has been waiting for its refund since {since}"))
