@@ -148,8 +148,8 @@ pub const RPCS: &[Rpc] = &[
     rpc_of("jumak.mypage.v1.MyPageService/GetTimeline", "guest", "guest,host,agent,admin", "",
         r#"{"name": "$guest/bookings/$id"}"#),
 
-    rpc_of("jumak.reservation.v1.ReservationService/CancelReservation", "guest", "guest,host,agent,admin", "",
+    rpc_of("jumak.reservation.v1.ReservationService/CancelReservation", "guest", "guest,host,agent,admin", "servicecenter",
         r#"{"name": "$stay", "reason": "the ferry does not run"}"#),
-    rpc_of("jumak.room.v1.RoomService/DeleteRoom", "host", "host,agent,admin", "",
+    rpc_of("jumak.room.v1.RoomService/DeleteRoom", "host", "host,agent,admin", "servicecenter",
         r#"{"name": "$room", "on_reserved": "KEEP"}"#),
 ];

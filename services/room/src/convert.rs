@@ -5,7 +5,12 @@ use contracts::{
     room::v1::{self as pb, room::State, room_night},
 };
 use jiff::civil::Time;
-use mesh::{Error, Reason, Refusal, clock::to_proto, fields::refusal_of, store::int};
+use mesh::{
+    Error, Reason, Refusal,
+    clock::to_proto,
+    fields::{name, refusal_of},
+    store::int,
+};
 
 use crate::domain::{Details, Fault, Night, NightState, OnReserved, Point, Room};
 
@@ -102,8 +107,9 @@ impl From<Fault> for Error {
                 .hint("read it again with GetRoom and decide anew"),
             Fault::CurrencyMismatch { .. } => Refusal::new(Reason::CurrencyMismatch, message)
                 .hint("register another room to sell in another currency"),
-            Fault::Reserved { count } => Refusal::new(Reason::RoomReserved, message)
+            Fault::Reserved { count, first } => Refusal::new(Reason::RoomReserved, message)
                 .with("count", count)
+                .with("cases", first.into_iter().map(|id| name("reservations", id)).collect::<Vec<_>>().join(","))
                 .hint("wait until they are over, or say KEEP or CANCEL in on_reserved"),
             Fault::TimeZoneFixed { .. } => refusal_of("room.time_zone", message),
             Fault::NotOnSale(_) => refusal_of("start_date", message),

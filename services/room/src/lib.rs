@@ -58,7 +58,11 @@ const ACCESS: &[Rule] = &[
     Rule::anyone("jumak.room.v1.RoomService/GetRoom"),
     Rule::anyone("jumak.room.v1.RoomService/ListRooms"),
     Rule::roles("jumak.room.v1.RoomService/UpdateRoom", &[Role::Host]),
-    Rule::roles("jumak.room.v1.RoomService/DeleteRoom", &[Role::Host, Role::Agent, Role::Admin]),
+    Rule::roles_or_contexts(
+        "jumak.room.v1.RoomService/DeleteRoom",
+        &[Role::Host, Role::Agent, Role::Admin],
+        &["servicecenter"],
+    ),
     Rule::roles("jumak.room.v1.RoomService/BlockNights", &[Role::Host]),
     Rule::anyone("jumak.room.v1.RoomService/SearchRooms"),
     Rule::roles("jumak.room.v1.RoomService/GetRoomCalendar", &[Role::Host, Role::Agent, Role::Admin]),

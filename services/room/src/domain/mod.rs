@@ -6,6 +6,7 @@ mod point;
 mod room;
 
 use mesh::booking_window::OutsideWindow;
+use uuid::Uuid;
 
 pub use details::{
     DEFAULT_CAPACITY, DEFAULT_CHECK_IN, DEFAULT_CHECK_OUT, DEFAULT_UNITS, Details, MAX_AMENITIES, MAX_AMENITY_CHARS,
@@ -14,7 +15,7 @@ pub use details::{
 };
 pub use nights::{Blocked, Night, NightState, Nights, Occupancy, Stay, calendar};
 pub use point::{Point, chord_squared, chord_squared_of, meters};
-pub use room::{Block, Change, Fact, OnReserved, Room};
+pub use room::{Block, Change, Fact, OnReserved, OpenStays, Room};
 
 /// Why a command is refused.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -53,6 +54,8 @@ pub enum Fault {
     Reserved {
         /// How many.
         count: u64,
+        /// The first of their reservations, in the order in which they begin.
+        first: Vec<Uuid>,
     },
     /// The first night is over, or further ahead than is sold yet.
     #[error(transparent)]

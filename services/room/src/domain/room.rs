@@ -63,6 +63,15 @@ pub enum OnReserved {
     Cancel,
 }
 
+/// Stays of a room that take units and are not over.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct OpenStays {
+    /// How many.
+    pub count: u64,
+    /// The first of their reservations, in the order in which they begin.
+    pub first: Vec<Uuid>,
+}
+
 /// A wish to keep units back from sale, or to give them free.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Block {
@@ -103,21 +112,21 @@ impl Room {
         Ok(Some(Self { details, ..self.clone() }.changed(Fact::Updated, now)))
     }
 
-    /// Deletes the room, which has so many stays that are not over; nothing changes if it is deleted already, whatever its etag:
+    /// Deletes the room, of which so many stays are not over; nothing changes if it is deleted already, whatever its etag:
     /// a caller who repeats a deletion cannot know the new one.
     pub fn delete(
         &self,
         etag: &str,
         on_reserved: OnReserved,
-        stays: u64,
+        open: OpenStays,
         now: Timestamp,
     ) -> Result<Option<Change>, Fault> {
         if self.delete_time.is_some() {
             return Ok(None);
         }
         self.check_etag(etag)?;
-        if on_reserved == OnReserved::Refuse && stays > 0 {
-            return Err(Fault::Reserved { count: stays });
+        if on_reserved == OnReserved::Refuse && open.count > 0 {
+            return Err(Fault::Reserved { count: open.count, first: open.first });
         }
         Ok(Some(Self { delete_time: Some(now), ..self.clone() }.changed(Fact::Deleted(on_reserved), now)))
     }

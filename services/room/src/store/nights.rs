@@ -4,11 +4,13 @@ use std::collections::HashMap;
 
 use jiff::civil::Date;
 use mesh::{Error, Tx, store::Reading};
-use sea_orm::{ActiveValue::Set, ColumnTrait, ConnectionTrait, EntityTrait, PaginatorTrait, QueryFilter, QuerySelect};
+use sea_orm::{
+    ActiveValue::Set, ColumnTrait, ConnectionTrait, EntityTrait, PaginatorTrait, QueryFilter, QueryOrder, QuerySelect,
+};
 use uuid::Uuid;
 
 use super::entity::{blocked_night, stay};
-use crate::domain::{Blocked, Nights, Occupancy, Stay};
+use crate::domain::{Blocked, Nights, Occupancy, OpenStays, Stay};
 
 /// A stay as an event tells of it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -73,15 +75,20 @@ pub async fn stays(
     Ok(stays)
 }
 
-/// How many stays of a room take units and end on `first_check_out` or later.
-pub async fn count_open(tx: &Tx, room: Uuid, first_check_out: Date) -> Result<u64, Error> {
-    let count = stay::Entity::find()
+/// The stays of a room that take units and end on `first_check_out` or later: how many, and the first `limit` of them.
+pub async fn open(tx: &Tx, room: Uuid, first_check_out: Date, limit: u64) -> Result<OpenStays, Error> {
+    let open = stay::Entity::find()
         .filter(stay::Column::Room.eq(room))
         .filter(stay::Column::CheckOut.gte(first_check_out.to_string()))
-        .filter(takes_units())
-        .count(&**tx)
-        .await?;
-    Ok(count)
+        .filter(takes_units());
+    let first = open
+        .clone()
+        .select_only()
+        .column(stay::Column::Reservation)
+        .order_by_asc(stay::Column::CheckIn)
+        .order_by_asc(stay::Column::Reservation)
+        .limit(limit);
+    Ok(OpenStays { count: open.count(&**tx).await?, first: first.into_tuple().all(&**tx).await? })
 }
 
 /// The units kept back of these rooms on these nights, by room.

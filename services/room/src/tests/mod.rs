@@ -35,6 +35,7 @@ const HOST: &str = "users/host";
 const RIVAL: &str = "users/rival";
 const GUEST: &str = "users/guest";
 const AGENT: &str = "users/agent";
+const SERVICE_CENTRE: &str = "contexts/servicecenter";
 
 /// 2027-05-01, 09:00 in Seoul.
 const START: &str = "2027-05-01T00:00:00Z";
@@ -124,18 +125,25 @@ impl Inn {
 
 /// A call of `user`, with the roles that the name suggests.
 fn call<T>(user: &str, message: T) -> Request<T> {
-    let roles = match user {
-        AGENT => vec![Role::Agent],
-        GUEST => vec![Role::Guest],
-        _ => vec![Role::Guest, Role::Host],
+    let principal = match user.strip_prefix("contexts/") {
+        Some(name) => Principal::Context { name: name.to_owned() },
+        None => Principal::User { name: user.to_owned(), roles: roles_of(user) },
     };
     let mut request = Request::new(message);
     request.extensions_mut().insert(Caller {
-        principal: Principal::User { name: user.to_owned(), roles },
+        principal,
         correlation_id: "a-case".to_owned(),
         deadline: tokio::time::Instant::now() + std::time::Duration::from_secs(10),
     });
     request
+}
+
+fn roles_of(user: &str) -> Vec<Role> {
+    match user {
+        AGENT => vec![Role::Agent],
+        GUEST => vec![Role::Guest],
+        _ => vec![Role::Guest, Role::Host],
+    }
 }
 
 /// The least a host can say of a room.

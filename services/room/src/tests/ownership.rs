@@ -1,9 +1,12 @@
 //! Whose room it is, and who may call what.
 
-use contracts::room::v1::{BlockNightsRequest, Room, room::OnReserved, room_service_server::RoomService};
+use contracts::{
+    reservation::v1::reservation::State,
+    room::v1::{BlockNightsRequest, Room, room::OnReserved, room_service_server::RoomService},
+};
 use mesh::{Principal, Reason, Role, auth::access::AccessTable};
 
-use super::{AGENT, HOST, Inn, RIVAL, a_room, call, reason};
+use super::{AGENT, Booking, HOST, Inn, RIVAL, SERVICE_CENTRE, a_room, call, reason, refusal};
 use crate::ACCESS;
 
 #[tokio::test]
@@ -35,6 +38,18 @@ async fn an_agent_looks_into_any_room_and_removes_it_at_once() {
     assert_eq!(inn.told().await.last().map(|event| event.actor.clone()), Some(AGENT.to_owned()));
 }
 
+#[tokio::test]
+async fn the_service_centre_removes_any_room_and_is_told_of_its_stays() {
+    let inn = Inn::open().await;
+    let room = inn.create(a_room("Blue room")).await.name;
+    let sold = Booking::new(&room, "2027-05-10", "2027-05-12", 1);
+    inn.hear(&[sold.event(State::Confirmed, 2)]).await;
+    let refused = refusal(inn.delete(SERVICE_CENTRE, &room, OnReserved::Refuse).await);
+    assert_eq!(refused.metadata.get("cases"), Some(&sold.name));
+    inn.delete(SERVICE_CENTRE, &room, OnReserved::Cancel).await.expect("deleted");
+    assert_eq!(inn.told().await.last().map(|event| event.actor.clone()), Some(SERVICE_CENTRE.to_owned()));
+}
+
 #[test]
 fn each_method_is_for_those_it_names() {
     let table = AccessTable::new(ACCESS, &[]).expect("one rule each");
@@ -44,16 +59,17 @@ fn each_method_is_for_those_it_names() {
         Principal::User { name: "users/x".to_owned(), roles: vec![Role::Agent] },
         Principal::User { name: "users/x".to_owned(), roles: vec![Role::Admin] },
         Principal::Context { name: "reservation".to_owned() },
+        Principal::Context { name: "servicecenter".to_owned() },
     ];
     for (method, admitted) in [
-        ("CreateRoom", [false, true, false, false, false]),
-        ("GetRoom", [true; 5]),
-        ("ListRooms", [true; 5]),
-        ("UpdateRoom", [false, true, false, false, false]),
-        ("DeleteRoom", [false, true, true, true, false]),
-        ("BlockNights", [false, true, false, false, false]),
-        ("SearchRooms", [true; 5]),
-        ("GetRoomCalendar", [false, true, true, true, false]),
+        ("CreateRoom", [false, true, false, false, false, false]),
+        ("GetRoom", [true; 6]),
+        ("ListRooms", [true; 6]),
+        ("UpdateRoom", [false, true, false, false, false, false]),
+        ("DeleteRoom", [false, true, true, true, false, true]),
+        ("BlockNights", [false, true, false, false, false, false]),
+        ("SearchRooms", [true; 6]),
+        ("GetRoomCalendar", [false, true, true, true, false, false]),
     ] {
         let method = format!("jumak.room.v1.RoomService/{method}");
         let may: Vec<_> = everybody.iter().map(|principal| table.check(&method, principal).is_ok()).collect();

@@ -353,6 +353,7 @@ async fn a_room_with_stays_is_not_deleted_under_refuse() {
 
     let refused = refusal(inn.delete(HOST, &room, OnReserved::Refuse).await);
     assert_eq!((refused.reason, refused.metadata.get("count")), (Reason::RoomReserved, Some(&"2".to_owned())));
+    assert_eq!(refused.metadata["cases"], format!("{},{}", sold.name, held.name), "the first to begin comes first");
 
     // Today at eleven the second guest has left.
     inn.clock.advance(jiff::SignedDuration::from_hours(2));
@@ -360,6 +361,25 @@ async fn a_room_with_stays_is_not_deleted_under_refuse() {
     assert_eq!(refused.metadata.get("count"), Some(&"1".to_owned()));
     inn.hear(&[held.event(State::Expired, 2)]).await;
     inn.delete(HOST, &room, OnReserved::Refuse).await.expect("nobody is left");
+}
+
+#[tokio::test]
+async fn of_many_open_stays_a_refusal_counts_all_and_names_the_first_twenty() {
+    let inn = Inn::open().await;
+    let (room, other) = (inn.create(a_room("Blue room")).await.name, inn.create(a_room("Red room")).await.name);
+    let night = |day: i8| jiff::civil::date(2027, 5, 1).saturating_add(jiff::Span::new().days(day)).to_string();
+    let stay = |room: &str, day| Booking::new(room, &night(day), &night(day + 1), 1);
+    // The last to be sold are the first to begin.
+    let stays: Vec<_> = (0..30).rev().map(|day| stay(&room, day)).collect();
+    let events: Vec<_> = stays.iter().map(|stay| stay.event(State::Confirmed, 2)).collect();
+    inn.hear(&events).await;
+    inn.hear(&[stay(&other, 0).event(State::Confirmed, 2)]).await;
+
+    let refused = refusal(inn.delete(HOST, &room, OnReserved::Refuse).await);
+    assert_eq!(refused.metadata["count"], "30");
+    let named: Vec<_> = refused.metadata["cases"].split(',').collect();
+    let first: Vec<_> = stays.iter().rev().take(20).map(|stay| stay.name.as_str()).collect();
+    assert_eq!(named, first);
 }
 
 #[tokio::test]
