@@ -8,9 +8,7 @@ use contracts::payment::v1::{
     RetryRefundRequest, VoidPaymentRequest, payment_service_server::PaymentService,
 };
 use mesh::{
-    Caller, Error, Principal, Reach, Reason, Refusal, Role,
-    auth::access::Rule,
-    clock,
+    Caller, Error, Principal, Reach, Reason, Refusal, clock,
     context::CaseOwner,
     fields::{Fields, parse_name, read_name},
     page::PageTokens,
@@ -28,21 +26,6 @@ use crate::{
 
 /// The most characters of an account's name.
 const MAX_ACCOUNT_CHARS: usize = 96;
-
-/// People who read: the WHERE clause says what.
-const READERS: &[Role] = &[Role::Guest, Role::Host, Role::Agent, Role::Admin];
-
-/// Who may call what.
-pub const ACCESS: &[Rule] = &[
-    Rule::owners("jumak.payment.v1.PaymentService/CreatePayment"),
-    Rule::owners("jumak.payment.v1.PaymentService/VoidPayment"),
-    Rule::owners("jumak.payment.v1.PaymentService/RefundPayment"),
-    Rule::contexts("jumak.payment.v1.PaymentService/RetryRefund", &["servicecenter"]),
-    Rule::roles_or_owners("jumak.payment.v1.PaymentService/GetPayment", READERS),
-    Rule::roles_or_owners("jumak.payment.v1.PaymentService/ListPayments", READERS),
-    Rule::roles_or_owners("jumak.payment.v1.PaymentService/ListRefunds", READERS),
-    Rule::roles("jumak.payment.v1.PaymentService/ListLedgerEntries", &[Role::Admin]),
-];
 
 /// The service.
 pub struct Api {

@@ -42,7 +42,8 @@ use std::sync::Arc;
 
 use contracts::payment::v1::payment_service_server::{PaymentServiceServer, SERVICE_NAME};
 use mesh::{
-    Deps, Descriptor, Error,
+    Deps, Descriptor, Error, Role,
+    auth::access::Rule,
     context::{Call, Parts, Rank, Subscription},
     page::PageTokens,
 };
@@ -57,12 +58,27 @@ const CONTEXT: &str = "payment";
 /// The provider's name among the upstreams.
 const PROVIDER: &str = "provider";
 
+/// People who read: the WHERE clause says what.
+const READERS: &[Role] = &[Role::Guest, Role::Host, Role::Agent, Role::Admin];
+
+/// Who may call what.
+const ACCESS: &[Rule] = &[
+    Rule::owners("jumak.payment.v1.PaymentService/CreatePayment"),
+    Rule::owners("jumak.payment.v1.PaymentService/VoidPayment"),
+    Rule::owners("jumak.payment.v1.PaymentService/RefundPayment"),
+    Rule::contexts("jumak.payment.v1.PaymentService/RetryRefund", &["servicecenter"]),
+    Rule::roles_or_owners("jumak.payment.v1.PaymentService/GetPayment", READERS),
+    Rule::roles_or_owners("jumak.payment.v1.PaymentService/ListPayments", READERS),
+    Rule::roles_or_owners("jumak.payment.v1.PaymentService/ListRefunds", READERS),
+    Rule::roles("jumak.payment.v1.PaymentService/ListLedgerEntries", &[Role::Admin]),
+];
+
 /// What the context is.
 pub static DESCRIPTOR: Descriptor = Descriptor {
     name: CONTEXT,
     about: "Payments, refunds, the ledger",
     services: &[SERVICE_NAME],
-    access: grpc::ACCESS,
+    access: ACCESS,
     rank: Rank::Core,
     calls: &[Call::patient(PROVIDER, |config| config.payment.provider_timeout())],
     cases: None,

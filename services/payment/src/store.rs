@@ -6,11 +6,8 @@ mod migration;
 mod rows;
 
 use jiff::Timestamp;
-use mesh::{Error, Tx, db::Step};
-use sea_orm::{
-    ActiveValue::Set, ColumnTrait, ConnectionTrait, EntityTrait, ExprTrait, QueryFilter, QueryOrder, QuerySelect,
-    sea_query::Expr,
-};
+use mesh::{Error, Tx, db::Step, store::claim::Claimed};
+use sea_orm::{ActiveValue::Set, ColumnTrait, ConnectionTrait, EntityTrait, QuerySelect};
 use uuid::Uuid;
 
 use self::entity::{ledger_entry, payment, refund};
@@ -25,6 +22,7 @@ pub use lists::{
     LedgerFilter, all_payments, all_refunds, find, ledger_entries, of_cases, of_parties, payments, refunds_of,
 };
 pub use migration::SCHEMA;
+pub use rows::{payment_of, refund_of};
 
 /// The payment of that id, locked until the transaction ends: what is decided about it stays true until it is written.
 pub async fn lock(tx: &Tx, id: Uuid) -> Result<Option<Payment>, Error> {
@@ -97,75 +95,12 @@ pub fn booked(payment: Uuid, movement: &Movement, now: Timestamp) -> Result<Step
     Ok(Step::insert_all(rows))
 }
 
-/// What the recovery loop is to take up. It is claimed by its key and its time alone, so that one that cannot be read is claimed
-/// like any other, and waits like any other.
-pub struct Due<K, T> {
-    /// Its key.
-    pub key: K,
-    /// Since when it is due: as stored.
-    since: Option<i64>,
-    /// What it is, or why it cannot be read.
-    pub read: Result<T, Error>,
+impl Claimed for payment::Entity {
+    const NEXT: payment::Column = payment::Column::NextAttemptTime;
+    const ATTEMPTS: payment::Column = payment::Column::Attempts;
 }
 
-/// Up to `limit` payments that are due, the longest due first.
-pub async fn due_payments(
-    connection: &impl ConnectionTrait,
-    now: Timestamp,
-    limit: u64,
-) -> Result<Vec<Due<Uuid, Payment>>, Error> {
-    let rows = payment::Entity::find()
-        .filter(payment::Column::NextAttemptTime.lte(now.as_microsecond()))
-        .order_by_asc(payment::Column::NextAttemptTime)
-        .limit(limit)
-        .all(connection)
-        .await?;
-    let due =
-        rows.into_iter().map(|row| Due { key: row.id, since: row.next_attempt_time, read: rows::payment_of(row) });
-    Ok(due.collect())
-}
-
-/// Up to `limit` refunds that are due, the longest due first; each has its payment's id and its own for a key.
-pub async fn due_refunds(
-    connection: &impl ConnectionTrait,
-    now: Timestamp,
-    limit: u64,
-) -> Result<Vec<Due<(Uuid, Uuid), Refund>>, Error> {
-    let rows = refund::Entity::find()
-        .filter(refund::Column::NextAttemptTime.lte(now.as_microsecond()))
-        .order_by_asc(refund::Column::NextAttemptTime)
-        .limit(limit)
-        .all(connection)
-        .await?;
-    let due = rows.into_iter().map(|row| Due {
-        key: (row.payment_id, row.id),
-        since: row.next_attempt_time,
-        read: rows::refund_of(row),
-    });
-    Ok(due.collect())
-}
-
-/// Takes a payment up: moves its next look from where it was read to `next`. False if somebody else has.
-pub async fn claim_payment(tx: &Tx, due: &Due<Uuid, Payment>, next: Option<Timestamp>) -> Result<bool, Error> {
-    let updated = payment::Entity::update_many()
-        .col_expr(payment::Column::NextAttemptTime, Expr::value(next.map(Timestamp::as_microsecond)))
-        .col_expr(payment::Column::Attempts, Expr::col(payment::Column::Attempts).add(1))
-        .filter(payment::Column::Id.eq(due.key))
-        .filter(payment::Column::NextAttemptTime.eq(due.since))
-        .exec(&**tx)
-        .await?;
-    Ok(updated.rows_affected == 1)
-}
-
-/// Takes a refund up: moves its next look from where it was read to `next`. False if somebody else has.
-pub async fn claim_refund(tx: &Tx, due: &Due<(Uuid, Uuid), Refund>, next: Option<Timestamp>) -> Result<bool, Error> {
-    let updated = refund::Entity::update_many()
-        .col_expr(refund::Column::NextAttemptTime, Expr::value(next.map(Timestamp::as_microsecond)))
-        .col_expr(refund::Column::Attempts, Expr::col(refund::Column::Attempts).add(1))
-        .filter(refund::Column::PaymentId.eq(due.key.0))
-        .filter(refund::Column::Id.eq(due.key.1))
-        .filter(refund::Column::NextAttemptTime.eq(due.since))
-        .exec(&**tx)
-        .await?;
-    Ok(updated.rows_affected == 1)
+impl Claimed for refund::Entity {
+    const NEXT: refund::Column = refund::Column::NextAttemptTime;
+    const ATTEMPTS: refund::Column = refund::Column::Attempts;
 }

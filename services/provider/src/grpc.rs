@@ -8,8 +8,7 @@ use contracts::provider::v1::{
     provider_service_server::ProviderService,
 };
 use mesh::{
-    Error, Role,
-    auth::access::Rule,
+    Error,
     clock::to_proto,
     fields::{Fields, MAX_TOKEN_CHARS},
     money::Money,
@@ -25,19 +24,6 @@ use crate::{
 
 /// The most characters of an id that a caller chooses.
 const MAX_ID_CHARS: usize = 64;
-/// Who pays through this provider.
-const PAYMENT: &[&str] = &["payment"];
-
-/// Who may call what. CompleteChargeAction stands for the bank's own page, which asks whoever has its address: the charge's id is
-/// the secret in it, and a guest is enough.
-pub const ACCESS: &[Rule] = &[
-    Rule::contexts("jumak.provider.v1.ProviderService/CreateCharge", PAYMENT),
-    Rule::contexts("jumak.provider.v1.ProviderService/GetCharge", PAYMENT),
-    Rule::roles("jumak.provider.v1.ProviderService/CompleteChargeAction", &[Role::Guest, Role::Admin]),
-    Rule::contexts("jumak.provider.v1.ProviderService/RefundCharge", PAYMENT),
-    Rule::contexts("jumak.provider.v1.ProviderService/GetChargeRefund", PAYMENT),
-    Rule::roles_or_contexts("jumak.provider.v1.ProviderService/ListCharges", &[Role::Admin], PAYMENT),
-];
 
 /// The service.
 pub struct Api {

@@ -33,7 +33,8 @@ use std::{sync::Arc, time::Duration};
 
 use contracts::provider::v1::provider_service_server::{ProviderServiceServer, SERVICE_NAME};
 use mesh::{
-    Deps, Descriptor, Error,
+    Deps, Descriptor, Error, Role,
+    auth::access::Rule,
     context::{Parts, Rank},
     page::PageTokens,
 };
@@ -65,12 +66,26 @@ impl Default for Settings {
     }
 }
 
+/// Who pays through this provider.
+const PAYMENT: &[&str] = &["payment"];
+
+/// Who may call what. CompleteChargeAction stands for the bank's own page, which asks whoever has its address: the charge's id is
+/// the secret in it, and a guest is enough.
+const ACCESS: &[Rule] = &[
+    Rule::contexts("jumak.provider.v1.ProviderService/CreateCharge", PAYMENT),
+    Rule::contexts("jumak.provider.v1.ProviderService/GetCharge", PAYMENT),
+    Rule::roles("jumak.provider.v1.ProviderService/CompleteChargeAction", &[Role::Guest, Role::Admin]),
+    Rule::contexts("jumak.provider.v1.ProviderService/RefundCharge", PAYMENT),
+    Rule::contexts("jumak.provider.v1.ProviderService/GetChargeRefund", PAYMENT),
+    Rule::roles_or_contexts("jumak.provider.v1.ProviderService/ListCharges", &[Role::Admin], PAYMENT),
+];
+
 /// What the provider is.
 pub static DESCRIPTOR: Descriptor = Descriptor {
     name: "provider",
     about: "The simulated payment provider",
     services: &[SERVICE_NAME],
-    access: grpc::ACCESS,
+    access: ACCESS,
     rank: Rank::Outside,
     calls: &[],
     cases: None,

@@ -3,6 +3,7 @@
 //! Rules for all of Jumak's tables, so that each runs on every engine: instants are BIGINT microseconds UTC; ids are 16 bytes; keys
 //! compare byte by byte ([`key`]); no statement needs RETURNING, an upsert or an advisory lock. The columns below know them.
 
+pub mod claim;
 mod column;
 pub mod entity;
 mod lease;

@@ -10,8 +10,8 @@ use std::{
 };
 
 use futures::StreamExt;
-use mesh::{Actor, Error, background::Background, driver::Task, fields};
-use uuid::Uuid;
+use jiff::Timestamp;
+use mesh::{Actor, Error, background::Background, driver::Task, fields, store::claim};
 
 use super::{App, count_call};
 use crate::{
@@ -21,7 +21,10 @@ use crate::{
         provider::{Call, Outcome},
         refund::Refund,
     },
-    store::{self, Due},
+    store::{
+        self,
+        entity::{payment, refund},
+    },
 };
 
 /// How many payments, and how many refunds, are taken up at a time.
@@ -46,17 +49,17 @@ impl App {
     /// writes would be asked for it without a pause.
     pub async fn recover_once(&self) -> Result<usize, Error> {
         let now = self.clock.now();
-        let payments = store::due_payments(self.database.read(), now, BATCH).await?;
-        let refunds = store::due_refunds(self.database.read(), now, BATCH).await?;
+        let payments = claim::due::<payment::Entity>(self.database.read(), now, BATCH).await?;
+        let refunds = claim::due::<refund::Entity>(self.database.read(), now, BATCH).await?;
         let claimed = &AtomicUsize::new(0);
         futures::stream::iter(payments)
-            .for_each_concurrent(CONCURRENCY, |due| async move {
-                let name = fields::name("payments", due.key);
-                let looked = match self.claim_payment(&due).await {
+            .for_each_concurrent(CONCURRENCY, |row| async move {
+                let (name, read) = (fields::name("payments", row.id), store::payment_of(row.clone()));
+                let looked = match claim::claim::<payment::Entity>(&self.database, &row, self.next_look(&read)).await {
                     Ok(false) => return,
                     Ok(true) => {
                         claimed.fetch_add(1, Ordering::Relaxed);
-                        self.look_at(due.read).await
+                        self.look_at(read).await
                     }
                     Err(error) => Err(error),
                 };
@@ -66,13 +69,13 @@ impl App {
             })
             .await;
         futures::stream::iter(refunds)
-            .for_each_concurrent(CONCURRENCY, |due| async move {
-                let name = fields::name("refunds", due.key.1);
-                let tried = match self.claim_refund(&due).await {
+            .for_each_concurrent(CONCURRENCY, |row| async move {
+                let (name, read) = (fields::name("refunds", row.id), store::refund_of(row.clone()));
+                let tried = match claim::claim::<refund::Entity>(&self.database, &row, self.next_try(&read)).await {
                     Ok(false) => return,
                     Ok(true) => {
                         claimed.fetch_add(1, Ordering::Relaxed);
-                        self.try_again(due.read).await
+                        self.try_again(read).await
                     }
                     Err(error) => Err(error),
                 };
@@ -84,22 +87,22 @@ impl App {
         Ok(claimed.load(Ordering::Relaxed))
     }
 
-    async fn claim_payment(&self, due: &Due<Uuid, Payment>) -> Result<bool, Error> {
+    /// When a payment is looked at again, if this look brings nothing.
+    fn next_look(&self, read: &Result<Payment, Error>) -> Option<Timestamp> {
         let now = self.clock.now();
-        let next = match &due.read {
+        match read {
             Ok(payment) => self.settings.next_look(&Payment { attempts: payment.attempts + 1, ..payment.clone() }, now),
             Err(_) => Some(now + MAX_PAUSE),
-        };
-        self.database.transact("claim_payment", |tx| async move { store::claim_payment(&tx, due, next).await }).await
+        }
     }
 
-    async fn claim_refund(&self, due: &Due<(Uuid, Uuid), Refund>) -> Result<bool, Error> {
+    /// When a refund is tried again, if this attempt brings nothing.
+    fn next_try(&self, read: &Result<Refund, Error>) -> Option<Timestamp> {
         let now = self.clock.now();
-        let next = match &due.read {
+        match read {
             Ok(refund) => self.settings.next_refund(&Refund { attempts: refund.attempts + 1, ..refund.clone() }, now),
             Err(_) => Some(now + MAX_PAUSE),
-        };
-        self.database.transact("claim_refund", |tx| async move { store::claim_refund(&tx, due, next).await }).await
+        }
     }
 
     async fn look_at(&self, read: Result<Payment, Error>) -> Result<(), Error> {

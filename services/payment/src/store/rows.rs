@@ -54,7 +54,8 @@ pub(super) fn payment_row(payment: &Payment) -> Result<payment::ActiveModel, Err
     })
 }
 
-pub(super) fn payment_of(row: payment::Model) -> Result<Payment, Error> {
+/// The payment in a row.
+pub fn payment_of(row: payment::Model) -> Result<Payment, Error> {
     let reading = Reading("payments", row.id);
     let bill = match (&row.payer, &row.payee, &row.currency) {
         (Some(payer), Some(payee), Some(currency)) => {
@@ -125,7 +126,8 @@ pub(super) fn refund_row(refund: &Refund) -> Result<refund::ActiveModel, Error> 
     })
 }
 
-pub(super) fn refund_of(row: refund::Model) -> Result<Refund, Error> {
+/// The refund in a row.
+pub fn refund_of(row: refund::Model) -> Result<Refund, Error> {
     let reading = Reading("refunds", row.id);
     Ok(Refund {
         payment: row.payment_id,

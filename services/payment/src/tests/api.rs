@@ -15,11 +15,7 @@ use tonic::{Request, Status};
 use uuid::Uuid;
 
 use super::{Bench, CASE, GUEST, HOST, bench, charged, context, declined, order, owners, user};
-use crate::{
-    app::Order,
-    domain::provider::Outcome,
-    grpc::{ACCESS, Api},
-};
+use crate::{ACCESS, app::Order, domain::provider::Outcome, grpc::Api};
 
 impl Bench {
     pub(super) async fn api(&self) -> Api {

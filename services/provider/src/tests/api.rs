@@ -17,7 +17,7 @@ use mesh::{
 use tonic::Request;
 
 use super::{Bench, bench, now};
-use crate::grpc::{ACCESS, Api};
+use crate::{ACCESS, grpc::Api};
 
 impl Bench {
     async fn api(&self) -> Api {
