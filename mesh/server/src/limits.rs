@@ -1,22 +1,22 @@
-//! The settings of what a context takes before it turns calls away.
+//! The limits of a context, above which it refuses calls.
 
 use mesh_foundation::findings::Findings;
 use serde::Deserialize;
 
-/// What one context takes before it turns calls away. Per context and never per process: bookings must not hold the permits that
-/// payment needs.
+/// The limits of one context, above which it refuses calls. Per context and never per process: bookings must not hold the permits
+/// that payment needs.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct LimitsConfig {
-    /// Calls of people being answered at once, and as many of other contexts besides; 1 to 100,000.
+    /// Concurrent calls of people, and as many of other contexts besides; 1 to 100,000.
     pub in_flight: usize,
     /// Of those, the calls of one person; 1 to 100,000.
     pub in_flight_per_person: usize,
-    /// Streams open at once; 1 to 1,000,000. Counted apart, because a stream that waits for news costs next to nothing.
+    /// Concurrent streams; 1 to 1,000,000. Counted separately, because a stream that waits for news costs next to nothing.
     pub open_streams: usize,
     /// Of those, the streams of one person; 1 to 1,000,000.
     pub open_streams_per_person: usize,
-    /// Connections to the whole process; 1 to 100,000. One more is closed at once.
+    /// Connections to the whole process; 1 to 100,000. A further connection is closed at once.
     pub connections: usize,
     /// The largest request, in bytes; 1,024 to 4,194,304.
     pub max_request_bytes: usize,

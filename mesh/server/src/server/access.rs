@@ -1,4 +1,4 @@
-//! Whether the caller may.
+//! Checks that the caller may call the method.
 
 use std::sync::Arc;
 
@@ -18,7 +18,7 @@ impl Around for Access {
     async fn around(&self, call: Call, rest: &impl Rest) -> Reply {
         let allowed = match call.request.extensions().get::<Caller>() {
             Some(caller) => self.0.check(&call.method.name, &caller.principal),
-            // Cannot be below the identity layer; were it taken away, nobody would get in.
+            // Cannot happen below the identity layer. Without that layer every call would be refused.
             None => Err(Refusal::new(Reason::TokenMissing, "the call has no identity")),
         };
         match allowed {

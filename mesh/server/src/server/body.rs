@@ -1,7 +1,7 @@
-//! Bodies of replies that do something when they end, or are made to end.
+//! Bodies of replies that do something when they end, or that are ended early.
 //!
-//! A unary reply is whole when its handler returns. A stream lives on in its body, and whatever holds for the call holds until the
-//! body is dropped: by the end of the stream, or by a caller who hangs up.
+//! A unary reply is complete when its handler returns. A stream lives on in its body, so permits and guards of the call are kept until
+//! the body is dropped: at the end of the stream, or when the caller hangs up.
 
 use std::{
     panic::{AssertUnwindSafe, catch_unwind},
@@ -47,16 +47,15 @@ impl<G: Unpin> HttpBody for Held<G> {
     }
 }
 
-/// How much of what is ready still goes out when a stream is cut: a last message is not lost, and a stream that always has one more
-/// ends all the same.
+/// How many ready frames are still sent when a stream is cut: a last message is not lost, and an endless stream ends all the same.
 const LAST_FRAMES: usize = 16;
 
-/// Ends the reply's stream with the status of `until`, should that come first.
+/// Ends the reply's stream with the status of `until`, if `until` resolves first.
 pub(super) fn cut(reply: Reply, until: impl Future<Output = Status> + Send + 'static) -> Reply {
     reply.map(|inner| cut_body(inner, until))
 }
 
-/// Ends `inner` with the status of `until`, should that come first.
+/// Ends `inner` with the status of `until`, if `until` resolves first.
 pub(super) fn cut_body(inner: Body, until: impl Future<Output = Status> + Send + 'static) -> Body {
     Body::new(Cut { inner: Some(inner), until: Box::pin(until), over: None, frames_left: LAST_FRAMES })
 }
@@ -65,7 +64,7 @@ struct Cut {
     /// None once the stream was cut.
     inner: Option<Body>,
     until: BoxFuture<'static, Status>,
-    /// What `until` came to.
+    /// The status of `until`, once it has resolved.
     over: Option<Status>,
     frames_left: usize,
 }
@@ -101,13 +100,13 @@ impl HttpBody for Cut {
     }
 }
 
-/// Ends the reply's stream with INTERNAL should making its next message panic.
+/// Ends the reply's stream with INTERNAL if the stream panics.
 pub(super) fn contain(reply: Reply) -> Reply {
     reply.map(|inner| Body::new(Contained { inner: Some(inner) }))
 }
 
 struct Contained {
-    /// None after a panic: what panicked is not asked again.
+    /// None after a panic: the body is not polled again.
     inner: Option<Body>,
 }
 
@@ -137,12 +136,12 @@ fn trailers(status: &Status) -> Frame<Bytes> {
     let mut headers = HeaderMap::new();
     // Fails only for a status that no header can hold, and ours are percent-encoded.
     if let Err(unwritable) = status.add_header(&mut headers) {
-        tracing::error!(code = ?unwritable.code(), "a status could not be written");
+        tracing::error!(code = ?unwritable.code(), "failed to write a status into headers");
     }
     Frame::trailers(headers)
 }
 
-/// Tells `seen` the status with which the reply ends, and keeps it until then: it is dropped untold if the caller hangs up before.
+/// Calls `seen` with the status with which the reply ends. If the caller hangs up before, `seen` is dropped without a call.
 pub(super) fn observe(reply: Reply, mut seen: impl FnMut(&Status) + Send + Unpin + 'static) -> Reply {
     match Status::from_header_map(reply.headers()) {
         Some(status) => {

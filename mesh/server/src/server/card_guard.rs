@@ -1,10 +1,10 @@
-//! No card number comes in.
+//! Refuses requests with a card number in them.
 //!
-//! Cards are paid with by a provider's token. Should a number arrive all the same, in a field where a person or a program has put it
-//! by mistake, it is refused before anything of ours has seen it: what was never taken in is in no log, no event and no backup.
+//! A card is charged by a provider's token. If a person or a program puts a card number into a field by mistake, the request is refused
+//! before any of our code sees it, so the number is in no log, event or backup.
 //!
-//! One number in ten passes for a card's, so a field whose text is a number of another kind is let pass: the contracts say which, and
-//! every other text is searched.
+//! One number in ten passes the check for a card number, so fields with other kinds of numbers are not searched: the contracts mark
+//! them, and every other text is searched.
 
 use std::{sync::Arc, time::Duration};
 
@@ -24,17 +24,17 @@ use super::{
     layer::{Around, Call, Method, Reply, Rest, refuse},
 };
 
-/// One byte that tells whether the message is compressed, four that tell how long it is.
+/// One byte for the compression flag, four for the length.
 const FRAME_HEAD: usize = 5;
 
-/// How long a request may take to arrive, whatever time its caller has: a call has its place from here on, and whoever sends slowly
-/// would keep it from others.
+/// How long a request may take to arrive, whatever its deadline: the call holds a permit from here on, and a slow sender would keep it
+/// from other callers.
 const ARRIVES: Duration = Duration::from_secs(2);
 
-/// A larger message is looked through on a thread that may be busy for some milliseconds.
+/// A larger message is searched on a blocking thread, because that takes some milliseconds.
 const LARGE: usize = 64 * 1024;
 
-/// So many of those at once: taken apart, a message of many small fields is a hundred times as large.
+/// Concurrent searches of large messages: a decoded message of many small fields takes a hundred times its encoded size.
 const LARGE_AT_ONCE: usize = 4;
 
 /// Reads the request, looks for card numbers, and hands the request on as it was.
@@ -51,18 +51,19 @@ impl CardGuard {
 
     /// The field of the `message` that has a card number in it.
     async fn search(&self, kind: &MessageDescriptor, message: &Bytes) -> Result<Option<String>, Error> {
-        // Few requests hold that many digits in a row: only those are read field by field.
+        // Few requests have that many digits in a row: only those are searched field by field.
         if !card_number::may_be_in(message) {
             return Ok(None);
         }
         if message.len() <= LARGE {
             return Ok(card_number_field(kind.clone(), message.clone()));
         }
-        let failed = |error: &dyn std::error::Error| Error::Internal(format!("no search for card numbers: {error}"));
+        let failed =
+            |error: &dyn std::error::Error| Error::Internal(format!("failed to search for card numbers: {error}"));
         let turn = self.large.clone().acquire_owned().await.map_err(|error| failed(&error))?;
         let (kind, message) = (kind.clone(), message.clone());
         let search = move || {
-            // Kept by the search and not by the call, which may be given up while the search goes on.
+            // Held by the search and not by the call, because the search goes on when the call is given up.
             let _turn = turn;
             card_number_field(kind, message)
         };
@@ -99,7 +100,7 @@ impl Around for CardGuard {
         }
         *call.request.body_mut() = Body::new(Full::new(body));
         let reply = rest.answer(call).await;
-        // tonic takes a message that it cannot decode for a failure of ours.
+        // If tonic cannot decode a message, it answers INTERNAL, as if the server were at fault.
         if is_foreign_failure(&reply) && DynamicMessage::decode(method.input.clone(), message).is_err() {
             return refuse(malformed(&method, "cannot be decoded"));
         }
@@ -108,16 +109,16 @@ impl Around for CardGuard {
 }
 
 fn card_number_field(kind: MessageDescriptor, message: Bytes) -> Option<String> {
-    // What cannot be decoded here cannot be by its handler.
+    // If the message cannot be decoded here, the handler cannot decode it either.
     field_with_card_number(&DynamicMessage::decode(kind, message).ok()?)
 }
 
 /// Why a request's body is not read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Unreadable {
-    /// It is compressed, which no message has to be.
+    /// It is compressed, which this server does not support.
     Compressed,
-    /// It is no message, and what it is instead.
+    /// It is not a message, and why.
     Malformed(&'static str),
 }
 
@@ -130,7 +131,7 @@ fn message_in(body: &Bytes) -> Result<Bytes, Unreadable> {
     match compressed {
         0 => {}
         1 => return Err(Unreadable::Compressed),
-        _ => return Err(Unreadable::Malformed("begins with a byte that is no compressed-flag")),
+        _ => return Err(Unreadable::Malformed("begins with a byte that is not a compression flag")),
     }
     if usize::try_from(u32::from_be_bytes(length)) != Ok(message.len()) {
         return Err(Unreadable::Malformed("is not exactly one message"));
@@ -140,7 +141,7 @@ fn message_in(body: &Bytes) -> Result<Bytes, Unreadable> {
 
 fn too_slow() -> Refusal {
     let message = format!("the request did not arrive within {} s", ARRIVES.as_secs());
-    Refusal::new(Reason::DeadlineExceeded, message).hint("nothing was begun; send it again, whole")
+    Refusal::new(Reason::DeadlineExceeded, message).hint("nothing was done; send the complete request again")
 }
 
 fn malformed(method: &Method, problem: impl AsRef<str>) -> Refusal {
@@ -166,7 +167,7 @@ fn field_with_card_number(message: &DynamicMessage) -> Option<String> {
     message.fields().find_map(|(field, value)| Some(join(field.name(), path_in(&field, value)?)))
 }
 
-/// The path within a field's `value` of a card number: empty if it stands in the value itself.
+/// The path of a card number within a field's `value`: empty if the value itself is the number.
 fn path_in(field: &FieldDescriptor, value: &Value) -> Option<String> {
     match value {
         Value::String(text) => is_in_text(field, text).then(String::new),
@@ -175,7 +176,7 @@ fn path_in(field: &FieldDescriptor, value: &Value) -> Option<String> {
         Value::List(items) => {
             items.iter().enumerate().find_map(|(n, item)| Some(join(&format!("[{n}]"), path_in(field, item)?)))
         }
-        // A map's key may be the number, so no key is named.
+        // The map's key may be the card number, so the path does not name keys.
         Value::Map(entries) => entries.iter().find_map(|(key, value)| {
             let in_key = key.as_str().is_some_and(card_number::is_in);
             if in_key { Some(String::new()) } else { path_in(field, value) }
@@ -191,7 +192,7 @@ fn path_in(field: &FieldDescriptor, value: &Value) -> Option<String> {
     }
 }
 
-/// What the field holds is asked about last: nearly no text gets so far.
+/// The field's kind is checked last, because few texts pass the first check.
 fn is_in_text(field: &FieldDescriptor, text: &str) -> bool {
     card_number::is_in(text)
         && match Content::of(field) {

@@ -1,6 +1,6 @@
-//! No compression is taken: a message that is small on the wire could be of any size in memory.
+//! Refuses compressed messages: a message that is small on the wire could be of any size in memory.
 //!
-//! A client that compresses is told so as gRPC has it, with the encodings that are taken, and sends the message again as it is.
+//! As gRPC demands, the refusal names the supported encodings; the client then sends the message again uncompressed.
 
 use http::{HeaderMap, HeaderName, HeaderValue};
 use mesh_foundation::error::shown;
@@ -8,9 +8,9 @@ use tonic::Status;
 
 use super::layer::{Reply, refuse};
 
-/// How a client says that its messages are compressed.
+/// The header in which a client names the compression of its messages.
 const ENCODING: HeaderName = HeaderName::from_static("grpc-encoding");
-/// How it is told in which ways they may be.
+/// The header in which a server names the encodings that it supports.
 const ACCEPT_ENCODING: HeaderName = HeaderName::from_static("grpc-accept-encoding");
 const IDENTITY: HeaderValue = HeaderValue::from_static("identity");
 
@@ -23,7 +23,7 @@ pub(super) fn named_in(headers: &HeaderMap) -> Option<Reply> {
 
 /// Refuses a call, of which `what` is compressed.
 pub(super) fn refused(what: &str) -> Reply {
-    let message = format!("{what}, and this server takes no compression; send it as it is");
+    let message = format!("{what}, and this server does not support compression; send it uncompressed");
     let mut reply = refuse(Status::unimplemented(message));
     reply.headers_mut().insert(ACCEPT_ENCODING, IDENTITY);
     reply

@@ -1,9 +1,9 @@
-//! A connection that nobody uses does not stay.
+//! Closes idle connections.
 //!
-//! HTTP/2's own keep-alive tells whether a peer is alive, and not whether they want anything. A peer who says nothing, or who leaves a
-//! connection open for days, costs memory and a file descriptor, has a place that others could use, and holds up a stop. Who has not
-//! made a call that was accepted has the least claim to that place: connecting takes no token. That helps against the idle and the
-//! forgotten, and not against the hostile: a call without a token every now and then keeps a stranger's place as well.
+//! HTTP/2's own keep-alive tells whether a peer is alive, and not whether it uses the connection. An idle connection costs memory and a
+//! file descriptor, takes a place that others could use, and delays a stop. Connections without an authenticated call are closed
+//! sooner, because connecting takes no token. This helps against idle and forgotten connections, and not against an attacker: an
+//! occasional call without a token keeps a connection open too.
 
 use std::{
     io,
@@ -25,43 +25,43 @@ use tonic::transport::server::Connected;
 
 use super::{body::hold, layer::Reply};
 
-/// What every client says first.
+/// The length of HTTP/2's connection preface, which every client sends first.
 const PREFACE_BYTES: usize = 24;
 
 /// How long an unused connection is kept.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Patience {
-    /// Until it has said what every client says first.
+pub(super) struct IdleTimeouts {
+    /// Until the client has sent the preface.
     pub preface: Duration,
-    /// Between two calls, before one was accepted.
+    /// Between two calls, before the first authenticated call.
     pub stranger: Duration,
     /// Between two calls afterwards.
     pub idle: Duration,
-    /// The same once the server is stopping: the last answer's way to the peer.
+    /// The same once the server is stopping: time for the last answer to reach the peer.
     pub closing: Duration,
 }
 
-impl Patience {
+impl IdleTimeouts {
     pub const DEFAULT: Self = Self {
         preface: Duration::from_secs(5),
-        // A probe or a balancer that keeps its connection asks more often. A context's own connections to one that it seldom calls
-        // do not, and are made again.
+        // A probe or a load balancer that keeps its connection calls more often. Connections between contexts that seldom call each
+        // other are closed, and made again.
         stranger: Duration::from_secs(30),
         idle: Duration::from_secs(300),
         closing: Duration::from_millis(500),
     };
 }
 
-/// Whether a connection is used. Each of its requests carries this in its extensions.
+/// The usage of a connection. Each of its requests carries this in its extensions.
 #[derive(Clone, Debug)]
 pub(super) struct Usage(Arc<Mutex<State>>);
 
 #[derive(Debug)]
 struct State {
     calls: usize,
-    /// When the last call ended, if none is in hand.
+    /// When the last call ended, if none is in flight.
     idle_since: Instant,
-    /// Whether a call has been accepted.
+    /// Whether a call has been authenticated.
     is_known: bool,
 }
 
@@ -71,23 +71,23 @@ impl Usage {
         Self(Arc::new(Mutex::new(State { calls: 0, idle_since: Instant::now(), is_known: false })))
     }
 
-    /// A call in hand, until it is dropped.
+    /// Counts a call in flight until the guard is dropped.
     pub fn begin(&self) -> InUse {
         self.state().calls += 1;
         InUse(self.clone())
     }
 
-    /// A call has shown by its token that its caller may use this server.
+    /// Records that a call was authenticated.
     pub fn accepted(&self) {
         self.state().is_known = true;
     }
 
     /// How long the connection is kept between two calls.
-    pub fn kept(&self, patience: &Patience) -> Duration {
+    pub fn kept(&self, patience: &IdleTimeouts) -> Duration {
         if self.state().is_known { patience.idle } else { patience.stranger }
     }
 
-    /// When nobody has used the connection for so long; from now on, if it is used.
+    /// When the connection will have been idle for `patience`; counted from now if it is in use.
     fn idle_at(&self, patience: Duration) -> Instant {
         let state = self.state();
         let since = if state.calls > 0 { Instant::now() } else { state.idle_since };
@@ -99,7 +99,7 @@ impl Usage {
     }
 }
 
-/// A call in hand.
+/// A call in flight.
 pub(super) struct InUse(Usage);
 
 impl InUse {
@@ -117,13 +117,13 @@ impl Drop for InUse {
     }
 }
 
-/// A connection that ends, as if its peer had closed it, when it has not been used for too long.
+/// A connection that ends, as if its peer had closed it, when it has been idle for too long.
 pub(super) struct Connection<S> {
     stream: S,
     usage: Usage,
-    patience: Patience,
+    patience: IdleTimeouts,
     preface_left: usize,
-    /// When to see whether it is still used.
+    /// When to check whether it is still used.
     look: Pin<Box<Sleep>>,
     /// None once the server is stopping.
     stopping: Option<BoxFuture<'static, ()>>,
@@ -131,7 +131,7 @@ pub(super) struct Connection<S> {
 }
 
 impl<S> Connection<S> {
-    pub fn new(stream: S, patience: Patience, stopping: CancellationToken, place: OwnedSemaphorePermit) -> Self {
+    pub fn new(stream: S, patience: IdleTimeouts, stopping: CancellationToken, place: OwnedSemaphorePermit) -> Self {
         Self {
             stream,
             usage: Usage::new(),
@@ -143,7 +143,7 @@ impl<S> Connection<S> {
         }
     }
 
-    /// Ready when the connection has been unused for too long.
+    /// Ready when the connection has been idle for too long.
     fn poll_unused(&mut self, cx: &mut Context<'_>) -> Poll<()> {
         if self.stopping.as_mut().is_some_and(|stopping| stopping.as_mut().poll(cx).is_ready()) {
             self.stopping = None;
@@ -166,7 +166,7 @@ impl<S> Connection<S> {
 }
 
 impl<S> Connection<S> {
-    /// The server speaks first, and before a TLS handshake is over it cannot: then nobody reads, and patience is kept here.
+    /// The server writes first, and cannot before the TLS handshake is over. Nothing is read until then, so writes check the timeout.
     fn poll_unheard<T>(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<T>> {
         if self.preface_left == 0 {
             return Poll::Pending;
@@ -183,7 +183,7 @@ impl<S: AsyncRead + Unpin> AsyncRead for Connection<S> {
             this.preface_left = this.preface_left.saturating_sub(buf.filled().len() - before);
             return Poll::Ready(read);
         }
-        // Nothing read: to the reader, the end.
+        // Nothing read means the end to the reader.
         this.poll_unused(cx).map(Ok)
     }
 }
@@ -246,9 +246,9 @@ mod tests {
 
     const SHORT: Duration = Duration::from_millis(20);
     const LONG: Duration = Duration::from_secs(60);
-    const PATIENT: Patience = Patience { preface: LONG, stranger: LONG, idle: LONG, closing: LONG };
+    const PATIENT: IdleTimeouts = IdleTimeouts { preface: LONG, stranger: LONG, idle: LONG, closing: LONG };
 
-    fn connection(patience: Patience) -> (DuplexStream, Connection<DuplexStream>, CancellationToken) {
+    fn connection(patience: IdleTimeouts) -> (DuplexStream, Connection<DuplexStream>, CancellationToken) {
         let (peer, stream) = duplex(64);
         let stopping = CancellationToken::new();
         let place = Arc::new(Semaphore::new(1)).try_acquire_owned().unwrap();
@@ -260,21 +260,21 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_peer_who_says_nothing_is_not_waited_for() {
-        let (mut peer, mut connection, _stopping) = connection(Patience { preface: SHORT, ..PATIENT });
+    async fn a_connection_without_a_preface_is_closed() {
+        let (mut peer, mut connection, _stopping) = connection(IdleTimeouts { preface: SHORT, ..PATIENT });
         peer.write_all(b"PRI").await.unwrap();
         connection.read_exact(&mut [0; 3]).await.unwrap();
         assert!(ends(&mut connection).await);
     }
 
     #[tokio::test]
-    async fn a_peer_who_takes_nothing_is_not_waited_for_either() {
-        let (_peer, mut connection, _stopping) = connection(Patience { preface: SHORT, ..PATIENT });
+    async fn a_connection_whose_peer_does_not_read_is_closed() {
+        let (_peer, mut connection, _stopping) = connection(IdleTimeouts { preface: SHORT, ..PATIENT });
         let written = timeout(Duration::from_secs(10), connection.write_all(&[0; 65])).await.unwrap();
         assert_eq!(written.unwrap_err().kind(), io::ErrorKind::TimedOut);
     }
 
-    /// Says what every client says first, and time passes until the connection looks at itself.
+    /// Sends the preface, and lets time pass until the connection checks its usage.
     async fn says_hello(peer: &mut DuplexStream, connection: &mut Connection<DuplexStream>) {
         peer.write_all(&[0; PREFACE_BYTES]).await.unwrap();
         connection.read_exact(&mut [0; PREFACE_BYTES]).await.unwrap();
@@ -282,13 +282,13 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_peer_whom_nobody_knows_gives_up_its_place_soon_and_one_who_was_let_in_does_not() {
-        let (mut peer, mut connection, _stopping) = connection(Patience { stranger: SHORT, ..PATIENT });
+    async fn unauthenticated_connections_time_out_early_and_authenticated_ones_do_not() {
+        let (mut peer, mut connection, _stopping) = connection(IdleTimeouts { stranger: SHORT, ..PATIENT });
         says_hello(&mut peer, &mut connection).await;
         drop(connection.connect_info().begin());
         assert!(ends(&mut connection).await, "what it asked for was not granted");
 
-        let (mut peer, mut connection, _stopping) = self::connection(Patience { stranger: SHORT, ..PATIENT });
+        let (mut peer, mut connection, _stopping) = self::connection(IdleTimeouts { stranger: SHORT, ..PATIENT });
         says_hello(&mut peer, &mut connection).await;
         connection.connect_info().accepted();
         assert!(timeout(SHORT * 5, connection.read(&mut [0])).await.is_err(), "it is known");
@@ -296,7 +296,8 @@ mod tests {
 
     #[tokio::test]
     async fn a_connection_stays_while_it_is_used_and_not_much_longer() {
-        let (mut peer, mut connection, _stopping) = connection(Patience { stranger: SHORT, idle: SHORT, ..PATIENT });
+        let (mut peer, mut connection, _stopping) =
+            connection(IdleTimeouts { stranger: SHORT, idle: SHORT, ..PATIENT });
         says_hello(&mut peer, &mut connection).await;
         let in_use = connection.connect_info().begin();
         assert!(timeout(SHORT * 5, connection.read(&mut [0])).await.is_err(), "it is used");
@@ -306,7 +307,7 @@ mod tests {
 
     #[tokio::test]
     async fn an_unused_connection_ends_when_the_server_stops() {
-        let (_peer, mut connection, stopping) = connection(Patience { closing: SHORT, ..PATIENT });
+        let (_peer, mut connection, stopping) = connection(IdleTimeouts { closing: SHORT, ..PATIENT });
         let in_use = connection.connect_info().begin();
         stopping.cancel();
         assert!(timeout(SHORT * 5, connection.read(&mut [0])).await.is_err(), "it is used");

@@ -1,11 +1,11 @@
-//! What a text field holds, as the contracts say it.
+//! The kind of a text field, from the contracts.
 
 use prost_reflect::{FieldDescriptor, Value};
 
-/// What a text field holds.
+/// The kind of a text field.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Content {
-    /// Anything that a person writes, or what the contracts do not say.
+    /// Free text, or a field without a mark in the contracts.
     Anything,
     /// An identifier: a resource name, a request id, a page token.
     Identifier,
@@ -14,7 +14,7 @@ pub(super) enum Content {
 }
 
 impl Content {
-    /// What the contracts say of a field.
+    /// The kind of `field`.
     pub(super) fn of(field: &FieldDescriptor) -> Self {
         use contracts::{google::api::FieldBehavior, types::v1::Content as Declared};
         let (pool, options) = (field.parent_file().parent_pool().clone(), field.options());

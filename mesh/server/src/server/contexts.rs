@@ -1,7 +1,9 @@
-//! The contexts behind a listener, which may take calls before they are there.
+//! The contexts behind a listener, which accepts connections before the contexts are open.
 //!
-//! A process listens first and waits for its databases then: whoever asks for its health is told NOT_SERVING, and whoever calls is
-//! told to go elsewhere, in words that leave no doubt that nothing was done.
+//! 1. A process listens. Health checks answer NOT_SERVING, and calls are refused as STARTING, so that the caller knows that nothing was
+//!    done and calls another replica.
+//! 2. It waits for its databases.
+//! 3. It opens the contexts, and calls reach them.
 
 use std::{
     collections::HashMap,
@@ -13,10 +15,10 @@ use mesh_foundation::error::{Reason, Refusal};
 
 use super::ContextService;
 
-/// About as long as a database takes to come back.
+/// About as long as a database takes to restart.
 const RETRY_AFTER: Duration = Duration::from_secs(1);
 
-/// The contexts of one process. Cheap to clone; clones are about the same contexts.
+/// The contexts of one process. Cheap to clone; clones share the contexts.
 #[derive(Clone, Debug)]
 pub struct Contexts(Arc<Inner>);
 
@@ -26,18 +28,18 @@ struct Inner {
     open: OnceLock<HashMap<&'static str, ContextService>>,
 }
 
-/// What stands behind the name of a service.
+/// The target of a service name.
 pub(super) enum Behind {
     /// The context that serves it.
     Context(ContextService),
-    /// A context that is to come.
+    /// A context that is not open yet.
     Starting,
     /// Nothing.
     Nothing,
 }
 
 impl Contexts {
-    /// Contexts that are to come, with gRPC services of these full names.
+    /// Contexts that are not open yet, with gRPC services of these full names.
     pub fn expected(services: impl IntoIterator<Item = &'static str>) -> Self {
         Self(Arc::new(Inner { services: services.into_iter().collect(), open: OnceLock::new() }))
     }
@@ -70,9 +72,9 @@ impl From<Vec<ContextService>> for Contexts {
     }
 }
 
-/// Says that whoever is called will be there shortly.
+/// The refusal of a call to a context that is not open yet.
 pub(super) fn starting(service: &str) -> Refusal {
     Refusal::new(Reason::Starting, format!("{service} is starting"))
-        .hint("call again; another one answers, or this one does in a moment")
+        .hint("call again: another replica answers, or this one will shortly")
         .retry_after(RETRY_AFTER)
 }

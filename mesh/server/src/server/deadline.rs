@@ -1,4 +1,4 @@
-//! How long a caller is worked for.
+//! Deadlines of calls.
 
 use std::time::Duration;
 
@@ -11,28 +11,27 @@ use super::{
     layer::{Around, Call, Reply, Rest, refuse},
 };
 
-/// What a caller gets that names no deadline.
+/// The deadline of a call that names none.
 const DEFAULT: Duration = Duration::from_secs(10);
 
-/// What a caller gets at most for one answer. Whoever asks for more has stopped caring when it comes.
+/// The longest deadline of a unary call: a caller that asks for more has usually given up by then.
 const MAX: Duration = Duration::from_secs(30);
 
-/// How long a stream lasts. Its reader takes it up again from its last position; one who is gone without a word, or never was there,
-/// does not keep it for ever.
+/// How long a stream lasts. Its reader resumes it from its last position; a reader that disappeared does not keep it for ever.
 const MAX_STREAM: Duration = Duration::from_secs(3_600);
 
-/// The answer is given this much before the caller's own time is over, or a tenth of that time if that is less: it has to arrive
-/// before the caller's timer fires, and tonic's, which says CANCELLED and not why.
+/// The call is answered this long before the caller's deadline, or a tenth of the caller's time if that is less: the answer has to
+/// arrive before the caller's timer fires, and before tonic's, which answers CANCELLED without a reason.
 const HEAD_START: Duration = Duration::from_millis(100);
 
-/// Gives a call up when its time is over. The handler's future is dropped; what must not stop half-way runs in a task of its own.
+/// Gives a call up at its deadline. The handler's future is dropped; work that must not stop half-way runs in its own task.
 #[derive(Clone)]
 pub(super) struct Deadline;
 
 impl Around for Deadline {
     async fn around(&self, call: Call, rest: &impl Rest) -> Reply {
         let (deadline, streams) = (call.deadline, call.method.streams);
-        // A timer lets its future begin before it looks at the time; this call is not to begin.
+        // A timeout polls its future once before it checks the time; a call that is too late must not begin.
         if deadline <= Instant::now() {
             return refuse(exceeded());
         }
@@ -48,16 +47,18 @@ impl Around for Deadline {
 }
 
 fn exceeded() -> Refusal {
-    Refusal::new(Reason::DeadlineExceeded, "the call did not finish within its deadline")
-        .hint("what it began settles by itself; ask again under the same request id to learn how")
+    Refusal::new(Reason::DeadlineExceeded, "the call did not finish within its deadline").hint(
+        "work that has begun settles by itself; send the same request with the same request id to learn its outcome",
+    )
 }
 
 fn over() -> Refusal {
-    Refusal::new(Reason::DeadlineExceeded, "the stream's time is over").hint("take it up again from its last position")
+    Refusal::new(Reason::DeadlineExceeded, "the stream has reached its time limit")
+        .hint("resume it from its last position")
 }
 
-/// When the work for a call that came at `arrived` ends: after 10 s, or as the caller says, but an answer takes 30 s at most. A
-/// stream lasts as long as its caller wants, an hour at most.
+/// The deadline of a call that arrived at `arrived`: 10 s, or as the caller says, but at most 30 s. For a stream as the caller says, at
+/// most an hour.
 pub(super) fn of(headers: &HeaderMap, streams: bool, arrived: Instant) -> Instant {
     let asked = grpc_timeout(headers).map(|asked| asked - HEAD_START.min(asked / 10));
     let lasts = match (asked, streams) {

@@ -1,4 +1,4 @@
-//! What happens to calls while a context stops.
+//! Refuses new calls while a context stops.
 
 use std::time::Duration;
 
@@ -10,11 +10,11 @@ use super::{
     layer::{Around, Call, Reply, Rest, refuse},
 };
 
-/// A balancer needs about this long to notice that the process is not serving any more.
+/// A load balancer needs about this long to notice that the process is not serving any more.
 const RETRY_AFTER: Duration = Duration::from_secs(1);
 
-/// Turns new calls away once the context is stopping, and ends its streams, which would outlast any drain. Calls that are in hand
-/// are finished.
+/// Once the context is stopping: refuses new calls, ends open streams (which would outlast any drain), and lets calls in flight
+/// finish.
 #[derive(Clone)]
 pub(super) struct Drain {
     pub context: &'static str,
@@ -32,7 +32,7 @@ impl Around for Drain {
     }
 }
 
-/// Ends the reply's stream when `stopping` is cancelled, so that its reader goes on elsewhere from the position it has reached.
+/// Ends the reply's stream when `stopping` is cancelled, so that its reader resumes it on another replica.
 pub(super) fn end_when_cancelled(reply: Reply, name: &'static str, stopping: CancellationToken) -> Reply {
     cut(reply, async move {
         stopping.cancelled().await;
@@ -40,10 +40,10 @@ pub(super) fn end_when_cancelled(reply: Reply, name: &'static str, stopping: Can
     })
 }
 
-/// Says who is stopping, so that a caller of a caller does not take it for the one that it called.
+/// Names the context that is stopping, because the refusal may be passed on to the caller's caller.
 fn draining(name: &'static str) -> Refusal {
     Refusal::new(Reason::Draining, format!("{name} is stopping"))
         .with("context", name)
-        .hint("call again; another one, or the next one, answers")
+        .hint("call again: another replica answers")
         .retry_after(RETRY_AFTER)
 }

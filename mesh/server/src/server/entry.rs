@@ -1,4 +1,4 @@
-//! The door: which method is called, which business case the call belongs to, and what became of it.
+//! The outermost layer: finds the method and the correlation id of a call, and logs and counts its outcome.
 
 use std::{convert::Infallible, sync::Arc};
 
@@ -22,10 +22,10 @@ use super::{
 const CORRELATION_ID: HeaderName = HeaderName::from_static("x-correlation-id");
 const MAX_CORRELATION_ID: usize = 64;
 
-/// Under which the log has each call, wherever the code that writes it may stand: `log.filter = "info,jumak::calls=debug"`.
+/// The log target of calls, independent of the module: `log.filter = "info,jumak::calls=debug"`.
 const CALLS: &str = "jumak::calls";
 
-/// The outermost layer. It makes a [`Call`] of what comes in, so that no layer below has to look into headers for it.
+/// The outermost layer. It makes a [`Call`] of each request, so that no layer below has to read headers for it.
 pub(super) struct Entry<R> {
     pub methods: Methods,
     pub rest: R,
@@ -39,7 +39,7 @@ pub(super) trait Door: Send + Sync + 'static {
 
 impl<R: Rest> Door for Entry<R> {
     fn take(self: Arc<Self>, request: http::Request<Body>) -> BoxFuture<'static, Result<Reply, Infallible>> {
-        // Outside the future: the time runs from when the call came, not from when it was first polled.
+        // Outside the future, because the time counts from when the call arrived, not from when it is first polled.
         let arrived = Instant::now();
         Box::pin(async move { Ok(self.answer(request, arrived).await) })
     }
@@ -56,9 +56,9 @@ impl<R: Rest> Entry<R> {
                 let span = CallSpan::default();
                 self.called(Call { method, correlation_id, deadline, span, request }, arrived).await
             }
-            // Not counted by method: its name is whatever the caller made up.
+            // Not counted by method: the caller can make up any name.
             None => refuse(Status::unimplemented(format!(
-                "there is no method {}; reflection lists those that there are",
+                "there is no method {}; reflection lists the methods of this server",
                 shown(path)
             ))),
         };
@@ -69,7 +69,7 @@ impl<R: Rest> Entry<R> {
     }
 
     async fn called(&self, call: Call, arrived: Instant) -> Reply {
-        // Of the highest level, so that a log of errors only still says which case they belong to.
+        // A span of level error, so that a log of errors only still shows the case.
         let span = tracing::error_span!(
             "call",
             method = &*call.method.name,
@@ -88,7 +88,7 @@ impl<R: Rest> Entry<R> {
     }
 }
 
-/// What is written down of a call when it is over: at its last byte, or when its caller hangs up.
+/// Logs and counts a call when it is over: at its last byte, or when its caller hangs up.
 struct Record {
     log: Span,
     span: CallSpan,
@@ -98,8 +98,8 @@ struct Record {
 }
 
 impl Record {
-    /// What is ours to mend is told at once: a fault, and that the call could not be served. An answer, also that something cannot be
-    /// had, is told to whoever asks for it by `log.filter`.
+    /// Internal errors are logged as errors, and calls that could not be served as warnings. All other answers, refusals included, are
+    /// logged at debug, for a `log.filter` that asks for them.
     fn log(&self, duration_ms: f64) {
         let (code, span) = (self.code, &self.log);
         match code {
@@ -124,7 +124,7 @@ impl Drop for Record {
         self.log(seconds * 1_000.0);
         self.span.ended(self.code);
         let method = KeyValue::new("rpc.method", self.method.name.clone());
-        // How long a stream stays open says nothing about how fast anything is.
+        // The duration of a stream says nothing about speed.
         if !self.method.streams {
             metrics().call_seconds.record(seconds, std::slice::from_ref(&method));
         }
@@ -132,7 +132,7 @@ impl Drop for Record {
     }
 }
 
-/// The id that the caller sent, if it is one that can go into logs, headers and events as it is; else a new one.
+/// The id that the caller sent, if it can be put into logs, headers and events unchanged; else a new one.
 fn correlation_id(headers: &HeaderMap) -> String {
     let sent = headers.get(CORRELATION_ID).and_then(|id| id.to_str().ok());
     match sent {

@@ -1,4 +1,4 @@
-//! Whether calls should come here: `grpc.health.v1`, as balancers and Kubernetes ask for it.
+//! The health of the process (`grpc.health.v1`), for load balancers and Kubernetes.
 
 use std::sync::Arc;
 
@@ -6,10 +6,10 @@ use tonic_health::{ServingStatus, server::HealthReporter};
 
 use super::Contexts;
 
-/// The name under which the server as a whole is asked about.
+/// The name of the server as a whole.
 const OVERALL: &str = "";
 
-/// What a process says of its health. Cheap to clone; clones speak for the same process.
+/// The health of a process. Cheap to clone; clones share it.
 #[derive(Clone, Debug)]
 pub struct Health {
     reporter: HealthReporter,
@@ -17,7 +17,7 @@ pub struct Health {
 }
 
 impl Health {
-    /// Not serving yet. tonic would begin with SERVING, and calls would come before anything can answer them.
+    /// Begins with NOT_SERVING. tonic would begin with SERVING, and calls would come before any context can answer them.
     pub async fn not_ready(contexts: &Contexts) -> Self {
         let services = std::iter::once(OVERALL).chain(contexts.services().iter().copied());
         let health = Self { reporter: HealthReporter::new(), services: services.collect() };
@@ -25,7 +25,7 @@ impl Health {
         health
     }
 
-    /// Everything is there: calls may come.
+    /// All contexts are open: calls may come.
     pub async fn ready(&self) {
         self.all(ServingStatus::Serving).await;
     }

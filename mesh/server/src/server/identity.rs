@@ -1,4 +1,4 @@
-//! Who is calling.
+//! Authenticates the caller.
 
 use http::header::AUTHORIZATION;
 use mesh_foundation::call::Caller;
@@ -11,7 +11,7 @@ use super::{
     layer::{Around, Call, Reply, Rest, refuse},
 };
 
-/// Verifies the token and tells the handler, by a [`Caller`] in the request's extensions, whose it was.
+/// Verifies the token and puts its bearer, a [`Caller`], into the request's extensions for the handler.
 #[derive(Clone)]
 pub(super) struct Identity(pub Verifier);
 
@@ -24,7 +24,7 @@ impl Around for Identity {
         if let Some(usage) = call.request.extensions().get::<Usage>() {
             usage.accepted();
         }
-        // Taken out: no handler needs the token, and what does not have it cannot log it or pass it on.
+        // Removed: no handler needs the token, and code without the token cannot log it or pass it on.
         call.request.headers_mut().remove(AUTHORIZATION);
         let (streams, valid) = (call.method.streams, identity.valid_for());
         if let Some(user) = &identity.on_behalf_of {
@@ -40,7 +40,7 @@ impl Around for Identity {
         if !streams {
             return reply;
         }
-        // A stream may outlast its token, and a right that was taken away ends with the token.
+        // A stream could outlast its token, and a revoked right has to end with the token.
         let expired = self.0.expired();
         cut(reply, async move {
             sleep(valid).await;

@@ -1,7 +1,7 @@
-//! How much a context takes on at once.
+//! Limits the concurrent calls of a context.
 //!
-//! People and contexts are counted apart, or guests who are many, or slow, would take the places of the calls that settle what they
-//! have begun. And no person gets more than a part of what there is for people, or one of them would lock out all others.
+//! People and contexts are counted separately: otherwise many slow guests could take the permits of the calls that settle their
+//! payments. One person gets at most a part of the permits for people: otherwise one person could lock out all others.
 
 use std::{
     collections::HashMap,
@@ -23,11 +23,11 @@ use super::{
 };
 use crate::limits::LimitsConfig;
 
-/// When a caller that was turned away may try again. Most calls take milliseconds, so a second is many of them.
+/// When a caller that was refused may try again. Most calls take milliseconds, so many end within a second.
 const RETRY_AFTER: Duration = Duration::from_secs(1);
 
-/// Turns calls away when a context has as many in hand as it takes. Waiting for a permit would only use up the caller's deadline,
-/// and a queue that grows is an outage that is not noticed yet.
+/// Refuses calls above the limit. Waiting for a permit would only use up the caller's deadline, and a growing queue would hide an
+/// outage.
 #[derive(Clone)]
 pub(super) struct InFlight {
     context: &'static str,
@@ -48,7 +48,7 @@ impl InFlight {
 
     fn shed(&self, full: &str) -> Reply {
         metrics().shed.add(1, &[KeyValue::new("context", self.context)]);
-        // Names the context, so that a caller of a caller does not take it for the one that it called.
+        // Names the context, because the refusal may be passed on to the caller's caller.
         let refusal =
             Refusal::new(Reason::Overloaded, format!("{} {full}", self.context)).with("context", self.context);
         refuse(refusal.hint("try again shortly").retry_after(RETRY_AFTER))
@@ -60,7 +60,7 @@ impl Around for InFlight {
         let streams = call.method.streams;
         let places = if streams { &self.streams } else { &self.calls };
         let Some(caller) = call.request.extensions().get::<Caller>() else {
-            return refuse(Error::Internal("a call without an identity came as far as the limits".to_owned()));
+            return refuse(Error::Internal("a call without an identity reached the limits".to_owned()));
         };
         let place = match places.take(&caller.principal) {
             Ok(place) => place,
@@ -72,13 +72,13 @@ impl Around for InFlight {
     }
 }
 
-/// Places for calls of one kind.
+/// Permits for calls of one kind.
 struct Places {
     what: &'static str,
     people: Arc<Semaphore>,
     contexts: Arc<Semaphore>,
     per_person: usize,
-    // As many entries as there are people with a call in hand.
+    // As many entries as there are people with a call in flight.
     by_person: Mutex<HashMap<String, usize>>,
 }
 
@@ -88,16 +88,16 @@ impl Places {
         Self { what, people, contexts, per_person, by_person: Mutex::default() }
     }
 
-    /// A place for a call of `principal`; or what there are too many of.
+    /// A permit for a call of `principal`; or which limit is reached.
     fn take(self: &Arc<Self>, principal: &Principal) -> Result<Place, String> {
         let (permits, turn) = match principal {
-            // A context's own client limits how much it calls, and its calls serve many people.
+            // A context's own client limits its calls, and they serve many people.
             Principal::Context { .. } => (&self.contexts, None),
             Principal::User { name, .. } => (&self.people, Some(self.turn(name)?)),
         };
         match permits.clone().try_acquire_owned() {
             Ok(permit) => Ok(Place { _permit: permit, _turn: turn }),
-            Err(_) => Err(format!("has as many {} as it takes", self.what)),
+            Err(_) => Err(format!("has reached its limit of {}", self.what)),
         }
     }
 
@@ -105,20 +105,20 @@ impl Places {
         let mut by_person = self.by_person.lock().unwrap_or_else(PoisonError::into_inner);
         let taken = by_person.entry(person.to_owned()).or_default();
         if *taken >= self.per_person {
-            return Err(format!("has as many {} of yours as it takes from one person", self.what));
+            return Err(format!("has reached the limit of {} per person", self.what));
         }
         *taken += 1;
         Ok(Turn { places: self.clone(), person: person.to_owned() })
     }
 }
 
-/// Given back when it is dropped.
+/// A permit, returned when it is dropped.
 struct Place {
     _permit: OwnedSemaphorePermit,
     _turn: Option<Turn>,
 }
 
-/// One person's part of the places.
+/// One of a person's permits.
 struct Turn {
     places: Arc<Places>,
     person: String,
@@ -135,7 +135,7 @@ impl Drop for Turn {
     }
 }
 
-/// Counts a call while it lasts, however it ends.
+/// Counts a call in flight until it is dropped.
 struct Counted(&'static str);
 
 impl Counted {

@@ -1,7 +1,7 @@
 //! A layer as one async function around the rest of the stack.
 //!
-//! Like the client's layers these never hold a caller back, so tower's `poll_ready` has nothing to tell. And as no layer tries a call
-//! twice, the rest of the stack is lent and not cloned: the whole stack is one future, in one allocation per call.
+//! Like the client's layers these never hold a caller back, so tower's `poll_ready` is always ready. No layer tries a call twice, so
+//! the rest of the stack is borrowed and not cloned: the whole stack is one future, in one allocation per call.
 
 use std::{future::Future, sync::Arc};
 
@@ -12,12 +12,12 @@ use tower::Layer;
 
 use super::trace::CallSpan;
 
-/// What a method is, from the contracts.
+/// A method of the contracts.
 #[derive(Debug)]
 pub(super) struct Method {
     /// Its full name, as in `jumak.room.v1.RoomService/CreateRoom`.
     pub name: Arc<str>,
-    /// What it is asked with.
+    /// The type of its request.
     pub input: MessageDescriptor,
     /// Whether it answers with a stream.
     pub streams: bool,
@@ -25,11 +25,11 @@ pub(super) struct Method {
 
 /// A call on its way to its handler.
 pub(super) struct Call {
-    /// Which method is called.
+    /// The method.
     pub method: Arc<Method>,
-    /// The business case or, until there is one, this call.
+    /// The id of the business case or, until there is one, of this call.
     pub correlation_id: String,
-    /// When the caller stops listening.
+    /// The caller's deadline.
     pub deadline: Instant,
     /// The call's span, once it is open.
     pub span: CallSpan,

@@ -1,7 +1,7 @@
-//! What a connection comes in over: a socket, with TLS if the process has a certificate.
+//! The stream of an incoming connection: a socket, with TLS if the process has a certificate.
 //!
-//! The handshake takes place at the first read or write, in the task of the connection and under its patience, and the connection has
-//! its place by then. So a peer who draws the handshake out costs what a peer costs who says nothing, and keeps nobody waiting.
+//! The handshake takes place at the first read or write, in the connection's own task and under its timeouts, after the connection was
+//! counted. So a peer that delays the handshake costs as much as an idle peer, and delays no other connection.
 
 use std::{
     io,
@@ -18,7 +18,7 @@ use tokio::{
 use tokio_rustls::{Accept, TlsAcceptor, server::TlsStream};
 use tokio_util::either::Either;
 
-/// A socket, or what TLS makes of it.
+/// A socket, in clear or with TLS.
 pub(super) struct Line(State);
 
 enum State {
@@ -38,7 +38,7 @@ impl Line {
         })
     }
 
-    /// The open line, as soon as it is.
+    /// The stream, ready after the handshake.
     fn poll_open(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<&mut Open>> {
         if let State::Handshake(accept) = &mut self.0 {
             let shaken = ready!(Pin::new(accept.as_mut()).poll(cx));
@@ -52,10 +52,10 @@ impl Line {
     }
 }
 
-/// Counted, and logged for whoever looks: strangers who knock may not fill the log.
+/// Counts a failed handshake and logs it at debug, so that scanners cannot fill the log.
 fn failed(error: &io::Error) {
     metrics().tls_handshake_failures.add(1, &[]);
-    tracing::debug!(error = error as &dyn std::error::Error, "a TLS handshake failed");
+    tracing::debug!(error = error as &dyn std::error::Error, "failed to complete a TLS handshake");
 }
 
 impl AsyncRead for Line {
@@ -81,7 +81,7 @@ impl AsyncWrite for Line {
     }
 
     fn is_write_vectored(&self) -> bool {
-        // Asked once, before there is a handshake; both kinds are.
+        // Asked once, before the handshake; both kinds are.
         true
     }
 
@@ -93,7 +93,7 @@ impl AsyncWrite for Line {
     fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         match &mut self.get_mut().0 {
             State::Open(open) => Pin::new(open).poll_shutdown(cx),
-            // Nothing has been said that would have to arrive.
+            // Nothing was written that would have to arrive.
             State::Handshake(_) | State::Failed => Poll::Ready(Ok(())),
         }
     }

@@ -1,4 +1,4 @@
-//! The contexts of a process behind one socket.
+//! Serves the contexts of a process behind one socket.
 
 use std::{
     convert::Infallible,
@@ -27,7 +27,7 @@ use tower::Service;
 
 use super::{
     Contexts, Health,
-    connection::{Connection, Patience, Usage},
+    connection::{Connection, IdleTimeouts, Usage},
     contexts::{Behind, starting},
     layer::{Reply, refuse},
     line::Line,
@@ -36,36 +36,36 @@ use super::{
 
 /// Calls on one connection at once. tonic's default removes hyper's limit.
 const MAX_STREAMS_PER_CONNECTION: u32 = 200;
-/// Streams that a peer opened and reset before we accepted them (rapid reset), and streams that we had to reset; one more closes the
-/// connection. They are h2's and hyper's own limits, the second of which tonic's default removes.
+/// Limits on streams that a peer opened and reset before we accepted them (rapid reset), and on streams that we had to reset; one more
+/// closes the connection. The values are the defaults of h2 and hyper; tonic's default removes the second.
 const MAX_PENDING_RESETS: usize = 20;
 const MAX_LOCAL_RESETS: usize = 1_024;
-/// A token and some metadata are a few KiB.
+/// A token and some metadata take a few KiB.
 const MAX_HEADER_BYTES: u32 = 16 * 1024;
-/// A peer that is gone without a word is noticed after the two together.
+/// A peer that disappeared is noticed after the sum of the two.
 const KEEP_ALIVE_INTERVAL: Duration = Duration::from_secs(30);
 const KEEP_ALIVE_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// Out of file descriptors, accepting fails again at once; the pause keeps that from taking the whole processor.
+/// Without free file descriptors, each accept fails at once; the pause keeps the loop from using a whole processor.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 
 /// How a process serves.
 #[derive(Clone, Debug)]
 pub struct ServeOptions {
-    /// Whether the contracts can be asked for (gRPC reflection, v1 and v1alpha).
+    /// Whether gRPC reflection (v1 and v1alpha) is served.
     pub reflection: bool,
-    /// How long calls in hand are waited for after the stop.
+    /// How long a stop waits for calls in flight.
     pub drain_deadline: Duration,
-    /// Connections at once. One more is closed as soon as it is made, so that its client goes elsewhere.
+    /// Concurrent connections. A further one is closed at once, so that its client goes to another replica.
     pub connections: usize,
-    /// With a certificate in it, TLS is spoken, and only TLS.
+    /// If it has a certificate, the listener speaks TLS, and only TLS.
     pub tls: Option<Tls>,
 }
 
 /// Why a process cannot serve.
 #[derive(Debug, thiserror::Error)]
 pub enum ServeError {
-    /// The descriptor set is no such set.
+    /// The descriptor set cannot be read.
     #[error("the contracts cannot be reflected")]
     Reflection(#[from] tonic_reflection::server::Error),
     /// The socket failed.
@@ -73,11 +73,13 @@ pub enum ServeError {
     Transport(#[from] tonic::transport::Error),
 }
 
-/// Serves `contexts` on `listener` until `stop`: then says so to health checks, takes no new connection, tells the open ones to go,
-/// and waits for the calls in hand, but no longer than the drain deadline.
+/// Serves `contexts` on `listener` until `stop`. Then, in this order:
 ///
-/// It does not drain the contexts, because they may have to go on for callers in this process; whoever stops the process drains
-/// them one by one.
+/// 1. Health checks answer NOT_SERVING.
+/// 2. New connections are not accepted, and the peers of open ones are asked to close them (GOAWAY).
+/// 3. Calls in flight are waited for, up to the drain deadline.
+///
+/// It does not drain the contexts, because they may still be needed by callers in this process; the caller drains them one by one.
 pub async fn serve(
     listener: TcpListener,
     contexts: Contexts,
@@ -91,13 +93,13 @@ pub async fn serve(
     let places = Places::new(options.connections, options.tls, closing.clone());
     let stopped = async {
         stop.cancelled().await;
-        // Told before the socket closes: whoever watches hears of it and looks for another server.
+        // Before the socket closes, so that health watchers look for another server.
         health.stopping().await;
         closing.cancel();
     };
     let incoming = TcpIncoming::from(listener).with_nodelay(Some(true)).filter_map(|accepted| async {
         if let Err(error) = &accepted {
-            tracing::warn!(error = error as &dyn std::error::Error, "a connection could not be accepted");
+            tracing::warn!(error = error as &dyn std::error::Error, "failed to accept a connection; will retry");
             tokio::time::sleep(ACCEPT_PAUSE).await;
         }
         accepted.map(|socket| places.take(socket)).transpose()
@@ -110,7 +112,7 @@ pub async fn serve(
         .http2_keepalive_interval(Some(KEEP_ALIVE_INTERVAL))
         .http2_keepalive_timeout(Some(KEEP_ALIVE_TIMEOUT))
         .serve_with_incoming_shutdown(dispatcher, incoming, stopped);
-    // A connection whose peer does not go, or a handler that does not end, would keep the process for ever.
+    // A peer that does not close its connection, or a handler that does not end, would keep the process for ever.
     let patience = async {
         closing.cancelled().await;
         tokio::time::sleep(options.drain_deadline).await;
@@ -118,16 +120,16 @@ pub async fn serve(
     tokio::select! {
         served = serving => Ok(served?),
         () = patience => {
-            tracing::warn!("some calls did not finish within the drain deadline and are left behind");
+            tracing::warn!("some calls did not finish within the drain deadline and are dropped");
             Ok(())
         }
     }
 }
 
-/// Places for connections.
+/// Permits for connections.
 struct Places {
     free: Arc<Semaphore>,
-    /// Whether the last connection found none: a log line for each would be one more way to fill the disk.
+    /// Whether the last connection was refused. Only the first of a row is logged, because a line for each could fill the disk.
     full: AtomicBool,
     tls: Option<Tls>,
     stopping: CancellationToken,
@@ -138,16 +140,16 @@ impl Places {
         Self { free: Arc::new(Semaphore::new(places)), full: AtomicBool::new(false), tls, stopping }
     }
 
-    /// The connection in its place, if there is one.
+    /// The connection with its permit, if there is one.
     fn take(&self, socket: TcpStream) -> Option<Connection<Line>> {
         let place = self.free.clone().try_acquire_owned().ok();
         let was_full = self.full.swap(place.is_none(), Ordering::Relaxed);
         if place.is_none() && !was_full {
-            tracing::warn!("there are as many connections as this server takes; further ones are closed");
+            tracing::warn!("the limit of connections is reached; further connections are closed");
         }
         let place = place?;
         let line = Line::new(socket, self.tls.as_ref());
-        Some(Connection::new(line, Patience::DEFAULT, self.stopping.clone(), place))
+        Some(Connection::new(line, IdleTimeouts::DEFAULT, self.stopping.clone(), place))
     }
 }
 

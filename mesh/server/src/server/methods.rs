@@ -1,4 +1,4 @@
-//! What the contracts say of the methods that a context serves.
+//! The methods that a context serves, from the contracts.
 
 use std::{
     collections::HashMap,
@@ -10,11 +10,11 @@ use prost_reflect::DescriptorPool;
 
 use super::layer::Method;
 
-/// The contracts, to be asked about.
+/// The descriptors of the contracts.
 pub fn contracts() -> Result<&'static DescriptorPool, Error> {
     static POOL: LazyLock<Result<DescriptorPool, prost_reflect::DescriptorError>> =
         LazyLock::new(|| DescriptorPool::decode(contracts::FILE_DESCRIPTOR_SET));
-    POOL.as_ref().map_err(|error| Error::Internal(format!("the contracts cannot be read: {error}")))
+    POOL.as_ref().map_err(|error| Error::Internal(format!("failed to read the contracts: {error}")))
 }
 
 /// The methods of a context's services, by their paths.
@@ -30,7 +30,7 @@ impl Methods {
                 .ok_or_else(|| Error::Internal(format!("the contracts have no service {name}")))?;
             for method in service.methods() {
                 let name: Arc<str> = format!("{name}/{}", method.name()).into();
-                // The card number guard looks into one message; nothing in the contracts needs more.
+                // The card guard searches one message; no method of the contracts needs more.
                 if method.is_client_streaming() {
                     return Err(Error::Internal(format!(
                         "{name} takes a stream, which the server's layers cannot look into"

@@ -1,7 +1,7 @@
-//! The stack in front of a context.
+//! The stack of layers in front of a context.
 //!
-//! Every call passes it, whether it comes over a socket or from another context in the same process: [`ContextService`] is what both
-//! reach. All that it refuses, it refuses before the context has done anything, with a reason that says so.
+//! Every call passes it, whether it comes over a socket or from another context in the same process: both call [`ContextService`]. The
+//! layers refuse a call before the context has done anything, with a reason that says so.
 //!
 //! [`serve`] puts the contexts of a process behind one socket, with health and reflection beside them.
 
@@ -78,7 +78,7 @@ struct Inner {
     door: Arc<dyn Door>,
 }
 
-/// What of a context its stack is made from.
+/// The parts of a context from which its stack is made.
 pub struct Parts {
     /// The context's name, as in `reservation`.
     pub name: &'static str,
@@ -86,14 +86,14 @@ pub struct Parts {
     pub services: &'static [&'static str],
     /// The services themselves, without any layer.
     pub routes: Routes,
-    /// Who may call what; what does not stand here cannot be called.
+    /// Who may call what; a method without a rule cannot be called.
     pub access: &'static [Rule],
     /// The contexts that have cases.
     pub owners: Arc<[CaseOwner]>,
 }
 
 impl ContextService {
-    /// The stack in front of `context`, which believes whom `verifier` believes.
+    /// The stack in front of `context`, with the tokens that `verifier` accepts.
     pub fn new(context: impl Into<Parts>, verifier: Verifier, limits: &LimitsConfig) -> Result<Self, Error> {
         Self::of(context.into(), contracts()?, verifier, limits)
     }
@@ -112,22 +112,22 @@ impl ContextService {
             .layer(Wrap(Drain { context: name, stopping: draining.clone() }))
             // Around all that can take time, reading the request included.
             .layer(Wrap(Deadline))
-            // Before the request is read: whoever has no token makes us read nothing.
+            // Before the request is read, so that we read nothing from an unauthenticated caller.
             .layer(Wrap(Identity(verifier)))
-            // As soon as it is known whose call it is, because a context's word about a trace counts and a stranger's does not. Whoever
-            // has no valid token leaves no span: nobody may fill what keeps them.
+            // After the identity, because a context's trace is continued and any other caller's is not. Unauthenticated calls create no
+            // span, so they cannot flood the trace backend.
             .layer(Wrap(Trace { context: name }))
-            // Before the request is read, too: the identity is all that it asks about.
+            // Before the request is read, too: it needs nothing but the identity.
             .layer(Wrap(Access(Arc::new(table))))
-            // As soon as it is known whose call it is: up to here nothing waits, so there is nothing to limit, and what waits for a
-            // request has a place. Also around the streams of this context, for as long as they are open.
+            // After the identity, because the limits are per caller; before anything that waits, so that a call that waits for its
+            // request holds a permit. Also around the streams of this context, for as long as they are open.
             .layer(Wrap(InFlight::new(name, limits)))
-            // Before the handler sees the request, and after it is known that the caller may send one.
+            // Before the handler sees the request, and after the caller was permitted to send one.
             .layer(Wrap(CardGuard::new(limits.max_request_bytes)))
             // Innermost, because a panic may not pass through the layers that count and limit.
             .layer(Wrap(PanicGuard))
             .service(Handlers(routes.prepare()));
-        // The door goes around everything, so that a call refused by any layer is logged and counted, and its answer has the
+        // The entry goes around everything, so that a call refused by any layer is logged and counted, and its answer has the
         // correlation id.
         let door = Arc::new(Entry { methods, rest });
         Ok(Self(Arc::new(Inner { name, services, draining, door })))
@@ -143,13 +143,13 @@ impl ContextService {
         self.0.services
     }
 
-    /// From now on new calls are refused as DRAINING, and open streams end so. Calls in hand go on. In a process of several contexts
-    /// callers are drained before callees: a checkout that is being finished still has to reach payment.
+    /// From now on new calls are refused as DRAINING, and open streams end with it. Calls in flight go on. In a process of several
+    /// contexts callers are drained before callees: a checkout that is being finished still has to reach payment.
     pub fn drain(&self) {
         self.0.draining.cancel();
     }
 
-    /// The same as a client takes it, for calls within the process.
+    /// The same service for clients within the process.
     pub fn in_process(&self) -> mesh_transport::client::ContextService {
         mesh_transport::client::ContextService::new(self.clone())
     }

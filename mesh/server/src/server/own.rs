@@ -1,7 +1,7 @@
-//! What the process itself answers, to anybody: health and reflection.
+//! The services of the process itself: health and reflection.
 //!
-//! Neither needs a token: whoever probes has none, and they tell nothing but what anybody may know. So they are held shorter than any
-//! context is: small messages, few calls, and no stream for ever.
+//! Neither needs a token: probes have none, and the answers are public. So their limits are stricter than those of a context: small
+//! messages, few calls, and no endless streams.
 
 use std::{sync::Arc, time::Duration};
 
@@ -30,9 +30,10 @@ use super::{
 
 /// A health request is the name of a service.
 const MAX_HEALTH_BYTES: usize = 1_024;
-/// A reflection request is a name too, which its refusal repeats.
+/// A reflection request is a name too, and its refusal repeats the name.
 const MAX_REFLECTION_BYTES: usize = 1_024;
-/// Checks at once, and streams apart from them: whoever opens streams does not keep a balancer from asking whether we live.
+/// Concurrent health checks. Streams are limited separately, so that a client opening many of them cannot starve a load balancer's
+/// checks.
 const CHECKS: usize = 1_024;
 const STREAMS: usize = 128;
 /// How long an answer may take to begin, reading the request included.
@@ -52,7 +53,7 @@ pub(super) struct OwnServices {
 }
 
 impl OwnServices {
-    /// What to answer for a process of these contexts, until `closing`.
+    /// The services for a process of these contexts, until `closing`.
     pub fn new(
         contexts: &Contexts,
         health: &Health,
@@ -91,12 +92,12 @@ impl OwnServices {
         let checks = request.uri().path().ends_with("/Check");
         let places = if checks { &self.checks } else { &self.streams };
         let Ok(place) = places.clone().try_acquire_owned() else {
-            let refusal = Refusal::new(Reason::Overloaded, "the server has as many such calls in flight as it takes");
+            let refusal = Refusal::new(Reason::Overloaded, "the server has reached its limit of such calls in flight");
             return refuse(refusal.hint("try again shortly").retry_after(Duration::from_secs(1)));
         };
         let over = CancellationToken::new();
         let gone = over.clone().drop_guard();
-        // Reflection reads its requests in a task of its own, which would wait for the next one after its reader has gone.
+        // Reflection reads its requests in its own task, which would wait for the next one after its reader has gone.
         let request = request.map(|body| cut_body(body, end(over.clone())));
         let reply = tokio::select! {
             begun = timeout(BEGINS, self.routes.oneshot(request)) => match begun {
@@ -110,14 +111,14 @@ impl OwnServices {
             return reply;
         }
         tokio::spawn(keep(place, over.clone()));
-        // A health watch and a reflection stream never end by themselves, and would hold up every stop.
+        // A health watch and a reflection stream never end by themselves, and would delay every stop.
         let reply = end_when_cancelled(reply, "server", self.closing);
         hold(cut(reply, end(over)), gone)
     }
 }
 
-/// Keeps a stream's place until its reader has gone or its time is over. Not the reply does, because a reply whose reader takes
-/// nothing is never asked whether it is over.
+/// Keeps a stream's permit until its reader has gone or its time limit is reached. The reply cannot keep it, because the reply of a
+/// reader that does not read is never polled.
 async fn keep(_place: OwnedSemaphorePermit, over: CancellationToken) {
     tokio::select! {
         () = over.cancelled() => {}
@@ -127,7 +128,7 @@ async fn keep(_place: OwnedSemaphorePermit, over: CancellationToken) {
 
 async fn end(over: CancellationToken) -> Status {
     over.cancelled().await;
-    Refusal::new(Reason::DeadlineExceeded, "the stream's time is over").hint("open it again").into()
+    Refusal::new(Reason::DeadlineExceeded, "the stream has reached its time limit").hint("open it again").into()
 }
 
 async fn closed(closing: &CancellationToken) {
@@ -137,5 +138,5 @@ async fn closed(closing: &CancellationToken) {
 
 fn slow(waited: Duration) -> Refusal {
     let message = format!("the request did not arrive within {} ms", waited.as_millis());
-    Refusal::new(Reason::DeadlineExceeded, message).hint("send it again, whole")
+    Refusal::new(Reason::DeadlineExceeded, message).hint("send the complete request again")
 }

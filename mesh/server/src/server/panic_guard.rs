@@ -1,4 +1,4 @@
-//! What a panicking handler may break: its own call.
+//! Confines a panic of a handler to its own call.
 
 use std::panic::AssertUnwindSafe;
 
@@ -17,8 +17,8 @@ pub(super) struct PanicGuard;
 impl Around for PanicGuard {
     async fn around(&self, call: Call, rest: &impl Rest) -> Reply {
         let streams = call.method.streams;
-        // Unwind safe, because a handler shares with others only what is behind a lock or in the database, and a transaction that
-        // is dropped is rolled back.
+        // Unwind safe, because handlers share only state behind locks and in the database, and a dropped transaction is rolled
+        // back.
         match AssertUnwindSafe(rest.answer(call)).catch_unwind().await {
             Ok(reply) if streams => contain(reply),
             Ok(reply) => reply,

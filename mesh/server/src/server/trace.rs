@@ -34,13 +34,13 @@ fn called_by(call: &Call) -> CalledBy<'_> {
     let caller = call.request.extensions().get::<Caller>();
     let context = caller.is_some_and(|caller| matches!(caller.principal, Principal::Context { .. }));
     let sent = call.request.headers().get(TRACEPARENT).and_then(|value| value.to_str().ok());
-    // Kept with what the call does, for ever: a place that a card number must never reach.
+    // Stored for ever with the call's effects: it must never hold a card number.
     let traceparent = sent.filter(|text| context || !card_number::is_in(text));
     CalledBy { traceparent, context }
 }
 
-/// Where a call's span is from when it is opened until the call is over. The door, which sees how every call ends, is above the layer
-/// that opens it.
+/// Holds a call's span from when it is opened until the call is over. The entry layer, which sees how every call ends, is above the
+/// layer that opens the span.
 #[derive(Clone, Default)]
 pub(super) struct CallSpan(Arc<OnceLock<Span>>);
 
@@ -50,7 +50,7 @@ impl CallSpan {
         drop(self.0.set(span));
     }
 
-    /// Writes down how the call ended. The span ends when the last of these is dropped.
+    /// Records how the call ended. The span ends when the last of these is dropped.
     pub fn ended(&self, code: Code) {
         if let Some(span) = self.0.get() {
             span.ended(code, is_servers_fault(code));
@@ -58,7 +58,7 @@ impl CallSpan {
     }
 }
 
-/// Whether a call that ended so failed, as far as its server is concerned: a refusal is an answer. After OpenTelemetry's conventions.
+/// Whether the code counts as a failure of the server, by OpenTelemetry's conventions: a refusal is not one.
 fn is_servers_fault(code: Code) -> bool {
     matches!(
         code,

@@ -12,7 +12,7 @@ use tracing_subscriber::layer::SubscriberExt;
 use uuid::Uuid;
 
 use super::*;
-use crate::server::connection::{Patience, Usage};
+use crate::server::connection::{IdleTimeouts, Usage};
 
 #[tokio::test]
 async fn a_call_reaches_its_handler_with_its_caller() {
@@ -50,9 +50,9 @@ async fn only_a_call_with_a_good_token_lets_its_connection_stay() {
     let mut nameless = bench.request("Do", "x");
     nameless.headers_mut().remove("authorization");
     assert_eq!(on_it(nameless).await.refusal().reason, Reason::TokenMissing);
-    assert_eq!(usage.kept(&Patience::DEFAULT), Patience::DEFAULT.stranger);
+    assert_eq!(usage.kept(&IdleTimeouts::DEFAULT), IdleTimeouts::DEFAULT.stranger);
     assert_eq!(on_it(bench.request("Do", "x")).await.text(), "x");
-    assert_eq!(usage.kept(&Patience::DEFAULT), Patience::DEFAULT.idle);
+    assert_eq!(usage.kept(&IdleTimeouts::DEFAULT), IdleTimeouts::DEFAULT.idle);
 }
 
 #[tokio::test]
@@ -154,7 +154,7 @@ async fn a_stream_ends_at_its_own_deadline() {
 }
 
 #[tokio::test]
-async fn a_call_too_many_is_shed_and_told_when_to_come_back() {
+async fn a_call_above_the_limit_is_refused_with_a_time_to_retry() {
     let bench = bench_with(LimitsConfig { in_flight: 2, ..LimitsConfig::default() });
     let in_hand = [bench.hang().await, bench.hang().await];
     let refusal = bench.call("Do", "x").await.refusal();
@@ -247,7 +247,7 @@ impl Write for Log {
 }
 
 #[tokio::test]
-async fn the_log_says_what_became_of_each_call_and_nothing_of_what_was_in_it() {
+async fn the_log_has_the_outcome_of_each_call_and_nothing_of_its_contents() {
     let log = Log::default();
     let writer = log.clone();
     let layer = tracing_subscriber::fmt::layer().json().flatten_event(true).with_writer(move || writer.clone());

@@ -36,7 +36,7 @@ async fn one_person_does_not_take_the_places_of_another() {
     let in_hand = bench.hang().await;
     let refusal = bench.call("Do", "x").await.refusal();
     assert_eq!(refusal.reason, Reason::Overloaded);
-    assert!(refusal.message.contains("from one person"), "{refusal}");
+    assert!(refusal.message.contains("per person"), "{refusal}");
     assert_eq!(bench.send(bench.request_of("bob", "Do", "x")).await.text(), "x");
     bench.go_on.add_permits(1);
     assert_eq!(in_hand.await.unwrap().text(), HANG);

@@ -76,7 +76,7 @@ async fn health_follows_the_process_from_start_to_drain() {
 }
 
 #[tokio::test]
-async fn who_calls_a_context_that_is_to_come_is_sent_elsewhere_until_it_is_there() {
+async fn calls_to_a_context_that_is_starting_are_refused_as_starting_until_it_is_open() {
     let bench = bench();
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let endpoint = Endpoint::from_shared(format!("http://{}", listener.local_addr().unwrap())).unwrap();
@@ -132,7 +132,7 @@ async fn a_service_that_is_not_here_is_named() {
 }
 
 #[tokio::test]
-async fn of_a_name_that_nobody_knows_only_the_beginning_is_repeated() {
+async fn a_refusal_repeats_only_the_beginning_of_an_unknown_name() {
     let process = process(PROMPT).await;
     let channel = process.connect().await;
     let long = "x".repeat(9_000);
@@ -244,7 +244,7 @@ async fn a_health_request_is_small() {
 
 /// Nobody needs a token to open them, so nobody may keep others from asking whether the process lives.
 #[tokio::test]
-async fn health_watches_are_bounded_and_take_no_checks_place() {
+async fn health_watches_are_bounded_and_take_no_permits_of_checks() {
     let process = process(PROMPT).await;
     process.health.ready().await;
     let channel = process.connect().await;

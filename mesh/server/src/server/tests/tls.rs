@@ -155,7 +155,7 @@ async fn a_new_certificate_is_taken_up_while_calls_go_on() {
 }
 
 #[tokio::test]
-async fn a_changed_file_is_noticed_without_a_word() {
+async fn a_changed_file_is_reloaded_without_a_signal() {
     let authority = Authority::new();
     let settings = TlsConfig { reload_ms: 100, ..authority.member() };
     let process = process(&settings).await;
@@ -174,7 +174,7 @@ async fn a_changed_file_is_noticed_without_a_word() {
 
 /// The preface's patience is five seconds; a handshake has no more.
 #[tokio::test]
-async fn a_handshake_that_does_not_come_is_not_waited_for() {
+async fn a_connection_without_a_handshake_is_closed() {
     let authority = Authority::new();
     let process = process(&authority.member()).await;
     let mut silent = TcpStream::connect(process.address).await.unwrap();
