@@ -118,8 +118,8 @@ async fn x_a_forged_event_is_put_aside_with_its_reason_and_changes_nothing() {
     })
     .await;
     for reason in [
-        "undecodable: published on jumak.payment.v1.payment.approved, said to be jumak.payment.v1.PaymentApproved from room",
-        "undecodable: published on jumak.payment.v1.payment.approved, said to be jumak.payment.v1.PaymentDeclined from payment",
+        "undecodable: published on jumak.payment.v1.payment.approved, but declared as jumak.payment.v1.PaymentApproved from room",
+        "undecodable: published on jumak.payment.v1.payment.approved, but declared as jumak.payment.v1.PaymentDeclined from payment",
     ] {
         let consumers: Vec<&str> =
             listed.lines().filter(|line| line.ends_with(reason)).filter_map(|line| line.split('\t').next()).collect();

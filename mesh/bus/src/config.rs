@@ -7,7 +7,7 @@ use serde::Deserialize;
 
 /// What a broker's URL may begin with.
 const SCHEMES: [&str; 2] = ["nats://", TLS];
-/// The one of them that wants encryption.
+/// The scheme that requires encryption.
 const TLS: &str = "tls://";
 
 /// The bus that events go through: NATS JetStream, or a file beside the databases.
@@ -19,15 +19,15 @@ pub struct BusConfig {
     pub url: Option<String>,
     /// The user.
     pub user: Option<String>,
-    /// The user's password, for whoever keeps secrets in the environment.
+    /// The user's password, for installations that keep secrets in the environment.
     pub password: Option<String>,
-    /// The file with the user's password; what ends its last line is no part of it. One of the two.
+    /// The file with the user's password, without the line break at its end. Set one of the two.
     pub password_file: Option<PathBuf>,
-    /// On how many servers each event is stored before it counts as published; 1 to 5, and no more than there are. Only for streams
-    /// that are made; one that is there is never changed.
+    /// The number of servers that store each event before it counts as published; 1 to 5, and at most as many as there are. Applies only
+    /// when a stream is created; an existing stream is never changed.
     pub replicas: usize,
-    /// The file with the certificates (PEM) of those who may vouch for the servers. Set: the connection has to be encrypted. Unset: those
-    /// whom the machine trusts, where the URL says `tls://`.
+    /// The file with the CA certificates (PEM) for the servers. Set: the connection must be encrypted. Unset: for `tls://` URLs, the
+    /// authorities that the machine trusts.
     pub ca_file: Option<PathBuf>,
 }
 
@@ -44,12 +44,12 @@ impl BusConfig {
         urls.map(|url| url.trim().to_owned()).filter(|url| !url.is_empty()).collect()
     }
 
-    /// Whether every connection has to be encrypted, also to servers that are only heard of from others.
+    /// Whether every connection must be encrypted, also to servers that the client discovers from others.
     pub fn requires_tls(&self) -> bool {
         self.ca_file.is_some() || self.urls().iter().any(|url| url.starts_with(TLS))
     }
 
-    /// The user's password, from wherever it is.
+    /// The user's password, from the setting or the file.
     ///
     /// # Errors
     /// The file cannot be read.
@@ -64,24 +64,24 @@ impl BusConfig {
     pub fn check(&self, found: &mut Findings) {
         for url in self.urls() {
             let server = SCHEMES.iter().find_map(|scheme| url.strip_prefix(scheme));
-            // The URL may hold a password: only what should stand there is said.
-            let problem = "has what is no nats://host:port or tls://host:port; user and password are keys of their own";
+            // The URL may hold a password, so the message does not repeat it.
+            let problem = "has an entry that is not nats://host:port or tls://host:port; set user and password with their own keys";
             found.unless(server.is_some_and(is_host_and_port), "bus.url", problem);
         }
         let encrypted = self.urls().iter().filter(|url| url.starts_with(TLS)).count();
         let of_one_kind = encrypted == 0 || encrypted == self.urls().len();
-        found.unless(of_one_kind, "bus.url", "has both nats:// and tls://; all servers have to be of one kind");
+        found.unless(of_one_kind, "bus.url", "has both nats:// and tls://; all servers must have the same scheme");
         let empty = self.url.is_some() && self.urls().is_empty();
         found.unless(!empty, "bus.url", "is empty; leave it out for the embedded bus");
         let both = self.password.is_some() && self.password_file.is_some();
         found.unless(!both, "bus.password", "and bus.password_file are both set; one of them is enough");
         let has_password = self.password.is_some() || self.password_file.is_some();
-        found.unless(self.user.is_some() || !has_password, "bus.user", "is not set, and there is a password");
+        found.unless(self.user.is_some() || !has_password, "bus.user", "is not set, but a password is");
         found.within("bus.replicas", self.replicas, 1..=5);
     }
 }
 
-/// The password is not printed, and neither is a URL, in which somebody may have put one.
+/// Prints neither the password nor the URLs, because a URL may hold a password too.
 impl fmt::Debug for BusConfig {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { url, user, password, password_file, replicas, ca_file } = self;

@@ -1,9 +1,13 @@
-//! Hears what other contexts say and hands it to a context's policies, effectively once.
+//! Consumes the events of other contexts and hands them to a context's policies, effectively once.
 //!
-//! What a fetch brings is handled in one transaction, effects and inbox rows together, and acknowledged after the commit. If the
-//! transaction fails, whose fault it is decides what happens:
-//! - the database's or the network's: the consumer pauses and tries the same events again, and none of them is blamed;
-//! - an event's: each is handled alone, and the one that fails alone waits its turn, longer each time, until it is put aside.
+//! 1. Fetch a batch from the bus.
+//! 2. Handle it in one transaction: the effects and the inbox rows commit together.
+//! 3. Acknowledge it after the commit.
+//!
+//! If the transaction fails, the cause decides what happens next:
+//! - The database or the network failed: the consumer pauses and tries the same events again. No failure is counted against them.
+//! - An event failed: each event is handled alone. An event that fails alone is redelivered after a growing delay, and becomes a dead
+//!   letter after `MAX_FAILURES` failures.
 
 mod place;
 
@@ -41,34 +45,34 @@ use crate::{
     wiring::Wiring,
 };
 
-/// A consumer's effects are committed; the broker has not been told.
+/// A consumer's effects are committed; the events are not acknowledged yet.
 pub const BEFORE_ACK: KillPoint = KillPoint::named("before_ack");
 
 /// Events that are handled in one transaction.
 const BATCH: usize = 100;
-/// How long a fetch waits when there is nothing. For so long a broker may go on delivering to one who asked and was killed.
+/// How long a fetch waits for a message. If the process that asked is killed, the broker may keep delivering to it for this long.
 pub(crate) const FETCH_WAIT: Duration = Duration::from_secs(10);
-/// How often a consumer looks whether the stream has lost what it has handled.
+/// How often a consumer checks whether the stream has lost events that it has handled.
 const LOOK: Duration = Duration::from_secs(30);
-/// How often an event may fail alone before it is put aside.
+/// How often an event may fail alone before it becomes a dead letter.
 const MAX_FAILURES: u32 = 5;
-/// How often a transaction in which another transition was faster is run again.
+/// How often a transaction is retried that lost to a concurrent transition.
 const MAX_LOST: u32 = 3;
 /// Characters of a dead letter's reason.
 const MAX_REASON: usize = 500;
 
-/// How patient a consumer is.
+/// The time limits of a consumer.
 #[derive(Clone, Debug)]
-pub(crate) struct Pace {
-    /// How long a delivery is this member's: also how long the events of a member that died are kept back.
+pub(crate) struct Timing {
+    /// How long a delivery is leased to this member: also how long the events of a member that died are held back.
     pub(crate) ack_wait: Duration,
-    /// The waits while the database or the bus cannot be used.
+    /// The backoff while the database or the bus cannot be used.
     pub(crate) outage: Backoff,
-    /// How long an event waits after its first failure; twice as long after each further one.
+    /// The delay of an event after its first failure; doubles with each further one.
     pub(crate) retry: Duration,
 }
 
-impl Default for Pace {
+impl Default for Timing {
     fn default() -> Self {
         Self {
             ack_wait: Duration::from_secs(10),
@@ -80,11 +84,11 @@ impl Default for Pace {
 
 /// Starts the consumer of `context`, which keeps its inbox in `database`.
 pub async fn start(context: &str, database: Database, hears: Hears, wiring: &Wiring) -> Result<(), Error> {
-    start_at(Pace::default(), context, database, hears, wiring).await
+    start_at(Timing::default(), context, database, hears, wiring).await
 }
 
 pub(crate) async fn start_at(
-    pace: Pace,
+    timing: Timing,
     context: &str,
     database: Database,
     hears: Hears,
@@ -97,7 +101,7 @@ pub(crate) async fn start_at(
         database,
         bus: wiring.bus.clone(),
         clock: wiring.clock.clone(),
-        pace,
+        timing,
         labels: [KeyValue::new("context", context.to_owned())],
         gap: AtomicI64::new(0),
     };
@@ -105,8 +109,8 @@ pub(crate) async fn start_at(
     Ok(())
 }
 
-/// The name under which the bus keeps the context's place. A projection's goes with its database: thrown away, it comes back as
-/// another consumer and hears everything from the beginning.
+/// The name under which the bus keeps the context's place. The name of a projection belongs to its database: when the database is
+/// deleted, the projection becomes a new consumer and consumes everything from the beginning.
 pub async fn durable_name(context: &str, database: &Database, hears: &Hears) -> Result<String, Error> {
     if hears.projection {
         Ok(format!("{context}-{}", inbox::incarnation(database).await?.simple()))
@@ -122,20 +126,20 @@ struct Consumer {
     database: Database,
     bus: SharedBus,
     clock: Clock,
-    pace: Pace,
+    timing: Timing,
     labels: [KeyValue; 1],
-    /// The first position of the stream when it was last said that some before it are missing.
+    /// The first position of the stream when a gap before it was last logged.
     gap: AtomicI64,
 }
 
-/// An event as it came.
+/// A delivered event.
 struct Heard {
     handle: u64,
     deliveries: u32,
     event: Event,
 }
 
-/// What became of a batch, event by event.
+/// The outcomes of a batch, event by event.
 #[derive(Default)]
 struct Tally {
     done: u64,
@@ -143,7 +147,7 @@ struct Tally {
     duplicates: u64,
 }
 
-/// What became of an event that was handled alone.
+/// The outcome of an event that was handled alone.
 enum Verdict {
     Handled,
     Failed { failures: u32, error: Error },
@@ -151,8 +155,8 @@ enum Verdict {
 
 impl Consumer {
     async fn run(self, stop: CancellationToken) {
-        let mut outage = self.pace.outage.clone();
-        // Absent before the first subscription, and when the place that the bus keeps may be wrong.
+        let mut outage = self.timing.outage.clone();
+        // None before the first subscription, and when the place that the bus keeps may be wrong.
         let mut joined: Option<Box<dyn Subscription>> = None;
         let mut looked = Instant::now();
         while !stop.is_cancelled() {
@@ -170,7 +174,7 @@ impl Consumer {
                 },
             };
             let fetched = tokio::select! {
-                // What a fetch that is dropped has taken is delivered again: nothing was acknowledged.
+                // If the fetch is dropped, the bus delivers its messages again, because none was acknowledged.
                 () = stop.cancelled() => return,
                 fetched = member.fetch(BATCH, FETCH_WAIT) => fetched,
             };
@@ -188,9 +192,9 @@ impl Consumer {
         }
     }
 
-    /// Subscribes, however long it takes until the bus can be used. `None` if the consumer is to stop before.
+    /// Subscribes, and retries until the bus can be used. `None` if the consumer is stopped first.
     async fn subscribe(&self, stop: &CancellationToken) -> Option<Box<dyn Subscription>> {
-        let mut outage = self.pace.outage.clone();
+        let mut outage = self.timing.outage.clone();
         while !stop.is_cancelled() {
             match self.join().await {
                 Ok(member) => return Some(member),
@@ -203,10 +207,10 @@ impl Consumer {
     async fn join(&self) -> Result<Box<dyn Subscription>, BusError> {
         self.find_place().await?;
         let (name, filters) = (self.name.clone(), self.filters.clone());
-        self.bus.subscribe(ConsumerSpec { name, filters, ack_wait: self.pace.ack_wait }).await
+        self.bus.subscribe(ConsumerSpec { name, filters, ack_wait: self.timing.ack_wait }).await
     }
 
-    /// Handles what was fetched, one way or another, and tells the bus.
+    /// Handles a fetched batch, and settles each message on the bus.
     async fn settle(
         &self,
         member: &mut dyn Subscription,
@@ -221,13 +225,13 @@ impl Consumer {
                 Err(error) => undecodable.push((delivery.handle, format!("undecodable: {error}"))),
             }
         }
-        // What has come before may be what spoiled a batch then; it does not get to spoil another one.
+        // A redelivered event may have failed its batch, so it is handled alone and cannot fail another batch.
         let (mut alone, together): (Vec<_>, Vec<_>) = heard.into_iter().partition(|heard| heard.deliveries > 1);
         match self.handle_through_outages(&together, stop).await {
             None => return Ok(()),
             Some(Ok(())) => self.acknowledge(member, &together).await?,
             Some(Err(error)) => {
-                tracing::debug!(consumer = %self.name, reason = reason(&error), "a batch failed: each event alone");
+                tracing::debug!(consumer = %self.name, reason = reason(&error), "failed to handle a batch; handling each event alone");
                 alone.extend(together);
             }
         }
@@ -238,17 +242,16 @@ impl Consumer {
                 Some(Verdict::Failed { failures, error }) => self.blame(member, &heard, failures, &error).await?,
             }
         }
-        // Last: one that cannot be put aside takes nothing from the others.
+        // Last, so that a dead letter that cannot be stored does not hold up the others.
         for (handle, reason) in undecodable {
             self.put_aside(member, handle, &reason).await?;
         }
         Ok(())
     }
 
-    /// Handles events in one transaction, however long it takes until the database can be used. `None` if the consumer is to stop
-    /// before.
+    /// Handles events in one transaction, and retries until the database can be used. `None` if the consumer is stopped first.
     async fn handle_through_outages(&self, heard: &[Heard], stop: &CancellationToken) -> Option<Result<(), Error>> {
-        let mut outage = self.pace.outage.clone();
+        let mut outage = self.timing.outage.clone();
         while !stop.is_cancelled() {
             match self.handle(heard).await {
                 Err(error) if is_outage(&error) => self.pause(&error, &mut outage, stop).await,
@@ -258,10 +261,10 @@ impl Consumer {
         None
     }
 
-    /// Handles one event in a transaction of its own. A failure counts against the event only if the database can write it down:
-    /// one that can write nothing is an outage, by whatever error it shows.
+    /// Handles one event in its own transaction. A failure counts against the event only if the database can record it: a database that
+    /// cannot write is an outage, whatever its error says.
     async fn handle_alone(&self, heard: &Heard, stop: &CancellationToken) -> Option<Verdict> {
-        let mut outage = self.pace.outage.clone();
+        let mut outage = self.timing.outage.clone();
         while let Some(outcome) = self.handle_through_outages(slice::from_ref(heard), stop).await {
             let Err(error) = outcome else { return Some(Verdict::Handled) };
             match self.count_failure(&heard.event).await {
@@ -290,7 +293,7 @@ impl Consumer {
                 })
                 .await;
             match outcome {
-                // Whoever was faster has committed: the policy decides anew.
+                // The concurrent transition has committed: the policy decides anew.
                 Err(Error::Lost) if lost < MAX_LOST => lost += 1,
                 outcome => break outcome?,
             }
@@ -317,9 +320,9 @@ impl Consumer {
         );
         let [context] = &self.labels;
         let process = trace::processing(event, self.bus.system(), &context.value, &self.name, self.clock.now());
-        // A policy that panics fails like one that says so: the event is counted and put aside, instead of ending every process that
-        // hears it. Unwind safe, because a policy shares with others only what is behind a lock or in the database, and this
-        // transaction is rolled back.
+        // A panic of a policy counts as a failure of the event: the event becomes a dead letter, instead of ending every process
+        // that consumes it. Unwind safe, because policies share only state behind locks and in the database, and this transaction
+        // is rolled back.
         let handled = AssertUnwindSafe(self.policies.handle(tx, event)).catch_unwind();
         let handled = handled.instrument(span).with_context(process.context().clone()).await;
         let handled = handled.unwrap_or_else(|_| Err(Error::Internal("a policy panicked".to_owned())));
@@ -338,7 +341,7 @@ impl Consumer {
         if handles.is_empty() { Ok(()) } else { member.ack(&handles).await }
     }
 
-    /// Lets an event that failed by its own fault wait, or puts it aside if it has failed too often.
+    /// Counts a failure of the event itself: delays the event, or makes it a dead letter if it has failed too often.
     async fn blame(
         &self,
         member: &mut dyn Subscription,
@@ -348,8 +351,8 @@ impl Consumer {
     ) -> Result<(), BusError> {
         let reason = reason(error);
         if failures < MAX_FAILURES {
-            let delay = self.pace.retry.saturating_mul(1 << (failures.max(1) - 1));
-            tracing::warn!(consumer = %self.name, id = %heard.event.id, failures, ?delay, reason, "an event failed");
+            let delay = self.timing.retry.saturating_mul(1 << (failures.max(1) - 1));
+            tracing::warn!(consumer = %self.name, id = %heard.event.id, failures, ?delay, reason, "failed to handle an event; will retry");
             return member.nak(heard.handle, delay).await;
         }
         if !self.put_aside(member, heard.handle, &format!("failed {failures} times: {reason}")).await? {
@@ -358,22 +361,25 @@ impl Consumer {
         let key = heard.event.key();
         let settled = self.database.transact("settled", |tx| async move { inbox::settled(&tx, &self.name, key).await });
         if let Err(error) = settled.await {
-            // Then a replay gets one try instead of several.
-            tracing::warn!(error = &error as &dyn std::error::Error, "the failures of a dead letter are still counted");
+            // The only effect is that a replay gets one attempt instead of several.
+            tracing::warn!(
+                error = &error as &dyn std::error::Error,
+                "failed to reset the failure count of a dead letter"
+            );
         }
         Ok(())
     }
 
-    /// Puts an event aside, and tells whether that was possible. If it was not, the event comes again later.
+    /// Makes an event a dead letter, and returns whether that succeeded. If it did not, the event is delivered again later.
     async fn put_aside(&self, member: &mut dyn Subscription, handle: u64, reason: &str) -> Result<bool, BusError> {
         let reason: String = reason.chars().take(MAX_REASON).collect();
         if let Err(error) = member.dead_letter(handle, &reason).await {
-            let delay = self.pace.retry.saturating_mul(1 << MAX_FAILURES);
-            tracing::warn!(consumer = %self.name, reason, ?delay, %error, "an event could not be put aside");
+            let delay = self.timing.retry.saturating_mul(1 << MAX_FAILURES);
+            tracing::warn!(consumer = %self.name, reason, ?delay, %error, "failed to store a dead letter; will retry");
             member.nak(handle, delay).await?;
             return Ok(false);
         }
-        tracing::error!(consumer = %self.name, reason, "an event was put aside");
+        tracing::error!(consumer = %self.name, reason, "stored an event as a dead letter");
         metrics().consumer_dead_letters.add(1, &self.labels);
         Ok(true)
     }
@@ -388,18 +394,23 @@ impl Consumer {
     {
         let delay = outage.failed();
         metrics().consumer_pauses.add(1, &self.labels);
-        tracing::warn!(consumer = %self.name, ?delay, error = why as &dyn std::error::Error, "the consumer pauses");
+        tracing::warn!(
+        consumer = %self.name,
+        ?delay,
+        error = why as &dyn std::error::Error,
+        "failed to use the database or the bus; will retry"
+        );
         pause(delay, stop).await;
     }
 }
 
-/// Whether the database could not be used at all: a statement that it refuses, is too slow with, or that loses however often it is
-/// run may be the fault of what the event made a policy write.
+/// Whether the database could not be used at all. Not if it refused a statement, timed out on it, or it kept losing to concurrent
+/// transitions: those may be caused by what the policy writes for the event.
 fn is_outage(error: &Error) -> bool {
     matches!(error, Error::Store(error) if error.is_outage())
 }
 
-/// The chain of causes down to the driver's own text, which is left out: MySQL's quotes the values of the row.
+/// The chain of causes, without the driver's own text: MySQL's quotes the values of the row.
 fn reason(error: &Error) -> String {
     let mut text = error.to_string();
     let mut cause = error.source();

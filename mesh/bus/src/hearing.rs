@@ -1,4 +1,4 @@
-//! What a context hears, in one table: which events, and what is done about each. Its filters derive from it.
+//! The events that a context consumes, in one table with their handlers. The consumer's filters derive from it.
 
 use std::{fmt, sync::Arc};
 
@@ -15,19 +15,19 @@ use crate::policies::{Handled, Hears, Policies};
 
 type Handler<S> = Box<dyn for<'a> Fn(&'a S, &'a Tx, &'a Event) -> BoxFuture<'a, Result<Handled, Error>> + Send + Sync>;
 
-/// "Whenever X, then Y", for each X that a context hears. `S` is what the handlers share.
+/// "Whenever X, then Y", for each event X that a context consumes. `S` is the state that the handlers share.
 pub struct Hearing<S> {
     state: S,
     handlers: Vec<(String, Handler<S>)>,
 }
 
 impl<S: Send + Sync + 'static> Hearing<S> {
-    /// Nothing is heard yet.
+    /// An empty table.
     pub fn new(state: S) -> Self {
         Self { state, handlers: Vec::new() }
     }
 
-    /// Hears each `M`, an event of `aggregate`.
+    /// Handles each `M`, an event of `aggregate`.
     #[must_use]
     pub fn on<M, F>(self, aggregate: &str, handle: F) -> Self
     where
@@ -42,7 +42,7 @@ impl<S: Send + Sync + 'static> Hearing<S> {
         })
     }
 
-    /// Hears every event of `aggregate`, those that a later version adds included, by the resource that it carries.
+    /// Handles every event of `aggregate` by the resource that it carries, including kinds that a later version adds.
     #[must_use]
     pub fn on_any<R, F>(self, aggregate: &str, handle: F) -> Self
     where
@@ -64,7 +64,7 @@ impl<S: Send + Sync + 'static> Hearing<S> {
         self
     }
 
-    /// The routes of what is heard, as patterns of which none covers another: a broker takes no others.
+    /// The routes of these events, as patterns that do not overlap: a broker accepts no others.
     pub fn filters(&self) -> Vec<String> {
         let all = || self.handlers.iter().map(|(heard, _)| heard);
         let is_covered = |heard: &&String| all().any(|other| other != *heard && covers(other, heard));
@@ -148,7 +148,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn whatever_happens_to_a_resource_is_heard_also_what_came_later() {
+    async fn every_event_of_a_resource_is_handled_also_kinds_that_were_added_later() {
         let hearing = Hearing::new(Heard::default())
             .on_any("room", |heard, _, room: Room, event| note(heard, format!("{} of {}", event.kind, room.name)));
         assert_eq!(hearing.filters(), ["jumak.room.v1.room.>"]);
@@ -163,7 +163,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn an_event_that_breaks_its_contract_is_our_fault_and_nobodys_request() {
+    async fn an_event_that_breaks_its_contract_is_an_internal_error() {
         let hearing = Hearing::new(Heard::default())
             .on("room", |heard, _, _: RoomCreated, _| note(heard, "created"))
             .on_any("room", |heard, _, _: Room, _| note(heard, "any"));

@@ -1,4 +1,4 @@
-//! Events on their way: from an outbox by the relay over the bus to the consumers and their policies.
+//! Delivery of events: the relay publishes an outbox to the bus, and consumers hand events from the bus to their policies.
 
 pub mod bus;
 pub mod config;

@@ -1,4 +1,4 @@
-//! What a context does with the events that it hears.
+//! What a context does with the events that it consumes.
 
 use std::sync::Arc;
 
@@ -14,7 +14,7 @@ pub trait Policies: Send + Sync + 'static {
     async fn handle(&self, tx: &Tx, event: &Event) -> Result<Handled, Error>;
 }
 
-/// What became of an event.
+/// The outcome of an event.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Handled {
     /// It was applied, or there was nothing to do.
@@ -30,6 +30,6 @@ pub struct Hears {
     pub filters: Vec<String>,
     /// The policies.
     pub policies: Arc<dyn Policies>,
-    /// Whether the context can be made again from the events alone: then a new database hears everything from the beginning.
+    /// Whether the context can be rebuilt from the events alone: then a new database consumes everything from the beginning.
     pub projection: bool,
 }

@@ -1,11 +1,16 @@
-//! Publishes what the outbox holds. One relay for each context and replica; several at once are harmless.
+//! Publishes the events of an outbox. There is one relay for each context and replica; several at once are harmless.
 //!
-//! A relay claims a batch by a committed update, publishes it with no transaction open, and marks it in one commit. If it dies
-//! anywhere in between, the claim lapses and the batch is published again: the bus passes over what it has, the inbox over the
-//! rest. The database is the truth and not the broker: what the stream has [lost](loss) is published again. A relay looks for that when
-//! it starts, after every failure of the bus, from time to time, and before it marks anything, so that marks are never about two
-//! streams at once. What the stream was made to [drop](dropped) is published once more. An event that the bus [refuses](refused) waits by
-//! itself, and the others go on without it.
+//! 1. Claim a batch by a committed update.
+//! 2. Publish it with no transaction open.
+//! 3. Mark it as published in one commit.
+//!
+//! If the relay dies in between, the claim expires and the batch is published again: the bus skips the events that it remembers, and
+//! the inboxes skip the rest.
+//!
+//! The outbox is the source of truth, not the broker: events that the stream has [lost](loss) are published again. A relay checks for
+//! loss at start, after every failure of the bus, periodically, and before each mark, so that all marks are about one stream. Events
+//! that the stream was made to [drop](dropped) are published once more. An event that the bus [refuses](refused) is retried alone, and
+//! the others go on without it.
 
 mod dropped;
 mod lag;
@@ -48,19 +53,19 @@ pub const AFTER_PUBLISH: KillPoint = KillPoint::named("after_publish");
 
 /// Events that are published at once.
 const BATCH: u64 = 256;
-/// How long a claim keeps other relays away. Longer than a slow bus may take for a batch: claims that lapse before the mark would have
-/// relays publish the same events in turn and never mark them. Not longer, because a relay that died keeps its batch back as long,
-/// unless one starts.
+/// How long a claim excludes other relays. Longer than a slow bus may take for a batch: if claims expired before the mark, relays would
+/// publish the same events in turn and never mark them. Not longer, because the batch of a relay that died waits for this long, unless
+/// a relay starts.
 const CLAIM: Duration = Duration::from_secs(22);
-/// How often a relay looks without being woken: for claims that have lapsed and for what another process committed.
+/// How often a relay polls the outbox without being woken: for expired claims and for events that another process committed.
 const POLL: Duration = Duration::from_secs(1);
-/// How often an idle relay looks whether the stream has lost anything.
+/// How often an idle relay checks whether the stream has lost events.
 const LOOK: Duration = Duration::from_secs(30);
-/// How long the batch under way and the last flush may take together when the process stops; what stops it may be less patient.
+/// How long the batch under way and the last flush may take together when the process stops. The supervisor may kill it sooner.
 const FLUSH: Duration = Duration::from_secs(5);
-/// How long it rests after a batch of which everything was refused.
+/// The pause after a batch of which every event was refused.
 const AFTER_REFUSAL: Duration = Duration::from_millis(50);
-/// The waits after failures.
+/// The backoff after failures.
 const BACKOFF: Backoff = Backoff::new(Duration::from_millis(100), Duration::from_secs(5));
 
 /// Marks as published what is in the claim that ends at `$4`: the ids and their positions, each list as one value.
@@ -76,9 +81,9 @@ enum RelayError {
     Bus(#[from] BusError),
     #[error("the bus refused all of {0} events")]
     Refused(usize),
-    #[error("the stream has lost what it had acknowledged")]
+    #[error("the stream has lost events that it had acknowledged")]
     Lost,
-    #[error("of {published} published events {unmarked} are not marked: the claim had ended")]
+    #[error("{unmarked} of {published} published events were not marked: the claim had expired")]
     Late { published: usize, unmarked: u64 },
 }
 
@@ -98,8 +103,8 @@ pub fn start(context: &str, database: Database, wiring: &Wiring) {
     wiring.background.run(Phase::Relays, format!("{context}-relay"), |stop| relay.run(stop));
 }
 
-/// Makes every event of the outbox unpublished again, and tells how many were not: all that are published now are published once more,
-/// also while relays are running. For a stream or a consumer that has to be fed from the beginning.
+/// Marks every published event of the outbox as unpublished, and returns how many there were. The relays, which may be running, publish
+/// them all once more. For a stream or a consumer that has to be filled from the beginning.
 pub async fn republish(database: &Database) -> Result<u64, Error> {
     loss::unpublish_all(database).await
 }
@@ -109,26 +114,26 @@ struct Relay {
     bus: SharedBus,
     clock: Clock,
     labels: [KeyValue; 1],
-    /// How long it goes on when it is told to stop.
+    /// How long it goes on after it was told to stop.
     flush: Duration,
-    /// Whether what an earlier relay had claimed is free again.
+    /// Whether the claims of an earlier relay have been ended.
     has_begun: bool,
-    /// When the stream was last seen to hold what is marked as published; absent after a failure.
+    /// When the stream was last checked for loss; none after a failure.
     looked: Option<Instant>,
-    /// When it was last told how far it is behind.
+    /// When the lag was last recorded.
     told: Option<Instant>,
-    /// What it does about what the stream was made to drop.
+    /// The state of republishing dropped events.
     dropped: Dropped,
 }
 
-/// Rows that are this relay's to publish.
+/// Rows that this relay has claimed.
 struct Claim {
     rows: Vec<Model>,
-    /// Until when, to the microsecond: also what tells this claim from any other.
+    /// When the claim ends, in microseconds; also identifies the claim.
     until: i64,
 }
 
-/// What is not published yet, the oldest first: the ids are UUIDv7, and their order is that of time.
+/// The unpublished events, the oldest first: the ids are UUIDv7, which sort by time.
 fn unpublished(backend: DbBackend) -> Select<Entity> {
     let unpublished = Entity::find().filter(Column::PublishTime.is_null());
     order::behind(unpublished, Column::PublishTime, Order::Asc, backend).order_by_asc(Column::Id)
@@ -143,8 +148,8 @@ impl Relay {
         };
         tokio::select! {
             () = self.publish_all(&stop) => {}
-            // What does not go out is published by whoever starts next.
-            () = too_late => tracing::warn!("the outbox was not empty when the process stopped"),
+            // The rest is published by the next relay that starts.
+            () = too_late => tracing::warn!("the relay stopped before the outbox was empty; the rest is published after the next start"),
         }
     }
 
@@ -162,18 +167,18 @@ impl Relay {
                         }
                     }
                 }
-                // It has been said. What is refused is put off, and there may be good ones behind as many that are not.
+                // Logged already. The refused events are deferred, and there may be others behind them.
                 Err(RelayError::Refused(_)) => {
                     pause(AFTER_REFUSAL, stop).await;
                 }
                 Err(error) => {
                     metrics().relay_failures.add(1, &self.labels);
-                    tracing::warn!(error = &error as &dyn std::error::Error, "a batch was not published; trying again");
+                    tracing::warn!(error = &error as &dyn std::error::Error, "failed to publish a batch; will retry");
                     pause(backoff.failed(), stop).await;
                 }
             }
         }
-        // What the last calls committed still goes out.
+        // Publish what the last calls have committed.
         self.flush().await;
     }
 
@@ -183,19 +188,22 @@ impl Relay {
                 Ok(0) => return,
                 Ok(_) | Err(RelayError::Refused(_)) => {}
                 Err(error) => {
-                    tracing::warn!(error = &error as &dyn std::error::Error, "the last events were not published");
+                    tracing::warn!(
+                        error = &error as &dyn std::error::Error,
+                        "failed to publish the last events before the stop"
+                    );
                     return;
                 }
             }
         }
     }
 
-    /// Claims, publishes and marks one batch, and tells how many events it had, those included that were put off.
+    /// Claims, publishes and marks one batch, and returns how many events it had, deferred ones included.
     async fn publish_batch(&mut self) -> Result<usize, RelayError> {
-        // First, so that it is told while the bus cannot be used.
+        // First, so that the lag is recorded while the bus cannot be used.
         self.tell_lag().await?;
         if !self.has_begun {
-            // Most probably ours, of an earlier life. If another replica was at it, both publish, which is harmless.
+            // Most probably claims of this replica before its restart. If they are another replica's, both publish, which is harmless.
             loss::end_claims(&self.database).await?;
             self.has_begun = true;
         }
@@ -211,7 +219,7 @@ impl Relay {
         let positions = match self.publish_what_is_taken(&mut events, until).await {
             Ok(positions) => positions,
             Err(error) => {
-                // Whatever failed, the stream may be another one when the bus comes back.
+                // The stream may be a new one when the bus comes back.
                 self.looked = None;
                 self.free(&ids(&events), until).await?;
                 return Err(error);
@@ -234,24 +242,25 @@ impl Relay {
         let published = self.bus.publish(events).await;
         let positions = published.inspect_err(|_| sending.iter().for_each(trace::Span::failed))?;
         drop(sending);
-        // Now, not before: had it lost anything until here, these positions would be in another stream than those that are marked.
+        // Check after publishing: if the stream had lost events before, these positions would be in another stream than the marked
+        // ones.
         self.looked = match loss::look(&self.database, &*self.bus).await? {
             Stream::Lost => return Err(RelayError::Lost),
-            // It is the same stream, so this batch is marked; then it is looked what else is gone.
+            // It is the same stream, so this batch is marked; then the loss is determined.
             Stream::Dropped => None,
             Stream::Intact => Some(Instant::now()),
         };
         Ok(positions)
     }
 
-    /// Looks what the stream has lost or dropped, and makes that unpublished again.
+    /// Finds the events that the stream has lost or dropped, and marks them as unpublished.
     async fn recover(&mut self) -> Result<(), RelayError> {
         let lost = loss::recover(&self.database, &*self.bus).await?;
         if lost > 0 {
-            // It may be another stream, whose positions begin anew.
+            // It may be a new stream, whose positions start again.
             dropped::forget_refilled(&self.database).await?;
             metrics().relay_lost.add(lost, &self.labels);
-            tracing::warn!(lost, "the stream has lost events that it had acknowledged; they are published again");
+            tracing::warn!(lost, "the stream has lost events that it had acknowledged; publishing them again");
         }
         self.dropped.refill(&self.database, &*self.bus, &self.labels).await?;
         self.looked = Some(Instant::now());
@@ -266,7 +275,7 @@ impl Relay {
             .limit(BATCH)
             .all(self.database.read())
             .await?;
-        // Two relays that claim in the same microsecond still differ; if ever they do not, both publish, which is harmless.
+        // Made unique even if two relays claim in the same microsecond; if they ever collide, both publish, which is harmless.
         let until = now + rand::random_range(0..1_000) + i64::try_from(CLAIM.as_micros()).unwrap_or(i64::MAX / 2);
         if rows.is_empty() {
             return Ok(Claim { rows, until });
@@ -287,7 +296,7 @@ impl Relay {
             })
             .await?;
         if claimed < rows.len() as u64 {
-            // Another relay was faster with some of them.
+            // Another relay has claimed some of them first.
             let ours: Vec<Uuid> = Entity::find()
                 .select_only()
                 .column(Column::Id)
@@ -301,13 +310,12 @@ impl Relay {
         Ok(Claim { rows, until })
     }
 
-    /// Marks the claimed rows as published, each at its position, and tells how many. A row whose claim is no longer this one is left
-    /// alone.
+    /// Marks the claimed rows as published, each at its position, and returns how many. A row with another claim is left alone.
     async fn mark(&self, ids: &[Uuid], positions: &[Position], until: i64) -> Result<u64, Error> {
         let publish_time = self.clock.now().as_microsecond();
         self.database
             .transact("mark", |tx| async move {
-                // One statement for all: round trips are what a relay spends its time on.
+                // One statement for all, because a relay spends most of its time on round trips.
                 if tx.get_database_backend() == DbBackend::Postgres {
                     let values = [ids.to_vec().into(), positions.to_vec().into(), publish_time.into(), until.into()];
                     let mark = Statement::from_sql_and_values(DbBackend::Postgres, MARK_ON_POSTGRES, values);
@@ -330,7 +338,7 @@ impl Relay {
             .await
     }
 
-    /// Frees the claimed rows for the next attempt.
+    /// Releases the claimed rows for the next attempt.
     async fn free(&self, ids: &[Uuid], until: i64) -> Result<(), Error> {
         self.database
             .transact("free", |tx| async move {

@@ -1,4 +1,4 @@
-//! What the tests of relay and consumer stand on: an embedded bus and databases, in a folder that is gone afterwards.
+//! The test bed of relay and consumer: an embedded bus and databases, in a temporary folder.
 
 use std::sync::Arc;
 

@@ -1,4 +1,4 @@
-//! What the loops of a process share beside its contexts: relays publish to the bus, consumers hear from it.
+//! What the background loops of a process share: relays publish to the bus, consumers read from it.
 
 use mesh_foundation::{background::Background, clock::Clock};
 

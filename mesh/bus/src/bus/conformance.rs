@@ -1,4 +1,4 @@
-//! What every bus has to do, as one suite that runs on each adapter. It uses nothing but the port.
+//! The conformance suite of the bus port, run on each adapter. It uses nothing but the port.
 
 use std::{
     collections::HashSet,
@@ -16,21 +16,21 @@ use uuid::Uuid;
 
 use super::{ConsumerSpec, DeadLetter, Delivery, SharedBus, Subscription, matches};
 
-/// Long enough never to be reached: what is waited for comes much earlier, or the test fails.
+/// A timeout that a passing test never reaches.
 const PATIENCE: Duration = Duration::from_secs(20);
 /// A lease that ends while the test watches.
 const SHORT: Duration = Duration::from_secs(1);
 /// A lease that does not end while the test watches.
 const LONG: Duration = Duration::from_secs(60);
-/// How long nothing has to come for the test to believe that nothing comes.
+/// How long the suite waits to conclude that no message comes.
 const SILENCE: Duration = Duration::from_millis(150);
 /// What two clocks may differ by.
 const CLOCKS: Duration = Duration::from_millis(10);
 
-/// How the suite gets at an adapter.
+/// How the suite opens an adapter.
 #[async_trait]
 pub(crate) trait Harness {
-    /// The bus over its storage. Opened again, after what came before has been dropped, it is what a process started again sees.
+    /// Opens the bus on its storage. Opened again after the previous one was dropped, it is the bus of a restarted process.
     async fn open(&self) -> SharedBus;
 }
 

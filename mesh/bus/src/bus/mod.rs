@@ -1,5 +1,5 @@
-//! The bus as a port: durable, at least once, in any order. What makes it effectively once is the outbox before it and the inbox
-//! behind it.
+//! The bus as a port: durable, at least once, in any order. The outbox before it and the inbox behind it make delivery effectively
+//! once.
 //!
 //! Adapters: [`jetstream`], on NATS, for the mesh; [`embedded`], in a SQLite file, for `jumak up`. One conformance suite runs on both.
 
@@ -14,20 +14,20 @@ use async_trait::async_trait;
 use mesh_foundation::{background::Background, event::Event};
 use uuid::Uuid;
 
-/// A bus, shared by all who use it.
+/// A bus, shared by all its users.
 pub type SharedBus = Arc<dyn Bus>;
 
-/// What the bus cannot do right now; unless it names events, never the fault of one.
+/// A failure of the bus. Not caused by an event, unless it names events.
 #[derive(Debug, thiserror::Error)]
 #[error("the bus failed: {what}")]
 pub struct BusError {
-    /// What was tried.
+    /// The operation.
     pub what: &'static str,
     /// Why it failed.
     #[source]
     pub source: Box<dyn std::error::Error + Send + Sync>,
-    /// The events that it does not take, however often they are published: too large for it, or where it does not let us publish.
-    /// Without them it may take the others. Empty if it failed as a whole.
+    /// The events that it refuses, however often they are published: too large, or on a route without permission. It may accept the
+    /// others without them. Empty if it failed as a whole.
     pub refused: Vec<Uuid>,
 }
 
@@ -44,17 +44,17 @@ impl BusError {
     }
 }
 
-/// Where a message is in the stream, from 1 on: one that was stored later is behind it.
+/// The position of a message in the stream, from 1 on; later messages have higher positions.
 pub type Position = i64;
 
 /// What a stream holds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Extent {
-    /// Where its oldest message is, or the next one will be if it holds none: what was stored before has been dropped.
+    /// The position of its oldest message, or of the next one if it is empty: earlier messages have been dropped.
     pub first: Position,
     /// How many messages it holds.
     pub messages: u64,
-    /// Whether it drops what is too old, or too much: somebody has limited it.
+    /// Whether an operator has limited its age or size, so that it drops messages.
     pub is_limited: bool,
 }
 
@@ -63,19 +63,19 @@ impl Extent {
     pub const ALL: Self = Self { first: 1, messages: u64::MAX, is_limited: false };
 }
 
-/// A durable consumer: its name and what it hears.
+/// A durable consumer: its name and its filters.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ConsumerSpec {
-    /// Unique on the bus and stable: the bus keeps the consumer's place under it. A name not seen before starts at the oldest event.
+    /// Unique on the bus and stable: the bus keeps the consumer's place under it. A new name starts at the oldest event.
     pub name: String,
-    /// Route patterns as NATS has them (`jumak.room.v1.room.*`, `jumak.>`); an event that matches any of them is heard once. When
-    /// they are others than last time, they hold for what has not been delivered yet.
+    /// Route patterns as in NATS (`jumak.room.v1.room.*`, `jumak.>`); an event that matches any of them is delivered once. Changed
+    /// patterns apply to events that have not been delivered yet.
     pub filters: Vec<String>,
     /// How long a delivery may stay unacknowledged before it is delivered again.
     pub ack_wait: Duration,
 }
 
-/// A message as delivered: the raw parts, because what cannot be read must still be put aside.
+/// A message as delivered. The parts are raw, because an undecodable message must still become a dead letter.
 #[derive(Clone, Debug)]
 pub struct Delivery {
     /// The adapter's handle for acknowledging it.
@@ -90,7 +90,7 @@ pub struct Delivery {
     pub deliveries: u32,
 }
 
-/// A message that was put aside, for `jumak dead-letters` to come and for whoever operates the installation.
+/// A message that could not be handled, kept for the operator (`jumak dead-letters`).
 #[derive(Clone, Debug)]
 pub struct DeadLetter {
     /// The consumer that could not handle it.
@@ -101,56 +101,56 @@ pub struct DeadLetter {
     pub reason: String,
 }
 
-/// The port. No call waits for ever: each adapter bounds its own.
+/// The port. No call waits for ever: each adapter bounds its calls.
 #[async_trait]
 pub trait Bus: Send + Sync + 'static {
-    /// What traces call this kind of bus, in OpenTelemetry's words where it has one: `nats`, `embedded`.
+    /// The name of this kind of bus in traces, OpenTelemetry's where it has one: `nats`, `embedded`.
     fn system(&self) -> &'static str;
 
-    /// Stores `events` durably and tells where each of them is. One that was stored some moments ago is passed over and is where it
-    /// was; how long ago that may be is the adapter's to say. On an error nothing is known: publish the same events again, without
-    /// those that the error names.
+    /// Stores `events` durably and returns the position of each. An event that was stored recently is not stored again, and keeps its
+    /// position; the adapter defines how recently. After an error the outcome is unknown: publish the same events again, without those
+    /// that the error names.
     async fn publish(&self, events: &[Event]) -> Result<Vec<Position>, BusError>;
 
-    /// Whether the event of that [key](Event::key) is (still) at that position. A stream can lose what was stored last, or all of it,
-    /// when a disk or a cluster fails; and then other events come to be at those positions.
+    /// Whether the event of that [key](Event::key) is (still) at that position. When a disk or a cluster fails, a stream can lose its
+    /// newest events or all of them; later events then get the same positions.
     async fn holds(&self, position: Position, event: Uuid) -> Result<bool, BusError>;
 
     /// The id of the newest event of `context` that the stream holds.
     async fn newest(&self, context: &str) -> Result<Option<Uuid>, BusError>;
 
-    /// What the stream holds now. A bus that never drops anything need not say.
+    /// The extent of the stream now. A bus that never drops anything need not implement it.
     async fn extent(&self) -> Result<Extent, BusError> {
         Ok(Extent::ALL)
     }
 
-    /// Whether the event of that key was at that position and is lost. What has been dropped in its turn, with all before it, is not: the
-    /// positions behind it are what they were.
+    /// Whether the event of that key was at that position and is lost. An event that was dropped together with all before it is not lost:
+    /// later positions are unchanged.
     async fn has_lost(&self, position: Position, event: Uuid) -> Result<bool, BusError> {
         Ok(!self.holds(position, event).await? && position >= self.extent().await?.first)
     }
 
-    /// Makes the consumer, or finds its place again.
+    /// Creates the consumer, or resumes it at its place.
     async fn subscribe(&self, spec: ConsumerSpec) -> Result<Box<dyn Subscription>, BusError>;
 
-    /// Forgets the consumer's place, if there is one: made anew it hears everything from the beginning. Members that it has must
-    /// subscribe again. What it has put aside stays there.
+    /// Forgets the consumer's place, if there is one: created again, it gets everything from the beginning. Its members must subscribe
+    /// again. Its dead letters are kept.
     async fn forget(&self, consumer: &str) -> Result<(), BusError>;
 
-    /// How many events the consumer of that name has not acknowledged yet, delivered or not. A name that never subscribed is an
-    /// error: it waits for everything or for nothing, and the bus cannot know.
+    /// How many events the consumer of that name has not acknowledged yet, delivered or not. A name that never subscribed is an error,
+    /// because the bus does not know its filters.
     async fn pending(&self, consumer: &str) -> Result<u64, BusError>;
 
     /// The newest `limit` dead letters.
     async fn dead_letters(&self, limit: u64) -> Result<Vec<DeadLetter>, BusError>;
 
-    /// Delivers every dead letter of `consumer` to it again, and tells how many there were.
+    /// Delivers every dead letter of `consumer` to it again, and returns how many there were.
     async fn replay_dead_letters(&self, consumer: &str) -> Result<u64, BusError>;
 
-    /// Starts what the adapter does by itself.
+    /// Starts the adapter's background work.
     fn start(&self, _background: &Background) {}
 
-    /// Lets go of what the adapter holds open. Nothing else may be asked of it after that.
+    /// Closes the adapter's resources. No method may be called after that.
     async fn close(&self) {}
 }
 
@@ -163,17 +163,18 @@ impl fmt::Debug for dyn Bus {
 /// One member of a durable consumer. Members of the same name share the work.
 #[async_trait]
 pub trait Subscription: Send + 'static {
-    /// Waits up to `wait` for at least one message and returns at most `max` that are there.
+    /// Waits up to `wait` for a message, and returns up to `max` available messages.
     async fn fetch(&mut self, max: usize, wait: Duration) -> Result<Vec<Delivery>, BusError>;
 
-    /// These were handled. Resolves when the bus is told so; they are not delivered to this consumer again once it has heard it. If it never
-    /// does, because it or the way to it fails in this moment, they are, and whoever hears them knows them by the inbox.
+    /// Acknowledges handled messages. Resolves when the acknowledgement is sent; once it has arrived, the bus does not deliver them to
+    /// this consumer again. If it is lost, because the bus or the connection fails at this moment, they are redelivered, and the inbox
+    /// skips them.
     async fn ack(&mut self, handles: &[u64]) -> Result<(), BusError>;
 
     /// This one was not handled; it is delivered again after `delay`.
     async fn nak(&mut self, handle: u64, delay: Duration) -> Result<(), BusError>;
 
-    /// This one cannot be handled: puts it aside with the reason and never delivers it again unless replayed.
+    /// This one cannot be handled: stores it as a dead letter with the reason. It is delivered again only if it is replayed.
     async fn dead_letter(&mut self, handle: u64, reason: &str) -> Result<(), BusError>;
 }
 

@@ -1,9 +1,11 @@
-//! How far a consumer has come, kept with its effects.
+//! The consumer's place, stored with its effects.
 //!
-//! The bus keeps a consumer's place, and a stream can lose what was stored last without its consumers losing their places: what is
-//! then stored where they have been already is never delivered to them. So the newest event that was handled is kept here too, and
-//! when the stream does not hold it any more, the bus has to forget the consumer. It hears everything once more; the inbox passes over
-//! what was handled.
+//! The bus keeps each consumer's place. If a stream loses its newest events, new events are stored at the same positions, and a
+//! consumer whose place is behind those positions would never get them. Therefore:
+//!
+//! 1. The newest handled event is also stored here, in the transaction that handles it.
+//! 2. The consumer checks from time to time whether the stream still holds that event.
+//! 3. If not, it has the bus forget its place, and consumes everything once more. The inbox skips the events that were handled.
 
 use std::sync::atomic::Ordering;
 
@@ -18,8 +20,8 @@ use super::{Consumer, Heard};
 use crate::bus::{BusError, Position};
 
 impl Consumer {
-    /// Notes the newest of the events that are handled in this transaction. The last statement of the transaction: all members of the
-    /// consumer write this row, and none has to wait longer than for a commit.
+    /// Records the newest of the events that are handled in this transaction. It is the last statement of the transaction: all members of
+    /// the consumer write this row, so that each waits for another's commit only.
     pub(super) async fn note_place(&self, tx: &Tx, heard: &[Heard]) -> Result<(), Error> {
         let Some(newest) = heard.iter().max_by_key(|heard| heard.handle) else { return Ok(()) };
         let position = Position::try_from(newest.handle).unwrap_or(Position::MAX);
@@ -31,7 +33,7 @@ impl Consumer {
             .exec(&**tx)
             .await?;
         if moved.rows_affected == 0 {
-            // The first, or not the newest; then the row is there, and stays.
+            // Either there is no row yet, or it has a newer event and stays.
             let first = ActiveModel {
                 consumer: Set(self.name.clone()),
                 position: Set(position),
@@ -54,8 +56,8 @@ impl Consumer {
         }
     }
 
-    /// Says that the stream has dropped what is behind the newest event that was handled, once for each time that more of it is gone.
-    /// Whether it was for this consumer nobody can tell any more; the outboxes it came from say it once more.
+    /// Logs that the stream has dropped events behind the newest handled one; once each time that more is gone. It cannot be known whether
+    /// they were for this consumer; the relays of their outboxes publish them again.
     async fn tell_gap(&self, place: Position) -> Result<(), BusError> {
         let first = self.bus.extent().await?.first;
         if first > place + 1 && self.gap.swap(first, Ordering::Relaxed) < first {
@@ -64,19 +66,19 @@ impl Consumer {
                 consumer = %self.name,
                 handled = place,
                 first,
-                "the stream was limited or emptied: it has dropped events that this consumer may not have heard; they are published again"
+                "the stream was limited or emptied and has dropped events; relays will publish them again"
             );
         }
         Ok(())
     }
 
-    /// Has the bus forget this consumer if the stream has lost what was handled.
+    /// Has the bus forget this consumer if the stream has lost events that it handled.
     pub(super) async fn find_place(&self) -> Result<(), BusError> {
         if self.is_in_place().await? {
             return Ok(());
         }
-        tracing::warn!(consumer = %self.name, "the stream has lost what was handled; everything is heard once more");
-        // The bus first: cut off in between, this is done again.
+        tracing::warn!(consumer = %self.name, "the stream has lost events that were handled; consuming everything once more");
+        // The bus first: if the process dies in between, both steps are repeated.
         self.bus.forget(&self.name).await?;
         let forget = self.database.transact("forget the place", |tx| async move {
             Entity::delete_by_id(self.name.clone()).exec(&*tx).await?;

@@ -17,7 +17,7 @@ use sea_orm::{ColumnTrait, ConnectionTrait, EntityTrait, PaginatorTrait, QueryFi
 use super::*;
 use crate::testbed::{Testbed, wiring};
 
-const PACE: Pace = Pace {
+const TIMING: Timing = Timing {
     ack_wait: Duration::from_secs(2),
     outage: Backoff::new(Duration::from_millis(1), Duration::from_millis(20)),
     retry: Duration::from_millis(10),
@@ -85,7 +85,7 @@ async fn an_event_delivered_twice_has_its_effect_once() {
 
     // A member that dies between its commit and its acknowledgement.
     let hears = hears(|_| Ok(Handled::Done));
-    let spec = ConsumerSpec { name: "stay".to_owned(), filters: hears.filters.clone(), ack_wait: PACE.ack_wait };
+    let spec = ConsumerSpec { name: "stay".to_owned(), filters: hears.filters.clone(), ack_wait: TIMING.ack_wait };
     let mut dies = bus.subscribe(spec).await.unwrap();
     let taken = dies.fetch(2, FETCH_WAIT).await.unwrap();
     let consumer = Consumer {
@@ -95,7 +95,7 @@ async fn an_event_delivered_twice_has_its_effect_once() {
         database: database.clone(),
         bus: bus.clone(),
         clock: Clock::system(),
-        pace: PACE,
+        timing: TIMING,
         labels: [KeyValue::new("context", "stay")],
         gap: AtomicI64::new(0),
     };
@@ -106,10 +106,10 @@ async fn an_event_delivered_twice_has_its_effect_once() {
     drop((dies, consumer));
     assert_eq!(bus.pending("stay").await.unwrap(), 3);
 
-    start_at(PACE, "stay", database.clone(), hears, &wiring).await.unwrap();
+    start_at(TIMING, "stay", database.clone(), hears, &wiring).await.unwrap();
     eventually("everything is acknowledged", async || is_settled(&bus, "stay").await).await;
     assert_one_effect_each(&database, &sent).await;
-    wiring.background.drain(PACE.ack_wait).await;
+    wiring.background.drain(TIMING.ack_wait).await;
 }
 
 #[tokio::test]
@@ -128,7 +128,7 @@ async fn a_poison_event_is_put_aside_and_the_others_are_unharmed() {
             Ok(Handled::Done)
         }
     };
-    start_at(PACE, "stay", database.clone(), hears(policy), &wiring).await.unwrap();
+    start_at(TIMING, "stay", database.clone(), hears(policy), &wiring).await.unwrap();
     eventually("everything is settled", async || is_settled(&bus, "stay").await).await;
 
     let letters = bus.dead_letters(10).await.unwrap();
@@ -145,7 +145,7 @@ async fn a_poison_event_is_put_aside_and_the_others_are_unharmed() {
     eventually("the replay is settled", async || is_settled(&bus, "stay").await).await;
     assert_one_effect_each(&database, &sent).await;
     assert!(bus.dead_letters(10).await.unwrap().is_empty());
-    wiring.background.drain(PACE.ack_wait).await;
+    wiring.background.drain(TIMING.ack_wait).await;
     assert_eq!(failures(&database).await, 0);
 }
 
@@ -165,12 +165,12 @@ async fn a_forged_id_hides_no_event_of_another_context() {
         }
     };
     let hears = Hears { filters: vec!["jumak.>".to_owned()], ..hears(policy) };
-    start_at(PACE, "stay", database.clone(), hears, &wiring).await.unwrap();
+    start_at(TIMING, "stay", database.clone(), hears, &wiring).await.unwrap();
     eventually("the forged ones are settled", async || is_settled(&bus, "stay").await).await;
     bus.publish(&sent).await.unwrap();
     eventually("everything is settled", async || is_settled(&bus, "stay").await).await;
     assert_eq!(*heard.lock().unwrap(), [forged, sent].concat());
-    wiring.background.drain(PACE.ack_wait).await;
+    wiring.background.drain(TIMING.ack_wait).await;
 }
 
 #[tokio::test]
@@ -184,14 +184,14 @@ async fn a_policy_that_panics_costs_its_event_and_nothing_else() {
         assert_ne!(event.id, poison, "a policy has a mistake");
         Ok(Handled::Done)
     };
-    start_at(PACE, "stay", database.clone(), hears(policy), &wiring).await.unwrap();
+    start_at(TIMING, "stay", database.clone(), hears(policy), &wiring).await.unwrap();
     eventually("everything is settled", async || is_settled(&bus, "stay").await).await;
     let letters = bus.dead_letters(10).await.unwrap();
     assert_eq!(letters.len(), 1);
     assert_eq!(letters[0].reason, "failed 5 times: internal: a policy panicked");
     assert_eq!(effects(&database, &sent[1]).await, 0);
     assert_one_effect_each(&database, &[sent[0].clone(), sent[2].clone()]).await;
-    wiring.background.drain(PACE.ack_wait).await;
+    wiring.background.drain(TIMING.ack_wait).await;
 }
 
 #[tokio::test]
@@ -202,14 +202,14 @@ async fn what_cannot_be_read_is_put_aside_at_once() {
     let mut sent = events("room", 3);
     sent[1].source = "payment".to_owned();
     bus.publish(&sent).await.unwrap();
-    start_at(PACE, "stay", database.clone(), hears(|_| Ok(Handled::Done)), &wiring).await.unwrap();
+    start_at(TIMING, "stay", database.clone(), hears(|_| Ok(Handled::Done)), &wiring).await.unwrap();
     eventually("everything is settled", async || is_settled(&bus, "stay").await).await;
     let letters = bus.dead_letters(10).await.unwrap();
     assert_eq!(letters.len(), 1);
     assert!(letters[0].reason.starts_with("undecodable: published on jumak.room.v1."), "{}", letters[0].reason);
     assert_eq!(letters[0].delivery.deliveries, 1);
     assert_one_effect_each(&database, &[sent[0].clone(), sent[2].clone()]).await;
-    wiring.background.drain(PACE.ack_wait).await;
+    wiring.background.drain(TIMING.ack_wait).await;
 }
 
 #[tokio::test]
@@ -228,12 +228,12 @@ async fn an_outage_of_the_database_counts_against_no_event() {
             Ok(Handled::Done)
         }
     };
-    start_at(PACE, "stay", database.clone(), hears(policy), &wiring).await.unwrap();
+    start_at(TIMING, "stay", database.clone(), hears(policy), &wiring).await.unwrap();
     eventually("everything is settled", async || is_settled(&bus, "stay").await).await;
     assert!(bus.dead_letters(10).await.unwrap().is_empty());
     assert_one_effect_each(&database, &sent).await;
     assert_eq!(failures(&database).await, 0);
-    wiring.background.drain(PACE.ack_wait).await;
+    wiring.background.drain(TIMING.ack_wait).await;
 }
 
 #[tokio::test]
@@ -253,11 +253,11 @@ async fn an_event_with_which_the_database_is_always_too_slow_or_loses_is_put_asi
             }
         }
     };
-    start_at(PACE, "stay", database.clone(), hears(policy), &wiring).await.unwrap();
+    start_at(TIMING, "stay", database.clone(), hears(policy), &wiring).await.unwrap();
     eventually("everything is settled", async || is_settled(&bus, "stay").await).await;
     assert_eq!(bus.dead_letters(10).await.unwrap().len(), 2);
     assert_one_effect_each(&database, &[sent[0].clone(), sent[3].clone()]).await;
-    wiring.background.drain(PACE.ack_wait).await;
+    wiring.background.drain(TIMING.ack_wait).await;
 }
 
 #[tokio::test]
@@ -278,7 +278,7 @@ async fn a_failure_that_cannot_even_be_written_down_counts_against_no_event() {
             if full.load(Ordering::SeqCst) { Err(refused()) } else { Ok(Handled::Done) }
         }
     };
-    start_at(PACE, "stay", database.clone(), hears(policy), &wiring).await.unwrap();
+    start_at(TIMING, "stay", database.clone(), hears(policy), &wiring).await.unwrap();
     eventually("it is tried again and again", async || calls.load(Ordering::SeqCst) > 3 * MAX_FAILURES).await;
     assert_eq!(bus.pending("stay").await.unwrap(), 3);
     database.for_migrations().execute_unprepared(&engine.to_refuse_no_more("failure")).await.unwrap();
@@ -286,7 +286,7 @@ async fn a_failure_that_cannot_even_be_written_down_counts_against_no_event() {
     eventually("everything is settled", async || is_settled(&bus, "stay").await).await;
     assert!(bus.dead_letters(10).await.unwrap().is_empty());
     assert_one_effect_each(&database, &sent).await;
-    wiring.background.drain(PACE.ack_wait).await;
+    wiring.background.drain(TIMING.ack_wait).await;
 }
 
 #[tokio::test]
@@ -300,11 +300,11 @@ async fn a_policy_that_lost_to_another_transition_decides_anew() {
         0..MAX_LOST => Err(Error::Lost),
         _ => Ok(Handled::Done),
     };
-    start_at(PACE, "stay", database.clone(), hears(policy), &wiring).await.unwrap();
+    start_at(TIMING, "stay", database.clone(), hears(policy), &wiring).await.unwrap();
     eventually("everything is settled", async || is_settled(&bus, "stay").await).await;
     assert_one_effect_each(&database, &sent).await;
     assert_eq!(failures(&database).await, 0);
-    wiring.background.drain(PACE.ack_wait).await;
+    wiring.background.drain(TIMING.ack_wait).await;
 }
 
 #[tokio::test]
@@ -314,10 +314,10 @@ async fn an_unknown_event_is_acknowledged() {
     let wiring = wiring(&bus);
     bus.publish(&events("room", 3)).await.unwrap();
     bus.publish(&[event("payment", 1)]).await.unwrap();
-    start_at(PACE, "stay", database.clone(), hears(|_| Ok(Handled::Unknown)), &wiring).await.unwrap();
+    start_at(TIMING, "stay", database.clone(), hears(|_| Ok(Handled::Unknown)), &wiring).await.unwrap();
     eventually("everything is settled", async || is_settled(&bus, "stay").await).await;
     assert!(bus.dead_letters(10).await.unwrap().is_empty());
-    wiring.background.drain(PACE.ack_wait).await;
+    wiring.background.drain(TIMING.ack_wait).await;
 }
 
 #[tokio::test]
@@ -331,10 +331,10 @@ async fn a_projection_with_a_new_database_hears_everything_again() {
         let (database, wiring) = (testbed.database(file).await, wiring(&bus));
         let hears = Hears { projection: true, ..hears(|_| Ok(Handled::Done)) };
         let name = durable_name("mypage", &database, &hears).await.unwrap();
-        start_at(PACE, "mypage", database.clone(), hears, &wiring).await.unwrap();
+        start_at(TIMING, "mypage", database.clone(), hears, &wiring).await.unwrap();
         eventually("everything is settled", async || is_settled(&bus, &name).await).await;
         assert_one_effect_each(&database, &sent).await;
-        wiring.background.drain(PACE.ack_wait).await;
+        wiring.background.drain(TIMING.ack_wait).await;
         names.push(name);
     }
     assert_ne!(names[0], names[1]);

@@ -1,10 +1,12 @@
-//! What the stream was made to drop. Ours drops nothing by itself; but an operator may limit it, or empty it, and what was stored first
-//! goes then. A consumer that had not heard it would pass over the gap without a word.
+//! Publishes events again that the stream was made to drop. Our stream drops nothing by itself, but an operator may limit or empty it;
+//! then its oldest events go, and a consumer that had not handled them would skip the gap silently.
 //!
-//! So a relay looks where the stream begins. What it has published before that is published once more, at the end of the stream, and
-//! the inboxes pass over what they know. If the stream has no limits, that is all. If it has, what is published again drives out what is
-//! there, and would come round again and again. Then only what was missing when the limits were first noticed is published once more,
-//! piece by piece, so that consumers hear it in passing; what goes after that is told once, and published again when the limits are gone.
+//! 1. The relay finds the first position of the stream. Its own events published before that position are missing.
+//! 2. If the stream has no limits, all of them are published again, at the end of the stream. The inboxes skip the known ones.
+//! 3. If the stream has limits, republished events would push out others, which would then be republished, and so on. So only the
+//!    events that were missing when the limits were first noticed are published once more, piece by piece, so that consumers can handle
+//!    each piece before it is dropped.
+//! 4. What is dropped after that is logged once, and published again when the limits are removed.
 
 use std::time::Duration;
 
@@ -24,29 +26,29 @@ use uuid::Uuid;
 use super::{RelayError, loss::unpublish};
 use crate::bus::{Bus, Position};
 
-/// Which part of what a limited stream holds is published again at a time: other contexts have lost as much.
+/// A piece is this fraction of what a limited stream holds, because other contexts republish too.
 const PIECE: u64 = 8;
-/// Between two pieces: time for consumers to hear the last one.
+/// Between two pieces: time for consumers to handle the last one.
 const PAUSE: Duration = Duration::from_secs(1);
-/// Under which name it is kept up to which position is published again what a limited stream has dropped. No consumer has it.
+/// The name of the row with the position up to which the drops of a limited stream are republished. No consumer has this name.
 const REFILLED: &str = "$refilled";
 
-/// What a relay does about it.
+/// The state of republishing.
 #[derive(Debug, Default)]
 pub(super) struct Dropped {
     /// When the next piece is due, if there is one.
     next: Option<Instant>,
-    /// Whether it was told that the stream cannot hold what it has dropped.
+    /// Whether it was logged that the stream cannot hold what it has dropped.
     told: bool,
 }
 
 impl Dropped {
-    /// Whether there is more to be published again, and it is time.
+    /// Whether the next piece is due.
     pub(super) fn is_due(&self) -> bool {
         self.next.is_some_and(|next| next <= Instant::now())
     }
 
-    /// Makes unpublished what the stream has dropped, or a piece of it.
+    /// Marks the events that the stream has dropped, or a piece of them, as unpublished.
     pub(super) async fn refill(
         &mut self,
         database: &Database,
@@ -66,11 +68,7 @@ impl Dropped {
         if !extent.is_limited {
             let dropped = unpublish(database, 0, last).await?;
             count(dropped, true, labels);
-            tracing::error!(
-                dropped,
-                first = extent.first,
-                "the stream was made to drop events; they are published again"
-            );
+            tracing::error!(dropped, first = extent.first, "the stream was made to drop events; publishing them again");
             return Ok(());
         }
         let refilled = match refilled(database).await? {
@@ -89,7 +87,7 @@ impl Dropped {
                 tracing::error!(
                     dropped,
                     first = extent.first,
-                    "the stream is limited and has dropped events; they are published once more: take its limits away"
+                    "the stream is limited and has dropped events; publishing them once more: remove its limits"
                 );
             }
             None if !self.told => {
@@ -114,7 +112,7 @@ fn count(dropped: u64, refilled: bool, labels: &[KeyValue; 1]) {
     metrics().relay_dropped.add(dropped, &[context.clone(), KeyValue::new("refilled", refilled)]);
 }
 
-/// What is published at or before that position.
+/// The events that are published at or before that position.
 fn published_up_to(last: Position) -> sea_orm::Select<Entity> {
     Entity::find().filter(Column::StreamPosition.lte(last))
 }
@@ -148,7 +146,7 @@ async fn keep_refilled(database: &Database, position: Position) -> Result<(), Er
                 position: Set(position),
                 event_id: Set(Uuid::nil()),
             };
-            // Another relay may have been faster, and has noticed the same.
+            // Another relay may have noticed and recorded the same first.
             tx.insert_new(row).await?;
             Ok(())
         })

@@ -1,4 +1,4 @@
-//! How far the relay is behind, in time.
+//! The relay's lag, in time.
 
 use mesh_foundation::{error::Error, telemetry::metrics};
 use mesh_store::store::entity::outbox::Column;
@@ -8,7 +8,7 @@ use tokio::time::Instant;
 use super::{POLL, Relay, unpublished};
 
 impl Relay {
-    /// Tells how long the oldest event has waited. Not for each batch: whoever reads the metric looks less often.
+    /// Records how long the oldest event has waited. Not for each batch, because metrics are read less often.
     pub(super) async fn tell_lag(&mut self) -> Result<(), Error> {
         if self.told.is_none_or(|told| told.elapsed() >= POLL) {
             metrics().outbox_lag_seconds.record(self.lag_seconds().await?, &self.labels);
@@ -17,8 +17,7 @@ impl Relay {
         Ok(())
     }
 
-    /// How long the oldest event has waited that is not published, whoever has claimed it and however long it is put off; 0 if there
-    /// is none.
+    /// How long the oldest unpublished event has waited, claimed and deferred events included; 0 if there is none.
     pub(super) async fn lag_seconds(&self) -> Result<f64, Error> {
         let oldest: Option<i64> = unpublished(self.database.read().get_database_backend())
             .select_only()

@@ -1,10 +1,13 @@
-//! What the stream has lost of what it had acknowledged, and making that unpublished again.
+//! Finds acknowledged events that the stream has lost, and marks them as unpublished.
 //!
-//! A log loses what was stored last (a disk that had not synced, an older copy put back, a leader elected without it) or everything
-//! (deleted, made anew): never something in the middle, which JetStream is told not to delete. What was stored first goes only if
-//! somebody [limits or empties](super::dropped) the stream. So one look at the newest event that we
-//! have published tells whether anything is missing, and if so a binary search over our own events finds the newest that is not. What
-//! other contexts have stored in the meantime is at the same positions under other ids.
+//! A stream loses its newest events (a disk that had not synced, a restored older copy, a leader elected without them) or all of them
+//! (deleted and created again), never some in the middle, which JetStream is told not to delete. Its oldest events go only if an
+//! operator [limits or empties](super::dropped) the stream. Therefore:
+//!
+//! 1. Look up our newest published event. If it is still at its position, nothing is lost.
+//! 2. Otherwise find the newest event that is still there, by a binary search over our own events.
+//! 3. Mark everything behind it as unpublished. Events that other contexts have stored in the meantime are at the same positions under
+//!    other ids.
 
 use mesh_foundation::{error::Error, event::key};
 use mesh_store::{
@@ -17,21 +20,21 @@ use uuid::Uuid;
 use super::RelayError;
 use crate::bus::{Bus, Position};
 
-/// Rows that are made unpublished in one commit.
+/// Rows that are marked as unpublished in one commit.
 const CHUNK: u64 = 1_000;
 
-/// How the stream stands to what is marked as published.
+/// The state of the stream compared with the events that are marked as published.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Stream {
-    /// The newest event of ours is where it was, and with it all that is behind the first one that is there.
+    /// Our newest event is at its position, and so are all from the stream's first position on.
     Intact,
-    /// It is limited, and has dropped the newest event of ours in its turn, and with it all of them.
+    /// It is limited, and has dropped all our events, the newest included.
     Dropped,
-    /// It has lost something, or was emptied. It may be another stream.
+    /// It has lost events, or was emptied. It may be a new stream.
     Lost,
 }
 
-/// Looks at the newest event that is marked as published.
+/// Looks up the newest event that is marked as published.
 pub(super) async fn look(database: &Database, bus: &dyn Bus) -> Result<Stream, RelayError> {
     match newest(database, Position::MAX).await? {
         Some((position, event)) if !bus.holds(position, event).await? => {
@@ -42,19 +45,19 @@ pub(super) async fn look(database: &Database, bus: &dyn Bus) -> Result<Stream, R
     }
 }
 
-/// Makes unpublished again what the stream does not hold any more, and tells how many events that are.
+/// Marks the events that the stream has lost as unpublished, and returns how many there are.
 pub(super) async fn recover(database: &Database, bus: &dyn Bus) -> Result<u64, RelayError> {
     let Some((position, event)) = newest(database, Position::MAX).await? else { return Ok(0) };
     if !bus.has_lost(position, event).await? {
         return Ok(0);
     }
     end_claims(database).await?;
-    // What was dropped before the first one that is there is another matter.
+    // Drops before the stream's first position are handled elsewhere (see `dropped`).
     let kept = last_kept(database, bus, bus.extent().await?.first - 1, position).await?;
     Ok(unpublish(database, kept, position).await?)
 }
 
-/// Makes every event that is published now unpublished again, and tells how many that are.
+/// Marks every published event as unpublished, and returns how many there were.
 pub(super) async fn unpublish_all(database: &Database) -> Result<u64, Error> {
     let last = newest(database, Position::MAX).await?;
     end_claims(database).await?;
@@ -64,7 +67,7 @@ pub(super) async fn unpublish_all(database: &Database) -> Result<u64, Error> {
     }
 }
 
-/// The last position behind `kept` up to which everything of ours is held, given that at `lost` it is not.
+/// The last position behind `kept` up to which all our events are still held, given that the one at `lost` is not.
 async fn last_kept(
     database: &Database,
     bus: &dyn Bus,
@@ -95,8 +98,8 @@ async fn newest(database: &Database, position: Position) -> Result<Option<(Posit
     Ok(row.map(|(position, id, route)| (position, key(&route, id))))
 }
 
-/// Ends every claim: a relay that has just published to what is lost must not mark its batch any more, and one that died keeps nothing
-/// back.
+/// Ends every claim, so that a relay that has just published to the lost stream cannot mark its batch, and the batch of a relay that died
+/// is released.
 pub(super) async fn end_claims(database: &Database) -> Result<(), Error> {
     database
         .transact("end claims", |tx| async move {
@@ -112,8 +115,8 @@ pub(super) async fn end_claims(database: &Database) -> Result<(), Error> {
         .await
 }
 
-/// Makes unpublished what is behind `kept`, up to `last`. Passes over each position once: relays mark again what they have published
-/// in the meantime, at new positions or, as long as the bus remembers the events, at the same ones.
+/// Marks the events behind `kept`, up to `last`, as unpublished. Visits each position once, because relays publish and mark events again
+/// in the meantime, at new positions or, while the bus remembers the events, at the same ones.
 pub(super) async fn unpublish(database: &Database, mut kept: Position, last: Position) -> Result<u64, Error> {
     let mut unpublished = 0;
     while let Some(end) = end_of_chunk(database, kept, last).await? {

@@ -1,7 +1,8 @@
-//! Events that the bus does not take, while it takes others: too large for it, or on a route on which we may not publish.
+//! Events that the bus refuses while it accepts others: too large, or on a route on which we may not publish.
 //!
-//! They are committed, so they stay, and are tried again: somebody may raise a limit or grant a permission. Each waits by itself, as long
-//! as it has been waiting already, so that the others get on: those of its batch at once. Nothing counts on their order.
+//! They are committed, so they are kept and retried: an operator may raise a limit or grant a permission. Each is deferred separately,
+//! for as long as it has been waiting already, and the others are published without it, those of its batch at once. No code relies on
+//! the order of events.
 
 use std::time::Duration;
 
@@ -15,18 +16,18 @@ use sea_orm::{
 use super::{Relay, RelayError};
 use crate::bus::Position;
 
-/// The shortest wait, and the longest: how long an event may still wait once the bus would take it.
+/// The shortest and the longest wait; the longest is how late an event may be after the bus would accept it.
 const FIRST_WAIT: Duration = Duration::from_secs(1);
 const MAX_WAIT: Duration = Duration::from_secs(300);
 
 impl Relay {
-    /// Publishes the claimed `events` but for those that the bus refuses: these are put off, and gone from `events` afterwards.
+    /// Publishes the claimed `events`. Those that the bus refuses are deferred and removed from `events`.
     pub(super) async fn publish_what_is_taken(
         &mut self,
         events: &mut Vec<Event>,
         until: i64,
     ) -> Result<Vec<Position>, RelayError> {
-        // A broker may name what is on one route only, and the next route when it is asked again. Each time there are fewer.
+        // A broker may name the events of one refused route at a time. Each attempt has fewer events.
         while !events.is_empty() {
             let error = match self.publish(events).await {
                 Err(RelayError::Bus(error)) => error,
@@ -41,14 +42,14 @@ impl Relay {
                 first = %first.id,
                 route = first.route,
                 error = &error as &dyn std::error::Error,
-                "the bus refused events; they are tried again later, and the others go on"
+                "the bus refused events; will retry them later, the others go on"
             );
             self.put_off(&refused, until).await?;
         }
         Ok(Vec::new())
     }
 
-    /// Puts off claimed events, each until it is to be tried again.
+    /// Defers claimed events, each until its next attempt.
     async fn put_off(&self, refused: &[Event], until: i64) -> Result<(), Error> {
         let now = self.clock.now().as_microsecond();
         metrics().relay_refused.add(refused.len() as u64, &self.labels);
@@ -69,7 +70,7 @@ impl Relay {
     }
 }
 
-/// How long an event waits that has waited for so long, in microseconds. Twice as long in all, each time.
+/// The next wait of an event that has waited for `waited` microseconds. Its total wait doubles each time.
 fn wait(waited: i64) -> i64 {
     let micros = |wait: Duration| i64::try_from(wait.as_micros()).unwrap_or(i64::MAX);
     waited.clamp(micros(FIRST_WAIT), micros(MAX_WAIT))

@@ -1,5 +1,5 @@
-//! What the bus's file holds that is not handled yet, read beside the process that uses it. For audits: to open the bus itself ends
-//! the leases of whoever runs on it.
+//! Reads the unhandled messages from the bus's file while a process uses it. For audits, because opening the bus itself would end the
+//! leases of the running process.
 
 use jiff::Timestamp;
 use sea_orm::{ColumnTrait, EntityTrait, QueryFilter, QueryOrder, QuerySelect, sea_query::Query};
@@ -20,11 +20,11 @@ use mesh_store::db::Database;
 pub struct Backlog {
     /// The consumer's name.
     pub consumer: String,
-    /// How many messages it hears and has not acknowledged.
+    /// How many messages match its filters and are not acknowledged.
     pub waiting: u64,
     /// When the oldest of those was published.
     pub oldest: Option<Timestamp>,
-    /// Why each message that was put aside was, the oldest first.
+    /// The reasons of its dead letters, the oldest first.
     pub dead_letters: Vec<String>,
 }
 
@@ -57,7 +57,7 @@ pub async fn newest(database: &Database, context: &str) -> Result<Option<Uuid>, 
     Ok(event.ok().map(|event| event.id))
 }
 
-/// When each message was published that the consumer was given and has not acknowledged.
+/// The publication times of the messages that were delivered to the consumer and not acknowledged.
 async fn delivered(database: &Database, consumer: &str) -> Result<Vec<i64>, Error> {
     let given = Query::select()
         .column(pending::Column::Seq)
@@ -74,7 +74,7 @@ async fn delivered(database: &Database, consumer: &str) -> Result<Vec<i64>, Erro
     Ok(times)
 }
 
-/// When each message was published that the consumer hears and was not given yet.
+/// The publication times of the messages that match the consumer's filters and were not delivered yet.
 async fn undelivered(database: &Database, consumer: &consumer::Model) -> Result<Vec<i64>, Error> {
     let filters: Vec<String> = from_json(&consumer.filters)?;
     let (mut times, mut from) = (Vec::new(), consumer.next_seq);
@@ -117,7 +117,7 @@ mod tests {
     use crate::bus::{Bus, ConsumerSpec, embedded::EmbeddedBus};
 
     #[tokio::test]
-    async fn a_backlog_is_what_is_heard_and_not_acknowledged_and_is_read_without_disturbing_anybody() {
+    async fn a_backlog_counts_unacknowledged_messages_and_reading_it_disturbs_no_member() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("bus.db");
         let bus = EmbeddedBus::open(&path).await.unwrap();

@@ -31,7 +31,7 @@ pub mod message {
     impl ActiveModelBehavior for ActiveModel {}
 }
 
-/// Who hears, and how far they have come.
+/// The consumers and their places.
 pub mod consumer {
     use sea_orm::entity::prelude::*;
 
@@ -42,9 +42,9 @@ pub mod consumer {
         /// Its name.
         #[sea_orm(primary_key, auto_increment = false)]
         pub name: String,
-        /// What it hears: a JSON array of route patterns.
+        /// Its filters: a JSON array of route patterns.
         pub filters: String,
-        /// Everything before this place has been delivered at least once, or was not for it.
+        /// Every message before this place has been delivered at least once, or does not match the filters.
         pub next_seq: i64,
     }
 
@@ -82,7 +82,7 @@ pub mod pending {
     impl ActiveModelBehavior for ActiveModel {}
 }
 
-/// Put aside.
+/// Dead letters.
 pub mod dead_letter {
     use sea_orm::entity::prelude::*;
 
@@ -100,7 +100,7 @@ pub mod dead_letter {
         pub reason: String,
         /// How often it had been delivered.
         pub deliveries: i64,
-        /// When it was put aside.
+        /// When it became a dead letter.
         pub bury_time: i64,
     }
 

@@ -1,4 +1,4 @@
-//! Who waits for what: the bus is one process, so whoever adds work can wake exactly those whom it concerns, and nobody has to poll.
+//! Wakes waiting consumers. The bus is one process, so a publisher can wake exactly the consumers that it concerns, and none has to poll.
 
 use std::{
     collections::HashMap,
@@ -20,7 +20,7 @@ struct Hearer {
 }
 
 impl Hub {
-    /// Adds a member to a consumer. What the consumer hears is what its newest member asked for.
+    /// Adds a member to a consumer. The filters of the newest member apply to the whole consumer.
     pub(super) fn join(&self, consumer: &str, filters: &[String]) -> watch::Receiver<()> {
         let mut hearers = self.hearers();
         let hearer = hearers
@@ -30,7 +30,7 @@ impl Hub {
         hearer.signal.subscribe()
     }
 
-    /// Wakes the consumers that hear any of `routes`.
+    /// Wakes the consumers whose filters match any of `routes`.
     pub(super) fn published<'a>(&self, routes: impl Iterator<Item = &'a str> + Clone) {
         for hearer in self.hearers().values() {
             if routes.clone().any(|route| is_heard(&hearer.filters, route)) {
@@ -39,7 +39,7 @@ impl Hub {
         }
     }
 
-    /// Wakes the members of `consumer`: something of theirs is due at another time than it was.
+    /// Wakes the members of `consumer`, because the due time of a message has changed.
     pub(super) fn rescheduled(&self, consumer: &str) {
         if let Some(hearer) = self.hearers().get(consumer) {
             hearer.signal.send_replace(());
@@ -47,7 +47,7 @@ impl Hub {
     }
 
     fn hearers(&self) -> MutexGuard<'_, HashMap<String, Hearer>> {
-        // A panic elsewhere leaves the map whole: each entry is written in one piece.
+        // A panic elsewhere leaves the map consistent: each entry is written at once.
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -1,7 +1,8 @@
 //! One member of a durable consumer.
 //!
-//! A fetch looks first and writes only if it has found something, so an idle consumer costs nothing. Looking reads without a lock;
-//! the transaction that takes what was found holds only if nobody else took it in between, and otherwise the member looks again.
+//! 1. A fetch reads without a lock, and writes only if it has found messages, so an idle consumer costs nothing.
+//! 2. A transaction leases the messages that were found. It succeeds only if no other member took them in between.
+//! 3. Otherwise the member reads again.
 
 use std::{collections::HashMap, sync::Arc, time::Duration};
 
@@ -23,8 +24,8 @@ use super::{
 };
 use crate::bus::{BusError, ConsumerSpec, Delivery, Subscription};
 
-/// Messages for others that are passed over without a commit. More are written down, so that a restart and a count do not have to
-/// look at them again.
+/// How many messages for other consumers are skipped without a commit. After that many the place is written, so that a restart and a
+/// count do not have to scan them again.
 const PASS_OVER: i64 = 5_000;
 
 pub(super) struct Member {
@@ -32,23 +33,23 @@ pub(super) struct Member {
     hub: Arc<Hub>,
     spec: ConsumerSpec,
     woken: watch::Receiver<()>,
-    /// Nothing before this place is for us and undelivered. At or ahead of what the consumer's row says: that is written only
-    /// together with a delivery, so that passing over what is for others costs no commit.
+    /// Every message before this place is delivered or not for us. It may be ahead of the consumer's row, which is written only together
+    /// with a delivery, so that skipping messages for others costs no commit.
     looked_until: i64,
 }
 
-/// What was found, and as what it was seen.
+/// The messages that were found, and the state in which they were read.
 #[derive(Default)]
 struct Found {
-    /// The consumer's place as it was seen.
+    /// The consumer's place as it was read.
     next_seq: i64,
-    /// The consumer's place once the fresh ones are delivered and what is for others is passed over.
+    /// The consumer's place after the fresh messages are delivered and those for others are skipped.
     next_seq_after: i64,
     /// Delivered before and due again: place and number of deliveries.
     due: Vec<(i64, i64)>,
     /// Never delivered.
     fresh: Vec<i64>,
-    /// If there is nothing now: when there will be, unless something is published before.
+    /// If there is nothing now: when the next message is due, unless one is published before.
     next_due: Option<i64>,
 }
 
@@ -71,7 +72,7 @@ impl Member {
 
     async fn fetch_until(&mut self, max: usize, deadline: Instant) -> Result<Vec<Delivery>, Error> {
         loop {
-            // Before looking: whatever is published from here on wakes us.
+            // Registered before reading, so that anything published from here on wakes us.
             self.woken.mark_unchanged();
             let now = Clock::system().now().as_microsecond();
             let found = self.look(max, now).await?;
@@ -139,7 +140,7 @@ impl Member {
         Ok(found)
     }
 
-    /// Leases what was found, in one transaction; [`Error::Lost`] if it is no longer as it was seen.
+    /// Leases the messages that were found, in one transaction; [`Error::Lost`] if they changed since they were read.
     async fn take(&self, found: &Found, now: i64) -> Result<(), Error> {
         let name = self.spec.name.as_str();
         let lease_end = now.saturating_add(micros(self.spec.ack_wait));
@@ -178,13 +179,13 @@ impl Member {
             })
             .await?;
         if !found.is_empty() {
-            // The other members wait for a time that has changed.
+            // The due time that the other members wait for has changed.
             self.hub.rescheduled(name);
         }
         Ok(())
     }
 
-    /// What was taken, in the order of publication.
+    /// The leased messages, in the order of publication.
     async fn load(&self, found: &Found) -> Result<Vec<Delivery>, Error> {
         let again: HashMap<i64, i64> = found.due.iter().map(|(seq, deliveries)| (*seq, deliveries + 1)).collect();
         let seqs = again.keys().chain(&found.fresh).copied();
@@ -235,7 +236,7 @@ impl Member {
         Ok(())
     }
 
-    /// Does nothing if the message is no longer pending: another member has handled it.
+    /// Does nothing if the message is no longer pending, because another member has handled it.
     async fn bury(&self, handle: u64, reason: &str) -> Result<(), Error> {
         let key = (self.spec.name.clone(), handle.cast_signed());
         let now = Clock::system().now().as_microsecond();

@@ -88,7 +88,7 @@ impl MigrationTrait for Tables {
     }
 }
 
-/// The stream has no name for itself any more: whoever publishes remembers where each event is.
+/// Removes the stream's own name: publishers record the position of each event instead.
 struct NoEpoch;
 
 #[async_trait::async_trait]

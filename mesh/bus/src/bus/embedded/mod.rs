@@ -1,11 +1,11 @@
 //! The bus inside the process, durable in one SQLite file: what `jumak up` runs on.
 //!
-//! The stream is a table in which a message's place is its row's number. There is one writer, so places become visible in their
-//! order, and how far a consumer has come is one number. What has been delivered and not acknowledged is a row of its own, with
-//! the time at which it is delivered again.
+//! The stream is a table in which a message's place is its row's number. There is one writer, so places become visible in order, and
+//! a consumer's place is one number. A message that is delivered and not acknowledged has its own row, with the time of its next
+//! delivery.
 //!
-//! The file belongs to one process (`--data` is locked), so whoever held a lease when it is opened is dead: every lease ends with
-//! the process that took it, and what was under way when the power went is delivered again at once.
+//! The file belongs to one process (`--data` is locked). When it is opened, all leases in it are of a process that is gone, so they end
+//! at once, and their messages are delivered again.
 
 pub mod backlog;
 mod entity;
@@ -35,7 +35,7 @@ use self::{
 };
 use super::{Bus, BusError, ConsumerSpec, DeadLetter, Delivery, Position, Subscription};
 
-/// Connections that read; one more writes.
+/// The number of read connections; there is one write connection besides.
 const MAX_CONNECTIONS: u32 = 4;
 /// Rows in one statement: far below SQLite's limit of 32,766 values.
 const CHUNK: usize = 500;
@@ -52,7 +52,7 @@ pub struct EmbeddedBus {
 }
 
 impl EmbeddedBus {
-    /// Opens the bus in the file at `path`, and makes it if it is not there.
+    /// Opens the bus in the file at `path`, and creates the file if it is missing.
     pub async fn open(path: &Path) -> Result<Self, BusError> {
         let failed = |error| BusError::new("open", error);
         let database = Self::open_stream(path).await.map_err(failed)?;
@@ -61,11 +61,11 @@ impl EmbeddedBus {
         Ok(Self { database, hub: Arc::default() })
     }
 
-    /// Opens the bus in the file at `path` beside the process that runs on it, to look at its dead letters and to replay them. That
-    /// process is not woken: it sees what is replayed at its next fetch. The file must be there.
+    /// Opens the bus in the file at `path` while another process runs on it, to read and replay its dead letters. The other process is not
+    /// woken: it gets replayed messages at its next fetch. The file must exist.
     pub async fn open_beside(path: &Path) -> Result<Self, BusError> {
         let failed = |error| BusError::new("open", error);
-        // Opening it to write would make a file that is not there, or change one that is of another version.
+        // Opening it for writing would create a missing file, or change a file of another version.
         let look = Database::open_file_to_read(path, 1).await.map_err(|error| failed(Error::Store(error)))?;
         let understood = store::version::check(look.read()).await;
         look.close().await;
@@ -158,7 +158,7 @@ impl EmbeddedBus {
     async fn count_pending(&self, name: &str) -> Result<u64, Error> {
         let read = self.database.read();
         let known = consumer::Entity::find_by_id(name.to_owned()).one(read).await?;
-        let known = known.ok_or_else(|| Error::Internal(format!("no consumer is called {name}")))?;
+        let known = known.ok_or_else(|| Error::Internal(format!("there is no consumer {name}")))?;
         let filters: Vec<String> = from_json(&known.filters)?;
         let mut count = pending::Entity::find().filter(pending::Column::Consumer.eq(name)).count(read).await?;
         let mut from = known.next_seq;
@@ -196,7 +196,7 @@ impl EmbeddedBus {
             .collect()
     }
 
-    /// Digs up one chunk of the consumer's dead letters.
+    /// Replays one chunk of the consumer's dead letters.
     async fn dig_up(&self, consumer: &str) -> Result<usize, Error> {
         self.database
             .transact("replay", |tx| async move {
@@ -340,11 +340,11 @@ fn delivery(message: message::Model, deliveries: i64) -> Result<Delivery, Error>
 }
 
 fn to_json<T: serde::Serialize>(value: &T) -> Result<String, Error> {
-    serde_json::to_string(value).map_err(|error| Error::Internal(format!("the bus cannot write JSON: {error}")))
+    serde_json::to_string(value).map_err(|error| Error::Internal(format!("failed to write JSON: {error}")))
 }
 
 fn from_json<T: serde::de::DeserializeOwned>(text: &str) -> Result<T, Error> {
-    serde_json::from_str(text).map_err(|error| Error::Internal(format!("the bus cannot read its own JSON: {error}")))
+    serde_json::from_str(text).map_err(|error| Error::Internal(format!("failed to read the bus's own JSON: {error}")))
 }
 
 #[cfg(test)]

@@ -1,8 +1,9 @@
 //! The accounts of the broker: one that has the streams, and one for each context.
 //!
-//! NATS looks at what a user publishes on, and not at where the answer is to go. Within one account it goes anywhere, in the broker's own
-//! name: to another's dead letters, or to `$JS.API.STREAM.DELETE`, which takes the answer for an order. So a context is alone in its
-//! account, into which is let what its [`Permissions`] name and nothing else, and an answer ends in the account that asked.
+//! NATS checks the subject that a user publishes on, and not the reply subject. Within one account the broker sends the reply to any
+//! subject, in its own name: to another context's dead letters, or to `$JS.API.STREAM.DELETE`, where the reply acts as a request. So each
+//! context is alone in its account, which imports what its [`Permissions`] name and nothing else, and a reply stays in the account that
+//! asked.
 
 use std::{collections::BTreeMap, fmt};
 
@@ -16,7 +17,7 @@ use super::{
 
 /// The account that has JetStream and the streams.
 const HOME: &str = "JUMAK";
-/// Of the requests to JetStream the one with more than one answer.
+/// The only request to JetStream with more than one answer.
 const STREAMED: &str = "$JS.API.CONSUMER.MSG.NEXT.";
 
 /// The longest text that is written on one line.
@@ -70,7 +71,7 @@ struct Service {
 }
 
 impl Accounts {
-    /// The account with the streams, and in it a user who may do everything.
+    /// The account with the streams, with a user that may do everything.
     pub fn new(operator: &str, password: &str) -> Self {
         let users = vec![User { user: operator.to_owned(), password: password.to_owned(), permissions: None }];
         let home = Account { jetstream: Some("enabled"), users, ..Account::default() };
@@ -127,7 +128,7 @@ impl fmt::Display for Accounts {
     }
 }
 
-/// JSON as people write it: what fits into a line is on one. `line` is the end of a line and the next one's indentation.
+/// Writes JSON with a value on one line if it fits. `line` is a line break and the indentation of the next line.
 fn write_value(f: &mut fmt::Formatter<'_>, value: &Value, line: &str) -> fmt::Result {
     let inner = format!("{line}  ");
     let text = value.to_string();
@@ -156,7 +157,7 @@ mod tests {
     use crate::bus::jetstream::Hearing;
 
     #[test]
-    fn what_the_manual_says_is_what_is_allowed() {
+    fn the_accounts_in_the_manual_are_those_that_we_generate() {
         let manual = include_str!("../../../../../docs/operations.md");
         let room = Permissions::of_context("room", Hearing::Once, &["room", "payment"]);
         let accounts = Accounts::new("operator", "…").with("room", "…", room).to_string();

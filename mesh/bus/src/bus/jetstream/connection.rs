@@ -1,4 +1,4 @@
-//! Connecting, and what is told of the connection afterwards.
+//! Connects to the broker, and logs and counts what happens to the connection.
 
 use std::{
     collections::HashSet,
@@ -20,18 +20,18 @@ use super::{
 };
 use crate::{bus::BusError, config::BusConfig};
 
-/// How often the broker is asked whether it is there. After two questions without an answer the connection is given up.
+/// How often the broker is pinged. After two pings without an answer the connection is given up.
 const PING: Duration = Duration::from_secs(10);
-/// The first wait between two attempts to connect; the first attempt of all waits for nothing.
+/// The first wait between two attempts to connect; the very first attempt does not wait.
 const FIRST_DELAY: Duration = Duration::from_millis(50);
 /// The longest such wait.
 const MAX_DELAY: Duration = Duration::from_secs(2);
-/// Refusals that are remembered for whoever is slow to look.
+/// Refusals that are buffered for slow receivers.
 const REFUSALS: usize = 64;
-/// Subjects of which it is remembered that they were refused.
+/// Refused subjects that are remembered, so that each is logged once.
 const MAX_SAID: usize = 256;
 
-/// Where a client's answers arrive. Not NATS's `_INBOX`, which would be everybody's.
+/// The prefix of a client's reply subjects. Not NATS's `_INBOX`, which all clients would share.
 pub(super) fn inbox_prefix(client: &str) -> String {
     format!("_INBOX_{client}")
 }
@@ -54,7 +54,7 @@ pub(super) async fn connect(config: &BusConfig, client: &str) -> Result<Link, Bu
     let mut options = ConnectOptions::new()
         .name(format!("jumak {client}"))
         .custom_inbox_prefix(inbox_prefix(client))
-        // Which of the two starts first must not matter.
+        // The process and the broker may start in any order.
         .retry_on_initial_connect()
         .max_reconnects(None)
         .reconnect_delay_callback(delay)
@@ -73,8 +73,8 @@ pub(super) async fn connect(config: &BusConfig, client: &str) -> Result<Link, Bu
     Ok(Link::new(client, config.replicas, refusals, disconnects))
 }
 
-/// Encrypted, where the configuration wants it so, with every server: those that a server tells of come without a scheme, and would be
-/// spoken to in clear.
+/// Requires encryption for every server if the configuration demands it: discovered servers have no scheme, and would otherwise be
+/// connected to in clear.
 fn secured(mut options: ConnectOptions, config: &BusConfig) -> ConnectOptions {
     if let Some(authority) = &config.ca_file {
         options = options.add_root_certificates(authority.clone());
@@ -82,22 +82,22 @@ fn secured(mut options: ConnectOptions, config: &BusConfig) -> ConnectOptions {
     options.require_tls(config.requires_tls())
 }
 
-/// Doubles, with jitter: a cluster that comes back is not met by all its clients at once.
+/// Doubles, with jitter, so that a cluster that comes back does not get all its clients at once.
 fn delay(attempts: usize) -> Duration {
     let Some(doublings) = attempts.checked_sub(2) else { return Duration::ZERO };
     let full = FIRST_DELAY.saturating_mul(1 << doublings.min(16)).min(MAX_DELAY);
     full.mul_f64(0.5 + rand::random::<f64>() / 2.0)
 }
 
-/// Says what becomes of the connection.
+/// Logs and counts the events of the connection.
 struct Observer {
     client: String,
-    /// Whether it has been said that the broker cannot be reached.
+    /// Whether it was logged that the broker cannot be reached.
     away: AtomicBool,
-    /// Of which subjects it has been said that they are refused, on this connection.
+    /// The refused subjects that were logged on this connection.
     said: Mutex<HashSet<String>>,
     refusals: broadcast::Sender<Refusal>,
-    /// How often the connection was lost: whoever waits for something on it waits in vain.
+    /// How often the connection was lost. A change tells waiters that their answer will not come.
     disconnects: watch::Sender<u64>,
 }
 
@@ -119,7 +119,7 @@ impl Observer {
         };
         match event {
             Event::Connected | Event::Draining | Event::Closed => tracing::info!(client = %self.client, "bus: {event}"),
-            // One line for an outage, and not one for each attempt to end it.
+            // One line for an outage, and not one for each attempt to reconnect.
             Event::ClientError(_) if self.away.swap(true, Ordering::Relaxed) => {
                 tracing::debug!(client = %self.client, "bus: {event}");
             }
@@ -130,7 +130,7 @@ impl Observer {
         }
         if matches!(event, Event::Connected) {
             self.away.store(false, Ordering::Relaxed);
-            // The broker may know of other permissions now.
+            // The permissions may have changed.
             self.said().clear();
         }
         let labels = [KeyValue::new("client", self.client.clone()), KeyValue::new("event", what)];
@@ -139,30 +139,30 @@ impl Observer {
 
     fn refused(&self, refusal: Refusal) {
         let Refusal { subject, publishing } = &refusal;
-        // Once: a relay tries again and again, and the metric counts.
+        // Logged once, because a relay retries often; the metric counts each.
         if self.is_news(subject) {
-            tracing::error!(client = %self.client, subject, publishing, "the broker does not permit this user's doing");
+            tracing::error!(client = %self.client, subject, publishing, "the broker refused a subject: the user lacks the permission");
         } else {
-            tracing::debug!(client = %self.client, subject, publishing, "the broker still does not permit it");
+            tracing::debug!(client = %self.client, subject, publishing, "the broker refused a subject again");
         }
         metrics().bus_refusals.add(1, &[KeyValue::new("client", self.client.clone())]);
         // Nobody may be waiting.
         drop(self.refusals.send(refusal));
     }
 
-    /// Whether it is still to be said that the subject is refused.
+    /// Whether the refusal of the subject has yet to be logged.
     fn is_news(&self, subject: &str) -> bool {
         let mut said = self.said();
         said.len() < MAX_SAID && said.insert(subject.to_owned())
     }
 
     fn said(&self) -> MutexGuard<'_, HashSet<String>> {
-        // A set is whole after every call.
+        // A set is consistent after every call.
         self.said.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-/// The refusal that a server's error tells of: `Permissions Violation for Publish to "jumak.room.v1.room.created"`.
+/// The refusal in a server's error: `Permissions Violation for Publish to "jumak.room.v1.room.created"`.
 fn refusal(text: &str) -> Option<Refusal> {
     let what = text.trim_matches('\'').strip_prefix("Permissions Violation for ")?;
     let (_, quoted) = what.split_once('"')?;
@@ -175,7 +175,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_refusal_is_news_once_for_each_subject_and_connection() {
+    fn a_refusal_is_logged_once_for_each_subject_and_connection() {
         let observer = Observer {
             client: "room".to_owned(),
             away: AtomicBool::new(false),
@@ -206,7 +206,7 @@ mod tests {
     }
 
     #[test]
-    fn servers_that_are_discovered_are_spoken_to_in_clear_only_if_all_may_be() {
+    fn discovered_servers_are_connected_to_in_clear_only_if_encryption_is_not_required() {
         for (url, ca_file, encrypted) in [
             ("nats://a:4222", None, false),
             ("nats://a:4222", Some("ca.pem".into()), true),
@@ -220,7 +220,7 @@ mod tests {
     }
 
     #[test]
-    fn a_broker_that_is_away_is_asked_less_and_less_often_but_never_too_seldom() {
+    fn the_backoff_of_reconnecting_grows_up_to_a_bound() {
         assert_eq!((delay(0), delay(1)), (Duration::ZERO, Duration::ZERO));
         assert!(delay(2) <= FIRST_DELAY && delay(2) >= FIRST_DELAY / 2);
         for attempts in 3..100 {

@@ -11,16 +11,16 @@ use async_nats::jetstream::{
 use super::{layout, link::Link};
 use crate::bus::{BusError, ConsumerSpec, matches};
 
-/// Messages that all members of a consumer together may have and not have acknowledged: ten fetches of a consumer's hundred. More are
-/// not delivered before some of them are.
+/// Messages that may be delivered to all members of a consumer and not acknowledged: ten fetches of a hundred. No more are delivered
+/// until some are acknowledged.
 const MAX_ACK_PENDING: i64 = 1_000;
-/// Fetches of all members that wait at once; one more is refused.
+/// Concurrent fetches of all members; a further one is refused.
 const MAX_WAITING: i64 = 512;
 
-/// The consumer, made if it is not there and changed if it is to hear something else than last time.
+/// The consumer; created if it is missing, and updated if its filters have changed.
 pub(super) async fn join(link: &Link, spec: &ConsumerSpec) -> Result<Consumer<Config>, BusError> {
     if !layout::is_token(&spec.name) {
-        return Err(BusError::new("subscribe", "a consumer's name is of letters, digits, - and _"));
+        return Err(BusError::new("subscribe", "a consumer's name must consist of letters, digits, - and _"));
     }
     link.make_ready().await?;
     let context = link.context();
@@ -29,7 +29,7 @@ pub(super) async fn join(link: &Link, spec: &ConsumerSpec) -> Result<Consumer<Co
     link.run("subscribe", subject, make).await
 }
 
-/// Takes the consumer and its place from the stream, if it is there.
+/// Deletes the consumer and its place, if it exists.
 pub(super) async fn forget(link: &Link, name: &str) -> Result<(), BusError> {
     link.make_ready().await?;
     let subject = layout::api("CONSUMER.DELETE", &format!("{}.{name}", layout::STREAM));
@@ -67,7 +67,7 @@ fn config(spec: &ConsumerSpec) -> Config {
         replay_policy: ReplayPolicy::Instant,
         ack_policy: AckPolicy::Explicit,
         ack_wait: spec.ack_wait.max(Duration::from_millis(1)),
-        // What to give up is the consumer's to say, and it gives a reason.
+        // No limit: the consumer decides when to give a message up, and gives a reason.
         max_deliver: -1,
         max_ack_pending: MAX_ACK_PENDING,
         max_waiting: MAX_WAITING,
@@ -75,7 +75,7 @@ fn config(spec: &ConsumerSpec) -> Config {
     }
 }
 
-/// Without filters that another one includes: NATS takes none that overlap.
+/// Removes filters that another one includes: NATS accepts no overlapping filters.
 fn reduced(filters: &[String]) -> Vec<String> {
     let included = |at: usize, filter: &String| {
         filters.iter().enumerate().any(|(other, by)| {
@@ -96,7 +96,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn filters_that_say_the_same_are_said_once() {
+    fn overlapping_filters_are_reduced() {
         for (filters, expected) in [
             (&["jumak.room.>", "jumak.>", "jumak.room.v1.room.created"][..], &["jumak.>"][..]),
             (&["jumak.room.>", "jumak.room.>"], &["jumak.room.>"]),

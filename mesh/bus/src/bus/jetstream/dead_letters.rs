@@ -1,4 +1,4 @@
-//! What was put aside: a stream of its own, so that it is kept until somebody has looked at it.
+//! Dead letters: a separate stream, so that they are kept until an operator has handled them.
 
 use std::collections::VecDeque;
 
@@ -15,7 +15,7 @@ use crate::bus::{BusError, DeadLetter, Delivery};
 /// The most that are shown at once.
 const MAX_SHOWN: u64 = 1_000;
 
-/// Puts a message aside that was delivered to `consumer`. Twice is once, within the broker's memory and this process.
+/// Stores a message that was delivered to `consumer` as a dead letter. Idempotent within the broker's duplicate window and this process.
 pub(super) async fn bury(link: &Link, consumer: &str, delivery: &Delivery, reason: &str) -> Result<(), BusError> {
     link.make_ready().await?;
     let subject = layout::dead_subject(consumer, &delivery.route);
@@ -31,13 +31,14 @@ pub(super) async fn bury(link: &Link, consumer: &str, delivery: &Delivery, reaso
     link.run("dead letter", ours, bury).await.map(|_| ())
 }
 
-/// By what the broker knows the dead letter again. The position alone does not tell: after a loss another event is there.
+/// The id by which the broker recognises a duplicate of the dead letter. The position alone is not enough: after a loss another event
+/// has the same position.
 ///
-/// Nobody else can tell it beforehand. The broker would take the letter for a duplicate of whatever another context had stored under
-/// its id, and the event would be taken from the consumer and be nowhere.
+/// The id cannot be predicted by other contexts. Otherwise another context could store a message under it first; the broker would then
+/// drop the letter as a duplicate, and the event would be lost.
 pub(super) fn letter_id(link: &Link, consumer: &str, delivery: &Delivery) -> String {
     let event_id = delivery.headers.iter().find(|(name, _)| name == envelope::EVENT_ID).map(|(_, id)| id.as_str());
-    // Hashed, because what cannot be read may have no id, or any.
+    // Hashed, because an undecodable message may have no id, or any.
     let mut hash = Sha256::new();
     hash.update(link.secret());
     hash.update(event_id.unwrap_or_default());
@@ -52,7 +53,7 @@ pub(super) async fn newest(link: &Link, limit: u64) -> Result<Vec<DeadLetter>, B
     let limit = limit.min(MAX_SHOWN);
     let (stream, last) = stream(link).await?;
     let state = &stream.cached_info().state;
-    // At least `limit` of those that are there are behind it, however many holes the replayed ones have left.
+    // At least `limit` letters are behind it, however many gaps replayed letters have left.
     let holes = (last + 1).saturating_sub(state.first_sequence).saturating_sub(state.messages);
     let mut from = (last + 1).saturating_sub(limit.saturating_add(holes)).max(1);
     let mut letters = VecDeque::new();
@@ -64,13 +65,13 @@ pub(super) async fn newest(link: &Link, limit: u64) -> Result<Vec<DeadLetter>, B
     Ok(letters.into_iter().flatten().collect())
 }
 
-/// Publishes the consumer's dead letters where only that consumer hears them, and tells how many there were.
+/// Publishes the consumer's dead letters on a subject that only this consumer receives, and returns how many there were.
 pub(super) async fn replay(link: &Link, consumer: &str) -> Result<u64, BusError> {
     if !layout::is_token(consumer) {
-        // Nobody can have subscribed under it.
+        // No consumer can have such a name.
         return Ok(0);
     }
-    // Only those that are there now: one that fails again is not replayed for ever.
+    // Only the letters that exist now, so that a letter that fails again is not replayed for ever.
     let (stream, last) = stream(link).await?;
     let (mut replayed, mut from) = (0, 1);
     while let Some(message) = next(link, &stream, &format!("{consumer}.>"), from, last).await? {
@@ -82,8 +83,8 @@ pub(super) async fn replay(link: &Link, consumer: &str) -> Result<u64, BusError>
         let publish = async {
             let mut pairs = envelope::pairs(&message.headers);
             pairs.retain(|(name, _)| name != envelope::REASON && name != envelope::DELIVERIES);
-            // Under no id: what the broker took for a duplicate would be removed and never delivered. Delivered twice, because we die
-            // before it is removed, it is handled once.
+            // Without an id: if the broker dropped it as a duplicate, the letter would be removed and never delivered. If we die before
+            // it is removed, it is delivered twice and handled once.
             let headers = envelope::headers(&pairs, None)?;
             store(link, layout::STREAM, subject, headers, message.payload.clone()).await
         };

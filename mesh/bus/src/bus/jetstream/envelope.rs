@@ -1,4 +1,4 @@
-//! An event's headers as NATS has them, and back. What begins with `Nats-` is the broker's own and no part of an event.
+//! Converts an event's headers to NATS headers and back. Headers that begin with `Nats-` are the broker's and not part of an event.
 
 use async_nats::{
     HeaderMap,
@@ -10,12 +10,12 @@ use super::Cause;
 
 /// The id of the event.
 pub(super) const EVENT_ID: &str = "ce-id";
-/// Why a dead letter was put aside.
+/// The reason of a dead letter.
 pub(super) const REASON: &str = "jumak-reason";
 /// How often a dead letter had been delivered.
 pub(super) const DELIVERIES: &str = "jumak-deliveries";
 
-/// Headers under the id by which the broker is to know the message again, if it is to.
+/// NATS headers, with the id by which the broker recognises duplicates, if there is one.
 pub(super) fn headers(pairs: &[(String, String)], id: Option<&str>) -> Result<HeaderMap, Cause> {
     let mut headers = HeaderMap::new();
     for (name, value) in pairs {
@@ -34,12 +34,12 @@ pub(super) fn pairs(headers: &HeaderMap) -> Vec<(String, String)> {
         .collect()
 }
 
-/// The id of the event. Not the one by which the broker knows the message again, which differs for what was published anew.
+/// The id of the event. Not the broker's duplicate id, which differs for events that were published again.
 pub(super) fn event_id(headers: &HeaderMap) -> Option<Uuid> {
     headers.get(EVENT_ID)?.as_str().parse().ok()
 }
 
-/// A text as it may stand in a header: on one line.
+/// The text on one line, as headers require.
 pub(super) fn one_line(text: &str) -> String {
     text.replace(['\r', '\n'], " ")
 }

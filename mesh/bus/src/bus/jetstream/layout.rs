@@ -1,4 +1,4 @@
-//! What stands where: streams and subjects. The names are part of the installation, like those of tables: permissions name them.
+//! The names of streams and subjects. They are part of the installation, like the names of tables, because permissions name them.
 
 use std::{collections::BTreeSet, time::Duration};
 
@@ -13,15 +13,15 @@ use crate::bus::Extent;
 
 /// The stream of all events.
 pub(super) const STREAM: &str = "JUMAK";
-/// The stream of what was put aside.
+/// The stream of dead letters.
 pub(super) const DEAD_STREAM: &str = "JUMAK_DEAD";
-/// What the subjects begin with under which a consumer, and no other, hears its replayed dead letters.
+/// The prefix of the subjects of replayed dead letters, which only their consumer receives.
 pub(super) const REPLAY: &str = "jumak-replay";
-/// What the subjects of dead letters begin with.
+/// The prefix of the subjects of dead letters.
 pub(super) const DEAD: &str = "jumak-dead";
 
-/// How long the broker remembers an event's id, and passes over the same event. It keeps those ids in memory; what is published again
-/// later than that is delivered again, and the inboxes know it.
+/// How long the broker remembers an event's id and drops duplicates. It keeps the ids in memory. An event that is published again later
+/// is delivered again, and the inboxes skip it.
 const DUPLICATE_WINDOW: Duration = Duration::from_secs(120);
 
 /// Whether a name can be one of the parts that dots separate in a subject.
@@ -29,9 +29,9 @@ pub(super) fn is_token(name: &str) -> bool {
     !name.is_empty() && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-' || byte == b'_')
 }
 
-/// What requests to JetStream begin with.
+/// The prefix of requests to JetStream.
 pub(super) const API: &str = "$JS.API.";
-/// What the broker makes of that in a context's account, where they would be answered otherwise by a JetStream that is not enabled.
+/// The prefix to which the broker maps it in a context's account, where JetStream is not enabled and would answer with an error.
 pub(super) const API_IN_ACCOUNT: &str = "$JS.JUMAK.API.";
 
 /// The subject of a request to JetStream about something: what permissions are about.
@@ -39,22 +39,22 @@ pub(super) fn api(operation: &str, about: &str) -> String {
     format!("{API}{operation}.{about}")
 }
 
-/// What the broker calls a subject in a context's account.
+/// The name of a subject in a context's account.
 pub(super) fn in_account(subject: &str) -> String {
     subject.strip_prefix(API).map_or_else(|| subject.to_owned(), |request| format!("{API_IN_ACCOUNT}{request}"))
 }
 
-/// What a context calls what the broker calls so in its account.
+/// The reverse of [`in_account`].
 pub(super) fn of_account(subject: &str) -> String {
     subject.strip_prefix(API_IN_ACCOUNT).map_or_else(|| subject.to_owned(), |request| format!("{API}{request}"))
 }
 
-/// Where a dead letter of `consumer` is replayed that came by `route`.
+/// The subject on which a dead letter of `consumer` from `route` is replayed.
 pub(super) fn replay_subject(consumer: &str, route: &str) -> String {
     format!("{REPLAY}.{consumer}.{route}")
 }
 
-/// Where a message that came to `consumer` by `route` is put aside.
+/// The subject of a dead letter of `consumer` from `route`.
 pub(super) fn dead_subject(consumer: &str, route: &str) -> String {
     format!("{DEAD}.{consumer}.{route}")
 }
@@ -73,8 +73,8 @@ fn split<'a>(prefix: &str, subject: &'a str) -> Option<(&'a str, &'a str)> {
     subject.strip_prefix(prefix)?.strip_prefix('.')?.split_once('.')
 }
 
-/// Makes the streams that are not there. One that is there is never changed: that is an operator's decision, and some changes lose
-/// events. What is different from what we would make is said in the log.
+/// Creates missing streams. An existing stream is never changed: that is an operator's decision, and some changes lose events.
+/// Differences from our configuration are logged.
 pub(super) async fn make_streams(context: &Context, replicas: usize) -> Result<(), Cause> {
     for wanted in [events(replicas), dead_letters(replicas)] {
         context.get_or_create_stream(wanted.clone()).await?;
@@ -88,7 +88,7 @@ pub(super) async fn make_streams(context: &Context, replicas: usize) -> Result<(
             .into());
         }
         if !differs.is_empty() {
-            tracing::warn!(stream = %wanted.name, ?differs, "the stream is there, and is another one than configured");
+            tracing::warn!(stream = %wanted.name, ?differs, "the stream exists with other settings than configured");
         }
     }
     Ok(())
@@ -98,7 +98,7 @@ pub(super) fn events(replicas: usize) -> Config {
     Config {
         description: Some("What has happened in Jumak, for ever".to_owned()),
         subjects: vec!["jumak.>".to_owned(), format!("{REPLAY}.>")],
-        // The relay relies on it: what is lost is the tail or everything, never something in the middle.
+        // The relay relies on it: a stream loses its tail or everything, never something in the middle.
         deny_delete: true,
         deny_purge: true,
         ..stream(STREAM, replicas)
@@ -128,37 +128,36 @@ fn stream(name: &str, replicas: usize) -> Config {
     }
 }
 
-/// Settings of a stream that are an operator's own business: nothing here rests on them.
+/// Settings of a stream that an operator may choose: no code here relies on them.
 const OF_THE_OPERATOR: [&str; 4] = ["description", "metadata", "placement", "compression"];
 
-/// What is set otherwise than wanted in the stream that is there, by the names that the broker has for it.
+/// The settings of the existing stream that differ from ours, by the broker's names.
 pub(super) async fn differences(context: &Context, wanted: &Config) -> Result<Vec<String>, Cause> {
-    // As the broker says it: the library's words are those of an older one, and pass over what is new.
+    // From the broker's own answer, because the library's types are of an older version and skip new settings.
     let mut info: Value = context.request(format!("STREAM.INFO.{}", wanted.name), &()).await?;
     let (wanted, there) = (settings(serde_json::to_value(wanted)?)?, settings(info["config"].take())?);
     let names: BTreeSet<&String> = wanted.keys().chain(there.keys()).collect();
     Ok(names.into_iter().filter(|name| wanted.get(*name) != there.get(*name)).cloned().collect())
 }
 
-/// What the stream of all events holds.
+/// The extent of the stream of all events.
 pub(super) async fn extent(context: &Context) -> Result<Extent, Cause> {
     let info: Value = context.request(format!("STREAM.INFO.{STREAM}"), &()).await?;
     let state = &info["state"];
     let (Some(first), Some(messages)) = (state["first_seq"].as_i64(), state["messages"].as_u64()) else {
-        return Err(format!("the stream does not say what it holds: {}", info["error"]).into());
+        return Err(format!("the broker's answer about the stream is incomplete: {}", info["error"]).into());
     };
     let is_limited = LIMITS.iter().any(|limit| !is_unset(&info["config"][*limit]));
     Ok(Extent { first: first.max(1), messages, is_limited })
 }
 
-/// The settings with which a stream drops what it has stored anywhere, and not from its beginning on: neither relays nor consumers would
-/// notice.
+/// Settings with which a stream drops messages anywhere, and not only from its beginning: relays and consumers would not notice.
 const LOSES_IN_THE_MIDDLE: [&str; 2] = ["retention", "max_msgs_per_subject"];
 
-/// The settings by which a stream drops what it has stored.
+/// Settings with which a stream drops its oldest messages.
 const LIMITS: [&str; 3] = ["max_msgs", "max_bytes", "max_age"];
 
-/// What is set: all but what says the same as its absence, which the broker fills in.
+/// The settings without those that equal their default, which the broker fills in.
 fn settings(config: Value) -> Result<Map<String, Value>, Cause> {
     let Value::Object(mut settings) = config else { return Err("a stream has no configuration".into()) };
     settings.retain(|name, value| !OF_THE_OPERATOR.contains(&name.as_str()) && !is_unset(value));
@@ -190,7 +189,7 @@ mod tests {
     }
 
     #[test]
-    fn what_would_change_a_subject_is_no_name() {
+    fn a_name_that_would_change_a_subject_is_refused() {
         assert!(is_token("mypage-0192f0"));
         for name in ["", "a.b", "*", ">", "a b", "é"] {
             assert!(!is_token(name), "{name}");

@@ -1,4 +1,4 @@
-//! The one connection of a process, and the rule that nobody waits on it for ever.
+//! The one connection of a process, with a time limit for each operation.
 
 use std::{
     fmt,
@@ -21,15 +21,15 @@ use uuid::Uuid;
 use super::{Cause, layout};
 use crate::bus::BusError;
 
-/// How long the broker is waited for.
+/// How long an operation waits for the broker.
 pub const WAIT: Duration = Duration::from_secs(5);
 
-/// What the broker did not permit.
+/// An operation that the broker did not permit.
 #[derive(Clone, Debug)]
 pub(super) struct Refusal {
     /// The subject that we may not publish to or subscribe to.
     pub subject: String,
-    /// Whether it was to be published to.
+    /// Whether it was a publish.
     pub publishing: bool,
 }
 
@@ -40,7 +40,7 @@ impl fmt::Display for Refusal {
     }
 }
 
-/// Why something could not be done that the broker was not even asked for, or did not do.
+/// Why an operation failed without an answer of the broker.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum Failure {
     /// There is no connection.
@@ -49,12 +49,12 @@ pub(super) enum Failure {
     /// There was no answer.
     #[error("the broker did not answer within {WAIT:?}")]
     Silent,
-    /// This user may not.
+    /// The user lacks the permission.
     #[error("the broker does not permit {0}")]
     NotPermitted(Refusal),
 }
 
-/// A connection, and what is known about the other side. Cheap to clone.
+/// A connection, and the known state of the broker. Cheap to clone.
 #[derive(Clone, Debug)]
 pub(super) struct Link {
     client: Client,
@@ -86,7 +86,7 @@ impl Link {
         &self.context
     }
 
-    /// What nobody else knows, as long as this process lives.
+    /// A random secret of this process.
     pub(super) const fn secret(&self) -> &Uuid {
         &self.secret
     }
@@ -96,7 +96,7 @@ impl Link {
         self.disconnects.subscribe()
     }
 
-    /// Makes sure that the streams are there. Asks only after a failure: what was there may be gone.
+    /// Makes sure that the streams exist. Asks the broker only the first time and after a failure.
     pub(super) async fn make_ready(&self) -> Result<(), BusError> {
         if self.ready.load(Ordering::Relaxed) {
             return Ok(());
@@ -107,8 +107,8 @@ impl Link {
         Ok(())
     }
 
-    /// Does `work`, which publishes on subjects that begin with `subject`: at once if there is no connection, and for no longer than
-    /// [`WAIT`] or until the broker says that it is not permitted. The broker says so beside the answer that then never comes.
+    /// Runs `work`, which publishes on subjects that begin with `subject`. Fails at once if there is no connection, after [`WAIT`] if there
+    /// is no answer, and when the broker refuses a subject: the refusal comes as a separate message, and the answer never comes.
     pub(super) async fn run<T>(
         &self,
         what: &'static str,
@@ -125,7 +125,7 @@ impl Link {
         is_ours: impl Fn(&str) -> bool,
         work: impl Future<Output = Result<T, Cause>>,
     ) -> Result<T, BusError> {
-        // Commands would queue up until the connection is back, and then all be carried out, long after we gave up on them.
+        // Without a connection, commands would queue up until it is back, and would then all be sent long after we gave up on them.
         if self.client.connection_state() != State::Connected {
             self.failed();
             return Err(BusError::new(what, Failure::NotConnected));
@@ -142,7 +142,7 @@ impl Link {
         })
     }
 
-    /// A request whose answer is the broker's own and not the word that nobody listens.
+    /// A request that JetStream must answer: "no responders" is an error.
     pub(super) async fn request(
         &self,
         subject: String,
@@ -157,13 +157,13 @@ impl Link {
         }
     }
 
-    /// What is on the other side is not known any more.
+    /// Forgets the known state of the broker.
     pub(super) fn failed(&self) {
         self.ready.store(false, Ordering::Relaxed);
     }
 }
 
-/// Resolves when the broker refuses something that is ours, or our inbox, without which no answer arrives.
+/// Resolves when the broker refuses one of our subjects, or our inbox, without which no answer arrives.
 async fn refused(mut refusals: broadcast::Receiver<Refusal>, is_ours: impl Fn(&str) -> bool) -> Refusal {
     loop {
         match refusals.recv().await {

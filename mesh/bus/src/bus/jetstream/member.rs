@@ -1,11 +1,11 @@
 //! One member of a durable consumer.
 //!
-//! A fetch is one pull request with an inbox of its own: `no_wait` and an expiry together make the broker wait for the first message
-//! and then send what is there, up to the maximum. Nothing is asked for ahead of a fetch: a member that is busy would sit on messages
-//! that another one could handle.
+//! A fetch is one pull request with its own inbox: `no_wait` together with an expiry makes the broker wait for the first message and
+//! then send what is available, up to the maximum. Nothing is requested ahead of a fetch, because a busy member would hold messages that
+//! another member could handle.
 //!
-//! While it waits, the broker has to say from time to time that it is still there. If it does not, the pull may have been lost with a
-//! leader or a connection, and the fetch fails, to be made again.
+//! While a fetch waits, the broker sends heartbeats. If they stop, the pull may have been lost with a leader or a connection, and the
+//! fetch fails and is made again.
 
 use std::{collections::HashMap, time::Duration};
 
@@ -31,33 +31,33 @@ use crate::bus::{BusError, ConsumerSpec, Delivery, Subscription};
 
 /// The most messages of one fetch.
 const MAX_FETCH: usize = 500;
-/// How often the broker says that it is still there. It takes no more than half of a wait.
+/// How often the broker sends a heartbeat. NATS allows at most half of a wait.
 const HEARTBEAT: Duration = Duration::from_secs(3);
-/// How long it may be silent beyond what it said.
+/// How late a heartbeat may be.
 const GRACE: Duration = Duration::from_secs(2);
-/// How long to wait when the broker says that others are before us.
+/// How long to wait when the broker has too many waiting fetches.
 const OTHERS_FIRST: Duration = Duration::from_millis(50);
-/// How long a delivery is remembered after its lease has ended: whoever is late may still acknowledge it.
+/// How long a delivery is remembered after its lease has ended, so that a late acknowledgement is still sent.
 const REMEMBER: Duration = Duration::from_secs(60);
 
 pub(super) struct Member {
     link: Link,
     spec: ConsumerSpec,
-    /// Absent after a failure: the consumer may be gone, and is made again.
+    /// None after a failure: the consumer may be gone, and is created again.
     consumer: Option<Consumer<Config>>,
-    /// What was delivered and not settled, by its place in the stream. The broker bounds how much that can be.
+    /// The deliveries that are not settled, by their positions. The broker bounds their number.
     held: HashMap<u64, Held>,
 }
 
 /// A delivery that is not settled.
 struct Held {
-    /// Where it is acknowledged.
+    /// The subject of its acknowledgement.
     reply: String,
     delivery: Delivery,
     until: Instant,
 }
 
-/// What a wait for a pull's next message came to.
+/// The next answer to a pull.
 enum Pulled {
     Message(Box<Held>),
     Heartbeat,
@@ -86,20 +86,20 @@ impl Member {
     async fn pull(&mut self, max: usize, wait: Duration) -> Result<Vec<Delivery>, BusError> {
         let heartbeat = if wait >= 2 * HEARTBEAT { HEARTBEAT } else { Duration::ZERO };
         let silence = if heartbeat.is_zero() { wait + GRACE } else { 2 * HEARTBEAT + GRACE };
-        // Looked at from before the question: a broker that is gone says nothing any more, and its silence takes long to notice.
+        // Watched from before the request: a lost connection is noticed much sooner than missing heartbeats.
         let mut lost = self.link.disconnects();
         let mut messages = self.ask(max, wait, heartbeat).await?;
         let mut fetched = Vec::new();
         while fetched.len() < max {
             let pulled = tokio::select! {
-                // What has come is taken first.
+                // Messages that have arrived are taken first.
                 biased;
                 next = timeout(silence, messages.next()) => match next {
                     Ok(Some(message)) => self.read(message),
                     Ok(None) => Err("the connection was closed".into()),
                     Err(_) => {
                         metrics().bus_stalls.add(1, &[KeyValue::new("consumer", self.spec.name.clone())]);
-                        Err(format!("the broker has been silent for {silence:?}").into())
+                        Err(format!("the broker has sent nothing for {silence:?}").into())
                     }
                 },
                 _ = lost.changed() => Err("the connection was lost".into()),
@@ -114,7 +114,7 @@ impl Member {
                 Err(cause) => {
                     self.link.failed();
                     self.consumer = None;
-                    // What has come is handled first; the next fetch will meet the same trouble.
+                    // Messages that have arrived are handled first; the next fetch will meet the same failure.
                     if fetched.is_empty() {
                         return Err(BusError::new("fetch", cause));
                     }
@@ -153,8 +153,8 @@ impl Member {
         asked
     }
 
-    /// A message is what can be acknowledged; anything else is the broker's own word. The status alone does not tell: whoever publishes
-    /// may put one there.
+    /// An answer that can be acknowledged is a message; any other is a status of the broker. The status header alone does not tell,
+    /// because a publisher can set one.
     fn read(&self, message: Message) -> Result<Pulled, Cause> {
         let Some(reply) = message.reply.as_ref().filter(|reply| reply.starts_with("$JS.ACK.")) else {
             return status(&message);
@@ -222,19 +222,19 @@ impl Subscription for Member {
     async fn dead_letter(&mut self, handle: u64, reason: &str) -> Result<(), BusError> {
         assert_no_transaction("dead letter");
         let Some(held) = self.held.get(&handle) else { return Ok(()) };
-        // First there, then not here: between the two it is in both, and a second attempt finds it there.
+        // First store the dead letter, then end the delivery: in between it is in both, and a second attempt finds it stored.
         dead_letters::bury(&self.link, &self.spec.name, &held.delivery, reason).await?;
         self.settle("dead letter", handle, AckKind::Term).await
     }
 }
 
-/// What the broker says about a pull.
+/// The broker's status of a pull.
 fn status(message: &Message) -> Result<Pulled, Cause> {
     let description = message.description.as_deref().unwrap_or_default();
     match message.status {
         Some(StatusCode::IDLE_HEARTBEAT) => Ok(Pulled::Heartbeat),
         Some(StatusCode::NOT_FOUND | StatusCode::TIMEOUT) => Ok(Pulled::End),
-        // All that may be unacknowledged is with members that are still at it.
+        // The limit of unacknowledged messages is reached: members are still handling them.
         Some(StatusCode::REQUEST_TERMINATED) if description == "Exceeded MaxAckPending" => Ok(Pulled::End),
         status => {
             let status = status.map_or(0, |status| status.as_u16());

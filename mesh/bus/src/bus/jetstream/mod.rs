@@ -1,14 +1,14 @@
 //! The bus on NATS JetStream: what the mesh runs on.
 //!
-//! All events are in one stream, for ever; each consumer is a durable pull consumer of it, and what it could not handle is in a second
-//! stream, with the reason. A dead letter that is replayed is published in the first one again, on a subject that only its consumer
-//! hears, so that it is delivered, counted and acknowledged like anything else.
+//! All events are in one stream, for ever. Each consumer is a durable pull consumer of it. Dead letters are in a second stream, with the
+//! reason. A dead letter is replayed by publishing it in the first stream again, on a subject that only its consumer receives, so that it
+//! is delivered, counted and acknowledged like any other message.
 //!
-//! The broker acknowledges an event when it has it on as many disks as the stream has replicas; the outbox is the truth nevertheless
-//! (see [`relay`](crate::relay)). What it says about a consumer's place may be some moments old after a crash: what was acknowledged
-//! then comes again, and the inbox knows it.
+//! The broker acknowledges an event when it is stored on as many servers as the stream has replicas. The outbox is the source of truth
+//! nevertheless (see [`relay`](crate::relay)). After a crash of the broker a consumer's place may be slightly old: acknowledged messages
+//! are then delivered again, and the inbox skips them.
 //!
-//! No call waits longer than [`WAIT`] for the network, but for a fetch, which is told how long.
+//! No call waits longer than [`WAIT`] for the network, except a fetch, which is given its own wait.
 
 mod accounts;
 mod connection;
@@ -39,9 +39,8 @@ use crate::config::BusConfig;
 pub struct JetStreamBus(Link);
 
 impl JetStreamBus {
-    /// A bus for `client`, which is a context's name or the name of a tool, and that of its user if the broker has users: its replies
-    /// come to `_INBOX_<client>.>`. Does not wait for the broker; whoever uses the bus is told as long as it is not there, and the
-    /// connection is tried again and again.
+    /// A bus for `client`: the name of a context or a tool, and of its user if the broker has users. Its replies arrive on
+    /// `_INBOX_<client>.>`. Does not wait for the broker: while the broker is away, calls fail, and the client keeps reconnecting.
     ///
     /// # Errors
     /// The configuration has no URL, or one that cannot be read, or names a file that cannot be read.
@@ -49,10 +48,10 @@ impl JetStreamBus {
         Ok(Self(connection::connect(config, client).await?))
     }
 
-    /// Whether the broker answers and the streams are there. Makes them if they are not.
+    /// Checks that the broker answers and the streams exist. Creates missing streams.
     ///
     /// # Errors
-    /// They are not, and why.
+    /// The broker does not answer, or a stream cannot be created.
     pub async fn ready(&self) -> Result<(), BusError> {
         self.0.make_ready().await
     }
@@ -114,7 +113,7 @@ impl Bus for JetStreamBus {
     }
 }
 
-/// Why the library could not do something: its errors are many types.
+/// The library's error: its errors are of many types.
 type Cause = Box<dyn std::error::Error + Send + Sync>;
 
 #[cfg(test)]

@@ -1,8 +1,8 @@
-//! What the broker lets each user do. A context may say what it says in its own name and hear what all say; the place of another's
-//! consumer, others' dead letters, and the streams themselves are none of its business.
+//! The permissions of each user on the broker. A context may publish its own events and read all events. It may not touch other contexts'
+//! consumers and dead letters, or the streams themselves.
 //!
-//! A consumer goes by its context's name, so a permission can name it. A projection's goes by a name that is made with its database
-//! (ADR 15), and NATS's patterns are of whole parts: a projection may use any consumer but those that are other contexts' own.
+//! A consumer has its context's name, so a permission can name it. A projection's consumer has a name that is made with its database
+//! (ADR 15), and NATS's patterns match whole parts only: so a projection may use any consumer except those of other contexts.
 
 use serde::Serialize;
 
@@ -11,12 +11,12 @@ use super::{
     layout::{self, DEAD, DEAD_STREAM, STREAM, api},
 };
 
-/// How a context hears.
+/// How a context consumes events.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Hearing {
     /// Under its own name, or not at all.
     Once,
-    /// As a projection, under a name that goes with its database.
+    /// As a projection, under a name that belongs to its database.
     AsProjection,
 }
 
@@ -35,7 +35,7 @@ struct Subjects {
 }
 
 impl Permissions {
-    /// What the user of `context` may do, when `contexts` are all that there are.
+    /// The permissions of the user of `context`, where `contexts` are all contexts.
     pub fn of_context(context: &str, hearing: Hearing, contexts: &[&str]) -> Self {
         let consumer = match hearing {
             Hearing::Once => context,
@@ -45,7 +45,7 @@ impl Permissions {
         for stream in [STREAM, DEAD_STREAM] {
             allow.extend(["STREAM.INFO", "STREAM.CREATE"].map(|operation| api(operation, stream)));
         }
-        // Whether an event is still where it was.
+        // To check whether an event is still at its position.
         allow.push(api("STREAM.MSG.GET", STREAM));
         allow.extend(of_consumer(consumer));
         let deny = match hearing {
@@ -61,13 +61,13 @@ impl Permissions {
         }
     }
 
-    /// What may be published on, as it is called in the context's account.
+    /// The subjects that may be published on, by their names in the context's account.
     pub(super) fn may_publish(&self) -> &[String] {
         &self.publish.allow
     }
 }
 
-/// What is published by whoever hears as `consumer`.
+/// The subjects that a member of `consumer` publishes on.
 fn of_consumer(consumer: &str) -> Vec<String> {
     let mut subjects: Vec<String> = ["CONSUMER.CREATE", "CONSUMER.DELETE", "CONSUMER.INFO", "CONSUMER.MSG.NEXT"]
         .map(|operation| api(operation, &format!("{STREAM}.{consumer}")))

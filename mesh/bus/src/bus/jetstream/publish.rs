@@ -1,4 +1,4 @@
-//! Publishing: many events under way at once, each with an acknowledgement of its own.
+//! Publishes many events concurrently, each with its own acknowledgement.
 
 use async_nats::{
     HeaderMap, RequestError, RequestErrorKind,
@@ -20,8 +20,7 @@ use super::{
 };
 use crate::bus::{BusError, Position};
 
-/// Messages under way at once. At one at a time the round trip and the disk's sync are the limit; from some hundred on nothing is
-/// gained.
+/// Messages in flight. With one at a time the round trip and the disk's sync are the limit; more than some hundred gain nothing.
 const IN_FLIGHT: usize = 256;
 
 pub(super) async fn publish(link: &Link, events: &[Event]) -> Result<Vec<Position>, BusError> {
@@ -36,7 +35,7 @@ async fn publish_at_once(link: &Link, events: &[Event]) -> Result<Vec<Position>,
     link.make_ready().await?;
     // They are sent in their order, and one connection keeps it.
     let all = try_join_all(events.iter().map(async |event| match publish_one(link, event).await {
-        // All that are refused are found at once; they would fail the batch one by one.
+        // Collects all refused events of the batch; otherwise they would fail it one by one.
         Err(cause) if is_of_the_event(&cause) => Ok(Err(cause)),
         outcome => outcome.map(Ok),
     }));
@@ -58,7 +57,7 @@ async fn publish_at_once(link: &Link, events: &[Event]) -> Result<Vec<Position>,
     }
 }
 
-/// Which events are to blame for an error: those on the route that we may not publish on, if it says so.
+/// Names the events that caused the error: those on the route that we may not publish on, if the error is such a refusal.
 fn not_permitted(error: BusError, events: &[Event]) -> BusError {
     let Some(Failure::NotPermitted(refusal)) = error.source.downcast_ref() else { return error };
     let of_it = events.iter().filter(|event| refusal.publishing && event.route == refusal.subject);
@@ -66,16 +65,16 @@ fn not_permitted(error: BusError, events: &[Event]) -> BusError {
     error.refusing(refused)
 }
 
-/// Why an event cannot be published, and others can.
+/// Why one event cannot be published while others can.
 #[derive(Debug, thiserror::Error)]
 enum Unpublishable {
     #[error("the event cannot be written as a message")]
     Unwritable(#[source] Cause),
-    #[error("the broker takes {0} for a duplicate of what is not there")]
+    #[error("the broker drops {0} as a duplicate, but the original is not stored")]
     Duplicate(Uuid),
 }
 
-/// Whether the cause is this event, and not the state that the broker is in.
+/// Whether the event is the cause, and not the state of the broker.
 fn is_of_the_event(cause: &Cause) -> bool {
     let for_the_server = |error: &RequestError| error.kind() == RequestErrorKind::MaxPayloadExceeded;
     let for_the_stream = |error: &jetstream::Error| error.error_code() == ErrorCode::STREAM_MESSAGE_EXCEEDS_MAXIMUM;
@@ -84,7 +83,7 @@ fn is_of_the_event(cause: &Cause) -> bool {
         || cause.downcast_ref().is_some_and(for_the_stream)
 }
 
-/// How often an event is published that the broker takes for a duplicate of what is not there.
+/// How often an event is published that the broker drops as a duplicate although the original is not stored.
 const MAX_COPIES: usize = 4;
 
 async fn publish_one(link: &Link, event: &Event) -> Result<Position, Cause> {
@@ -98,8 +97,8 @@ async fn publish_one(link: &Link, event: &Event) -> Result<Position, Cause> {
         if !ack.duplicate || is_at(link, ack.sequence, event.key()).await? {
             return Ok(i64::try_from(ack.sequence)?);
         }
-        // A purge leaves the memory of ids behind: what it passes over is gone. So may be the copy that was published then. And the
-        // memory is one for all subjects: another context may have been faster with this id.
+        // A purge does not clear the broker's memory of ids: it drops an event as a duplicate although the original, or the copy that
+        // was published then, is gone. The memory is also shared by all subjects: another context may have used this id first.
         message_id = format!("{message_id}-{}", ack.sequence);
     }
     Err(Unpublishable::Duplicate(event.id).into())
@@ -108,9 +107,9 @@ async fn publish_one(link: &Link, event: &Event) -> Result<Position, Cause> {
 /// Whether the event of that key is at that place of the stream.
 pub(super) async fn is_at(link: &Link, sequence: u64, event: Uuid) -> Result<bool, Cause> {
     let stream = link.context().get_stream_no_info(layout::STREAM).await?;
-    // Not by a direct get: a replica that lags may answer that, and would deny what it has not heard of yet.
+    // Not a direct get: a lagging replica may answer it, and would deny an event that it has not received yet.
     match stream.get_raw_message(sequence).await {
-        // By the subject, which the broker watches over, and not by what the message says of itself.
+        // By the subject, which the broker protects, and not by the message's own headers.
         Ok(message) => {
             Ok(envelope::event_id(&message.headers).is_some_and(|id| key(layout::route(&message.subject), id) == event))
         }
@@ -119,7 +118,7 @@ pub(super) async fn is_at(link: &Link, sequence: u64, event: Uuid) -> Result<boo
     }
 }
 
-/// The id of the newest event that stands on one of the context's own subjects.
+/// The id of the newest event on the context's own subjects.
 pub(super) async fn newest(link: &Link, context: &str) -> Result<Option<Uuid>, Cause> {
     let stream = link.context().get_stream_no_info(layout::STREAM).await?;
     match stream.get_last_raw_message_by_subject(&format!("jumak.{context}.>")).await {
@@ -129,7 +128,7 @@ pub(super) async fn newest(link: &Link, context: &str) -> Result<Option<Uuid>, C
     }
 }
 
-/// Stores one message in `stream`, and gives the broker's word for it.
+/// Stores one message in `stream`, and returns the broker's acknowledgement.
 pub(super) async fn store(
     link: &Link,
     stream: &str,

@@ -17,15 +17,15 @@ async fn a_consumer_whose_stream_has_lost_its_tail_hears_what_came_there_instead
     let sent = events("room", 5);
     first.publish(&sent).await.unwrap();
     let before = wiring(&first);
-    start_at(PACE, "stay", database.clone(), hears(|_| Ok(Handled::Done)), &before).await.unwrap();
+    start_at(TIMING, "stay", database.clone(), hears(|_| Ok(Handled::Done)), &before).await.unwrap();
     eventually("everything is settled", async || is_settled(&first, "stay").await).await;
-    before.background.drain(PACE.ack_wait).await;
+    before.background.drain(TIMING.ack_wait).await;
 
     // The consumer is known to have had five; three of the five that are there are others.
     let others: Vec<Event> = (6..=8).map(|sequence| event("room", sequence)).collect();
     second.publish(&[&sent[..2], &others].concat()).await.unwrap();
     let filters = vec!["jumak.room.>".to_owned()];
-    let spec = ConsumerSpec { name: "stay".to_owned(), filters, ack_wait: PACE.ack_wait };
+    let spec = ConsumerSpec { name: "stay".to_owned(), filters, ack_wait: TIMING.ack_wait };
     let mut survivor = second.subscribe(spec).await.unwrap();
     let handles: Vec<u64> = survivor.fetch(10, FETCH_WAIT).await.unwrap().iter().map(|had| had.handle).collect();
     survivor.ack(&handles).await.unwrap();
@@ -33,12 +33,12 @@ async fn a_consumer_whose_stream_has_lost_its_tail_hears_what_came_there_instead
     assert!(is_settled(&second, "stay").await, "the bus has nothing more for it");
 
     let after = wiring(&second);
-    start_at(PACE, "stay", database.clone(), hears(|_| Ok(Handled::Done)), &after).await.unwrap();
+    start_at(TIMING, "stay", database.clone(), hears(|_| Ok(Handled::Done)), &after).await.unwrap();
     let all = [sent, others].concat();
     eventually("the others are heard", async || effects(&database, &all[7]).await > 0).await;
     eventually("everything is settled", async || is_settled(&second, "stay").await).await;
     assert_one_effect_each(&database, &all).await;
-    after.background.drain(PACE.ack_wait).await;
+    after.background.drain(TIMING.ack_wait).await;
 }
 
 /// A power cut takes what the disk had not been told to keep: the tail of the stream, and how far consumers had come in it.
@@ -53,7 +53,7 @@ async fn what_power_cuts_take_of_the_stream_is_published_and_heard_again_and_has
         let bus: SharedBus = Arc::new(EmbeddedBus::open(&file(life)).await.unwrap());
         let wiring = wiring(&bus);
         relay::start("room", room.clone(), &wiring);
-        start_at(PACE, "stay", stay.clone(), hears(|_| Ok(Handled::Done)), &wiring).await.unwrap();
+        start_at(TIMING, "stay", stay.clone(), hears(|_| Ok(Handled::Done)), &wiring).await.unwrap();
         for _ in 0..8 {
             all.push(event("room", all.len() as u64 + 1));
             commit(&room, &all[all.len() - 1..]).await;
@@ -65,7 +65,7 @@ async fn what_power_cuts_take_of_the_stream_is_published_and_heard_again_and_has
         .await;
         eventually("everything is settled", async || is_settled(&bus, "stay").await).await;
         assert_one_effect_each(&stay, &all).await;
-        wiring.background.drain(PACE.ack_wait).await;
+        wiring.background.drain(TIMING.ack_wait).await;
 
         let log = |life| folder.path().join(format!("bus-{life}.db-wal"));
         let kept = std::fs::read(log(life)).unwrap();
@@ -98,7 +98,7 @@ async fn a_dead_letter_that_cannot_be_stored_keeps_nothing_else_back() {
     let policy = move |event: &Event| {
         if event.id == poison { Err(Error::Internal("it cannot be".to_owned())) } else { Ok(Handled::Done) }
     };
-    start_at(PACE, "stay", database.clone(), hears(policy), &wiring).await.unwrap();
+    start_at(TIMING, "stay", database.clone(), hears(policy), &wiring).await.unwrap();
     eventually("the others are settled", async || bus.pending("stay").await.is_ok_and(|pending| pending == 2)).await;
     assert_one_effect_each(&database, &[sent[0].clone(), sent[3].clone()]).await;
     assert!(bus.dead_letters(10).await.unwrap().is_empty());
@@ -106,7 +106,7 @@ async fn a_dead_letter_that_cannot_be_stored_keeps_nothing_else_back() {
     full.store(false, Ordering::SeqCst);
     eventually("they are put aside", async || is_settled(&bus, "stay").await).await;
     assert_eq!(bus.dead_letters(10).await.unwrap().len(), 2);
-    wiring.background.drain(PACE.ack_wait).await;
+    wiring.background.drain(TIMING.ack_wait).await;
 }
 
 /// A bus that stores no dead letter as long as it is full.

@@ -318,7 +318,7 @@ const EVENTS: &[Break] = &[
     ("a consumer stands still", |books| books.backlogs[0].oldest = Some(long_ago()), &[Rule::EventsHandled]),
     ("a consumer is gone", |books| books.backlogs.retain(|one| one.consumer != "room"), &[Rule::EventsHandled]),
     (
-        "an event was put aside",
+        "stored an event as a dead letter",
         |books| books.backlogs[0].dead_letters.push("undecodable".to_owned()),
         &[Rule::EventsHandled],
     ),

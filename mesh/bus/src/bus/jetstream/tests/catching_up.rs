@@ -5,7 +5,7 @@ use std::{
 
 use mesh_testing::events;
 
-use super::support::{PACE, assert_one_effect_each, connect, eventually, has_settled, hears, server};
+use super::support::{TIMING, assert_one_effect_each, connect, eventually, has_settled, hears, server};
 use crate::{
     bus::SharedBus,
     consumer,
@@ -24,7 +24,7 @@ async fn a_consumer_that_was_away_for_ten_thousand_events_catches_up() {
     let testbed = Testbed::new();
     let (stay, wiring) = (testbed.database("stay.db").await, wiring(&bus));
     let begun = Instant::now();
-    consumer::start_at(PACE, "stay", stay.clone(), hears(|_| false), &wiring).await.unwrap();
+    consumer::start_at(TIMING, "stay", stay.clone(), hears(|_| false), &wiring).await.unwrap();
     eventually("it has caught up", async || has_settled(&*bus, "stay", &stay, sent.len()).await).await;
     println!("caught up: {:.0}/s", sent.len() as f64 / begun.elapsed().as_secs_f64());
     assert_one_effect_each(&stay, &sent).await;

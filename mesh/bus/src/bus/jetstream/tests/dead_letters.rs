@@ -9,7 +9,7 @@ use std::{
 use mesh_foundation::event::Event;
 use mesh_testing::events;
 
-use super::support::{PACE, assert_one_effect_each, connect, eventually, has_settled, hears, server};
+use super::support::{TIMING, assert_one_effect_each, connect, eventually, has_settled, hears, server};
 use crate::{
     bus::{
         Bus, ConsumerSpec, SharedBus,
@@ -32,7 +32,7 @@ async fn a_poison_event_is_put_aside_with_its_reason_and_can_be_replayed_when_it
         let (poison, cured) = (sent[20].id, cured.clone());
         move |event: &Event| event.id == poison && !cured.load(Ordering::SeqCst)
     };
-    consumer::start_at(PACE, "stay", stay.clone(), hears(refuses), &wiring).await.unwrap();
+    consumer::start_at(TIMING, "stay", stay.clone(), hears(refuses), &wiring).await.unwrap();
     let others: Vec<Event> = sent.iter().filter(|event| event.id != sent[20].id).cloned().collect();
     eventually("everything is settled", async || has_settled(&*bus, "stay", &stay, others.len()).await).await;
     assert_one_effect_each(&stay, &others).await;

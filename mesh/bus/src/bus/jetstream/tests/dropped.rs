@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 use servers::Nats;
 
 use super::support::{
-    PACE, assert_holds_exactly, assert_one_effect_each, connect, effects, eventually, hears, server, unpublished,
+    TIMING, assert_holds_exactly, assert_one_effect_each, connect, effects, eventually, hears, server, unpublished,
 };
 use crate::{
     bus::{
@@ -51,7 +51,7 @@ impl Inn {
 
     async fn hears(&self) -> Wiring {
         let wiring = wiring(&self.shared);
-        consumer::start_at(PACE, "stay", self.stay.clone(), hears(|_| false), &wiring).await.unwrap();
+        consumer::start_at(TIMING, "stay", self.stay.clone(), hears(|_| false), &wiring).await.unwrap();
         wiring
     }
 

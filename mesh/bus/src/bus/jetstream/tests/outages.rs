@@ -7,7 +7,7 @@ use async_nats::jetstream::consumer::PullConsumer;
 use mesh_testing::{event, events};
 
 use super::support::{
-    PACE, assert_holds_exactly, assert_one_effect_each, chain, config, connect, eventually, has_settled, hears,
+    TIMING, assert_holds_exactly, assert_one_effect_each, chain, config, connect, eventually, has_settled, hears,
     is_settled, server, unpublished,
 };
 use crate::{
@@ -40,7 +40,7 @@ async fn a_server_killed_again_and_again_costs_time_and_nothing_else() {
     let (room, stay) = (testbed.database("room.db").await, testbed.database("stay.db").await);
     let wiring = wiring(&bus);
     relay::start("room", room.clone(), &wiring);
-    consumer::start_at(PACE, "stay", stay.clone(), hears(|_| false), &wiring).await.unwrap();
+    consumer::start_at(TIMING, "stay", stay.clone(), hears(|_| false), &wiring).await.unwrap();
 
     let sent = events("room", 600);
     let committing = tokio::spawn({

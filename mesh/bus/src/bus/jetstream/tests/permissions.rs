@@ -4,7 +4,7 @@ use mesh_foundation::event::Event;
 use mesh_testing::{event, events};
 use servers::{Nats, NatsOptions};
 
-use super::support::{PACE, chain, config, connect_with, eventually, has_settled, hears};
+use super::support::{TIMING, chain, config, connect_with, eventually, has_settled, hears};
 use crate::{
     bus::{
         Bus, ConsumerSpec, SharedBus,
@@ -103,7 +103,7 @@ async fn a_context_that_uses_anothers_ids_takes_no_event_away() {
     let testbed = Testbed::new();
     let (stay, wiring) = (testbed.database("stay.db").await, wiring(&bus));
     let hears = Hears { filters: vec!["jumak.>".to_owned()], ..hears(|event| event.source == "room") };
-    consumer::start_at(PACE, "stay", stay.clone(), hears, &wiring).await.unwrap();
+    consumer::start_at(TIMING, "stay", stay.clone(), hears, &wiring).await.unwrap();
     eventually("everything is settled", async || has_settled(&*bus, "stay", &stay, sent.len()).await).await;
     super::support::assert_one_effect_each(&stay, &sent).await;
     wiring.background.drain(Duration::from_secs(2)).await;
@@ -165,12 +165,12 @@ async fn an_event_that_says_it_is_another_contexts_is_put_aside() {
     let bus: SharedBus = std::sync::Arc::new(connect(&nats, "stay").await);
     let testbed = Testbed::new();
     let (stay, wiring) = (testbed.database("stay.db").await, wiring(&bus));
-    consumer::start_at(PACE, "stay", stay.clone(), hears(|_| false), &wiring).await.unwrap();
+    consumer::start_at(TIMING, "stay", stay.clone(), hears(|_| false), &wiring).await.unwrap();
     eventually("everything is settled", async || has_settled(&*bus, "stay", &stay, 1).await).await;
     super::support::assert_one_effect_each(&stay, &[honest]).await;
     let letters = connect(&nats, "operator").await.dead_letters(10).await.unwrap();
     let reasons: Vec<&str> = letters.iter().rev().map(|letter| letter.reason.as_str()).collect();
-    let published = "undecodable: published on jumak.room.v1.thing.happened, said to be";
+    let published = "undecodable: published on jumak.room.v1.thing.happened, but declared as";
     let expected = [
         format!("{published} jumak.room.v1.ThingHappened from payment"),
         format!("{published} jumak.payment.v1.ThingHappened from room"),

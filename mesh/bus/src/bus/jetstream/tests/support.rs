@@ -22,7 +22,7 @@ use crate::{
         jetstream::{JetStreamBus, layout},
     },
     config::BusConfig,
-    consumer::Pace,
+    consumer::Timing,
     policies::{Handled, Hears, Policies},
 };
 
@@ -30,7 +30,7 @@ use crate::{
 pub(super) const PATIENCE: Duration = Duration::from_secs(60);
 
 /// As in production, but in a hurry.
-pub(super) const PACE: Pace = Pace {
+pub(super) const TIMING: Timing = Timing {
     ack_wait: Duration::from_secs(2),
     outage: Backoff::new(Duration::from_millis(10), Duration::from_millis(200)),
     retry: Duration::from_millis(10),
