@@ -101,7 +101,7 @@ async fn whoever_starts_or_backs_up_without_the_issuers_key_is_told() {
     assert!(told.contains("no issuer's key") && told.contains("issuer.pem is gone"), "{told}");
 
     let started = Process::start(&data, &[]).await.stops().await;
-    assert!(started.contains("the issuer's key is gone and a new one is made"), "{started}");
+    assert!(started.contains("the issuer's key is missing; created a new one"), "{started}");
     assert_eq!(backup("with"), "");
 }
 

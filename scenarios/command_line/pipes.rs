@@ -97,7 +97,7 @@ async fn a_server_serves_though_nobody_reads_where_it_is() {
     let child = command.stdout(writer).stderr(log).spawn().expect("the binary starts");
     command.stdout(Stdio::null()).stderr(Stdio::null());
     let mut up = Spawned(child);
-    line_with(&mut BufReader::new(err), "standard output cannot be written to");
+    line_with(&mut BufReader::new(err), "failed to write to standard output");
     assert!(up.0.try_wait().expect("its status").is_none(), "it goes on");
     signal(&up, "-TERM");
     assert_eq!(up.ends().await.code(), Some(0));

@@ -46,7 +46,7 @@ async fn a_disk_that_is_full_for_a_while_loses_nothing_and_all_settles_once_ther
     };
     let payment = log(Member::PAYMENT);
     assert!(payment.contains("1114"), "the server never said that it is full");
-    for ours in ["a call failed by our fault", "an event was put aside"] {
+    for ours in ["call failed with an internal error", "stored an event as a dead letter"] {
         let lines: Vec<&str> = payment.lines().filter(|line| line.contains(ours)).take(3).collect();
         assert_eq!(lines, Vec::<&str>::new(), "{ours}");
     }

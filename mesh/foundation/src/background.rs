@@ -1,5 +1,5 @@
-//! Loops that run beside the calls: relays, consumers, sweepers, recovery. Each has a name and a metric, each stops on drain, and
-//! one that panics ends the process, because a process that looks alive and settles nothing is worse than one that is started again.
+//! Background loops: relays, consumers, sweepers, recovery. Each has a name and a metric, and stops on drain. A loop that panics ends
+//! the process, because a process that looks alive and settles nothing is worse than one that is restarted.
 
 use std::{
     collections::BTreeMap,
@@ -49,7 +49,7 @@ struct Phases {
 #[derive(Debug, Default)]
 struct Stage {
     stop: CancellationToken,
-    /// Its time is over: a loop that is still there ends where it is.
+    /// Cancelled at the end of the phase: a loop that is still running is dropped.
     over: CancellationToken,
     tracker: TaskTracker,
 }
@@ -64,8 +64,7 @@ impl Background {
         &self.0.stages[phase as usize]
     }
 
-    /// Starts a loop. It is given a token, and has to end soon after that token is cancelled: when the patience of a drain is over, it
-    /// is dropped where it is.
+    /// Starts a loop. It is given a token, and has to end soon after the token is cancelled: at the end of the drain's time it is dropped.
     pub fn run<F, Fut>(&self, phase: Phase, name: impl Into<String>, body: F)
     where
         F: FnOnce(CancellationToken) -> Fut,
@@ -77,7 +76,7 @@ impl Background {
         tracker.spawn(async move {
             metrics().background_loops.add(1, &[opentelemetry::KeyValue::new("loop", name.clone())]);
             if matches!(body.await, Some(Err(_))) {
-                tracing::error!(background = %name, "a background loop panicked: the process ends");
+                tracing::error!(background = %name, "a background loop panicked; the process ends");
                 output::note(format_args!("background loop {name} panicked: the process ends"));
                 std::process::abort();
             }
@@ -94,14 +93,13 @@ impl Background {
         self.0.turns.lock().unwrap_or_else(PoisonError::into_inner).insert(task.to_owned(), turn);
     }
 
-    /// Starts a task of its own that a drain awaits: whoever asked for it may hang up, it goes on. Its log lines and its spans are
-    /// those of whoever asked.
+    /// Starts a detached task that a drain awaits: it goes on when its caller hangs up. Its log lines and spans belong to the caller's.
     pub fn detach<T: Send + 'static>(&self, task: impl Future<Output = T> + Send + 'static) -> JoinHandle<T> {
         self.stage(Phase::Checkouts).tracker.spawn(task.with_current_context().in_current_span())
     }
 
-    /// Says that the process is going to stop, and stops nothing yet: whoever only waits, for a change or for somebody else's
-    /// outcome, ends that soon. The calls in hand would wait for them otherwise.
+    /// Announces that the process is going to stop, and stops nothing yet. Tasks that only wait, for a change or for another call's
+    /// outcome, end soon; otherwise the calls in flight would wait for them.
     pub fn announce(&self) {
         self.stage(Phase::Checkouts).stop.cancel();
     }
@@ -111,22 +109,22 @@ impl Background {
         self.stage(Phase::Checkouts).stop.is_cancelled()
     }
 
-    /// Tells detached tasks and loops to stop, phase by phase, each within `patience`. Loops that have not stopped by then are dropped,
-    /// because the next phase counts on their being gone; tasks are left. All of it is safe to lose at any moment.
+    /// Stops detached tasks and loops, phase by phase, each within `patience`. Loops that have not stopped by then are dropped, because the
+    /// next phase relies on their end; tasks are left running. All of them are safe to lose at any moment.
     pub async fn drain(&self, patience: Duration) {
         for phase in Phase::ALL {
             let Stage { stop, over, tracker } = self.stage(phase);
             stop.cancel();
             tracker.close();
             if tokio::time::timeout(patience, tracker.wait()).await.is_err() {
-                tracing::warn!(?phase, left = tracker.len(), "not everything stopped in time");
+                tracing::warn!(?phase, left = tracker.len(), "some background loops or tasks did not stop in time");
             }
             over.cancel();
         }
     }
 }
 
-/// Sleeps for `delay` or until `stop`; tells whether to go on.
+/// Sleeps for `delay` or until `stop`; returns whether to go on.
 pub async fn pause(delay: Duration, stop: &CancellationToken) -> bool {
     tokio::select! {
         () = stop.cancelled() => false,
@@ -134,7 +132,7 @@ pub async fn pause(delay: Duration, stop: &CancellationToken) -> bool {
     }
 }
 
-/// Waits that double from `first` up to `max`, with jitter, until something succeeds.
+/// Waits that double from `first` up to `max`, with jitter, until an attempt succeeds.
 #[derive(Clone, Debug)]
 pub struct Backoff {
     first: Duration,
@@ -155,7 +153,7 @@ impl Backoff {
         full.mul_f64(0.5 + rand::random::<f64>() / 2.0)
     }
 
-    /// It worked: starts over.
+    /// After a success: starts over.
     pub fn succeeded(&mut self) {
         self.failures = 0;
     }

@@ -1,8 +1,8 @@
 //! Which nights of a room can be booked at a given moment.
 //!
-//! One rule for the context that offers nights and the one that sells them: a night that is found can be sold, and a night that can be
-//! sold is found. A night is named by the date on which it begins, where the room is. It can be booked until it is over, which is at
-//! the room's check-out time on the day after, so that a guest who arrives at half past midnight still gets a bed for that night.
+//! One rule for the context that offers nights and the context that sells them, so that the nights that are found are exactly those that
+//! can be sold. A night is named by the date on which it begins, in the room's time zone. It can be booked until the room's check-out
+//! time on the next day, so that a guest who arrives at half past midnight still gets a bed for that night.
 
 use jiff::{
     Span, Timestamp,
@@ -32,13 +32,13 @@ pub enum OutsideWindow {
     /// The night is over.
     #[error("is in the past: where the room is, the first night that can be booked is {first}")]
     Past {
-        /// The first day that would do.
+        /// The first possible day.
         first: Date,
     },
-    /// The night is further ahead than is sold yet.
+    /// The night is too far ahead.
     #[error("is more than {MAX_DAYS_AHEAD} days ahead; the last night that can be booked is {last}")]
     TooFarAhead {
-        /// The last day that would do.
+        /// The last possible day.
         last: Date,
     },
 }
@@ -52,7 +52,7 @@ impl BookingWindow {
         Self { first, last: days_after(today, MAX_DAYS_AHEAD) }
     }
 
-    /// The window that holds those of all rooms at `now`, wherever they are. What is outside it need not be looked for.
+    /// The window that includes the windows of all rooms at `now`, in any time zone. A search need not look outside it.
     pub fn anywhere(now: Timestamp) -> Self {
         let today = now.to_zoned(TimeZone::UTC).date();
         // No zone is more than a day away from UTC's date, and the night before is on sale until it is over.

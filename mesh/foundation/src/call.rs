@@ -1,4 +1,4 @@
-//! Who is calling, for which business case, and until when: what the server's layers learn of a call and its handler may rely on.
+//! The caller, the business case and the deadline of a call, as the server's layers establish them for its handler.
 
 use std::time::Duration;
 
@@ -6,7 +6,7 @@ use tokio::time::Instant;
 
 use crate::error::{Error, Reason, Refusal};
 
-/// What a person may be. A token carries any number of them.
+/// The role of a person. A token carries any number of roles.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Role {
     /// Books and pays.
@@ -42,17 +42,17 @@ impl Role {
     }
 }
 
-/// Whose token came with the call.
+/// The bearer of the call's token.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Principal {
     /// A person.
     User {
         /// `users/{user}`: a hash of issuer and subject, because a subject alone collides between issuers.
         name: String,
-        /// What the token lets them be.
+        /// The roles in the token.
         roles: Vec<Role>,
     },
-    /// A context calling for itself.
+    /// A context.
     Context {
         /// The context's name, as in `reservation`.
         name: String,
@@ -77,9 +77,9 @@ impl Principal {
 /// A call as its handler sees it. The server's stack puts it into the request's extensions.
 #[derive(Clone, Debug)]
 pub struct Caller {
-    /// Whose token it was.
+    /// The bearer of the token.
     pub principal: Principal,
-    /// The business case or, until there is one, this call: sent by the caller or made here.
+    /// The id of the business case or, until there is one, of this call: sent by the caller or made here.
     pub correlation_id: String,
     /// When the caller stops listening.
     pub deadline: Instant,
@@ -89,9 +89,7 @@ impl Caller {
     /// The caller of a request that came through the server's stack.
     pub fn of<T>(request: &tonic::Request<T>) -> Result<Self, Error> {
         request.extensions().get::<Self>().cloned().ok_or_else(|| {
-            Refusal::new(Reason::TokenMissing, "the call came with no identity")
-                .hint("send `authorization: Bearer …`")
-                .into()
+            Refusal::new(Reason::TokenMissing, "the call has no identity").hint("send `authorization: Bearer …`").into()
         })
     }
 
@@ -101,7 +99,7 @@ impl Caller {
             Principal::User { name, .. } => Ok(name),
             Principal::Context { name } => Err(Refusal::new(
                 Reason::RoleRequired,
-                format!("this call is for people, and the token is that of the context {name}"),
+                format!("only people may make this call, and the token belongs to the context {name}"),
             )
             .into()),
         }
@@ -115,18 +113,18 @@ impl Caller {
         }
     }
 
-    /// How long the caller goes on listening.
+    /// The time until the deadline.
     pub fn remaining(&self) -> Duration {
         self.deadline.saturating_duration_since(Instant::now())
     }
 
-    /// The caller as the cause of what is about to be committed.
+    /// The caller as the cause of a change that is about to be committed.
     pub fn actor(&self) -> Actor {
         Actor { correlation_id: self.correlation_id.clone(), causation_id: None, actor: self.principal.name() }
     }
 }
 
-/// What made a change happen: written on each event that the change puts out.
+/// The cause of a change, recorded on each event of the change.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Actor {
     /// The business case.
@@ -143,7 +141,7 @@ impl Actor {
         Self { correlation_id: correlation_id.into(), causation_id: None, actor: format!("contexts/{context}") }
     }
 
-    /// A context acting because it heard `event`.
+    /// A context acting because it consumed `event`.
     pub fn hearing(context: &str, event: &crate::Event) -> Self {
         Self {
             correlation_id: event.correlation_id.clone(),

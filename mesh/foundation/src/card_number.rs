@@ -1,16 +1,16 @@
 //! Finding card numbers in text.
 //!
-//! A card number is 13 to 19 digits whose last one is the Luhn check digit of the others. One number in ten passes that check by
-//! chance, so what is found has to look like a card number as well, or people could not write prices, dates and telephone numbers:
-//! - what parses as a UUID is an id, however many digits it has;
+//! A card number is 13 to 19 digits of which the last is the Luhn check digit of the others. One number in ten passes that check by
+//! chance, so a number must also look like a card number; otherwise people could not write prices, dates and telephone numbers:
+//! - a UUID is an id, however many digits it has;
 //! - a number after `+` is a phone number, up to the fifteen digits that one may have;
-//! - cards begin with 3 to 6, with 2221 to 2720 or with 2200 to 2204; so milliseconds since 1970, which many take for an id, are
-//!   none;
-//! - the digits stand together, or in groups as they are printed on cards and as people and programs break them up: four, two or one
-//!   at a time, and the rest at the end. So thousands, dates, times and most phone numbers in a row are no card.
+//! - cards begin with 3 to 6, with 2221 to 2720 or with 2200 to 2204; so milliseconds since 1970, which are often used as an id, are
+//!   not cards;
+//! - the digits are together, or in groups as they are printed on cards and as people and programs split them: four, two or one at a
+//!   time, and the rest at the end. So thousands, dates, times and most phone numbers in a row are not cards.
 //!
-//! Digits are those of any script, wide, round or raised ones included. What may stand between two groups is anything that is
-//! neither letter nor digit nor a sign of money, up to three of it; what cannot be seen does not count.
+//! Digits of any script count, wide, round or raised ones included. Between two groups there may be up to three characters that are
+//! neither letters nor digits nor currency signs; invisible characters are ignored.
 
 mod sketch;
 #[cfg(test)]
@@ -23,7 +23,7 @@ use uuid::Uuid;
 pub use sketch::may_be_in;
 
 const DIGITS: RangeInclusive<usize> = 13..=19;
-/// The groups that are printed on cards or typed, beside even ones; also where a date follows close behind.
+/// The groups that are printed on cards or typed, besides even ones; also if a date follows directly.
 const LAYOUTS: [&[usize]; 9] = [
     &[4, 6, 5],
     &[4, 6, 4],
@@ -37,7 +37,7 @@ const LAYOUTS: [&[usize]; 9] = [
 ];
 const MAX_GAP: usize = 3;
 const MAX_PHONE_DIGITS: usize = 15;
-/// Shorter ones are no reason to think that there are two.
+/// A text of shorter numbers is not taken for two numbers.
 const MIN_PHONE_DIGITS: usize = 7;
 
 /// Whether `text` holds a card number.
@@ -45,7 +45,7 @@ pub fn is_in(text: &str) -> bool {
     may_be_in(text.as_bytes()) && is_in_sketch(&sketch::of(text), DIGITS)
 }
 
-/// Whether `text`, which is one telephone number or several, holds a number that can only be a card's: one too long for a telephone.
+/// Whether `text`, one telephone number or several, holds a number that is too long for a telephone and so can only be a card's.
 pub fn is_in_phones(text: &str) -> bool {
     if !may_be_in(text.as_bytes()) {
         return false;
@@ -60,7 +60,7 @@ pub fn is_in_phones(text: &str) -> bool {
     is_in_sketch(&sketch, too_long)
 }
 
-/// `lengths` are those of the numbers that count.
+/// Only numbers with a length in `lengths` count.
 fn is_in_sketch(sketch: &[u8], lengths: RangeInclusive<usize>) -> bool {
     let text = without_uuids(sketch);
     let groups = groups(&text);
@@ -68,7 +68,7 @@ fn is_in_sketch(sketch: &[u8], lengths: RangeInclusive<usize>) -> bool {
     groups.iter().enumerate().any(|(first, group)| search.is_card(group) || search.is_grouped_card(&groups[first..]))
 }
 
-/// Digits that stand together.
+/// Adjacent digits.
 struct Group {
     start: usize,
     end: usize,
@@ -151,8 +151,7 @@ impl Search<'_> {
     }
 }
 
-/// Whether cards whose numbers begin so are issued: ISO/IEC 7812 gives 3 to 6 to travel and banking, and two ranges below them are in
-/// use.
+/// Whether cards with this prefix are issued: ISO/IEC 7812 assigns 3 to 6 to travel and banking, and two ranges below are in use.
 fn is_issued(digits: &[u8]) -> bool {
     match digits {
         [b'3'..=b'6', ..] => true,
@@ -175,7 +174,7 @@ fn passes_luhn<'a>(digits: impl DoubleEndedIterator<Item = &'a u8>) -> bool {
     sum.is_multiple_of(10)
 }
 
-/// The text with its UUIDs crossed out, in their long form and as 32 digits without dashes.
+/// The text with its UUIDs masked, both with dashes and as 32 digits without.
 fn without_uuids(text: &[u8]) -> Vec<u8> {
     const LONG: usize = uuid::fmt::Hyphenated::LENGTH;
     const SHORT: usize = uuid::fmt::Simple::LENGTH;

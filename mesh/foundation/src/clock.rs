@@ -1,4 +1,4 @@
-//! Time as a dependency: the domain is given the time, and a test may own it. Time zones, too: they are the same on every host.
+//! Time as a dependency: the domain is given the time, and a test can control it. Time zones, too: they are the same on every host.
 
 use std::sync::{
     Arc, LazyLock,
@@ -51,14 +51,14 @@ impl Clock {
     }
 }
 
-/// The time zone of that IANA name, from the table that this program brings along; none if it has none of that name.
+/// The time zone of that IANA name, from the table that is compiled into this program; none if the name is not in it.
 ///
-/// The host's own table is never asked: it may be an older one, or none at all, and it has names that stand for whatever the host is set
-/// to, such as `localtime`. Two replicas would count a room's days differently.
+/// The host's own table is never used: it may be older or missing, and it has names that depend on the host, such as `localtime`. Two
+/// replicas could then count a room's days differently.
 #[expect(clippy::disallowed_methods, reason = "this is what the others ask instead")]
 pub fn zone(name: &str) -> Option<TimeZone> {
     static TABLE: LazyLock<TimeZoneDatabase> = LazyLock::new(TimeZoneDatabase::bundled);
-    // Factory is IANA's word for a clock that nobody has set.
+    // Factory is IANA's name for a clock that is not set.
     let zone = TABLE.get(name).ok().filter(|zone| !zone.is_unknown());
     zone.filter(|zone| zone.iana_name().is_some_and(|name| name != "Factory"))
 }
@@ -68,8 +68,8 @@ pub fn from_micros(micros: i64) -> Timestamp {
     Timestamp::from_microsecond(micros).unwrap_or(if micros < 0 { Timestamp::MIN } else { Timestamp::MAX })
 }
 
-/// The instant of a time of day on `date` in `zone`. A time that the clocks skip that day is as much later as they skip; of one that
-/// they show twice it is the first, as RFC 5545 has it.
+/// The instant of a time of day on `date` in `zone`, by RFC 5545: a time that the clocks skip that day is moved later by as much as they
+/// skip; of a time that occurs twice, the first.
 pub fn instant_of(date: Date, time: Time, zone: &TimeZone) -> Timestamp {
     zone.to_ambiguous_zoned(date.to_datetime(time)).compatible().map_or(Timestamp::MAX, |zoned| zoned.timestamp())
 }

@@ -1,8 +1,13 @@
-//! One driver for all work that a context does by itself: sweepers, recovery, whatever waits for its time.
+//! One driver for all background work of a context: sweepers, recovery, timers.
 //!
-//! A task takes turns. After a turn that found something it takes another at once; after one that found nothing it rests for its
-//! period, or until it is woken; after one that failed it waits longer each time. What the last turn of each task was, and when, can
-//! be asked ([`Background::turns`]) and scraped (`jumak.background.turns`, `jumak.background.last_turn`).
+//! A task runs in turns:
+//!
+//! 1. After a turn that found work the next turn starts at once.
+//! 2. After a turn that found nothing the task rests for its period, or until it is woken.
+//! 3. After a turn that failed it backs off, longer each time.
+//!
+//! The outcome and the time of each task's last turn can be queried ([`Background::turns`]) and scraped (`jumak.background.turns`,
+//! `jumak.background.last_turn`).
 
 use std::{fmt, future::Future, sync::Arc, time::Duration};
 
@@ -25,11 +30,11 @@ pub enum Turn {
     More,
     /// There was nothing left to do.
     Idle,
-    /// There is nothing to do until so long from now.
+    /// There is nothing to do for this long.
     IdleFor(Duration),
 }
 
-/// A turn that took up so many.
+/// A turn that handled this many.
 impl From<usize> for Turn {
     fn from(taken_up: usize) -> Self {
         if taken_up > 0 { Self::More } else { Self::Idle }
@@ -45,7 +50,7 @@ pub struct LastTurn {
     pub outcome: Result<Turn, String>,
 }
 
-/// A task: its name, and its pace.
+/// A task: its name, its period and its backoff.
 #[derive(Clone, Debug)]
 pub struct Task {
     name: String,
@@ -66,7 +71,7 @@ impl Task {
         Self { backoff: Backoff::new(first, longest), ..self }
     }
 
-    /// Whoever notifies `wake` ends its rest.
+    /// A notification of `wake` ends its rest.
     #[must_use]
     pub fn woken_by(self, wake: Arc<Notify>) -> Self {
         Self { wake, ..self }

@@ -1,8 +1,7 @@
-//! What can go wrong, and the one place where it becomes a [`Status`].
+//! Errors, and the one place where they become a [`Status`].
 //!
-//! A [`Refusal`] is an answer: the caller asked for something that cannot be had, and is told what, why and what next, under a
-//! reason that stays the same for ever. Any other [`Error`] is a failure of ours; its text stays in our log, the caller gets the
-//! correlation id.
+//! A [`Refusal`] is an answer: it tells the caller what was refused, why and what to do next, with a reason that never changes. Any other
+//! [`Error`] is an internal failure: its text goes to our log, and the caller gets the correlation id.
 
 use std::{collections::BTreeMap, collections::HashMap, time::Duration};
 
@@ -15,14 +14,14 @@ pub use crate::reason::Reason;
 /// The domain of every `ErrorInfo`.
 pub const DOMAIN: &str = "jumak";
 
-/// The longest wait that we let somebody else ask for. What comes over the wire may be any number, up to those that no clock holds.
+/// The longest wait that we accept from another server. A status off the wire may name any number, even one that no clock holds.
 const MAX_RETRY_AFTER: Duration = Duration::from_secs(60);
 
-/// How much of what a caller sent a status repeats.
+/// How many characters of a caller's text a status repeats.
 const MAX_SHOWN_CHARS: usize = 80;
 
-/// What a caller sent, as a status may repeat it: the beginning of it, with a mark where it was cut, and nothing that a terminal would
-/// obey. A status travels in headers, which hold little and are kept in logs.
+/// A caller's text as a status may repeat it: its beginning, with a mark where it was cut, and without control characters. A status
+/// travels in headers, which are small and are kept in logs.
 pub fn shown(sent: &str) -> String {
     let printable = |letter: char| if letter.is_control() { char::REPLACEMENT_CHARACTER } else { letter };
     let mut letters = sent.chars().map(printable);
@@ -41,11 +40,11 @@ pub struct Refusal {
     pub reason: Reason,
     /// What and why, for a person.
     pub message: String,
-    /// What a program needs to go on.
+    /// The values that a program needs to go on.
     pub metadata: BTreeMap<String, String>,
     /// Every field at fault, by its path from the request's root, with what is wrong.
     pub violations: Vec<(String, String)>,
-    /// When trying again makes sense.
+    /// After how long to try again.
     pub retry_after: Option<Duration>,
 }
 
@@ -102,7 +101,7 @@ impl Refusal {
 }
 
 impl Reason {
-    /// The reason in a status off the wire, if it is one of ours: a proxy's NOT_FOUND says nothing about what is asked for.
+    /// The reason in a status off the wire, if it is one of ours: a proxy's NOT_FOUND says nothing about the resource.
     pub fn of(status: &Status) -> Option<Self> {
         Refusal::from_status(status).map(|refusal| refusal.reason)
     }
@@ -132,10 +131,10 @@ impl From<Refusal> for Status {
     }
 }
 
-/// Whatever keeps a use case from its answer.
+/// Why a use case has no answer.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
-    /// The caller cannot have it, and is told why.
+    /// The request is refused, and the caller is told why.
     #[error(transparent)]
     Refused(#[from] Refusal),
     /// The context's database failed.
@@ -147,11 +146,11 @@ pub enum Error {
     /// Another context answered with a status that is passed on as it is.
     #[error("an upstream refused")]
     Upstream(#[source] Box<Status>),
-    /// The update of a transition matched no row: somebody else was faster. The transaction rolls back and is run again, so that it
-    /// reads what stands now.
+    /// The update of a transition matched no row, because another transition was faster. The transaction rolls back and is retried, so that
+    /// it reads the new state.
     #[error("another transition was faster")]
     Lost,
-    /// Something that cannot be, was.
+    /// An invariant was violated: this is a bug.
     #[error("internal: {0}")]
     Internal(String),
 }
@@ -175,14 +174,14 @@ impl Error {
     }
 }
 
-/// The one mapping from an error to what goes over the wire. Logs the chain once, for what is our fault.
+/// The one mapping from an error to a status. Logs the chain once if the error is internal.
 impl From<Error> for Status {
     fn from(error: Error) -> Self {
         match error {
             Error::Refused(refusal) => refusal.into(),
             Error::Upstream(status) => *status,
             Error::Store(source @ (StoreError::Unavailable(_) | StoreError::Conflict(_))) => {
-                tracing::error!(error = &source as &dyn std::error::Error, "the database cannot be used");
+                tracing::error!(error = &source as &dyn std::error::Error, "call failed: the database cannot be used");
                 Refusal::new(Reason::UpstreamUnavailable, "the database of this context cannot be used right now")
                     .with("component", "database")
                     .hint("try again shortly")
@@ -190,21 +189,26 @@ impl From<Error> for Status {
                     .into()
             }
             Error::Store(source @ StoreError::CommitUnknown(_)) => {
-                tracing::error!(error = &source as &dyn std::error::Error, "a COMMIT has an unknown outcome");
-                Refusal::new(Reason::UpstreamUnavailable, "the database did not say whether it has stored the change")
+                tracing::error!(
+                    error = &source as &dyn std::error::Error,
+                    "call failed: a COMMIT has an unknown outcome"
+                );
+                Refusal::new(Reason::UpstreamUnavailable, "it is not known whether the database has stored the change")
                     .with("component", "database")
-                    .hint("send the same request again, under the same request_id: what was stored is answered again")
+                    .hint("send the same request again with the same request_id: if it was stored, you get the same answer")
                     .retry_after(Duration::from_secs(1))
                     .into()
             }
-            Error::Lost => Refusal::new(Reason::RequestInProgress, "too many others are changing the same thing")
-                .hint("try again shortly")
-                .retry_after(Duration::from_secs(1))
-                .into(),
+            Error::Lost => {
+                Refusal::new(Reason::RequestInProgress, "too many other requests are changing the same resource")
+                    .hint("try again shortly")
+                    .retry_after(Duration::from_secs(1))
+                    .into()
+            }
             error => {
-                tracing::error!(error = &error as &dyn std::error::Error, "a call failed by our fault");
-                Refusal::new(Reason::Internal, "something went wrong on our side")
-                    .hint("the log has it under the correlation id of this call")
+                tracing::error!(error = &error as &dyn std::error::Error, "call failed with an internal error");
+                Refusal::new(Reason::Internal, "an internal error occurred")
+                    .hint("the server's log has the details under the correlation id of this call")
                     .into()
             }
         }

@@ -11,14 +11,14 @@ use crate::{call::Actor, clock::from_micros, error::Error, trace};
 /// Bytes of a UUIDv7 that are its time.
 const TIME: usize = 6;
 
-/// Something that happened in one context and that any other may hear.
+/// Something that happened in one context and that any other context may consume.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Event {
-    /// Unique among its context's events; also the broker's de-duplication id. What tells it from all events is its [`key`](Self::key).
+    /// Unique among its context's events; also the broker's de-duplication id. Its [`key`](Self::key) is unique among all events.
     pub id: Uuid,
     /// The message's full protobuf name, as in `jumak.reservation.v1.ReservationConfirmed`.
     pub kind: String,
-    /// The context that says it.
+    /// The context that publishes it.
     pub source: String,
     /// The resource that it is about: `reservations/…`.
     pub subject: String,
@@ -40,23 +40,23 @@ pub struct Event {
     pub data: Vec<u8>,
 }
 
-/// Why what arrived is no event.
+/// Why a message is not an event.
 #[derive(Debug, thiserror::Error)]
 pub enum MalformedEvent {
-    /// A header that every event has is not there.
+    /// A required header is missing.
     #[error("the header {0} is missing")]
     Missing(&'static str),
-    /// A header holds what it cannot hold.
+    /// A header's value does not parse.
     #[error("the header {0} does not parse")]
     Unparsable(&'static str),
     /// Route, source and type do not name the same context and event.
-    #[error("published on {route}, said to be {kind} from {source_context}")]
+    #[error("published on {route}, but declared as {kind} from {source_context}")]
     Contradiction {
         /// Where it was published.
         route: String,
-        /// What it says it is.
+        /// Its declared type.
         kind: String,
-        /// Whose it says it is.
+        /// Its declared source.
         source_context: String,
     },
 }
@@ -88,7 +88,7 @@ impl Event {
         }
     }
 
-    /// What tells it from every other event: its id and where it is published.
+    /// The key that is unique among all events: made from its id and its route.
     pub fn key(&self) -> Uuid {
         key(&self.route, self.id)
     }
@@ -103,7 +103,7 @@ impl Event {
         self.is::<M>().then(|| M::decode(self.data.as_slice()))
     }
 
-    /// The message, if the event is an `M`. One that says it is and does not decode is malformed.
+    /// The message, if the event is an `M`. An event of that type that does not decode is malformed.
     pub fn read<M: Message + Name + Default>(&self) -> Result<Option<M>, Error> {
         self.decode().transpose().map_err(|error| self.malformed(error))
     }
@@ -114,7 +114,7 @@ impl Event {
         carrying.resource.ok_or_else(|| self.malformed("it carries no resource"))
     }
 
-    /// The failure for an event that breaks its contract: there is no caller to be told, and it goes to the dead letters.
+    /// The error for an event that breaks its contract: it has no caller, so it becomes a dead letter.
     pub fn malformed(&self, what: impl fmt::Display) -> Error {
         Error::Internal(format!("the event {} ({} of {}) is malformed: {what}", self.id, self.kind, self.subject))
     }
@@ -142,8 +142,7 @@ impl Event {
         headers
     }
 
-    /// Reads an event back from what a broker delivers, and refuses one whose route, source and type disagree: a context may
-    /// only speak for itself.
+    /// Reads an event from a broker's message. Fails if route, source and type disagree, because a context may publish only its own events.
     pub fn from_parts(route: &str, headers: &[(String, String)], data: Vec<u8>) -> Result<Self, MalformedEvent> {
         let find = |name: &'static str| headers.iter().find(|(key, _)| key == name).map(|(_, value)| value.clone());
         let need = |name: &'static str| find(name).ok_or(MalformedEvent::Missing(name));
@@ -183,19 +182,19 @@ impl Event {
     }
 }
 
-/// What every event has in common.
+/// The part that every event has in common.
 #[derive(Clone, PartialEq, Message)]
 struct Carrying<R: Message + Default + fmt::Debug> {
     #[prost(message, optional, tag = "1")]
     resource: Option<R>,
 }
 
-/// The [`key`](Event::key) of the event of that id on that route. An id alone is no proof: whoever has heard an event can say something
-/// of their own under its id, but only on routes of their own.
+/// The [`key`](Event::key) of the event of that id on that route. An id alone is no proof: a context that has consumed an event can publish
+/// its own event under the same id, but only on its own routes.
 pub fn key(route: &str, id: Uuid) -> Uuid {
     let mut key = Uuid::new_v5(&id, route.as_bytes()).into_bytes();
-    // An id begins with its time. So does its key, and what is stored by it is stored at the end. The other 74 bits are of the hash; who
-    // wants to meet them has only until the event is heard.
+    // An id begins with its time, and so does its key, so that rows are stored in the order of time. The other 74 bits come from the hash.
+    // An attacker who wants a collision has only until the event is consumed to find one.
     let time = &id.as_bytes()[..TIME];
     key[..TIME].copy_from_slice(time);
     Uuid::from_bytes(key)
@@ -255,7 +254,7 @@ mod tests {
     }
 
     #[test]
-    fn an_event_has_one_key_and_shares_it_with_no_event_of_another_context() {
+    fn event_keys_are_stable_and_unique_across_contexts() {
         let event = event();
         let read = Event::from_parts(&event.route, &event.headers(), event.data.clone()).unwrap();
         assert_eq!(read.key(), event.key());

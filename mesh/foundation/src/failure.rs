@@ -1,4 +1,4 @@
-//! What a database's errors mean to us.
+//! Classifies a database's errors.
 
 pub mod codes;
 
@@ -9,20 +9,20 @@ use sea_orm::{
 
 use self::codes::{Meaning, meaning};
 
-/// What a database can answer but "done", sorted by what one can do about it.
+/// The failures of a database, by what one can do about them.
 #[derive(Debug, thiserror::Error)]
 pub enum StoreError {
     /// A deadlock, a serialization failure, a busy file: run the whole transaction again.
-    #[error("the transaction lost to another one")]
+    #[error("the transaction lost to a concurrent one")]
     Conflict(#[source] DbErr),
-    /// A unique key was there already.
+    /// The unique key exists already.
     #[error("the row exists")]
     Duplicate(#[source] DbErr),
     /// The database cannot be reached, has no connection free, or cannot do its work now: its disk is full, say.
     #[error("the database cannot be used now")]
     Unavailable(#[source] DbErr),
-    /// The COMMIT failed, or its answer was lost: the transaction may have been committed or not. Nobody knows until somebody looks.
-    #[error("nobody knows whether the transaction was committed")]
+    /// The COMMIT failed, or its answer was lost: the transaction may have been committed or not. Only a later read can tell.
+    #[error("it is unknown whether the transaction was committed")]
     CommitUnknown(#[source] DbErr),
     /// Anything else: a mistake of ours.
     #[error("the database refused a statement")]
@@ -30,8 +30,8 @@ pub enum StoreError {
 }
 
 impl StoreError {
-    /// What an error of COMMIT means. Only where the engine says in so many words that it has rolled back is that known: everything else,
-    /// a lost connection first of all, may have come after the commit.
+    /// Classifies an error of COMMIT. The outcome is known only if the engine says explicitly that it has rolled back. Any other error,
+    /// such as a lost connection, may have come after the commit.
     pub fn of_commit(error: DbErr) -> Self {
         let rolled_back = driver(&error).and_then(sqlx::Error::as_database_error).is_some_and(rolled_back_by_commit);
         if rolled_back { error.into() } else { Self::CommitUnknown(error) }
@@ -52,8 +52,8 @@ impl StoreError {
         if is_unknown { Self::CommitUnknown(error) } else { error.into() }
     }
 
-    /// Whether the database could not be used, whatever it was asked for. A statement that was too slow, or that no answer came to which
-    /// the driver understands, may be to blame for that itself.
+    /// Whether the database could not be used for any statement. Not if a statement was too slow, or got an answer that the driver does not
+    /// understand: the statement itself may be the cause.
     pub fn is_outage(&self) -> bool {
         let error = match self {
             Self::Unavailable(error) => error,
@@ -67,12 +67,12 @@ impl StoreError {
         }
     }
 
-    /// Whether the server is there and takes no writes, as one does that another has taken over from.
+    /// Whether the server is up but accepts no writes, for example after a failover to another server.
     pub fn is_demotion(&self) -> bool {
         self.means() == Some(Meaning::ReadOnly)
     }
 
-    /// Whether it was the connection that was gone: nothing came over it, or that it is ended.
+    /// Whether the connection was gone: it broke, or the server said that it is closing it.
     pub fn is_dead_connection(&self) -> bool {
         let Self::Unavailable(error) = self else { return false };
         matches!(driver(error), Some(sqlx::Error::Io(_))) || self.means() == Some(Meaning::Gone)
@@ -84,7 +84,7 @@ impl StoreError {
     }
 }
 
-/// What the driver said.
+/// The driver's error.
 pub fn driver(error: &DbErr) -> Option<&sqlx::Error> {
     match error {
         DbErr::Conn(RuntimeErr::SqlxError(source))
@@ -136,7 +136,7 @@ fn rolled_back_by_commit(error: &dyn sqlx::error::DatabaseError) -> bool {
     if error.try_downcast_ref::<sea_orm::SqlxSqliteError>().is_some() {
         return code.parse::<u32>().is_ok_and(|code| matches!(code & 0xff, 5 | 6 | 13 | 19));
     }
-    // 40003 says itself that nobody knows.
+    // 40003 (statement_completion_unknown) says that the outcome is unknown.
     ["23", "40"].iter().any(|class| code.starts_with(class)) && code != "40003"
 }
 

@@ -1,4 +1,4 @@
-//! Checking a request's fields: every fault is found, and all of them are told at once.
+//! Checks a request's fields: finds every fault, and reports all of them at once.
 
 use std::ops::RangeInclusive;
 
@@ -18,27 +18,27 @@ pub const MAX_REQUEST_ID_CHARS: usize = 64;
 /// Characters of a token to pay with.
 pub const MAX_TOKEN_CHARS: usize = 255;
 
-/// Faults that are told one by one. The whole answer has to fit into the headers that a client reads.
+/// How many faults are listed. The whole answer has to fit into the headers that a client accepts.
 const MAX_TOLD: usize = 20;
-/// What is told of one fault, and of its path, in characters.
+/// The longest text of a fault, and of its path, in characters.
 const MAX_WHAT_CHARS: usize = 200;
 const MAX_PATH_CHARS: usize = 100;
 
-/// Collects what is wrong with a request. Paths are those of the proto, from the request's root: `room.nightly_rate`.
+/// Collects the faults of a request. Paths are those of the proto, from the request's root: `room.nightly_rate`.
 #[derive(Debug, Default)]
 pub struct Fields {
     violations: Vec<(String, String)>,
-    /// How many there are beside those.
+    /// How many further faults there are.
     untold: usize,
 }
 
 impl Fields {
-    /// Nothing wrong so far.
+    /// No faults yet.
     pub fn new() -> Self {
         Self::default()
     }
 
-    /// Notes a fault.
+    /// Adds a fault.
     pub fn fault(&mut self, path: impl Into<String>, what: impl Into<String>) {
         if self.violations.len() == MAX_TOLD {
             self.untold += 1;
@@ -48,7 +48,7 @@ impl Fields {
         self.violations.push((cut(path.into(), MAX_PATH_CHARS), cut(what.into(), MAX_WHAT_CHARS)));
     }
 
-    /// Notes a fault unless `holds`.
+    /// Adds a fault unless `holds`.
     pub fn check(&mut self, holds: bool, path: &str, what: impl Into<String>) {
         if !holds {
             self.fault(path, what);
@@ -65,7 +65,7 @@ impl Fields {
         self.shown(path, value, max, Lines::One);
     }
 
-    /// A [`line`](Self::line) that must be there.
+    /// A required [`line`](Self::line).
     pub fn required_line(&mut self, path: &str, value: &str, max: usize) {
         self.check(!value.is_empty(), path, "is required");
         self.line(path, value, max);
@@ -73,7 +73,7 @@ impl Fields {
 
     fn shown(&mut self, path: &str, value: &str, max: usize, lines: Lines) {
         let chars = value.chars().count();
-        self.check(chars <= max, path, format!("has {chars} characters; at most {max} are taken"));
+        self.check(chars <= max, path, format!("has {chars} characters; at most {max} are allowed"));
         if let Some(flaw) = unicode::flaw(value, lines) {
             self.fault(path, flaw);
         }
@@ -85,26 +85,26 @@ impl Fields {
         self.check(inside, path, format!("is {value}; it must be from {min} to {max}"));
     }
 
-    /// A number between two bounds, both included, as what the domain counts with.
+    /// A number between two bounds, both included, converted to the domain's type.
     pub fn number<N: TryFrom<i32>>(&mut self, path: &str, value: i32, bounds: RangeInclusive<i32>) -> Option<N> {
         self.range(path, value, *bounds.start(), *bounds.end());
         if bounds.contains(&value) { N::try_from(value).ok() } else { None }
     }
 
-    /// A message that must be there; `like` says what it is like.
+    /// A required message; `like` is an example for the fault.
     pub fn required<'m, M>(&mut self, path: &str, message: Option<&'m M>, like: &str) -> Option<&'m M> {
         self.check(message.is_some(), path, format!("is required{like}"));
         message
     }
 
-    /// What to pay with, which must be there.
+    /// A required payment method.
     pub fn payment_token<'m>(&mut self, method: Option<&'m PaymentMethod>) -> Option<&'m str> {
         let method = self.required("payment_method", method, ", as in {\"token\": \"tok_approve\"}")?;
         self.required_line("payment_method.token", &method.token, MAX_TOKEN_CHARS);
         Some(&method.token)
     }
 
-    /// The id in a resource name such as `rooms/0190…`. A bare id is told what was probably meant.
+    /// The id in a resource name such as `rooms/0190…`. For a bare id the fault suggests the full name.
     pub fn name(&mut self, path: &str, value: &str, collection: &str) -> Option<Uuid> {
         if value.is_empty() {
             self.fault(path, format!("is required; it looks like {collection}/0190a5d8-…"));
@@ -113,7 +113,7 @@ impl Fields {
         let id = parse_name(value, collection);
         if id.is_none() {
             let shown = shown(value);
-            // No guard has looked into a name, and what looks like a card number is not repeated.
+            // The card guard does not search names, so the fault must not repeat a possible card number.
             if card_number::is_in(value) {
                 self.fault(path, "is not a name, and looks like a card number");
             } else if Uuid::try_parse(value).is_ok() {
@@ -125,12 +125,12 @@ impl Fields {
         id
     }
 
-    /// The id in a resource name that may be left out.
+    /// The id in an optional resource name.
     pub fn optional_name(&mut self, path: &str, value: &str, collection: &str) -> Option<Uuid> {
         if value.is_empty() { None } else { self.name(path, value, collection) }
     }
 
-    /// A user's name, `users/…`, which may be left out.
+    /// An optional user's name, `users/…`.
     pub fn optional_user(&mut self, path: &str, value: &str) {
         let id = value.strip_prefix("users/").unwrap_or_default();
         let good = (1..=64).contains(&id.len()) && id.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-');
@@ -143,11 +143,11 @@ impl Fields {
             self.fault(path, "is required, as in 2027-05-01");
             return None;
         }
-        // Strict: jiff's own parser takes more than the contract promises.
+        // Strict: jiff's own parser accepts more than the contract.
         let shape = value.len() == 10
             && value.bytes().enumerate().all(|(at, b)| if at == 4 || at == 7 { b == b'-' } else { b.is_ascii_digit() });
         let date = if shape { value.parse().ok() } else { None };
-        self.check(date.is_some(), path, "is not a date of the calendar, written as 2027-05-01");
+        self.check(date.is_some(), path, "is not a calendar date such as 2027-05-01");
         date
     }
 
@@ -162,13 +162,13 @@ impl Fields {
             return None;
         }
         if nights > max_nights {
-            self.fault(paths.1, format!("is {nights} nights after {}; at most {max_nights} are taken", paths.0));
+            self.fault(paths.1, format!("is {nights} nights after {}; at most {max_nights} are allowed", paths.0));
             return None;
         }
         Some((first, last))
     }
 
-    /// A price that somebody sets: an [amount](Self::money) of a currency that people pay in today.
+    /// A new price: an [amount](Self::money) of a currency that is in use today.
     pub fn price(
         &mut self,
         path: &str,
@@ -176,16 +176,12 @@ impl Fields {
         must_be_positive: bool,
     ) -> Option<Money> {
         let price = self.money(path, value, must_be_positive)?;
-        self.check(
-            price.is_in_use(),
-            path,
-            format!("is in {}, which is no currency that people pay in today", price.code()),
-        );
+        self.check(price.is_in_use(), path, format!("is in {}, which is not a currency in use today", price.code()));
         price.is_in_use().then_some(price)
     }
 
-    /// An amount of money; `must_be_positive` refuses zero. Its currency may be a withdrawn one, because what was paid in it can still
-    /// be given back.
+    /// An amount of money; `must_be_positive` refuses zero. Its currency may be a withdrawn one, because old payments in it can still be
+    /// refunded.
     pub fn money(
         &mut self,
         path: &str,
@@ -221,7 +217,7 @@ impl Fields {
                     }
                 }
                 _ => {
-                    self.fault(path, format!("has {number}, which is none of its values"));
+                    self.fault(path, format!("has {number}, which is not one of its values"));
                     break;
                 }
             }
@@ -236,7 +232,7 @@ impl Fields {
         self.check(good, "request_id", "must be 1 to 64 of the letters A-Z a-z 0-9 _ -");
     }
 
-    /// What was read, or the refusal that lists every fault. What could not be read has left its fault.
+    /// The value, or the refusal that lists every fault. A value that could not be read must have added a fault.
     pub fn take<T>(self, read: Option<T>) -> Result<T, Error> {
         self.finish()?;
         read.ok_or_else(|| Error::Internal("failed to read a field of a request, and no fault was noted".to_owned()))
@@ -250,21 +246,22 @@ impl Fields {
         let count = self.violations.len() + self.untold;
         let first = self.violations.first().map(|(path, what)| format!("{path} {what}")).unwrap_or_default();
         let more = if self.untold == 0 { String::new() } else { format!(" (and {} more)", self.untold) };
-        let message = if count == 1 { first } else { format!("{count} fields are at fault; the first: {first}{more}") };
+        let message =
+            if count == 1 { first } else { format!("{count} fields are not valid; the first: {first}{more}") };
         let mut refusal = Refusal::new(Reason::InvalidFields, message);
         refusal.violations = self.violations;
         Err(refusal)
     }
 }
 
-/// The id in a name that is all a request has.
+/// The id in the name of a request that has no other field.
 pub fn read_name(path: &str, name: &str, collection: &str) -> Result<Uuid, Error> {
     let mut fields = Fields::new();
     let id = fields.name(path, name, collection);
     fields.take(id)
 }
 
-/// The refusal for one field, whose fault only the resource itself can tell.
+/// The refusal for one field, whose fault is found only with the resource.
 pub fn refusal_of(path: &str, what: impl Into<String>) -> Refusal {
     let what = what.into();
     let mut refusal = Refusal::new(Reason::InvalidFields, format!("{path} {what}"));

@@ -1,8 +1,8 @@
-//! What is wrong with a configuration, while it is being looked for.
+//! Collects the faults of a configuration.
 
 use std::{fmt::Display, ops::RangeInclusive};
 
-/// All that is wrong so far: pairs of a key and what is wrong with its value. Each section of the settings adds its own.
+/// The faults so far: pairs of a key and the problem with its value. Each section of the settings adds its own.
 #[derive(Debug, Default)]
 pub struct Findings(Vec<(String, String)>);
 
@@ -20,7 +20,7 @@ impl Findings {
         self.unless(bounds.contains(&value), key, problem);
     }
 
-    /// All that was found.
+    /// All faults.
     pub fn into_pairs(self) -> Vec<(String, String)> {
         self.0
     }

@@ -1,8 +1,8 @@
-//! Whether the current task has a transaction open, so that nothing remote is awaited meanwhile. The store says so, and whatever calls
-//! out asks; neither has to know the other.
+//! Records whether the current task has a transaction open, so that no remote call is awaited inside it. The store sets it, and code that
+//! makes remote calls checks it; neither depends on the other.
 
 tokio::task_local! {
-    /// What the open transaction does.
+    /// The label of the open transaction.
     static IN_TRANSACTION: &'static str;
 }
 

@@ -1,4 +1,4 @@
-//! Named places at which a test build can be told to die, as if the power had gone.
+//! Named places at which a test build can be made to die, as in a power cut.
 //!
 //! `JUMAK_KILL_POINT=after_hold` kills the process the first time that point is reached; `after_hold:3` the third time. In a
 //! release build the points are empty.
@@ -9,12 +9,12 @@ use std::sync::{
     atomic::{AtomicU32, Ordering},
 };
 
-/// A place where a process may die. It is declared by whoever comes to it.
+/// A place where a process may be killed. It is declared by the module that reaches it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct KillPoint(&'static str);
 
 impl KillPoint {
-    /// The point that the environment asks for by that name.
+    /// The point of that name.
     pub const fn named(name: &'static str) -> Self {
         Self(name)
     }
@@ -24,7 +24,7 @@ impl KillPoint {
         self.0
     }
 
-    /// Dies here if the environment said so, as a power cut would: nothing is flushed and nothing is unwound.
+    /// Kills the process here if the environment names this point, as a power cut would: nothing is flushed and nothing is unwound.
     #[inline]
     pub fn reached(self) {
         #[cfg(debug_assertions)]

@@ -1,5 +1,5 @@
-//! What every part of the mesh may use, and what knows none of them: errors and reasons, who calls, texts, amounts, the time, events,
-//! traces, instruments, and the loops of a process.
+//! The parts that every crate of the mesh may use, and that depend on none of them: errors and reasons, callers, texts, amounts, the
+//! time, events, traces, instruments, and the background loops of a process.
 
 pub mod background;
 pub mod booking_window;

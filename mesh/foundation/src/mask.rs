@@ -1,9 +1,8 @@
-//! Which fields of a resource an update changes: those that its `update_mask` names or, without one, those in which it says
-//! something.
+//! The fields of a resource that an update changes: those that its `update_mask` names or, without a mask, those that are set.
 
 use crate::{error::shown, fields::Fields};
 
-/// One field of `M`: its name in the contract, and where it is.
+/// One field of `M`: its name in the contract, and its accessor.
 pub struct Field<M, F>(pub &'static str, pub fn(&mut M) -> &mut F);
 
 /// A [`Field`] of any kind.
@@ -38,7 +37,7 @@ impl<M: Clone + Default> Mask<M> {
         self.0.iter().map(|field| field.path())
     }
 
-    /// The fields in which `message` says something, and those that it has to say, in their own order.
+    /// The fields that are set in `message`, and the required ones, in their own order.
     pub fn set(&self, message: &M, required: &[&str]) -> Vec<&'static str> {
         let (mut message, mut nothing) = (message.clone(), M::default());
         let mut is_said = |field: &dyn MaskField<M>| field.differs(&mut message, &mut nothing);
@@ -50,7 +49,7 @@ impl<M: Clone + Default> Mask<M> {
     pub fn named(&self, fields: &mut Fields, message: &M, mask: &[String]) -> Vec<&'static str> {
         for path in mask {
             let known = path == "*" || self.paths().any(|known| known == path);
-            let what = || format!("names `{}`, which is no field that can be changed", shown(path));
+            let what = || format!("names `{}`, which is not a field that can be changed", shown(path));
             fields.check(known, "update_mask", what());
         }
         if mask.is_empty() {
@@ -59,12 +58,12 @@ impl<M: Clone + Default> Mask<M> {
         self.paths().filter(|path| mask.iter().any(|named| named == path || named == "*")).collect()
     }
 
-    /// Empties all of these fields but those.
+    /// Clears all of these fields except those.
     pub fn keep(&self, message: &mut M, paths: &[&str]) {
         self.0.iter().filter(|field| !paths.contains(&field.path())).for_each(|field| field.clear(message));
     }
 
-    /// Empties those of these fields that say what `plain` says.
+    /// Clears those of these fields that equal `plain`'s.
     pub fn leave_out(&self, message: &mut M, plain: &M) {
         let mut plain = plain.clone();
         for field in self.0 {

@@ -14,7 +14,7 @@ pub struct Money {
     currency: Currency,
 }
 
-/// Why an amount is none.
+/// Why an amount is not valid.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum MoneyError {
     /// Not an ISO 4217 code.
@@ -66,12 +66,12 @@ impl Money {
         self.currency.code()
     }
 
-    /// Whether people pay in its currency today: neither a withdrawn one nor one that is only counted in, such as gold.
+    /// Whether its currency is in use today: neither withdrawn nor a mere unit of account, such as gold.
     pub fn is_in_use(self) -> bool {
         in_use::is_in_use(self.code())
     }
 
-    /// Whether it is nothing.
+    /// Whether it is zero.
     pub const fn is_zero(self) -> bool {
         self.minor == 0
     }
@@ -83,7 +83,7 @@ impl Money {
         Ok(Self { minor, ..self })
     }
 
-    /// What is left of it; never below zero.
+    /// The difference; never below zero.
     pub fn minus(self, other: Self) -> Result<Self, MoneyError> {
         self.same_currency(other)?;
         if other.minor > self.minor {
@@ -92,7 +92,7 @@ impl Money {
         Ok(Self { minor: self.minor - other.minor, ..self })
     }
 
-    /// So many times it.
+    /// The amount times `times`.
     pub fn times(self, count: u32) -> Result<Self, MoneyError> {
         let minor = self.minor.checked_mul(i64::from(count)).ok_or(MoneyError::TooLarge)?;
         Ok(Self { minor, ..self })

@@ -1,10 +1,10 @@
-//! What a process prints, as something that can fail: `println!` and `eprintln!` panic when their reader has left, as in
-//! `jumak up 2>&1 | tee log` after Ctrl-C, where `tee` is gone first.
+//! Prints without panicking: `println!` and `eprintln!` panic when their reader has gone, as in `jumak up 2>&1 | tee log` after Ctrl-C,
+//! where `tee` ends first.
 //!
-//! | what | where | if nobody reads it |
+//! | what | where | if the reader has gone |
 //! |---|---|---|
-//! | [`line`]: what a command was asked for | standard output | an error, at which the command ends quietly |
-//! | [`note`]: what somebody who watches should know | standard error | it is dropped |
+//! | [`line`]: the result of a command | standard output | an error, at which the command ends quietly |
+//! | [`note`]: a note for the person who watches | standard error | it is dropped |
 //! | [`Log`]: the log | standard error | it is dropped |
 
 use std::{
@@ -19,20 +19,20 @@ pub fn line(text: impl Display) -> Result<(), Unprinted> {
     writeln!(out, "{text}").and_then(|()| out.flush()).map_err(Unprinted)
 }
 
-/// Prints a line on standard error, if anybody reads it.
+/// Prints a line on standard error, if it has a reader.
 pub fn note(text: impl Display) {
-    // In one write, so that the lines of two threads do not mix. That nobody reads it changes nothing for whoever tells.
+    // In one write, so that the lines of two threads do not mix. An error is ignored: a missing reader changes nothing.
     drop(io::stderr().lock().write_all(format!("{text}\n").as_bytes()));
 }
 
-/// Waits until nobody reads standard output any more. For ever, if that cannot be known: if it is a file or a terminal.
+/// Waits until the reader of standard output has gone; for ever if that cannot be detected (a file or a terminal).
 #[cfg(unix)]
 pub async fn unread() {
     use std::os::fd::AsFd;
     use tokio::{io::Interest, net::unix::pipe::Sender};
     let gone = async {
-        // Nothing is written through it, so that whether writing may block stays as it is for everybody who has the same pipe. A file
-        // cannot be waited for, and never loses its reader.
+        // Only waited on and never written to, so that the blocking mode stays unchanged for other users of the pipe. A file cannot be
+        // waited on, and never loses its reader.
         let out = Sender::from_owned_fd_unchecked(io::stdout().as_fd().try_clone_to_owned()?)?;
         out.ready(Interest::ERROR).await
     };
@@ -41,23 +41,23 @@ pub async fn unread() {
     }
 }
 
-/// Elsewhere it shows at the next line.
+/// On other systems the next line fails instead.
 #[cfg(not(unix))]
 pub async fn unread() {
     std::future::pending().await
 }
 
-/// A line that could not be printed: told apart from whatever else may break.
+/// A line that could not be printed, as its own type, so that a command can tell it from other errors.
 #[derive(Debug)]
 pub struct Unprinted(pub io::Error);
 
 impl Unprinted {
-    /// The line that nobody is there to read.
+    /// The I/O error.
     pub fn unread() -> Self {
         Self(io::ErrorKind::BrokenPipe.into())
     }
 
-    /// Whether whoever read has read enough, as in `jumak call --list | head`.
+    /// Whether the reader has gone, as in `jumak call --list | head`.
     pub fn is_unread(&self) -> bool {
         self.0.kind() == io::ErrorKind::BrokenPipe
     }
@@ -65,7 +65,7 @@ impl Unprinted {
 
 impl Display for Unprinted {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("standard output cannot be written to")
+        f.write_str("failed to write to standard output")
     }
 }
 
@@ -75,7 +75,7 @@ impl Error for Unprinted {
     }
 }
 
-/// Standard error for the log. What it cannot take is dropped: the subscriber would complain of it on standard error, and panic there.
+/// Standard error for the log. Failed writes are dropped: the subscriber would report them on standard error, and panic there.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Log;
 

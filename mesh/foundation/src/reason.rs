@@ -1,4 +1,4 @@
-//! The reasons of refusals: one list for all contexts, so that no two of them mean the same by two words.
+//! The reasons of refusals: one list for all contexts, so that no two reasons mean the same.
 
 use tonic::Code;
 
@@ -63,13 +63,13 @@ reasons! {
     PriceChanged = "PRICE_CHANGED", FailedPrecondition;
     /// The payment was declined.
     PaymentDeclined = "PAYMENT_DECLINED", FailedPrecondition;
-    /// The payment was voided before it came about; nothing is charged.
+    /// The payment was voided before it was charged.
     PaymentVoided = "PAYMENT_VOIDED", FailedPrecondition;
     /// More would be refunded than was paid.
     RefundExceedsPayment = "REFUND_EXCEEDS_PAYMENT", FailedPrecondition;
     /// The resource is in a state that does not allow this.
     IllegalTransition = "ILLEGAL_TRANSITION", FailedPrecondition;
-    /// The time for cancelling is over.
+    /// It is too late to cancel.
     CancellationClosed = "CANCELLATION_CLOSED", FailedPrecondition;
     /// The guest has too many open holds.
     TooManyHolds = "TOO_MANY_HOLDS", FailedPrecondition;
@@ -85,7 +85,7 @@ reasons! {
     RequestInProgress = "REQUEST_IN_PROGRESS", Aborted;
     /// Payment was surely not asked: pay again shortly.
     PaymentUnavailable = "PAYMENT_UNAVAILABLE", ResourceExhausted;
-    /// The server has as many calls in flight as it takes.
+    /// The server has reached its limit of calls in flight.
     Overloaded = "OVERLOADED", ResourceExhausted;
     /// The caller calls too often.
     RateLimited = "RATE_LIMITED", ResourceExhausted;
@@ -95,7 +95,7 @@ reasons! {
     Starting = "STARTING", Unavailable;
     /// The server is stopping; another one will answer.
     Draining = "DRAINING", Unavailable;
-    /// The call did not finish within its deadline. What it did, if anything, settles by itself.
+    /// The call did not finish within its deadline. If it had an effect, that settles by itself.
     DeadlineExceeded = "DEADLINE_EXCEEDED", DeadlineExceeded;
     /// The watch's position is from before a rebuild.
     PositionExpired = "POSITION_EXPIRED", OutOfRange;
@@ -103,13 +103,13 @@ reasons! {
     TokenMissing = "TOKEN_MISSING", Unauthenticated;
     /// The token is not one that this server accepts.
     TokenInvalid = "TOKEN_INVALID", Unauthenticated;
-    /// The token's time is over.
+    /// The token has expired.
     TokenExpired = "TOKEN_EXPIRED", Unauthenticated;
-    /// The token's issuer cannot be asked for its keys right now, so nobody knows whether the token is good: try again shortly.
+    /// The token's issuer cannot be asked for its keys right now, so the token cannot be verified: try again shortly.
     IssuerUnavailable = "ISSUER_UNAVAILABLE", ResourceExhausted;
-    /// The token lets its bearer be none of the roles that may do this.
+    /// None of the token's roles permits this call.
     RoleRequired = "ROLE_REQUIRED", PermissionDenied;
-    /// A failure of ours; the log has it under the correlation id.
+    /// An internal error; the server's log has it under the correlation id.
     Internal = "INTERNAL", Internal;
 }
 

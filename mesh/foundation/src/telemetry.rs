@@ -1,5 +1,5 @@
-//! The instruments that every process has: what counts something takes its instrument from [`metrics`]. Those of one context or one
-//! mechanism are declared there, by [`counter`].
+//! The instruments that every process has, in [`metrics`]. The instruments of one context or one mechanism are declared there, by
+//! [`counter`].
 //!
 //! No metric carries personal data, a token, or anything from a request but its method.
 
@@ -10,18 +10,17 @@ use opentelemetry::{
     metrics::{Counter, Gauge, Histogram, Meter, UpDownCounter},
 };
 
-/// Upper bounds in seconds, placed around what a caller notices: a booking takes some tens of milliseconds, a call's own deadline
-/// is 10 s, and nothing unary lives past 30 s.
+/// Upper bounds in seconds, around durations that a caller notices: a booking takes some tens of milliseconds, a call's own deadline is
+/// 10 s, and no unary call takes more than 30 s.
 const CALL_SECONDS: [f64; 13] = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 10.0, 30.0];
 
-/// A counter of a context's own, or of one mechanism. Ask for it when it is first used: it belongs to the meter provider that is in place
-/// then.
+/// A counter of one context or one mechanism. Create it at its first use: it belongs to the meter provider of that moment.
 pub fn counter(name: &'static str, unit: &'static str, description: &'static str) -> Counter<u64> {
     global::meter("jumak").u64_counter(name).with_unit(unit).with_description(description).build()
 }
 
-/// The instruments that every process has. They belong to the meter provider that is in place when this is called first, so a process sets its provider
-/// before it starts anything.
+/// The instruments that every process has. They belong to the meter provider at the time of the first call, so a process sets its
+/// provider before it starts anything.
 pub fn metrics() -> &'static Metrics {
     static METRICS: LazyLock<Metrics> = LazyLock::new(|| Metrics::new(&global::meter("jumak")));
     &METRICS
@@ -42,18 +41,18 @@ pub struct Metrics {
     pub relay_failures: Counter<u64>,
     /// Events that the stream had acknowledged and lost, so that they were published again, by `context`.
     pub relay_lost: Counter<u64>,
-    /// Events that the stream has dropped, because somebody limited or emptied it, by `context` and whether they are published again
+    /// Events that the stream has dropped, because an operator limited or emptied it, by `context` and whether they are published again
     /// (`refilled`).
     pub relay_dropped: Counter<u64>,
-    /// Events that the bus did not take while it took others, each time that they were tried, by `context`.
+    /// Events that the bus refused while it accepted others, counted at each attempt, by `context`.
     pub relay_refused: Counter<u64>,
-    /// What became of the connection to the broker, by `client` and `event`: connected, disconnected, error, and so on.
+    /// Events of the connection to the broker, by `client` and `event`: connected, disconnected, error, and so on.
     pub bus_connection: Counter<u64>,
-    /// What the broker did not permit, by `client`.
+    /// Operations that the broker did not permit, by `client`.
     pub bus_refusals: Counter<u64>,
-    /// Times that the broker fell silent while a consumer waited, by `consumer`.
+    /// Times that the broker's heartbeats stopped while a consumer waited, by `consumer`.
     pub bus_stalls: Counter<u64>,
-    /// How long the oldest event that is not published has waited, by `context`; also while it is put off.
+    /// How long the oldest unpublished event has waited, by `context`; also while it is deferred.
     pub outbox_lag_seconds: Gauge<f64>,
     /// Events handled, by `context`.
     pub consumer_handled: Counter<u64>,
@@ -61,11 +60,11 @@ pub struct Metrics {
     pub consumer_duplicates: Counter<u64>,
     /// Events of a kind that the consumer does not know, by `context`.
     pub consumer_unknown: Counter<u64>,
-    /// Events put aside with their reason, by `context`.
+    /// Events that became dead letters, by `context`.
     pub consumer_dead_letters: Counter<u64>,
     /// Times that a consumer stopped for its database or the network, by `context`.
     pub consumer_pauses: Counter<u64>,
-    /// Times that the stream was seen to have dropped what a consumer may not have heard, by `context`.
+    /// Times that the stream had dropped events that a consumer may not have handled, by `context`.
     pub consumer_gaps: Counter<u64>,
     /// Calls answered, by `rpc.method` and `rpc.grpc.status_code`.
     pub calls: Counter<u64>,
@@ -73,7 +72,7 @@ pub struct Metrics {
     pub call_seconds: Histogram<f64>,
     /// Calls being answered, by `context`.
     pub calls_in_flight: UpDownCounter<i64>,
-    /// Calls turned away because too many were in flight, by `context`.
+    /// Calls refused because too many were in flight, by `context`.
     pub shed: Counter<u64>,
     /// Calls to other contexts, by `callee`, `rpc.method` and `rpc.grpc.status_code`.
     pub client_calls: Counter<u64>,
@@ -81,15 +80,15 @@ pub struct Metrics {
     pub client_retries: Counter<u64>,
     /// Such calls that our own layers refused, so that nothing was sent, by `callee`, `rpc.method` and `cause`: `circuit_open`, `shed`.
     pub client_refused_locally: Counter<u64>,
-    /// Changes of a circuit, by `callee` and the `state` that it is in then: `open`, `probing`, `closed`.
+    /// Changes of a circuit, by `callee` and the `state` that it is in then: `open`, `half-open`, `closed`.
     pub breaker_changes: Counter<u64>,
     /// Connections to other contexts that are up, by `callee`.
     pub client_connections: UpDownCounter<i64>,
     /// Attempts to connect to another context that failed, by `callee`.
     pub client_connect_failures: Counter<u64>,
-    /// Looks at changed certificates, by `outcome`: `taken` or `refused`.
+    /// Reloads of changed certificates, by `outcome`: `taken` or `refused`.
     pub tls_reloads: Counter<u64>,
-    /// TLS handshakes that a client did not come through.
+    /// TLS handshakes of clients that failed.
     pub tls_handshake_failures: Counter<u64>,
     /// Fetches of an issuer's keys, by `issuer` and `outcome`: `ok` or `failed`.
     pub key_fetches: Counter<u64>,
@@ -97,7 +96,7 @@ pub struct Metrics {
     pub sqlite_log_bytes: Gauge<u64>,
     /// Checkpoints of a write-ahead log that had grown large, by `database` and `outcome`: `complete`, `blocked`, `failed`.
     pub sqlite_checkpoints: Counter<u64>,
-    /// Batches that the collector did not take, by `signal`.
+    /// Batches that the collector did not accept, by `signal`.
     pub export_failures: Counter<u64>,
 }
 
@@ -126,13 +125,13 @@ impl Metrics {
                 "{event}",
                 "Events that the bus refused while it took others",
             ),
-            bus_connection: counter("jumak.bus.connection", "{event}", "What became of the connection to the broker"),
-            bus_refusals: counter("jumak.bus.refusals", "{refusal}", "What the broker did not permit"),
-            bus_stalls: counter("jumak.bus.stalls", "{stall}", "Times that the broker fell silent"),
+            bus_connection: counter("jumak.bus.connection", "{event}", "Events of the connection to the broker"),
+            bus_refusals: counter("jumak.bus.refusals", "{refusal}", "Operations that the broker did not permit"),
+            bus_stalls: counter("jumak.bus.stalls", "{stall}", "Times that the broker's heartbeats stopped"),
             outbox_lag_seconds: meter
                 .f64_gauge("jumak.outbox.lag")
                 .with_unit("s")
-                .with_description("How long the oldest event that no broker has yet has waited")
+                .with_description("How long the oldest unpublished event has waited")
                 .build(),
             consumer_handled: counter("jumak.consumer.handled", "{event}", "Events handled"),
             consumer_duplicates: counter("jumak.consumer.duplicates", "{event}", "Events that had been handled before"),
@@ -141,12 +140,8 @@ impl Metrics {
                 "{event}",
                 "Events of a kind the consumer does not know",
             ),
-            consumer_dead_letters: counter(
-                "jumak.consumer.dead_letters",
-                "{event}",
-                "Events put aside with their reason",
-            ),
-            consumer_gaps: counter("jumak.consumer.gaps", "{gap}", "Gaps that a stream came to have before a consumer"),
+            consumer_dead_letters: counter("jumak.consumer.dead_letters", "{event}", "Events that became dead letters"),
+            consumer_gaps: counter("jumak.consumer.gaps", "{gap}", "Gaps in the stream before a consumer"),
             consumer_pauses: counter("jumak.consumer.pauses", "{pause}", "Pauses for the database or the network"),
             calls: counter("jumak.server.calls", "{call}", "Calls answered"),
             call_seconds: meter
@@ -156,14 +151,14 @@ impl Metrics {
                 .with_boundaries(CALL_SECONDS.to_vec())
                 .build(),
             calls_in_flight: gauge("jumak.server.calls.in_flight", "{call}", "Calls being answered"),
-            shed: counter("jumak.server.shed", "{call}", "Calls turned away because too many were in flight"),
+            shed: counter("jumak.server.shed", "{call}", "Calls refused because too many were in flight"),
             client_calls: counter("jumak.client.calls", "{call}", "Calls to other contexts"),
             client_retries: counter("jumak.client.retries", "{call}", "Attempts that were not the first one"),
             client_refused_locally: counter("jumak.client.refused_locally", "{call}", "Calls that were never sent"),
             breaker_changes: counter("jumak.client.breaker.changes", "{change}", "Changes of a circuit's state"),
             client_connections: gauge("jumak.client.connections", "{connection}", "Connections that are up"),
             client_connect_failures: counter("jumak.client.connect_failures", "{attempt}", "Failures to connect"),
-            tls_reloads: counter("jumak.tls.reloads", "{reload}", "Looks at changed certificates"),
+            tls_reloads: counter("jumak.tls.reloads", "{reload}", "Reloads of changed certificates"),
             tls_handshake_failures: counter("jumak.tls.handshake_failures", "{handshake}", "Handshakes that failed"),
             key_fetches: counter("jumak.auth.key_fetches", "{fetch}", "Fetches of an issuer's keys"),
             sqlite_log_bytes: meter
@@ -179,7 +174,7 @@ impl Metrics {
             export_failures: counter(
                 "jumak.telemetry.export.failures",
                 "{batch}",
-                "Batches the collector did not take",
+                "Batches that the collector did not accept",
             ),
         }
     }

@@ -27,8 +27,8 @@ pub fn clipped(text: &str, max_chars: u32) -> String {
 /// The text as a search compares it: two texts that differ in nothing but case, width, ligatures, how accents are put together, or
 /// what cannot be seen, fold to the same one.
 ///
-/// Case folding is the full one of Unicode (`ß` is `ss`), and the dot on an `i` does not count, so that whoever writes `istanbul`
-/// finds `İstanbul`, whoever writes `ISPARTA` finds `ısparta`, and the other way round.
+/// Case folding is the full one of Unicode (`ß` is `ss`), and the dot on an `i` does not count, so that a search for `istanbul` finds
+/// `İstanbul`, a search for `ISPARTA` finds `ısparta`, and the other way round.
 pub fn folded(text: &str) -> String {
     const DOT_ABOVE: char = '\u{307}';
     let decompose = DecomposingNormalizer::new_nfkd();

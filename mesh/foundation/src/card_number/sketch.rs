@@ -1,21 +1,21 @@
-//! A text as the search for card numbers sees it: in ASCII, however it was written.
+//! Reduces a text of any script to the ASCII form in which card numbers are searched.
 
 use crate::unicode::{decimal_digit, is_unseen, nfkc};
 
 use icu_properties::{CodePointMapData, props::GeneralCategory as Category};
 
-/// Stands for any letter, and for whatever else ends a number.
+/// Replaces any letter, and any other character that ends a number.
 const OTHER: u8 = b'x';
-/// Stands for a separator that is none of ASCII's.
+/// Replaces a separator outside ASCII.
 const SEPARATOR: u8 = b'.';
 
-/// Whether a byte of a [sketch](of) may stand between two groups of digits.
+/// Whether a byte of a [sketch](of) may separate two groups of digits.
 pub(super) const fn is_gap(byte: u8) -> bool {
     !byte.is_ascii_alphanumeric() && byte != b'+'
 }
 
-/// Digits of every script as ASCII's, and every separator as one byte: a dash is `-`, a blank ` `, the end of a line `\n`. What cannot
-/// be seen is left out, and so is what is written onto the digit before it.
+/// Digits of every script become ASCII digits, and every separator one byte: a dash is `-`, a blank ` `, the end of a line `\n`.
+/// Invisible characters and combining marks are left out.
 pub(super) fn of(text: &str) -> Vec<u8> {
     let text = nfkc(text);
     let categories = CodePointMapData::<Category>::new();
@@ -54,12 +54,12 @@ pub(super) fn of(text: &str) -> Vec<u8> {
 
 /// Whether `bytes`, of any kind, can hold a card number at all. One pass and no allocation: nearly every request ends here.
 ///
-/// It reads bytes and not characters, because a whole message is no UTF-8. It may see too much and never too little: a number is ended
-/// by a letter of ASCII, and by the first byte of what is surely a letter of Chinese, Japanese or Korean, so that a text in these is no
-/// reason to take a request apart. Any other character may be digits, three at most (`⅒`).
+/// It reads bytes and not characters, because a whole message is not UTF-8. It may find too much and never too little: a number ends at
+/// an ASCII letter, and at the first byte of a Chinese, Japanese or Korean letter, so that texts in these languages do not trigger the
+/// full search. Any other character may be up to three digits (`⅒`).
 ///
-/// A date in a field of its own, with its length of ten bytes before it, is passed over: most requests for a stay have two of them. A
-/// number could go on with its year and end there, or begin with its month.
+/// A date in its own field, with its length of ten bytes before it, is skipped, because most requests for a stay have two of them. A
+/// number may still end with its year, or begin with its month.
 pub fn may_be_in(bytes: &[u8]) -> bool {
     let (mut digits, mut at) = (0, 0);
     while let Some(byte) = bytes.get(at) {

@@ -1,23 +1,23 @@
-//! The codes by which databases say that they cannot do something now, and what each of them means. Taken from PostgreSQL's appendix
-//! of error codes, from the error references of MySQL and MariaDB, and from SQLite's list of result codes. A code that is not here
-//! says that the statement is wrong, which is a mistake of ours.
+//! The error codes of databases that mean "not now", and the meaning of each. From PostgreSQL's appendix of error codes, from the error
+//! references of MySQL and MariaDB, and from SQLite's list of result codes. Any other code means that the statement is wrong, which is
+//! a bug.
 
 use sea_orm::{SqlxMySqlError, SqlxSqliteError, sqlx::error::DatabaseError};
 
 use self::Meaning::{BrokenOff, Down, Gone, Lost, ReadOnly};
 
-/// What a database's answer says about the database.
+/// What an error code says about the database.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Meaning {
-    /// The transaction lost to another one, or waited for one for too long. Run again from its beginning, it may succeed.
+    /// The transaction lost to a concurrent one, or waited for one too long. A retry from its beginning may succeed.
     Lost,
-    /// The statement was broken off, or asked for more than there is. The statement may be to blame for that itself.
+    /// The statement was aborted, or needed more resources than there are. The statement itself may be the cause.
     BrokenOff,
-    /// The database cannot do its work now, whatever it is asked for.
+    /// The database cannot serve any statement now.
     Down,
-    /// As [`Down`], and this connection is over. Another one may do.
+    /// As [`Down`], and this connection is over. Another connection may work.
     Gone,
-    /// As [`Down`], and this server takes no writes (any more). Another one may have taken over.
+    /// As [`Down`], and this server accepts no writes (any more). Another server may have taken over.
     ReadOnly,
 }
 
@@ -138,7 +138,7 @@ pub const SQLITE: &[(u32, Meaning)] = &[
     (26, Down),     // NOTADB
 ];
 
-/// What the answer means, if it says that something cannot be done now.
+/// The meaning of the code, if it is one of these.
 pub(super) fn meaning(error: &dyn DatabaseError) -> Option<Meaning> {
     if let Some(mysql) = error.try_downcast_ref::<SqlxMySqlError>() {
         return find(MYSQL, mysql.number());

@@ -93,7 +93,7 @@ async fn up(args: &Args, config: Config, metrics: Option<SocketAddr>, begun: Ins
 /// Prints where a server is. One that nobody reads serves all the same, and is stopped like any other.
 pub(super) fn announce(text: impl Display) {
     if let Err(error) = output::line(text) {
-        tracing::warn!(error = &error.0 as &dyn std::error::Error, "standard output cannot be written to");
+        tracing::warn!(error = &error.0 as &dyn std::error::Error, "failed to write to standard output");
     }
 }
 
