@@ -5,7 +5,7 @@
 //! - a transaction that needs no answer in between is [`Work`]: one round trip, where the engine can;
 //! - nothing remote is awaited while a transaction is open ([`assert_no_transaction`]);
 //! - on SQLite one connection writes (`BEGIN IMMEDIATE`) and the others read, because a deferred transaction that reads and then
-//!   writes fails at once when somebody else has written in between.
+//!   writes fails at once if another one has written in between.
 
 mod acknowledged;
 pub mod batch;
@@ -54,9 +54,9 @@ use self::{
 
 /// How long connections may take to close.
 const CLOSE_TIMEOUT: Duration = Duration::from_secs(5);
-/// How often a transaction that keeps losing is run before the caller is told.
+/// How often a transaction that keeps losing is retried before its caller gets the error.
 const MAX_RUNS: u32 = 10;
-/// After this long no transaction is run again: a file that another process holds is waited for by SQLite itself, each time.
+/// After this long a transaction is not retried any more: SQLite itself waits for a locked file at each attempt.
 const MAX_RUN_TIME: Duration = Duration::from_secs(10);
 
 /// The three kinds of engine.
@@ -64,7 +64,7 @@ const MAX_RUN_TIME: Duration = Duration::from_secs(10);
 pub enum Engine {
     /// SQLite: one host, one file.
     Sqlite,
-    /// PostgreSQL and what speaks like it.
+    /// PostgreSQL and compatible databases.
     Postgres,
     /// MySQL and MariaDB.
     MySql,
@@ -86,11 +86,11 @@ pub struct Database {
     write: DatabaseConnection,
     read: DatabaseConnection,
     engine: Engine,
-    /// A server's.
+    /// On a server.
     address: Option<Address>,
-    /// A SQLite database's.
+    /// In a SQLite file.
     file: Option<Arc<Path>>,
-    /// Where the newest acknowledged event of a SQLite database is written down.
+    /// The record of the newest acknowledged event of a SQLite database.
     acknowledged: Option<Arc<Acknowledged>>,
     distrust: Distrust,
     appended: Arc<Notify>,
@@ -99,13 +99,13 @@ pub struct Database {
 
 impl Database {
     /// Opens the database at `url` (`sqlite://…`, `postgres://…`, `mysql://…`) with at most `max_connections` connections; a
-    /// SQLite file that is not there is made.
+    /// missing SQLite file is created.
     pub async fn connect(url: &str, max_connections: u32) -> Result<Self, StoreError> {
         if url.starts_with("sqlite:") {
             let options = connect_options(url, max_connections);
             return Self::open_sqlite(options, sqlite_file(url)?, SqliteSynchronous::Full, |sqlite| sqlite).await;
         }
-        // A migrator has to say that it is there, even while somebody reads.
+        // A migrator has to renew its lease even while other connections read.
         let distrust = Distrust::of_a_server();
         let mut options = connect_options(url, max_connections.max(2));
         distrust.watch(&mut options);
@@ -118,7 +118,7 @@ impl Database {
     /// Opens the SQLite database in the file at `path`.
     pub async fn open_file(path: &Path, max_connections: u32) -> Result<Self, StoreError> {
         let path = path.to_owned();
-        // Not as a URL, in which some characters of a path would mean something else.
+        // Not as a URL, in which some characters of a path have another meaning.
         let options = connect_options("sqlite:", max_connections);
         let file = path.clone();
         let name = move |sqlite: SqliteConnectOptions| sqlite.filename(&file);
@@ -178,8 +178,8 @@ impl Database {
         }
     }
 
-    /// Opens the database at `url` for reading, with one connection and never another, so that a transaction which is begun on it holds for
-    /// every query. A SQLite file must be there.
+    /// Opens the database at `url` for reading, with exactly one connection, so that a transaction begun on it includes every query. A
+    /// SQLite file must exist.
     pub async fn connect_to_read(url: &str) -> Result<Self, StoreError> {
         let mut options = connect_options(url, 1);
         options.map_sqlx_sqlite_opts(to_read);
@@ -187,7 +187,7 @@ impl Database {
         Self::open_to_read(options, file).await
     }
 
-    /// Opens the SQLite database in the file at `path` for reading only, beside whoever writes it. It must be there.
+    /// Opens the SQLite database in the file at `path` for reading only, while another process may write it. The file must exist.
     pub async fn open_file_to_read(path: &Path, max_connections: u32) -> Result<Self, StoreError> {
         let file = path.to_owned();
         let path = path.to_owned();
@@ -207,7 +207,7 @@ impl Database {
         self.engine
     }
 
-    /// For queries outside any transaction. Sees what is committed.
+    /// For queries outside any transaction. Sees committed data.
     pub fn read(&self) -> &DatabaseConnection {
         &self.read
     }
@@ -225,23 +225,23 @@ impl Database {
         }
     }
 
-    /// The newest event that callers of a SQLite database were told is stored: it is in the outbox, unless the database has forgotten it.
-    /// None of a server's, which keeps its word by itself.
+    /// The newest event that a SQLite database has acknowledged: it is in the outbox, unless the database has lost it. None for a server,
+    /// whose durability is its own responsibility.
     pub fn acknowledged(&self) -> io::Result<Option<Uuid>> {
         self.file.as_deref().map_or(Ok(None), acknowledged::acknowledged)
     }
 
-    /// Runs `work` in one transaction, READ COMMITTED (SQLite: serial), and commits if it succeeds. When the transaction loses to
-    /// another one it is run again from the beginning, so `work` must have no effect but through the [`Tx`] it is given.
+    /// Runs `work` in one transaction, READ COMMITTED (SQLite: serial), and commits if it succeeds. If the transaction loses to a
+    /// concurrent one it is retried from the beginning, so `work` must have no effect but through its [`Tx`].
     ///
-    /// After `Ok` the change is durable. After [`StoreError::CommitUnknown`] it may be or not: nobody may take it for one or the
-    /// other. After any other error nothing has changed.
+    /// After `Ok` the change is durable. After [`StoreError::CommitUnknown`] it may be durable or not, and a caller must assume neither.
+    /// After any other error nothing has changed.
     pub async fn transact<T, F, Fut>(&self, label: &'static str, work: F) -> Result<T, Error>
     where
         F: Fn(Tx) -> Fut,
         Fut: Future<Output = Result<T, Error>>,
     {
-        // On the heap: a transaction's future is large, and would be part of that of everybody who has one.
+        // On the heap: a transaction's future is large, and would be part of the future of each caller.
         self.until_it_wins(label, || within(label, Box::pin(self.run_once(label, &work)))).await
     }
 
@@ -254,7 +254,7 @@ impl Database {
         loop {
             match once().await {
                 Err(error) if error.is_conflict() && run < MAX_RUNS && began.elapsed() < MAX_RUN_TIME => {
-                    tracing::debug!(label, run, "the transaction is run again");
+                    tracing::debug!(label, run, "retrying the transaction");
                     let pause_ms = rand::random_range(1..=5_u64) << run.min(5);
                     tokio::time::sleep(Duration::from_millis(pause_ms)).await;
                     run += 1;
@@ -302,12 +302,12 @@ impl Database {
 
     /// What follows from how a transaction's commit has ended.
     fn conclude(&self, label: &'static str, committed: Result<(), StoreError>, ended: &Ended) -> Result<(), Error> {
-        // Whether it is known or not: whoever is woken without a cause looks and goes on waiting.
+        // Even if the outcome is unknown: a watcher that is woken without a cause checks and waits again.
         if ended.wakes_relay {
             self.appended.notify_one();
         }
         if let Err(error) = committed {
-            // A server that says it has rolled back has ended the transaction, and there is nothing to be wary of.
+            // A server that says it has rolled back has ended the transaction, so its connection is safe to use.
             if self.engine == Engine::Sqlite || !matches!(error, StoreError::Conflict(_)) {
                 self.ended_badly(label, &error);
             }
@@ -317,14 +317,13 @@ impl Database {
         if let (Some(acknowledged), Some(event)) = (&self.acknowledged, ended.appended) {
             acknowledged.write(event);
         }
-        // Before anybody is woken, who then finds it done.
+        // Before the watchers are woken, so that they find it done.
         ended.effects.perform();
         self.commits.send_modify(|count| *count += 1);
         Ok(())
     }
 
-    /// Whether that failure may be the matter of the connection that met it. A file is quickly opened again, so it is opened again after
-    /// everything that is the matter of the file.
+    /// Whether that failure may be caused by its connection. A file is quickly reopened, so it is reopened after each failure of the file.
     fn blames_connection(&self, error: &StoreError) -> bool {
         let is_of_the_file = |source: &DbErr| !matches!(source, DbErr::ConnectionAcquire(_));
         error.is_demotion()
@@ -332,8 +331,8 @@ impl Database {
                 && matches!(error, StoreError::Unavailable(source) if is_of_the_file(source))
     }
 
-    /// A transaction whose COMMIT or ROLLBACK failed may have left its connection inside it. Everything that the connection is told
-    /// from then on would be part of that transaction, and lost with it: so it is closed, and never given out again.
+    /// If a COMMIT or ROLLBACK failed, the connection may still be inside the transaction. All further statements would be part of that
+    /// transaction, and lost with it. So the connection is closed, and never used again.
     fn ended_badly(&self, label: &'static str, error: &StoreError) {
         self.distrust.notice();
         tracing::warn!(
@@ -343,8 +342,8 @@ impl Database {
         );
     }
 
-    /// Begins a transaction on a connection that is alive. After a server was started again the idle ones are all dead, and each would
-    /// fail one caller of whom nothing has been done yet. A server that has answered is not asked again: it may be full.
+    /// Begins a transaction on a live connection. After a server's restart all idle connections are dead, and each would fail one caller.
+    /// If the server answers with an error, BEGIN is not retried: the server may be full.
     async fn begin(&self, options: TransactionOptions) -> Result<DatabaseTransaction, StoreError> {
         let mut begun = self.begin_whole(options).await;
         for _ in 1..MAX_RUNS {
@@ -356,9 +355,9 @@ impl Database {
         begun
     }
 
-    /// BEGIN, sent to a server, is waited for even when its caller is gone. The driver counts a transaction once BEGIN is answered: one
-    /// that was dropped before would be open on a connection that looks as if it were outside of any. Whoever gets it here and is gone
-    /// drops a transaction that is counted, and that is rolled back. (SQLite's driver looks after that by itself.)
+    /// Waits for the answer to BEGIN on a server even if the caller has gone. The driver counts a transaction only once BEGIN is answered:
+    /// if the future were dropped before, the transaction would be open on a connection that looks idle. After the answer, dropping the
+    /// counted transaction rolls it back. (SQLite's driver handles this by itself.)
     async fn begin_whole(&self, options: TransactionOptions) -> Result<DatabaseTransaction, StoreError> {
         if self.engine == Engine::Sqlite {
             return Ok(self.write.begin_with_options(options).await?);
@@ -373,26 +372,26 @@ impl Database {
         self.appended.notified().await;
     }
 
-    /// Changes with every transaction that this process commits: what wakes those who watch a resource.
+    /// Changes with every transaction that this process commits; wakes the watchers of resources.
     pub fn commits(&self) -> watch::Receiver<u64> {
         self.commits.subscribe()
     }
 
-    /// How many watch for commits.
+    /// The number of watchers.
     pub fn watchers(&self) -> usize {
         self.commits.receiver_count()
     }
 
-    /// Closes every connection; a SQLite file is left without a write-ahead log. Does not wait for ever for whoever still has one.
+    /// Closes every connection; a SQLite file is left without a write-ahead log. Does not wait for ever for connections in use.
     pub async fn close(self) {
         for connection in [self.read, self.write] {
             match tokio::time::timeout(CLOSE_TIMEOUT, connection.close()).await {
                 Ok(Ok(())) => {}
                 Ok(Err(error)) => tracing::debug!(
                     error = &error as &dyn std::error::Error,
-                    "a database connection did not close cleanly"
+                    "failed to close a database connection cleanly"
                 ),
-                Err(_) => tracing::warn!("a database connection was not given back and is left open"),
+                Err(_) => tracing::warn!("a database connection is still in use and is left open"),
             }
         }
     }

@@ -1,4 +1,4 @@
-//! Forgets what nobody asks for any more, a bounded number of rows in each transaction: at the start, and then every now and again.
+//! Purges expired rows, a bounded number in each transaction: at the start, and then periodically.
 
 use std::time::Duration;
 
@@ -12,10 +12,10 @@ use mesh_foundation::{
 
 use crate::{db::Database, inbox, requests};
 
-/// How long the inbox remembers. A bus brings nothing back that it has been told was handled; this is for streams that are filled
-/// again, and versions make what is older harmless.
+/// How long inbox rows are kept. A bus does not redeliver acknowledged events; the rows are for streams that are filled again. Older
+/// events are harmless, because their versions are.
 const REMEMBER_EVENTS: Duration = Duration::from_secs(30 * 24 * 60 * 60);
-/// How often expired rows are looked for.
+/// How often expired rows are purged.
 const EVERY: Duration = Duration::from_secs(60 * 60);
 
 /// Starts the task that keeps the inbox and the request records of `context` from growing for ever.
@@ -26,7 +26,7 @@ pub fn start(context: &str, database: Database, background: &Background, clock: 
     });
 }
 
-/// Forgets a bounded number of rows of each kind.
+/// Purges a bounded number of rows of each kind.
 async fn forget(database: &Database, now: Timestamp) -> Result<Turn, Error> {
     let before = |kept: Duration| now.saturating_sub(kept).unwrap_or(Timestamp::MIN);
     let (events, answers) = (before(REMEMBER_EVENTS), before(requests::KEPT_FOR));
@@ -65,7 +65,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn answers_are_kept_for_a_week_and_what_waits_for_its_answer_for_as_long_as_it_does() {
+    async fn answers_are_kept_for_a_week_and_open_requests_until_answered() {
         let testbed = Testbed::new();
         let database = testbed.database("stay.db").await;
         let now: Timestamp = "2027-04-30T00:00:00Z".parse().unwrap();

@@ -1,5 +1,5 @@
-//! What makes a consumer's effects happen once: the event's [key](mesh_foundation::event::Event::key) is committed together with them. And how
-//! often an event has been failed at, which is committed without them.
+//! Makes a consumer's effects happen once: the event's [key](mesh_foundation::event::Event::key) is committed together with them. Also
+//! counts the failures of an event, which are committed separately.
 
 use jiff::Timestamp;
 use mesh_foundation::error::Error;
@@ -17,10 +17,10 @@ use crate::{
     },
 };
 
-/// Rows that are forgotten in one transaction, give or take those of the same instant.
+/// Rows that are purged in one transaction, give or take those of the same instant.
 const FORGET: u64 = 1_000;
 
-/// Notes that `consumer` handles the event of that key in this transaction; false if it has handled it before.
+/// Records that `consumer` handles the event of that key in this transaction; false if it has handled it before.
 pub async fn is_new(tx: &Tx, consumer: &str, event: Uuid, now: Timestamp) -> Result<bool, Error> {
     let row = ActiveModel {
         consumer: Set(consumer.to_owned()),
@@ -30,8 +30,8 @@ pub async fn is_new(tx: &Tx, consumer: &str, event: Uuid, now: Timestamp) -> Res
     Ok(tx.insert_new(row).await?)
 }
 
-/// Forgets a bounded number of the events that were handled before `before`, and tells how many rows that were: zero when none is
-/// left. `before` must be earlier than anything the bus may still deliver again.
+/// Purges a bounded number of the events that were handled before `before`, and returns the number of rows: zero when none is left.
+/// `before` must be earlier than any event that the bus may still redeliver.
 pub async fn forget(tx: &Tx, before: Timestamp) -> Result<u64, Error> {
     let bound: Option<i64> = Entity::find()
         .select_only()
@@ -51,7 +51,7 @@ pub async fn forget(tx: &Tx, before: Timestamp) -> Result<u64, Error> {
     Ok(deleted.rows_affected)
 }
 
-/// Notes that `consumer` failed at the event of that key by the event's own fault, and tells how often it has by now.
+/// Counts a failure of `consumer` that was caused by the event of that key, and returns the count.
 pub async fn failed(tx: &Tx, consumer: &str, event: Uuid) -> Result<u32, Error> {
     let first = failure::ActiveModel { consumer: Set(consumer.to_owned()), event_id: Set(event), failures: Set(1) };
     if tx.insert_new(first).await? {
@@ -67,29 +67,29 @@ pub async fn failed(tx: &Tx, consumer: &str, event: Uuid) -> Result<u32, Error> 
     Ok(row.map_or(1, |row| row.failures.unsigned_abs()))
 }
 
-/// Notes that `consumer` is done with the event of that key, which it had failed at: the next failure is its first.
+/// Resets the failure count of the event of that key for `consumer`.
 pub async fn settled(tx: &Tx, consumer: &str, event: Uuid) -> Result<(), Error> {
     failure::Entity::delete_by_id((consumer.to_owned(), event)).exec(&**tx).await?;
     Ok(())
 }
 
-/// The row of the incarnation, and that of the secret behind page tokens.
+/// The row of the incarnation, and the row of the page-token secret.
 const INCARNATION: i32 = 1;
 const PAGE_SECRET: i32 = 2;
 
-/// The incarnation of this database, made at the first call. A projection whose database was thrown away comes back under another
-/// one, and so as another consumer that hears everything from the beginning.
+/// The incarnation of this database, made at the first call. If a projection's database is deleted, the new one has another incarnation,
+/// and so is a new consumer that gets everything from the beginning.
 pub async fn incarnation(database: &Database) -> Result<Uuid, Error> {
     kept(database, INCARNATION, Uuid::now_v7()).await
 }
 
-/// What page tokens of this database are proven with, made at the first call. Not the incarnation, which whoever sees the bus can
-/// read in the name of a consumer.
+/// The secret that signs this database's page tokens, made at the first call. Not the incarnation, which is public on the bus as part of
+/// a consumer's name.
 pub async fn page_secret(database: &Database) -> Result<Uuid, Error> {
     kept(database, PAGE_SECRET, Uuid::new_v4()).await
 }
 
-/// What is kept in that row; `fresh` if it was empty.
+/// The value in that row; `fresh` if it was empty.
 async fn kept(database: &Database, id: i32, fresh: Uuid) -> Result<Uuid, Error> {
     if let Some(row) = incarnation::Entity::find_by_id(id).one(database.read()).await? {
         return Ok(row.incarnation);
@@ -102,7 +102,7 @@ async fn kept(database: &Database, id: i32, fresh: Uuid) -> Result<Uuid, Error> 
         .await?;
     let row = incarnation::Entity::find_by_id(id).one(database.read()).await?;
     row.map(|row| row.incarnation)
-        .ok_or_else(|| Error::Internal("what the database has to keep was not stored".to_owned()))
+        .ok_or_else(|| Error::Internal("failed to store the database's incarnation or secret".to_owned()))
 }
 
 #[cfg(test)]

@@ -1,4 +1,4 @@
-//! A context's own database on any engine, its transactions, and what the mesh keeps in it: outbox, inbox, request records.
+//! A context's own database on any engine, its transactions, and the mesh's tables in it: outbox, inbox, request records.
 
 pub mod db;
 pub mod housekeeping;

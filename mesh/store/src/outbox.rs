@@ -1,4 +1,4 @@
-//! Events that are committed with the change that they tell of. The relay publishes them.
+//! Events that are committed together with their change. The relay publishes them.
 
 use mesh_foundation::{clock::from_micros, error::Error, event::Event};
 use sea_orm::ActiveValue::Set;
@@ -8,7 +8,7 @@ use crate::{
     store::entity::outbox::{ActiveModel, Model},
 };
 
-/// Adds an event to the transaction. (subject, sequence) is unique: two changes cannot both claim to be a resource's third.
+/// Adds an event to the transaction. (subject, sequence) is unique: two changes of a resource cannot have the same version.
 pub async fn append(tx: &Tx, event: Event) -> Result<(), Error> {
     tx.expect(appended(event)).await
 }

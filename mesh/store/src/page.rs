@@ -1,7 +1,8 @@
-//! Pages of a list: a bounded size, and a token that only this service can have made for just this list.
+//! Pages of a list: a bounded size, and a token that only this service can make, valid for one list.
 //!
-//! A list opens its page ([`PageTokens::open`]), reads one row more than the page holds ([`Page::of`]), and closes it
-//! ([`PageTokens::close`]): that cuts the rows down to the page and makes the token of the next one.
+//! 1. A list opens its page ([`PageTokens::open`]).
+//! 2. It reads one row more than the page holds ([`Page::of`]).
+//! 3. It closes the page ([`PageTokens::close`]): that removes the extra row and makes the token of the next page.
 
 use std::fmt::Display;
 
@@ -20,14 +21,14 @@ use uuid::Uuid;
 
 use crate::{db::Database, inbox};
 
-/// The page that is served when none is asked for.
+/// The page size if the request names none.
 pub const DEFAULT_PAGE_SIZE: u32 = 25;
-/// The largest page; a larger wish is served with this.
+/// The largest page size; a request for more gets this.
 pub const MAX_PAGE_SIZE: u32 = 100;
 
 const MAC_BYTES: usize = 16;
 
-/// The size of page that is served for a wish.
+/// The page size for a requested size.
 fn page_size(wish: i32) -> usize {
     let size = match u32::try_from(wish) {
         Ok(0) | Err(_) => DEFAULT_PAGE_SIZE,
@@ -36,7 +37,7 @@ fn page_size(wish: i32) -> usize {
     size as usize
 }
 
-/// One page of a list, as it is asked for.
+/// One requested page of a list.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Page<K> {
     /// The key of the last row of the page before; none on the first page.
@@ -47,21 +48,21 @@ pub struct Page<K> {
 }
 
 impl<K> Page<K> {
-    /// How many rows to read: one more than the page holds tells that another page follows.
+    /// How many rows to read: one more than the page holds, to find out whether another page follows.
     pub fn limit(&self) -> u64 {
         self.size as u64 + 1
     }
 }
 
 impl<K: Clone + IntoValueTuple> Page<K> {
-    /// The rows of this page, and one more if there is one: `select` in the order of `columns`, from after the page before.
+    /// The rows of this page, and one more if there is one: `select` in the order of `columns`, starting after the page before.
     pub fn of<E: EntityTrait>(&self, select: Select<E>, columns: &[E::Column], order: &Order) -> Select<E> {
         after(select, columns, order, self.after.clone(), self.limit())
     }
 }
 
-/// Up to `limit` rows of `select` in the order of `columns`, from after `key` on. The columns have to tell any two rows apart. The
-/// condition is written out, because MariaDB does not use an index for a comparison of rows.
+/// Up to `limit` rows of `select` in the order of `columns`, starting after `key`. The columns together must be unique. The condition is
+/// written out column by column, because MariaDB does not use an index for a row comparison.
 pub fn after<E: EntityTrait>(
     select: Select<E>,
     columns: &[E::Column],
@@ -83,7 +84,7 @@ pub fn after<E: EntityTrait>(
     columns.iter().fold(select, |select, column| select.order_by(*column, order.clone()))
 }
 
-/// What a page token holds: the key of a page's last row.
+/// The content of a page token: the key of a page's last row.
 pub trait Cursor: Sized {
     /// The key as text.
     fn write(&self) -> String;
@@ -133,7 +134,7 @@ pub fn joined<T: Display>(values: impl IntoIterator<Item = T>) -> String {
     values.into_iter().map(|value| value.to_string()).collect::<Vec<_>>().join(",")
 }
 
-/// Makes and reads page tokens. Every replica of a context has the same secret, because it stands in the context's database.
+/// Makes and reads page tokens. Every replica of a context has the same secret, because it is in the context's database.
 #[derive(Clone)]
 pub struct PageTokens {
     secret: Uuid,
@@ -145,15 +146,15 @@ impl PageTokens {
         Ok(Self { secret: inbox::page_secret(database).await? })
     }
 
-    /// The page that `token` begins, or the first one; `size` is a wish. A token of another list is refused.
+    /// The page that `token` begins, or the first one; `size` is the requested size. A token of another list is refused.
     pub fn open<K: Cursor>(&self, list: &[&str], token: &str, size: i32) -> Result<Page<K>, Error> {
-        let unreadable = || Error::Internal("a page token that was made here holds no key".to_owned());
+        let unreadable = || Error::Internal("a page token with a valid signature holds no key".to_owned());
         let after = self.read(list, token)?.map(|cursor| K::read(&cursor).ok_or_else(unreadable)).transpose()?;
         let list = list.iter().map(|part| (*part).to_owned()).collect();
         Ok(Page { after, size: page_size(size), list })
     }
 
-    /// Cuts the rows that were read for a page down to it, and makes the token of the next page; empty if none follows.
+    /// Removes the extra row, and makes the token of the next page; empty if none follows.
     pub fn close<K: Cursor, T>(&self, page: &Page<K>, rows: &mut Vec<T>, key: impl FnOnce(&T) -> K) -> String {
         let more = rows.len() > page.size;
         rows.truncate(page.size);
@@ -166,14 +167,14 @@ impl PageTokens {
         self.make(&list, &key.write())
     }
 
-    /// A token that goes on after `cursor` in the list that `list` describes (its caller, its filters, its order).
+    /// A token that continues after `cursor` in the list that `list` describes (its caller, its filters, its order).
     pub fn make(&self, list: &[&str], cursor: &str) -> String {
         let mut token = self.mac(list, cursor).to_vec();
         token.extend_from_slice(cursor.as_bytes());
         BASE64_URL_SAFE_NO_PAD.encode(token)
     }
 
-    /// The cursor in a token made for just this list; no token is no cursor.
+    /// The cursor in a token of this list; none if there is no token.
     pub fn read(&self, list: &[&str], token: &str) -> Result<Option<String>, Refusal> {
         use subtle::ConstantTimeEq;
         if token.is_empty() {

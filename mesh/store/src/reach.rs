@@ -1,21 +1,21 @@
-//! How far a caller sees: the one place that knows which roles see everything.
+//! Which resources a caller sees: the one place that knows which roles see everything.
 //!
-//! Whose a row is stands in the WHERE clause: another's is not found, because "you may not" would say that it exists.
+//! The owner is part of the WHERE clause: another person's row is not found, because "permission denied" would reveal that it exists.
 
 use mesh_foundation::call::{Caller, Principal, Role};
 use sea_orm::{ColumnTrait, Condition};
 
-/// Whose resources somebody sees.
+/// The resources that a caller sees.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Reach {
     /// Everybody's.
     All,
-    /// Those of this principal: `users/…`.
+    /// Those that this principal owns: `users/…`.
     Own(String),
 }
 
 impl Reach {
-    /// What the caller sees: agents and admins everything, everybody else what is their own. A context owns nothing.
+    /// The caller's reach: agents and admins see everything, everybody else their own resources. A context owns nothing.
     pub fn of(caller: &Caller) -> Self {
         match &caller.principal {
             Principal::User { roles, .. } if roles.iter().any(|role| matches!(role, Role::Agent | Role::Admin)) => {
@@ -25,7 +25,7 @@ impl Reach {
         }
     }
 
-    /// The rows that it covers, of which any of these columns holds an owner.
+    /// The condition for rows with an owner in any of these columns.
     pub fn any_of<C: ColumnTrait>(&self, owners: &[C]) -> Condition {
         match self {
             Self::All => Condition::all(),
@@ -33,7 +33,7 @@ impl Reach {
         }
     }
 
-    /// Whether it covers what that user owns.
+    /// Whether it includes the resources of that user.
     pub fn covers(&self, owner: &str) -> bool {
         match self {
             Self::All => true,
@@ -41,7 +41,7 @@ impl Reach {
         }
     }
 
-    /// The reach in a word, so that a page token is good for one reach only.
+    /// The reach as a word, so that a page token is valid for one reach only.
     pub fn name(&self) -> &str {
         match self {
             Self::All => "",

@@ -1,7 +1,7 @@
-//! Request records: the same request id and the same request replay the first answer; another request is refused.
+//! Request records: a request with the same id and the same content gets the first answer again; one with other content is refused.
 //!
-//! A record belongs to (principal, method, request id) and commits together with what it answers for. A request that failed before
-//! its first commit leaves none.
+//! A record belongs to (principal, method, request id) and commits together with the effects of the request. A request that failed
+//! before its first commit leaves no record.
 
 use std::time::Duration;
 
@@ -26,7 +26,7 @@ use crate::{
 
 /// How long a record is kept at least.
 pub const KEPT_FOR: Duration = Duration::from_secs(7 * 24 * 60 * 60);
-/// Rows that are forgotten in one transaction, give or take those of the same instant.
+/// Rows that are purged in one transaction, give or take those of the same instant.
 const FORGET: u64 = 1_000;
 
 /// A final answer, as it is replayed.
@@ -34,7 +34,7 @@ const FORGET: u64 = 1_000;
 pub enum Answer {
     /// The response message.
     Ok(Vec<u8>),
-    /// A definite "no".
+    /// A definite refusal.
     Refused(Refusal),
 }
 
@@ -49,12 +49,12 @@ impl Answer {
         match self {
             Self::Ok(bytes) => M::decode(bytes.as_slice())
                 .map(Response::new)
-                .map_err(|error| Error::Internal(format!("a stored answer does not decode: {error}")).into()),
+                .map_err(|error| Error::Internal(format!("failed to decode a stored answer: {error}")).into()),
             Self::Refused(refusal) => Err(refusal.into()),
         }
     }
 
-    /// Stored as one byte that tells which, and the message; a refusal as google.rpc.Status, just as it went over the wire.
+    /// Stored as one byte for the kind, and the message; a refusal as google.rpc.Status, as it went over the wire.
     fn to_bytes(&self) -> Vec<u8> {
         match self {
             Self::Ok(message) => [&[0], message.as_slice()].concat(),
@@ -71,7 +71,7 @@ impl Answer {
     }
 
     fn from_bytes(bytes: &[u8]) -> Result<Self, Error> {
-        let broken = || Error::Internal("a stored answer does not decode".to_owned());
+        let broken = || Error::Internal("failed to decode a stored answer".to_owned());
         match bytes.split_first() {
             Some((0, message)) => Ok(Self::Ok(message.to_vec())),
             Some((1, details)) => {
@@ -94,9 +94,9 @@ pub struct Request {
 }
 
 impl Request {
-    /// The request of `caller` to `method` under `request_id`; none if the caller sent no id. `asked` is what the request asks for, in
-    /// one spelling: made anew from what was read of it, without defaults and without its id. It is kept as a digest only: what it holds
-    /// may be secret.
+    /// The request of `caller` to `method` under `request_id`; none if the caller sent no id. `asked` is the content of the request in a
+    /// canonical form: encoded again from the parsed values, without defaults and without the id. Only its digest is stored, because it may
+    /// hold secrets.
     pub fn new<M: Message>(caller: &Caller, method: &'static str, request_id: &str, asked: &M) -> Option<Self> {
         if request_id.is_empty() {
             return None;
@@ -130,14 +130,14 @@ impl Request {
     }
 }
 
-/// What a request id stands for.
+/// The state of a request id.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Claim {
-    /// Not seen before: this transaction holds it now.
+    /// New: this transaction has claimed it.
     New,
-    /// Seen, and answered.
+    /// Answered.
     Answered(Answer),
-    /// Seen; its case is not settled.
+    /// Open: its case is not settled.
     Open {
         /// The case.
         case: String,
@@ -146,8 +146,8 @@ pub enum Claim {
     },
 }
 
-/// Does `work` in one transaction together with its request record, or replays what was answered before. Without a request id it is
-/// just done.
+/// Runs `work` in one transaction together with its request record, or replays the first answer. Without a request id it just runs
+/// `work`.
 pub async fn once<F, Fut>(
     database: &Database,
     label: &'static str,
@@ -177,8 +177,8 @@ where
         .await
 }
 
-/// Claims the request in this transaction, for a case and attempt if it begins one. Must be the transaction's first statement: a
-/// parallel request of the same id then waits here, before it has touched anything.
+/// Claims the request in this transaction, for a case and attempt if it begins one. Must be the transaction's first statement, so that
+/// a concurrent request of the same id waits here, before it has changed anything.
 pub async fn claim(tx: &Tx, request: &Request, case: Option<(&str, u32)>, now: Timestamp) -> Result<Claim, Error> {
     let row = ActiveModel {
         principal: Set(request.principal.clone()),
@@ -199,7 +199,7 @@ pub async fn claim(tx: &Tx, request: &Request, case: Option<(&str, u32)>, now: T
     }
 }
 
-/// What the request id stands for, without claiming it.
+/// The state of the request id, without claiming it.
 pub async fn look(connection: &impl ConnectionTrait, request: &Request) -> Result<Claim, Error> {
     let row = Entity::find_by_id((request.principal.clone(), request.method.to_owned(), request.request_id.clone()))
         .one(connection)
@@ -243,7 +243,7 @@ pub async fn answer_case(tx: &Tx, case: &str, attempt: u32, answer: &Answer) -> 
     Ok(())
 }
 
-/// Forgets every unanswered request that waits for this attempt: the same id may try again, as a new request.
+/// Deletes every unanswered request that waits for this attempt: the same id may be used again, as a new request.
 pub async fn free_case(tx: &Tx, case: &str, attempt: u32) -> Result<(), Error> {
     Entity::delete_many()
         .filter(Column::CaseName.eq(case))
@@ -254,7 +254,7 @@ pub async fn free_case(tx: &Tx, case: &str, attempt: u32) -> Result<(), Error> {
     Ok(())
 }
 
-/// Forgets a bounded number of answered requests made before `before`, and tells how many those were: zero when none is left.
+/// Purges a bounded number of answered requests made before `before`, and returns how many: zero when none is left.
 pub async fn forget(tx: &Tx, before: Timestamp) -> Result<u64, Error> {
     let old = Condition::all().add(Column::CreateTime.lt(before.as_microsecond())).add(Column::Answer.is_not_null());
     let bound: Option<i64> = Entity::find()

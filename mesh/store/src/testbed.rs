@@ -1,4 +1,4 @@
-//! What the tests stand on: databases with the tables of the mesh, which are gone afterwards.
+//! The test bed: temporary databases with the tables of the mesh.
 
 use mesh_foundation::event::Event;
 use servers::engine::Databases;

@@ -1,9 +1,9 @@
-//! Following something over a server stream: its state at once, then every change, from a position that a dropped stream is taken
-//! up from again.
+//! Watches a resource over a server stream: sends its state at once, then every change, each with a position from which a dropped stream
+//! can be resumed.
 //!
-//! A watch reads the database; a commit of this process wakes it, and for those of other processes it looks twice a second.
-//! Whoever waits for one change ([`until`]) does likewise, and looks more often in the beginning. All of them share one bound: the more
-//! there are, the longer each rests.
+//! A watch reads the database. A commit of this process wakes it; for commits of other processes it polls twice a second. A wait for one
+//! change ([`until`]) does the same, and polls more often at first. All of them share one bound: the more watchers there are, the longer
+//! each rests.
 
 use std::{panic::AssertUnwindSafe, time::Duration};
 
@@ -21,13 +21,13 @@ use tonic::Status;
 
 use crate::db::{Database, Engine};
 
-/// How often a watch looks without being woken.
+/// How often a watch polls without being woken.
 const POLL: Duration = Duration::from_millis(500);
-/// The same where no other process writes: only for a commit whose call was dropped before it could wake anybody.
+/// The same if no other process writes: only for a commit whose call was dropped before it could wake the watchers.
 const POLL_ALONE: Duration = Duration::from_secs(5);
-/// How soon after one look the next may follow: a busy database wakes its watchers with every commit.
+/// The least time between two polls: a busy database wakes its watchers with every commit.
 const REST: Duration = Duration::from_millis(25);
-/// What each watcher of the database adds to that, so that all of them together look a thousand times a second at most.
+/// Added to that for each watcher of the database, so that all of them together poll at most a thousand times a second.
 const REST_PER_WATCHER: Duration = Duration::from_millis(1);
 /// How many messages wait for a slow reader before the watch waits with it.
 const BUFFERED: usize = 16;
@@ -46,11 +46,11 @@ where
 {
     let (sender, receiver) = mpsc::channel(BUFFERED);
     let (database, background) = (database.clone(), background.clone());
-    // Not a detached checkout: nothing is lost when it is dropped, and a drain must not wait for its reader.
+    // Not a detached task: nothing is lost when it is dropped, and a drain must not wait for its reader.
     tokio::spawn(async move {
         let watching = watch(&database, &background, look, &sender);
-        // Unwind safe, because what `look` shares with others is in the database. A stream that only ended would be taken for one
-        // that has nothing more to tell.
+        // Unwind safe, because `look` shares state only through the database. After a panic the stream must end with an error:
+        // otherwise its reader would think that it is complete.
         let ended = AssertUnwindSafe(watching).catch_unwind().await;
         if let Err(error) = ended.unwrap_or_else(|_| Err(Error::Internal("a watch panicked".to_owned()))) {
             let _reader_may_be_gone = sender.send(Err(error.into())).await;
@@ -85,7 +85,7 @@ where
         }
         if background.is_draining() {
             return Err(Refusal::new(Reason::Draining, "this server is stopping")
-                .hint("go on from the last position")
+                .hint("resume from the last position")
                 .into());
         }
         tokio::select! {
@@ -100,8 +100,8 @@ where
     }
 }
 
-/// Follows the newest state of one resource: at once, and whenever its version has risen. It has no history to miss, so a position is
-/// the version last sent; one that the resource has not reached has expired.
+/// Watches the newest state of one resource: sends it at once, and whenever its version has risen. There is no history, so a position is
+/// the version that was last sent; a position that the resource has not reached has expired.
 pub async fn newest<R, A, F, Fut>(
     database: &Database,
     background: &Background,
@@ -136,14 +136,14 @@ where
 }
 
 fn expired() -> Refusal {
-    Refusal::new(Reason::PositionExpired, "the position is not one of this resource's")
+    Refusal::new(Reason::PositionExpired, "the position does not belong to this resource")
         .hint("watch without a position: the current state comes first")
 }
 
-/// Calls `look` at once and then after commits, until `is_enough` of what it finds or until `give_up`, and returns what it found last.
+/// Calls `look` at once and then after commits, until its result `is_enough` or until `give_up`, and returns the last result.
 ///
-/// Of another process' commit it learns by looking: after as long again as it has waited so far, twice a second at least unless many
-/// watch.
+/// For commits of other processes it polls: the next time after as long as it has waited so far, and at least twice a second unless there
+/// are many watchers.
 pub async fn until<T, Fut>(
     database: &Database,
     give_up: Instant,
@@ -162,7 +162,7 @@ where
         if is_enough(&found) || now >= give_up {
             return Ok(found);
         }
-        // Watches that stay open are counted as well, and may be many more than those who wait.
+        // Open watches are counted as well, and may be many more than waits.
         sleep_until(give_up.min(now + rest(database.watchers()).min(POLL))).await;
         tokio::select! {
             _ = commits.changed() => {}
@@ -171,7 +171,7 @@ where
     }
 }
 
-/// How long one of so many watchers rests. Not all of them to the same moment, at which the commit that woke them all has left them.
+/// How long one of that many watchers rests. Randomised, so that they do not all poll at the same moment after a commit.
 fn rest(watchers: usize) -> Duration {
     let rest = REST.max(REST_PER_WATCHER.saturating_mul(u32::try_from(watchers).unwrap_or(u32::MAX)));
     rest.mul_f64(rand::random_range(0.5..=1.5))

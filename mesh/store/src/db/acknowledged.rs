@@ -1,9 +1,9 @@
-//! The newest event that callers were told is stored, written down beside a SQLite database: what lets an audit notice that the database
-//! has lost what it had acknowledged.
+//! Records the newest acknowledged event in a file beside a SQLite database, so that an audit can notice that the database has lost
+//! acknowledged events.
 //!
 //! The file is written after the COMMIT and before the answer, and is not synced: it survives the process, and after a power cut it is at
-//! worst older than the database. So the event that it names is always in the database's outbox, unless the database has forgotten it:
-//! because a COMMIT was answered with "done" and was none, or because somebody has put an older file in its place.
+//! worst older than the database. So the event that it names is always in the database's outbox, unless the database has lost it: a
+//! COMMIT succeeded without storing the data, or the file was replaced by an older one.
 
 use std::{
     fs::{self, File, OpenOptions},
@@ -14,7 +14,7 @@ use std::{
 
 use uuid::Uuid;
 
-/// A file's name ends with this.
+/// The end of the file's name.
 const SUFFIX: &str = "-acknowledged";
 
 /// The file beside a database's file.
@@ -43,12 +43,12 @@ fn path(database: &Path) -> PathBuf {
 }
 
 impl Acknowledged {
-    /// Beside the file at `database`. Nothing is opened before something is written.
+    /// The record beside the file at `database`. It is opened at the first write.
     pub(super) fn beside(database: &Path) -> Self {
         Self { path: path(database), file: Mutex::new(None) }
     }
 
-    /// Writes down that `event` is committed. A failure is told and changes nothing else: the commit stands.
+    /// Records that `event` is committed. A failure is logged and has no other effect: the commit stands.
     pub(super) fn write(&self, event: Uuid) {
         let mut file = self.file.lock().unwrap_or_else(PoisonError::into_inner);
         if let Err(error) = self.overwrite(&mut file, event) {
@@ -56,12 +56,12 @@ impl Acknowledged {
             tracing::warn!(
                 path = %self.path.display(),
                 error = &error as &dyn std::error::Error,
-                "failed to write down the newest acknowledged event; the audit compares with an older one"
+                "failed to record the newest acknowledged event; the audit compares with an older one"
             );
         }
     }
 
-    /// Always as many bytes in the same place: that takes no room on a disk that is full.
+    /// Always overwrites the same bytes, which needs no space on a full disk.
     fn overwrite(&self, file: &mut Option<File>, event: Uuid) -> io::Result<()> {
         let file = match file {
             Some(file) => file,
@@ -71,7 +71,7 @@ impl Acknowledged {
     }
 }
 
-/// For its owner alone, like all that stands beside it.
+/// Readable by its owner only, like all files beside it.
 fn open(path: &Path) -> io::Result<File> {
     let mut options = OpenOptions::new();
     options.create(true).truncate(false).write(true);

@@ -1,5 +1,4 @@
-//! Connections as we want them, whatever the server's own settings are: nothing waits for ever, no value is changed to fit, READ
-//! COMMITTED.
+//! Connections with our own settings, whatever the server's are: every wait is bounded, no value is truncated, READ COMMITTED.
 
 use std::{
     fmt,
@@ -18,15 +17,15 @@ use sea_orm::{
 
 use super::{StoreError, settings};
 
-/// How long a connection is waited for.
+/// How long to wait for a connection.
 const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(5);
-/// How long SQLite waits for the one writer, and for a reader.
+/// How long SQLite waits for a lock of the writer or of a reader.
 const SQLITE_BUSY_TIMEOUT: Duration = Duration::from_secs(5);
-/// What one connection to a SQLite file keeps of it in memory, in KiB. SQLite's own bound is 2 MiB for each: with some hundred
-/// connections in a process that is more than all else there. What is not kept here is in the system's cache of files.
+/// The page cache of one connection to a SQLite file, in KiB. SQLite's default of 2 MiB, for some hundred connections, would be most of
+/// the process's memory. The system's file cache has the rest.
 const WRITER_CACHE_KIB: u32 = 512;
 const READER_CACHE_KIB: u32 = 128;
-/// How many connections read one SQLite file, at least: beyond two for each processor they only wait for one another.
+/// The least number of read connections to one SQLite file: more than two for each processor only wait for one another.
 const MIN_READERS: usize = 4;
 /// How many statements a connection that reads a SQLite file keeps prepared. Each takes some 10 KiB, and there are many connections.
 const READER_STATEMENTS: usize = 32;
@@ -37,23 +36,23 @@ const WRITER_STATEMENTS: usize = 128;
 const SERVER_STATEMENTS: usize = 512;
 /// How long connecting may take.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
-/// A connection that has been idle for this long is asked whether it is still there: the server may have been started again, and
-/// each dead connection would fail one call.
+/// A connection that has been idle for this long is pinged before use: the server may have been restarted, and each dead connection
+/// would fail one call.
 pub(super) const ASK_AFTER: Duration = Duration::from_millis(500);
-/// How long a server carries out one statement, in seconds, and waits for the next one of a transaction: whoever began it has gone by
-/// then, and the locks that it holds are in everybody's way. (MySQL knows neither bound; MariaDB does.)
+/// How long a server runs one statement, in seconds, and waits for the next one of a transaction: the caller has gone by then, and the
+/// locks block others. (MariaDB supports both bounds; MySQL supports neither.)
 const STATEMENT_TIMEOUT_S: u32 = 30;
 /// No such bound.
 const UNBOUNDED: u32 = 0;
-/// After how long a connection is replaced, so that no server keeps for ever what it remembers for one.
+/// After how long a connection is replaced, so that a server's memory for one connection does not grow for ever.
 const LIFETIME: Duration = Duration::from_secs(30 * 60);
-/// How large a write-ahead log may stay once all of it is in the database. It may grow beyond that as long as somebody reads.
+/// How large a write-ahead log may stay once all of it is in the database. It may grow beyond that during long reads.
 pub(super) const WAL_KEPT_BYTES: u64 = 16 << 20;
-/// How long connections that were made after a server stepped down are used, if it turns out that they lead to it as well: otherwise
-/// one that stays read-only would be connected to again for each call.
+/// How long connections made after a failover are used even if they lead to a read-only server too: otherwise a server that stays
+/// read-only would get a new connection for each call.
 const SPARED: Duration = Duration::from_secs(1);
 
-/// Where a database is. Shows nothing of it: a password may be in it.
+/// The URL of a database. Never printed, because it may hold a password.
 #[derive(Clone)]
 pub(super) struct Address(pub(super) Arc<str>);
 
@@ -63,24 +62,24 @@ impl fmt::Debug for Address {
     }
 }
 
-/// When the connections that there are stopped being trusted: when a server turned out to take no writes any more, to which those that
-/// were made before still lead; or when a transaction did not end as it was told to, and left one of them in nobody knows which state.
+/// Invalidates the existing connections: when a server turned out to be read-only, to which older connections still lead; or when the end
+/// of a transaction failed and left one of them in an unknown state.
 #[derive(Clone, Debug)]
 pub(super) struct Distrust {
     last: Arc<Mutex<Option<Instant>>>,
-    /// For how long connections that were made since then are trusted, whatever happens.
+    /// How long connections made since then are trusted in any case.
     spared: Duration,
     /// After how long a connection is replaced anyway.
     lifetime: Duration,
 }
 
 impl Distrust {
-    /// For a server, which is not connected to again for each call however often it refuses to write.
+    /// For a server: it is not reconnected to for each call, however often it refuses to write.
     pub(super) fn of_a_server() -> Self {
         Self { last: Arc::default(), spared: SPARED, lifetime: LIFETIME }
     }
 
-    /// For a file, which is quickly opened again.
+    /// For a file, which is quickly reopened.
     pub(super) fn of_a_file() -> Self {
         Self { last: Arc::default(), spared: Duration::ZERO, lifetime: Duration::MAX }
     }
@@ -98,7 +97,7 @@ impl Distrust {
         age < self.lifetime && last.is_none_or(|last| age < last.elapsed())
     }
 
-    /// Has connections closed, instead of used, that were made before.
+    /// Has all connections closed that were made before now.
     pub(super) fn watch(&self, options: &mut ConnectOptions) {
         let (postgres, mysql, sqlite) = (self.clone(), self.clone(), self.clone());
         options.map_sqlx_postgres_before_acquire(move |_, meta| {
@@ -116,11 +115,11 @@ impl Distrust {
     }
 }
 
-/// Whether a connection that was given back may be given out again: only if it is outside of any transaction. What a dropped
-/// transaction has queued is carried out first.
+/// Whether a returned connection may be reused: only if it is outside any transaction. The queued ROLLBACK of a dropped transaction runs
+/// first.
 ///
-/// SQLite ends a transaction by itself when a COMMIT fails because the disk is full. The driver does not notice: its next BEGIN would be
-/// a SAVEPOINT, and nothing would be committed any more, though every COMMIT succeeds.
+/// If a COMMIT fails because the disk is full, SQLite may end the transaction by itself. The driver does not notice: its next BEGIN would
+/// be a SAVEPOINT, and nothing would be committed any more, although every COMMIT succeeds.
 async fn is_outside<C: sqlx::Connection>(connection: &mut C) -> Result<bool, sqlx::Error> {
     if connection.is_in_transaction() {
         connection.ping().await?;
@@ -133,8 +132,8 @@ pub(super) async fn connection(options: ConnectOptions) -> Result<DatabaseConnec
     checked(options, STATEMENT_TIMEOUT_S).await
 }
 
-/// Connects to the server at `url` to change its tables: that takes as long as there are rows. Locks are waited for as ever, because
-/// whoever stands behind one that waits for a table waits as well.
+/// Connects to the server at `url` to change its tables, without a statement timeout, because that takes time in proportion to the rows.
+/// The lock timeout stays, because other statements queue behind one that waits for a table lock.
 pub(super) async fn migration_connection(url: &str) -> Result<DatabaseConnection, StoreError> {
     checked(bounded(url, 1, UNBOUNDED), UNBOUNDED).await
 }
@@ -149,7 +148,7 @@ async fn checked(options: ConnectOptions, statement_timeout_s: u32) -> Result<Da
     Ok(connection)
 }
 
-/// What the driver says of a URL that it cannot read may repeat the URL, and with it a password.
+/// Hides the driver's error about a malformed URL, which may repeat the URL with its password.
 async fn connected(options: ConnectOptions) -> Result<DatabaseConnection, StoreError> {
     sea_orm::Database::connect(options).await.map_err(|error| match &error {
         DbErr::Conn(RuntimeErr::Internal(_)) => unreadable_url(),
@@ -175,14 +174,14 @@ pub(super) fn to_write(sqlite: SqliteConnectOptions) -> SqliteConnectOptions {
         .pragma("journal_size_limit", WAL_KEPT_BYTES.to_string())
 }
 
-/// The file that a SQLite URL names; none if it names the memory.
+/// The file that a SQLite URL names; none for a database in memory.
 pub(super) fn sqlite_file(url: &str) -> Result<Option<PathBuf>, StoreError> {
     let options: SqliteConnectOptions = url.parse().map_err(|_| unreadable_url())?;
     let file = options.get_filename();
     Ok((!url.contains(":memory:") && !url.contains("mode=memory")).then(|| file.to_owned()))
 }
 
-/// The same for the connections that read beside the one that writes: there are many of them.
+/// The same for the read connections, of which there are many.
 pub(super) fn beside_writer(sqlite: SqliteConnectOptions) -> SqliteConnectOptions {
     bounded_memory(to_write(sqlite), READER_CACHE_KIB, READER_STATEMENTS)
 }
@@ -192,7 +191,7 @@ pub(super) fn to_read(sqlite: SqliteConnectOptions) -> SqliteConnectOptions {
     bounded_memory(sqlite, READER_CACHE_KIB, READER_STATEMENTS).read_only(true).busy_timeout(SQLITE_BUSY_TIMEOUT)
 }
 
-/// How many connections read one SQLite file when there may be `most`.
+/// The number of read connections to one SQLite file, at most `most`.
 pub(super) fn readers(most: Option<u32>) -> u32 {
     let processors = std::thread::available_parallelism().map_or(1, usize::from);
     let enough = u32::try_from((2 * processors).max(MIN_READERS)).unwrap_or(u32::MAX);
@@ -215,10 +214,10 @@ fn bounded(url: &str, max_connections: u32, statement_timeout_s: u32) -> Connect
         .acquire_timeout(ACQUIRE_TIMEOUT)
         .connect_timeout(CONNECT_TIMEOUT)
         .test_before_acquire_if_idle_for(ASK_AFTER)
-        // With either, sqlx looks at the idle ones by a count that may fall below zero and wrap: then it never stops looking.
+        // With either, sqlx scans idle connections by a count that may wrap below zero: then the scan never ends.
         .idle_timeout(None)
         .max_lifetime(None)
-        // Both are on unless switched off: every statement in the log, and its values in the span.
+        // Both are on by default: every statement in the log, and its values in the span.
         .sqlx_logging(false)
         .record_stmt_in_spans(false);
     set_up_postgres(&mut options, statement_timeout_s);
@@ -234,7 +233,7 @@ fn set_up_postgres(options: &mut ConnectOptions, statement_timeout_s: u32) {
     options.map_sqlx_postgres_pool_opts(|pool| pool.after_release(|connection, _| Box::pin(is_outside(connection))));
 }
 
-/// MySQL and MariaDB have no options to connect with, so each new connection is told.
+/// MySQL and MariaDB have no connect options for this, so each new connection runs statements.
 fn set_up_mysql(options: &mut ConnectOptions, statement_timeout_s: u32) {
     options.map_sqlx_mysql_opts(|mysql| mysql.statement_cache_capacity(SERVER_STATEMENTS));
     options.map_sqlx_mysql_pool_opts(move |pool| {

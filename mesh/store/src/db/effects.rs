@@ -1,4 +1,4 @@
-//! What waits for a transaction to commit.
+//! Effects that wait for a transaction to commit.
 
 use std::{
     fmt, mem,
@@ -7,19 +7,19 @@ use std::{
 
 type Effect = Box<dyn FnOnce() + Send>;
 
-/// What one run of a transaction has left to do once it is committed, in order. Gone with the run if it is not. Clones are one.
+/// The effects that one attempt of a transaction runs after its commit, in order. Dropped if it does not commit. Clones share them.
 #[derive(Clone, Default)]
 pub(super) struct Effects(Arc<Mutex<Vec<Effect>>>);
 
 impl Effects {
-    /// Adds something.
+    /// Adds an effect.
     pub fn add(&self, effect: Effect) {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).push(effect);
     }
 
-    /// Does all of it.
+    /// Runs all effects.
     pub fn perform(&self) {
-        // Not under the lock, which is then nobody's concern.
+        // Run outside the lock, so that an effect may take it.
         let effects = mem::take(&mut *self.0.lock().unwrap_or_else(PoisonError::into_inner));
         for effect in effects {
             effect();

@@ -1,18 +1,18 @@
-//! Writing over what stands there: only over what was read, and only with what is newer.
+//! Overwrites a row only if it is unchanged since it was read, and only with a newer one.
 
 use mesh_foundation::error::Error;
 use sea_orm::{ActiveModelTrait, sea_query::Expr};
 
 use super::{Step, StoreError, Tx};
 
-/// What became of a row that was heard of.
+/// The outcome of a write.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Kept {
     /// It is the first of its key.
     First,
     /// It took the place of an older one.
     Newer,
-    /// What stands there is as new.
+    /// The stored row is at least as new.
     Nothing,
 }
 
@@ -22,8 +22,8 @@ impl Tx {
         self.expect(Step::over(row, as_read)).await
     }
 
-    /// Writes `row` over the one of its key if that is `older`, or as the first. Whoever comes first to a key keeps it until the
-    /// commit, so that two that are heard at once cannot miss each other.
+    /// Writes `row` over the row of its key if that is `older`, or inserts it. The first transaction to write a key locks it until the
+    /// commit, so that two concurrent writes cannot miss each other.
     pub async fn keep_newest<A: ActiveModelTrait>(&self, row: A, older: Expr) -> Result<Kept, StoreError> {
         if self.carry_out(&Step::over(row.clone(), older.clone())).await? > 0 {
             return Ok(Kept::Newer);
@@ -31,7 +31,7 @@ impl Tx {
         if self.insert_new(row.clone()).await? {
             return Ok(Kept::First);
         }
-        // It is as new, or it was inserted between the two statements.
+        // The stored row is as new, or it was inserted between the two statements.
         Ok(if self.carry_out(&Step::over(row, older)).await? > 0 { Kept::Newer } else { Kept::Nothing })
     }
 }

@@ -2,10 +2,10 @@
 
 use sea_orm::{DbBackend, EntityTrait, Order, QueryOrder, Select};
 
-/// Begins the order of rows that have no value in `absent`, with which an index begins that has them in the rest of that order.
+/// Puts `absent` first in the ORDER BY. It is NULL in every selected row, but the index starts with it, and PostgreSQL uses the index for
+/// the rest of the order only if the column is named.
 ///
-/// PostgreSQL does not see that what is asked to be absent is the same everywhere: it reads all such rows and sorts them, unless the column
-/// is named in the order. MariaDB sees it, and sorts them if it is named. SQLite takes it either way.
+/// MariaDB is the other way round: it sorts the rows if the column is named. SQLite uses the index either way.
 pub fn behind<E: EntityTrait>(select: Select<E>, absent: E::Column, order: Order, backend: DbBackend) -> Select<E> {
     if backend == DbBackend::Postgres { select.order_by(absent, order) } else { select }
 }

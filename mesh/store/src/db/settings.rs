@@ -1,5 +1,5 @@
-//! What we set on each connection to a server, and whether it took effect. A pooler or a proxy between us and the server may drop it
-//! without a word: then locks are waited for without a bound, transactions read what others undo, and values are cut to fit.
+//! The settings of each connection to a server, and the check that they took effect. A pooler or a proxy in between may drop them
+//! silently: then lock waits are unbounded, transactions read uncommitted data, and values are truncated.
 
 use std::{collections::BTreeMap, time::Duration};
 
@@ -8,20 +8,19 @@ use tokio::time::timeout;
 
 use super::StoreError;
 
-/// How long a statement waits for a lock, in seconds: then its transaction has lost, and is run again.
+/// How long a statement waits for a lock, in seconds: then its transaction has lost, and is retried.
 const LOCK_TIMEOUT_S: u32 = 5;
-/// How MySQL and MariaDB name the mode in which a value that does not fit is refused.
+/// The mode of MySQL and MariaDB in which a value that does not fit is refused.
 const SQL_MODE: &str = "STRICT_ALL_TABLES,ERROR_FOR_DIVISION_BY_ZERO,NO_ENGINE_SUBSTITUTION,PIPES_AS_CONCAT";
-/// What says the same as READ COMMITTED on MySQL and MariaDB, under whichever of these names a version knows it.
+/// The names of the isolation setting in different versions of MySQL and MariaDB.
 const ISOLATION: [&str; 2] = ["transaction_isolation", "tx_isolation"];
-/// How long the check for a pooler may take that lends one connection to several clients.
+/// How long the check for a transaction pooler may take.
 const LENT_TIMEOUT: Duration = Duration::from_secs(2);
 
 const LENT: &str = "prepared statements get lost between transactions: the pooler in front of the server lends one connection to several \
                     clients; have it pool by session: see `PostgreSQL behind a pooler` in docs/operations.md";
 
-/// What PostgreSQL is told as a connection begins: so long a server carries out one statement, and waits for the next one of a
-/// transaction, in seconds.
+/// The connect options for PostgreSQL. `statement_timeout_s` bounds one statement, and the wait for the next statement of a transaction.
 pub(super) fn postgres(statement_timeout_s: u32) -> [(&'static str, String); 4] {
     [
         ("default_transaction_isolation", "read committed".to_owned()),
@@ -31,8 +30,8 @@ pub(super) fn postgres(statement_timeout_s: u32) -> [(&'static str, String); 4] 
     ]
 }
 
-/// What MySQL and MariaDB are told once a connection is there. What only MariaDB knows stands in a comment that only MariaDB reads.
-/// Without a strict mode, a value that does not fit is cut off without a word. Locks on tables are waited for for a day.
+/// The statements for each new connection to MySQL and MariaDB. Settings of MariaDB only are in a comment that only MariaDB reads.
+/// Without a strict mode, a value that does not fit is truncated silently; and by default a table lock is waited for for a day.
 pub(super) fn mysql(statement_timeout_s: u32) -> [String; 2] {
     [
         format!(
@@ -40,7 +39,7 @@ pub(super) fn mysql(statement_timeout_s: u32) -> [String; 2] {
              lock_wait_timeout = {LOCK_TIMEOUT_S} \
              /*M!100300 , max_statement_time = {statement_timeout_s}, idle_transaction_timeout = {statement_timeout_s} */"
         ),
-        // The variable's name is not the same everywhere; this statement is.
+        // The variable's name differs between versions; this statement does not.
         "SET SESSION TRANSACTION ISOLATION LEVEL READ COMMITTED".to_owned(),
     ]
 }
@@ -65,7 +64,7 @@ pub(super) async fn took_effect(connection: &DatabaseConnection, statement_timeo
                 ("innodb_lock_wait_timeout", LOCK_TIMEOUT_S.to_string()),
                 ("lock_wait_timeout", LOCK_TIMEOUT_S.to_string()),
                 (ISOLATION[0], "READ-COMMITTED".to_owned()),
-                // MySQL knows neither.
+                // MySQL supports neither.
                 ("max_statement_time", format!("{statement_timeout_s}.000000")),
                 ("idle_transaction_timeout", statement_timeout_s.to_string()),
             ];
@@ -107,14 +106,14 @@ fn has_each(is: &str, wanted: &str) -> bool {
     wanted.split(',').all(|word| is.split(',').any(|other| other == word))
 }
 
-/// Fails if the server's connections are lent to several of ours in turn, and prepared statements get lost with that: two of ours are
-/// used at once, and the first one's statement is then carried out by another connection of the server's.
+/// Fails if a pooler shares the server's connections among ours and loses prepared statements. The check uses two of our connections at
+/// once, so that the first one's prepared statement would then run on another connection of the server.
 pub(super) async fn are_our_own(connection: &DatabaseConnection) -> Result<(), StoreError> {
     if connection.get_database_backend() != DbBackend::Postgres {
         return Ok(());
     }
     match timeout(LENT_TIMEOUT, loses_statements(connection)).await {
-        // One that cannot lend two at once has nothing to mix up.
+        // A pool that cannot provide two connections at once cannot mix them up.
         Ok(Ok(false)) | Err(_) => Ok(()),
         Ok(Ok(true)) => Err(mistake(LENT.to_owned())),
         Ok(Err(error)) => Err(or_lent(error)),
@@ -124,13 +123,13 @@ pub(super) async fn are_our_own(connection: &DatabaseConnection) -> Result<(), S
 #[expect(clippy::disallowed_methods, reason = "they change nothing, and no other transaction can be in their way")]
 async fn loses_statements(connection: &DatabaseConnection) -> Result<bool, DbErr> {
     let ask = |number: i32| Statement::from_string(DbBackend::Postgres, format!("SELECT {number} AS prepared"));
-    // Two at once, so that there are two. The second one prepares a statement, and is given back last.
+    // Two at once, so that the pooler uses two. The second one prepares a statement, and is returned last.
     let (first, second) = (connection.begin().await?, connection.begin().await?);
     first.query_one_raw(ask(1)).await?;
     second.query_one_raw(ask(2)).await?;
     first.rollback().await?;
     second.rollback().await?;
-    // A pooler lends what was given back last: now to the first one, while the second one asks again.
+    // A pooler reuses the connection that was returned last: now for the first one, while the second one queries again.
     let first = connection.begin().await?;
     let asked = async {
         first.query_one_raw(ask(3)).await?;
@@ -139,18 +138,18 @@ async fn loses_statements(connection: &DatabaseConnection) -> Result<bool, DbErr
     let asked = asked.await;
     first.rollback().await?;
     match asked {
-        // By the same name there may be another statement there.
+        // Another statement may have the same name there.
         Ok(row) => Ok(!row.is_some_and(|row| row.try_get_by_index::<i32>(0).is_ok_and(|number| number == 2))),
         Err(error) => Err(error),
     }
 }
 
-/// The error, or what is behind it.
+/// The error, or its source.
 fn or_lent(error: DbErr) -> StoreError {
     if is_lost_statement(&error) { mistake(LENT.to_owned()) } else { error.into() }
 }
 
-/// PostgreSQL 26000 (there is no such prepared statement), 42P05 (there is one already); or an answer to another one.
+/// PostgreSQL 26000 (no such prepared statement), 42P05 (it exists already); or the answer to another statement.
 fn is_lost_statement(error: &DbErr) -> bool {
     let (DbErr::Exec(RuntimeErr::SqlxError(source))
     | DbErr::Query(RuntimeErr::SqlxError(source))

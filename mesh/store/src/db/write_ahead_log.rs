@@ -1,11 +1,12 @@
 //! Keeps the write-ahead log of a SQLite database from growing for ever.
 //!
-//! 1. SQLite copies the log into the database by itself, whenever a commit leaves a thousand pages in it, up to the oldest page that
-//!    somebody still reads.
-//! 2. A reader who reads for long therefore lets the log grow. Once the reader has gone, the next commit starts the log over and cuts the
-//!    file to [`WAL_KEPT_BYTES`]; in a database that nobody writes to, nothing would.
-//! 3. So this loop looks at the file. If it is larger than that, it copies what can be copied, and cuts the file if that was all.
-//! 4. A log that stays large for a minute is told of: somebody has not ended a read.
+//! 1. SQLite copies the log into the database by itself, whenever a commit leaves a thousand pages in it, up to the oldest page that is
+//!    still being read.
+//! 2. A long read therefore lets the log grow. After the read, the next commit starts the log over and truncates the file to
+//!    [`WAL_KEPT_BYTES`]; in a database without writes, that does not happen.
+//! 3. So this loop checks the file. If it is larger, the loop copies as many pages as possible, and truncates the file if all were
+//!    copied.
+//! 4. A log that stays large for a minute is logged: a read has not ended.
 
 use std::{path::Path, time::Duration};
 
@@ -19,22 +20,22 @@ use tokio::time::Instant;
 
 use super::{Database, StoreError, connect::WAL_KEPT_BYTES};
 
-/// How often the loop looks at the file.
+/// How often the loop checks the file.
 const EVERY: Duration = Duration::from_secs(5);
-/// For how long a log may stay large before that is told, and how often it is told.
+/// How long a log may stay large before that is logged, and how often it is logged.
 const TOLD_AFTER: Duration = Duration::from_secs(60);
 
-/// What a checkpoint has done.
+/// The outcome of a checkpoint.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Checkpoint {
     /// The whole log is in the database, and the file is empty.
     Complete,
-    /// Somebody still reads, or writes, what is in the log.
+    /// Pages in the log are still being read or written.
     Blocked,
 }
 
 impl Database {
-    /// Starts the loop that keeps the write-ahead log small, if the database is a SQLite file. `name` is what metrics call it.
+    /// Starts the loop that keeps the write-ahead log small, if the database is a SQLite file. `name` is its name in metrics.
     pub fn keep_log_small(&self, name: &str, background: &Background) {
         let Some(file) = self.file.clone() else { return };
         let (database, label) = (self.clone(), KeyValue::new("database", name.to_owned()));
@@ -69,22 +70,22 @@ impl Database {
                     tracing::warn!(
                         file = %file.display(),
                         bytes,
-                        "a write-ahead log cannot be cut: somebody has been reading the database for more than a minute; will retry"
+                        "failed to truncate a write-ahead log: a read of the database has lasted more than a minute; will retry"
                     );
                 }
             }
         });
     }
 
-    /// Copies the log into the database, and cuts it if nobody reads or writes at this moment. Nobody is made to wait.
+    /// Copies the log into the database, and truncates it if it is not in use at this moment. No reader or writer has to wait.
     pub(super) async fn checkpoint(&self) -> Result<Checkpoint, StoreError> {
-        // A connection that reads: the one that writes is never kept from writing.
+        // On a read connection, so that the write connection is never blocked.
         let mut connection = self.read.get_sqlite_connection_pool().acquire().await.map_err(driver)?;
         let copied = run(&mut connection, "PRAGMA wal_checkpoint(PASSIVE)").await?;
         if copied == Checkpoint::Blocked {
             return Ok(copied);
         }
-        // Cutting waits for readers, and keeps writers waiting meanwhile; so it is tried and not waited for.
+        // Truncating waits for readers and blocks writers meanwhile; so it is tried without a wait.
         let waits = busy_timeout(&mut connection, 0).await?;
         let cut = run(&mut connection, "PRAGMA wal_checkpoint(TRUNCATE)").await;
         busy_timeout(&mut connection, waits).await?;
@@ -92,7 +93,7 @@ impl Database {
     }
 }
 
-/// Runs a checkpoint, whose one row says: blocked or not, pages in the log, pages copied.
+/// Runs a checkpoint. Its one row holds: blocked or not, pages in the log, pages copied.
 async fn run(connection: &mut SqliteConnection, sql: &'static str) -> Result<Checkpoint, StoreError> {
     let row = sqlx::query(sql).fetch_one(connection).await.map_err(driver)?;
     let number = |at: usize| row.try_get::<i64, _>(at).map_err(driver);
@@ -100,7 +101,7 @@ async fn run(connection: &mut SqliteConnection, sql: &'static str) -> Result<Che
     Ok(if blocked == 0 && pages == copied { Checkpoint::Complete } else { Checkpoint::Blocked })
 }
 
-/// Sets how long the connection waits for others, in milliseconds, and tells how long it did.
+/// Sets the connection's busy timeout, in milliseconds, and returns the previous one.
 async fn busy_timeout(connection: &mut SqliteConnection, milliseconds: i64) -> Result<i64, StoreError> {
     let row = sqlx::query("PRAGMA busy_timeout").fetch_one(&mut *connection).await.map_err(driver)?;
     let before = row.try_get(0).map_err(driver)?;

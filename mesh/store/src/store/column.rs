@@ -1,12 +1,12 @@
-//! Columns and indices, each kind told once for all engines.
+//! Columns and indices, each kind defined once for all engines.
 
 use sea_orm::{
     DbBackend,
     sea_query::{ColumnDef, Index, IndexCreateStatement},
 };
 
-/// MySQL's and MariaDB's collations without a pad compare byte by byte; every other one takes `a` and `a ` for the same. Each has a
-/// name of its own for it, and reads only its own comment. (The character set comes with it.)
+/// The no-pad binary collation, which compares byte by byte; with other collations `a` and `a ` are equal. MySQL and MariaDB have
+/// different names for it, and each reads only its own comment. (The collation implies the character set.)
 const MYSQL_BINARY: &str = "COLLATE /*M! utf8mb4_nopad_bin *//*!80000 utf8mb4_0900_bin */";
 
 /// Text of at most `length` characters that is compared byte by byte, whatever the database's default: two keys that differ in case
@@ -127,12 +127,12 @@ pub struct TableIndex {
     unique: bool,
 }
 
-/// An index by which rows are looked for.
+/// An index for lookups.
 pub const fn index(name: &'static str, table: &'static str, columns: &'static [&'static str]) -> TableIndex {
     TableIndex { name, table, columns, unique: false }
 }
 
-/// An index that lets no two rows agree in all of its columns; rows in which one of them is absent agree with none.
+/// A unique index; rows with NULL in one of its columns never conflict.
 pub const fn unique_index(name: &'static str, table: &'static str, columns: &'static [&'static str]) -> TableIndex {
     TableIndex { name, table, columns, unique: true }
 }

@@ -1,6 +1,6 @@
 //! Entities of `mesh`'s own tables.
 
-/// Events to publish, and those published: the truth from which any broker can be filled again.
+/// Events to publish, and published events: the source of truth from which any broker can be filled again.
 pub mod outbox {
     use sea_orm::entity::prelude::*;
 
@@ -32,11 +32,11 @@ pub mod outbox {
         /// The message.
         #[sea_orm(column_type = "VarBinary(StringLen::None)")]
         pub body: Vec<u8>,
-        /// When a broker acknowledged it; absent as long as none has.
+        /// When a broker acknowledged it; absent until then.
         pub publish_time: Option<i64>,
         /// When a relay may claim it next.
         pub next_attempt_time: i64,
-        /// Where it is in the broker's stream; absent as long as it is not published.
+        /// Its position in the broker's stream; absent until it is published.
         pub stream_position: Option<i64>,
     }
 
@@ -72,7 +72,7 @@ pub mod inbox {
     impl ActiveModelBehavior for ActiveModel {}
 }
 
-/// How far each consumer has come.
+/// The place of each consumer.
 pub mod place {
     use sea_orm::entity::prelude::*;
 
@@ -96,11 +96,11 @@ pub mod place {
     impl ActiveModelBehavior for ActiveModel {}
 }
 
-/// Events that a consumer has failed at, and has neither handled nor put aside since.
+/// The failures of events that are neither handled nor dead letters yet.
 pub mod failure {
     use sea_orm::entity::prelude::*;
 
-    /// One event at which one consumer has failed.
+    /// The failures of one event at one consumer.
     #[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel)]
     #[sea_orm(table_name = "failure")]
     pub struct Model {
@@ -121,11 +121,11 @@ pub mod failure {
     impl ActiveModelBehavior for ActiveModel {}
 }
 
-/// Which incarnation of this database a consumer belongs to: a new database hears everything from the beginning.
+/// The incarnation of this database, part of its consumers' names: a new database gets everything from the beginning.
 pub mod incarnation {
     use sea_orm::entity::prelude::*;
 
-    /// What is made with the database and stays.
+    /// A value that is made with the database and never changes.
     #[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel)]
     #[sea_orm(table_name = "incarnation")]
     pub struct Model {

@@ -1,8 +1,11 @@
-//! A lease for whoever changes the tables of a database: there is one holder at a time, and one that is gone loses it.
+//! A lease for changing the tables of a database: there is one holder at a time, and a holder that is gone loses it.
 //!
-//! No advisory lock, which some databases that speak PostgreSQL's language do not have, and no instant, over which two hosts' clocks
-//! could differ. The holder raises a number while it works; who waits takes over when the number has not moved for a while by its
-//! own clock. A holder that finds its row gone stops.
+//! 1. The holder increments a number while it works.
+//! 2. A waiting process takes over when the number has not changed for a while by its own clock.
+//! 3. A holder that finds its row gone stops.
+//!
+//! It uses no advisory lock, which some PostgreSQL-compatible databases do not have, and no timestamp, because the clocks of two hosts
+//! may differ.
 
 use std::{future::Future, time::Duration};
 
@@ -16,28 +19,28 @@ use crate::db::Database;
 
 /// The only row.
 const ROW: i32 = 1;
-/// Attempts to add the table: on PostgreSQL two that do so at once may both find it missing.
+/// Attempts to create the table: on PostgreSQL two processes that do so at once may both find it missing.
 const TRIES: u32 = 5;
 
-/// How fast a lease lives.
+/// The time limits of a lease.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Pace {
-    /// How often the holder says that it is there.
+pub(super) struct Timing {
+    /// How often the holder renews it.
     pub(super) beat: Duration,
-    /// After how long a silence somebody else takes over: many beats, because the holder may be kept from one.
+    /// After how long without a renewal another process takes over: many renewals, because some may fail.
     pub(super) lapse: Duration,
-    /// How long the lease is waited for.
+    /// How long to wait for the lease.
     pub(super) patience: Duration,
 }
 
-impl Default for Pace {
+impl Default for Timing {
     fn default() -> Self {
         Self { beat: Duration::from_secs(1), lapse: Duration::from_secs(15), patience: Duration::from_secs(5 * 60) }
     }
 }
 
-impl Pace {
-    /// How often somebody who waits looks.
+impl Timing {
+    /// How often a waiting process polls.
     fn look(self) -> Duration {
         self.beat / 5
     }
@@ -46,15 +49,15 @@ impl Pace {
 /// Does `work` while this process holds the lease.
 pub(super) async fn hold<T>(
     database: &Database,
-    pace: Pace,
+    timing: Timing,
     work: impl Future<Output = Result<T, Error>>,
 ) -> Result<T, Error> {
     let holder = Uuid::now_v7();
     add_table(database).await?;
-    take(database, holder, pace).await?;
+    take(database, holder, timing).await?;
     let outcome = tokio::select! {
         outcome = work => outcome,
-        lost = beat(database, holder, pace) => Err(lost),
+        lost = beat(database, holder, timing) => Err(lost),
     };
     give_back(database, holder).await;
     outcome
@@ -79,8 +82,8 @@ async fn add_table(database: &Database) -> Result<(), Error> {
     Ok(())
 }
 
-async fn take(database: &Database, holder: Uuid, pace: Pace) -> Result<(), Error> {
-    let deadline = Instant::now() + pace.patience;
+async fn take(database: &Database, holder: Uuid, timing: Timing) -> Result<(), Error> {
+    let deadline = Instant::now() + timing.patience;
     let mut seen: Option<(Model, Instant)> = None;
     loop {
         let Some(theirs) = try_to_take(database, holder).await? else { return Ok(()) };
@@ -89,23 +92,23 @@ async fn take(database: &Database, holder: Uuid, pace: Pace) -> Result<(), Error
         }
         match &seen {
             Some((before, since)) if *before == theirs => {
-                if since.elapsed() > pace.lapse {
-                    tracing::warn!("whoever was changing the tables is gone: taking over");
+                if since.elapsed() > timing.lapse {
+                    tracing::warn!("the process that was changing the tables is gone; taking over its lease");
                     remove(database, &theirs).await?;
                     continue;
                 }
             }
             _ => seen = Some((theirs, Instant::now())),
         }
-        sleep(pace.look()).await;
+        sleep(timing.look()).await;
     }
 }
 
-/// Takes the lease if nobody has it, or tells who does.
+/// Takes the lease if it is free, or returns its holder.
 async fn try_to_take(database: &Database, holder: Uuid) -> Result<Option<Model>, Error> {
     database
         .transact("take_lease", |tx| async move {
-            // Whoever waits asks often, and an insert that fails costs more than a look.
+            // A waiting process polls often, and an insert that fails costs more than a read.
             if let Some(theirs) = Entity::find_by_id(ROW).one(&*tx).await? {
                 return Ok(Some(theirs));
             }
@@ -117,10 +120,10 @@ async fn try_to_take(database: &Database, holder: Uuid) -> Result<Option<Model>,
         .await
 }
 
-/// Says again and again that the holder is there. Ends only when it no longer holds the lease.
-async fn beat(database: &Database, holder: Uuid, pace: Pace) -> Error {
+/// Renews the lease periodically. Ends only when the lease is lost.
+async fn beat(database: &Database, holder: Uuid, timing: Timing) -> Error {
     loop {
-        sleep(pace.beat).await;
+        sleep(timing.beat).await;
         let beaten = database
             .transact("beat", |tx| async move {
                 let updated = Entity::update_many()
@@ -133,10 +136,12 @@ async fn beat(database: &Database, holder: Uuid, pace: Pace) -> Error {
             })
             .await;
         match beaten {
-            Ok(0) => return Error::Internal("another process has taken over the change of the tables".to_owned()),
+            Ok(0) => return Error::Internal("another process has taken over the migration of the tables".to_owned()),
             Ok(_) => {}
-            // It may work next time; if it does not in time, somebody takes over.
-            Err(error) => tracing::warn!(error = &error as &dyn std::error::Error, "a lease could not be renewed"),
+            // The next renewal may succeed; if none does in time, another process takes over.
+            Err(error) => {
+                tracing::warn!(error = &error as &dyn std::error::Error, "failed to renew a lease; will retry")
+            }
         }
     }
 }
@@ -149,12 +154,12 @@ async fn give_back(database: &Database, holder: Uuid) {
         })
         .await;
     if let Err(error) = given {
-        // The work is done, or has failed for a reason of its own; the next one only has to wait longer.
-        tracing::warn!(error = &error as &dyn std::error::Error, "a lease was not given back, and lapses");
+        // The work is already done, or has failed; the next process only has to wait longer.
+        tracing::warn!(error = &error as &dyn std::error::Error, "failed to release a lease; it will expire");
     }
 }
 
-/// Ends the lease of a holder that has not moved since it was seen so.
+/// Ends the lease of a holder that has not renewed it since it was read.
 async fn remove(database: &Database, seen: &Model) -> Result<(), Error> {
     let (holder, beat) = (seen.holder, seen.beat);
     database

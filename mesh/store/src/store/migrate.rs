@@ -4,15 +4,15 @@ use futures::FutureExt as _;
 use mesh_foundation::error::Error;
 
 use super::{
-    lease::{self, Pace},
+    lease::{self, Timing},
     migrator::{self, MigratorTrait, SchemaManager},
     version,
 };
 use crate::db::{Database, Engine};
 
-/// Brings a context's database up to the migrator's last step, and tells the names of the steps that this took. Processes that do so
-/// at the same time wait for one another, for five minutes at most; the later ones find nothing left to do. Data that this version does
-/// not understand is left alone ([`version::Incompatible`]).
+/// Applies the migrator's missing steps to a context's database, and returns their names. Processes that do so at the same time wait for
+/// one another, for five minutes at most; the later ones find nothing left to do. Data that this version does not understand is left
+/// unchanged ([`version::Incompatible`]).
 pub async fn migrate(database: &Database, migrator: &(impl MigratorTrait + Sync)) -> Result<Vec<String>, Error> {
     let pending = pending(database, migrator).await?;
     let is_marked = version::check(database.read()).await?.is_some_and(|version| version.format == version::FORMAT);
@@ -20,7 +20,7 @@ pub async fn migrate(database: &Database, migrator: &(impl MigratorTrait + Sync)
         return Ok(pending);
     }
     if database.engine() == Engine::Sqlite {
-        // Its one transaction for writing is the lock, and all steps are done or none.
+        // Its one write transaction is the lock, and either all steps are applied or none.
         database
             .transact("migrate", |tx| async move {
                 version::check(tx.for_migrations()).await?;
@@ -30,16 +30,16 @@ pub async fn migrate(database: &Database, migrator: &(impl MigratorTrait + Sync)
             })
             .await?;
     } else {
-        lease::hold(database, Pace::default(), take_steps(database, migrator)).await?;
+        lease::hold(database, Timing::default(), take_steps(database, migrator)).await?;
     }
     Ok(pending)
 }
 
-/// Takes the steps on a connection whose statements may take as long as there are rows.
+/// Applies the steps on a connection without a statement timeout.
 async fn take_steps(database: &Database, migrator: &(impl MigratorTrait + Sync)) -> Result<(), Error> {
     let connection = database.connect_to_migrate().await?;
     let taken = async {
-        // Somebody may have taken it further while the lease was waited for.
+        // Another process may have applied steps while this one waited for the lease.
         version::check(&connection).await?;
         version::mark(&connection).await?;
         migrator::up(migrator, &SchemaManager::new(&connection)).boxed().await?;
@@ -47,12 +47,12 @@ async fn take_steps(database: &Database, migrator: &(impl MigratorTrait + Sync))
     };
     let taken = taken.await;
     if let Err(error) = connection.close().await {
-        tracing::debug!(error = &error as &dyn std::error::Error, "a migration's connection did not close cleanly");
+        tracing::debug!(error = &error as &dyn std::error::Error, "failed to close a migration's connection cleanly");
     }
     taken
 }
 
-/// The names of the steps that are still to be taken. Changes nothing, and refuses data that this version does not understand.
+/// The names of the missing steps. Changes nothing, and refuses data that this version does not understand.
 pub async fn pending(database: &Database, migrator: &(impl MigratorTrait + Sync)) -> Result<Vec<String>, Error> {
     version::check(database.read()).await?;
     let steps = migrator::pending(migrator, &SchemaManager::new(database.read())).boxed().await?;

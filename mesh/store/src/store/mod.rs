@@ -1,7 +1,7 @@
-//! The tables that `mesh` keeps in every context's database: outbox, inbox, request records, and what each needs to find its place.
+//! The tables that `mesh` keeps in every context's database: outbox, inbox, request records, and their places and positions.
 //!
 //! Rules for all of Jumak's tables, so that each runs on every engine: instants are BIGINT microseconds UTC; ids are 16 bytes; keys
-//! compare byte by byte ([`key`]); no statement needs RETURNING, an upsert or an advisory lock. The columns below know them.
+//! compare byte by byte ([`key`]); no statement needs RETURNING, an upsert or an advisory lock. The columns below follow them.
 
 pub mod claim;
 mod column;
@@ -31,7 +31,7 @@ pub use self::{
     tables::Tables,
 };
 
-/// The steps to `mesh`'s own tables, which come before a context's in its [`Schema`].
+/// The steps of `mesh`'s own tables, which come before a context's in its [`Schema`].
 pub fn migrations() -> Vec<Box<dyn MigrationTrait>> {
     vec![Box::new(migration::TABLES), Box::new(stream_position::StreamPosition), Box::new(place::TABLES)]
 }

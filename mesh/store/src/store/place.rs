@@ -1,4 +1,4 @@
-//! The third step: how far each consumer has come.
+//! The third step: the place of each consumer.
 
 use sea_orm::{
     DbBackend,

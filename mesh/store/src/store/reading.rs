@@ -1,4 +1,4 @@
-//! Reading rows back. What a row holds that this code never wrote is an error that names the resource, and never a guess.
+//! Reads rows back. A value that this code cannot have written is an error that names the resource, and never a guess.
 
 use std::{fmt::Display, str::FromStr};
 
@@ -14,7 +14,7 @@ impl<I: Display> Reading<I> {
         Error::Internal(format!("{}/{} is stored with a {what} that does not read back", self.0, self.1))
     }
 
-    /// What is there, or the error that it cannot be read.
+    /// The value, or the error that it cannot be read.
     pub fn some<T>(&self, what: &str, read: Option<T>) -> Result<T, Error> {
         read.ok_or_else(|| self.broken(what))
     }
@@ -24,7 +24,7 @@ impl<I: Display> Reading<I> {
         self.some(what, text.parse().ok())
     }
 
-    /// A count, as what the domain counts with.
+    /// A count, converted to the domain's type.
     pub fn count<N, T: TryFrom<N>>(&self, what: &str, number: N) -> Result<T, Error> {
         self.some(what, T::try_from(number).ok())
     }
@@ -35,7 +35,7 @@ impl<I: Display> Reading<I> {
     }
 }
 
-/// A count as a column, or a message, has it. One that does not fit is an error: nobody may take the largest number for it.
+/// A count as a column or a message holds it. A count that does not fit is an error, and is never replaced by the largest number.
 pub fn int<N: TryInto<i32> + Display + Copy>(count: N) -> Result<i32, Error> {
     count.try_into().map_err(|_| Error::Internal(format!("{count} is more than a column can hold")))
 }

@@ -1,4 +1,4 @@
-//! A context's tables, as the steps by which its database comes to them.
+//! A context's tables, as the steps that create them.
 
 use std::fmt;
 
@@ -7,7 +7,7 @@ use mesh_foundation::error::Error;
 use super::{MigrationTrait, MigratorTrait, migrate, migrations, pending};
 use crate::db::Database;
 
-/// The steps to a context's tables. `mesh`'s own come before them.
+/// The steps of a context's tables. `mesh`'s own come before them.
 #[derive(Clone, Copy)]
 pub struct Schema {
     steps: fn() -> Vec<Box<dyn MigrationTrait>>,
@@ -19,12 +19,12 @@ impl Schema {
         Self { steps }
     }
 
-    /// Brings a database up to the last step, and tells which steps that took; see [`migrate`].
+    /// Applies the missing steps to a database, and returns their names; see [`migrate`].
     pub async fn migrate(self, database: &Database) -> Result<Vec<String>, Error> {
         migrate(database, &self).await
     }
 
-    /// The names of the steps that the database has not taken yet; see [`pending`].
+    /// The names of the missing steps; see [`pending`].
     pub async fn pending(self, database: &Database) -> Result<Vec<String>, Error> {
         pending(database, &self).await
     }

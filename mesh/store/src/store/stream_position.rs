@@ -1,4 +1,4 @@
-//! The second step: where each published event is in the stream. With it the table goes that said which stream it was.
+//! The second step: adds the position of each published event in the stream, and drops the table that identified the stream.
 
 use sea_orm::{
     DbErr,
@@ -18,7 +18,7 @@ impl MigrationTrait for StreamPosition {
     }
 
     async fn up(&self, manager: &SchemaManager) -> Result<(), DbErr> {
-        // MySQL commits each statement by itself: a step that was cut off is carried on with.
+        // MySQL commits each statement by itself: a step that was interrupted is continued.
         if !manager.has_column("outbox", "stream_position").await? {
             let column = optional_large("stream_position");
             manager.alter_table(Table::alter().table("outbox").add_column(column).to_owned()).await?;
@@ -26,8 +26,8 @@ impl MigrationTrait for StreamPosition {
         if !manager.has_index("outbox", POSITION.name).await? {
             manager.create_index(POSITION.statement()).await?;
         }
-        // Nobody knows where the events are that were published before. Published again they are passed over by the bus or, after
-        // some time, by every inbox; and their positions are known.
+        // The positions of events that were published before are unknown. So they are published again: the bus or, after some time,
+        // every inbox skips them, and their positions become known.
         let unpublished = Query::update()
             .table("outbox")
             .value("publish_time", Option::<i64>::None)

@@ -4,15 +4,15 @@ use sea_orm::{DbBackend, DbErr, sea_query::TableCreateStatement};
 
 use super::{MigrationTrait, SchemaManager, TableIndex};
 
-/// Tables and their indices, added in one step. What is there already is left as it is: MySQL commits each statement by itself, so
-/// that a step that was cut off is found half done, and is then carried on with.
+/// Tables and their indices, added in one step. Existing ones are left unchanged: MySQL commits each statement by itself, so an
+/// interrupted step is found half done, and is then continued.
 #[derive(Clone, Copy, Debug)]
 pub struct Tables {
-    /// The step's name, which no other step of the context has.
+    /// The step's name, unique within the context.
     pub name: &'static str,
-    /// The tables, as that engine writes them.
+    /// The tables, in the engine's dialect.
     pub tables: fn(DbBackend) -> Vec<TableCreateStatement>,
-    /// One for each way in which rows are looked for.
+    /// One for each kind of lookup.
     pub indices: &'static [TableIndex],
 }
 

@@ -1,9 +1,8 @@
-//! Which format the data of a database is in, and which Jumak brought it there.
+//! The format of a database's data, and the version of Jumak that wrote it.
 //!
-//! What rows and events mean changes from format to format, also where their tables look alike: a Jumak that took another format for
-//! its own would publish old events again, or read half of a payment. So every database says what it holds, and it is looked at before
-//! anything else is. The mark is made before the first step of a migration, so that a database that is half way to a newer format is
-//! not taken for an older one.
+//! The meaning of rows and events differs between formats, even if their tables look alike: a Jumak that misread another format would
+//! publish old events again, or read half of a payment. So every database is marked with its format, and the mark is checked first. It
+//! is written before the first step of a migration, so that a half-migrated database is not taken for one of the older format.
 
 use mesh_foundation::error::Error;
 use sea_orm::{ActiveValue::Set, ConnectionTrait, EntityTrait, IntoDatabaseExecutor, PaginatorTrait, sea_query::Table};
@@ -12,10 +11,10 @@ use serde::{Deserialize, Serialize};
 use self::row::{ActiveModel, Entity};
 use super::{SchemaManager, key, migrator, number};
 
-/// The format of the data that this version works on. It rises with every step that is added to a migrator, and with every change of
-/// what is written that an older version would misread.
+/// The format of this version's data. It rises with every step that is added to a migrator, and with every change of the data that an
+/// older version would misread.
 pub const FORMAT: u32 = 1;
-/// The oldest format that this version can bring up to its own.
+/// The oldest format that this version can migrate.
 pub const OLDEST_FORMAT: u32 = 1;
 /// This version of Jumak.
 pub const JUMAK: &str = env!("CARGO_PKG_VERSION");
@@ -24,7 +23,7 @@ pub const JUMAK: &str = env!("CARGO_PKG_VERSION");
 const TABLE: &str = "data_version";
 const ROW: i32 = 1;
 
-/// The format that data is in, and the version of Jumak that brought it there.
+/// The format of data, and the version of Jumak that wrote it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct DataVersion {
     /// The format.
@@ -33,22 +32,22 @@ pub struct DataVersion {
     pub jumak: String,
 }
 
-/// Why data is left alone.
+/// Why data is left unchanged.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Incompatible {
-    /// It does not say what it is.
+    /// It has no mark.
     #[error(
         "its data carries no version, because a jumak from before there were any made it, and jumak {JUMAK} understands formats \
          {OLDEST_FORMAT} to {FORMAT} only; go on with the jumak that made it, or begin with an empty database or data folder"
     )]
     Unmarked,
-    /// It is in a format that this version has forgotten.
+    /// Its format is too old for this version.
     #[error(
         "its data is in format {}, made by jumak {}, and jumak {JUMAK} understands formats {OLDEST_FORMAT} to {FORMAT}; bring it up to \
          date with a jumak in between first", .0.format, .0.jumak
     )]
     TooOld(DataVersion),
-    /// It is in a format that this version has not heard of.
+    /// Its format is newer than this version.
     #[error(
         "its data is in format {}, made by jumak {}, and jumak {JUMAK} understands formats up to {FORMAT}; run jumak {} or a newer one \
          on it", .0.format, .0.jumak, .0.jumak
@@ -63,7 +62,7 @@ impl From<Incompatible> for Error {
 }
 
 impl DataVersion {
-    /// What this version makes.
+    /// The mark of this version.
     pub fn current() -> Self {
         Self { format: FORMAT, jumak: JUMAK.to_owned() }
     }
@@ -78,14 +77,14 @@ impl DataVersion {
     }
 }
 
-/// What a database holds; none if it holds nothing yet. What this version does not understand is refused. Changes nothing.
+/// The mark of a database; none if it is empty. Data that this version does not understand is refused. Changes nothing.
 pub async fn check<'c>(connection: impl IntoDatabaseExecutor<'c>) -> Result<Option<DataVersion>, Error> {
     let manager = SchemaManager::new(connection);
     // Before the mark is looked for, which was made before the first step: somebody may be making both at this moment.
     let stepped = manager.has_table(migrator::TAKEN).await?
         && migrator::row::Entity::find().count(manager.get_connection()).await? > 0;
     if manager.has_table(TABLE).await? {
-        // Without the row, whoever made the table was killed before anything else was made.
+        // A table without the row means that the process was killed before it created anything else.
         let Some(row) = Entity::find_by_id(ROW).one(manager.get_connection()).await? else { return Ok(None) };
         let version = DataVersion { format: u32::try_from(row.format).unwrap_or_default(), jumak: row.jumak };
         return Ok(Some(version.check()?));

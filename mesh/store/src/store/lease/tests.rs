@@ -6,8 +6,8 @@ use servers::engine::FreshDatabase;
 use super::*;
 
 /// Fast enough for a test, and with many beats to a lapse all the same.
-const QUICK: Pace =
-    Pace { beat: Duration::from_millis(50), lapse: Duration::from_millis(1_000), patience: Duration::from_secs(20) };
+const QUICK: Timing =
+    Timing { beat: Duration::from_millis(50), lapse: Duration::from_millis(1_000), patience: Duration::from_secs(20) };
 
 async fn open() -> (FreshDatabase, Database) {
     let kept = FreshDatabase::new().await.unwrap();
@@ -46,7 +46,7 @@ async fn a_holder_that_is_gone_loses_the_lease_and_one_that_works_does_not() {
     hold(&patient, QUICK, async {
         assert!(waited.elapsed() > QUICK.lapse, "it was taken too early");
         let hurried = Database::connect(kept.url(), 4).await.unwrap();
-        let hurry = Pace { patience: QUICK.lapse * 2, ..QUICK };
+        let hurry = Timing { patience: QUICK.lapse * 2, ..QUICK };
         let refused = hold(&hurried, hurry, async { Ok(()) }).await;
         assert!(matches!(refused, Err(Error::Internal(_))), "{refused:?}");
         Ok(())
