@@ -49,8 +49,10 @@ async fn x_a_collector_that_is_away_slows_no_booking_and_no_stop_and_fills_no_lo
     let begun = Instant::now();
     let log = process.stops().await;
     assert!(begun.elapsed() < AN_EXPORT, "stopping took {:?}", begun.elapsed());
-    let told =
-        log.lines().filter(|line| line.contains("the collector did not take") && line.contains("traces")).count();
+    let told = log
+        .lines()
+        .filter(|line| line.contains("failed to export a batch to the collector") && line.contains("traces"))
+        .count();
     assert_eq!(told, 1, "{log}");
 }
 

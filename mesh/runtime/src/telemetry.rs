@@ -40,7 +40,7 @@ pub enum TelemetryError {
     #[error("log.filter `{0}` cannot be read")]
     Filter(String, #[source] tracing_subscriber::filter::ParseError),
     /// Something else in this process writes the log already.
-    #[error("the log is set up twice")]
+    #[error("logging is already initialised")]
     Twice(#[from] tracing_subscriber::util::TryInitError),
     /// A variable asks for a protocol that is not spoken here.
     #[error("{0} is `{1}`, and only `grpc` is spoken; name the collector's gRPC port and protocol")]
@@ -127,7 +127,7 @@ impl Telemetry {
             Err(_) => None,
         };
         if !matches!(flushed, Some((Ok(()), Ok(())))) {
-            tracing::warn!("the last spans and metrics did not reach the collector");
+            tracing::warn!("failed to export the last spans and metrics to the collector");
         }
         drop(scrape);
         told.abort();

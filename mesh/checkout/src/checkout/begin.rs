@@ -310,7 +310,7 @@ impl<C: Cases> Checkout<C> {
                 tracing::error!(
                     case = record.name,
                     error = &error as &dyn std::error::Error,
-                    "an outcome was not written down"
+                    "failed to settle the case; the sweeper will retry"
                 );
                 let answer = self.answer(case, attempt, &Seen::bare(Outcome::Unknown));
                 return Reply::of(answer, record, attempt, others);

@@ -56,7 +56,7 @@ impl<C: Cases> Checkout<C> {
                 if let Err(error) = looked {
                     // The case keeps its hold and is looked at again: with payment out of reach nothing is known.
                     let error = &error as &dyn std::error::Error;
-                    tracing::info!(case = due.name, error, "the sweeper asks again later");
+                    tracing::info!(case = due.name, error, "failed to settle a case; the sweeper will retry");
                 }
             })
             .await;

@@ -1,8 +1,8 @@
-//! Waiting for what somebody else's call to payment leads to (rule R).
+//! Waits for the outcome of another caller's call to payment (rule R).
 //!
-//! Payment answers a call whose like it is at work on with just that. So of one request that was sent twice at once, to one replica
-//! or to two, only the first would hear the outcome, and the second PAYMENT_PENDING: it would have to ask again for what is known a
-//! moment later.
+//! While payment is working on an attempt, it answers a second call for it with PAYMENT_PENDING. If a client sends one request twice at
+//! once, to one replica or to two, the second caller would therefore be told to retry for an outcome that is known a moment later; so we
+//! wait for it here.
 
 use std::time::Duration;
 
@@ -69,7 +69,7 @@ impl<C: Cases> Checkout<C> {
         match self.outcome_within(within, others, request).await {
             Ok(answer) => Some(answer).filter(|answer| !is_pending(answer)),
             Err(error) => {
-                tracing::warn!(error = &error as &dyn std::error::Error, "an outcome cannot be waited for");
+                tracing::warn!(error = &error as &dyn std::error::Error, "failed to wait for an outcome");
                 None
             }
         }
@@ -93,7 +93,7 @@ impl<C: Cases> Checkout<C> {
         }
     }
 
-    /// What a caller is told who has seen nothing, and none of whose calls had an effect that is not written down.
+    /// The answer for a caller whose own call to payment told it nothing and left nothing unrecorded.
     async fn answer_now(&self, name: &str, attempt: u32) -> Result<Answer, Error> {
         let case = self.get(name, &Scope::All).await?;
         Ok(self.answer(&case, attempt, &Seen::bare(Outcome::NotSent)))

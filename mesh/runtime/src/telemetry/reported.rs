@@ -38,7 +38,7 @@ impl<E> Reported<E> {
             metrics().export_failures.add(1, &[KeyValue::new("signal", self.signal)]);
             if self.may_tell(Instant::now()) {
                 let error = error as &dyn std::error::Error;
-                tracing::warn!(signal = self.signal, error, "the collector did not take what was sent, and it is lost");
+                tracing::warn!(signal = self.signal, error, "failed to export a batch to the collector; it is lost");
             }
         }
         result

@@ -99,8 +99,8 @@ fn answer(request: &Request<Incoming>, registry: &Registry) -> Response<Full<byt
     match TextEncoder::new().encode_to_string(&registry.gather()) {
         Ok(text) => page(StatusCode::OK, text),
         Err(error) => {
-            tracing::warn!(error = &error as &dyn std::error::Error, "the metrics cannot be written");
-            page(StatusCode::INTERNAL_SERVER_ERROR, "the metrics cannot be written\n".to_owned())
+            tracing::warn!(error = &error as &dyn std::error::Error, "failed to write the metrics");
+            page(StatusCode::INTERNAL_SERVER_ERROR, "failed to write the metrics\n".to_owned())
         }
     }
 }
