@@ -1,7 +1,9 @@
-//! A data folder, copied while it is in use, and put back.
+//! Copies a data folder while it is in use, and restores it.
 //!
-//! All [`Writers`] are stopped at once. The copies are made by readers, which no lock disturbs; the writers go on as soon as each
-//! reader has its snapshot, however long the copying takes.
+//! 1. All [`Writers`] are stopped.
+//! 2. Each database's reader begins a snapshot, which no lock disturbs.
+//! 3. The writers go on.
+//! 4. The readers copy their snapshots, however long that takes.
 
 mod draft;
 mod manifest;
@@ -40,7 +42,7 @@ use crate::{
     house::VERSION_FILE,
 };
 
-/// How often it is looked whether the readers have begun.
+/// How often to check whether the readers have begun.
 const LOOK: Duration = Duration::from_millis(1);
 /// The folder of the keys in a backup: the same as in a data folder.
 const KEYS: &str = "keys";
@@ -61,14 +63,14 @@ pub struct BackupArgs {
     configured: Configured,
 }
 
-/// What a backup has copied.
+/// The result of a backup.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Copied {
     /// How many databases and keys.
     pub files: usize,
     /// How large they are.
     pub bytes: u64,
-    /// How long nobody could write.
+    /// How long the writers were stopped.
     pub stopped: Duration,
 }
 
@@ -91,7 +93,7 @@ pub async fn backup(args: &BackupArgs) -> anyhow::Result<bool> {
     Ok(true)
 }
 
-/// What a copy without the issuer's key is good for.
+/// The warning about a copy without the issuer's key.
 fn missing_key(folder: &DataFolder, config: &Config) -> String {
     match &config.auth.issuer_key_file {
         Some(file) => format!(
@@ -105,7 +107,7 @@ fn missing_key(folder: &DataFolder, config: &Config) -> String {
     }
 }
 
-/// A copy without one of the databases could be restored to nothing that fits together.
+/// A copy without one of the databases would be inconsistent.
 fn refuse_what_is_elsewhere(config: &Config) -> anyhow::Result<()> {
     match Member::ALL.into_iter().find(|member| config.database_url(member.name()).is_some()) {
         Some(member) => bail!(
@@ -130,7 +132,7 @@ pub async fn copy(folder: &DataFolder, to: &Path) -> anyhow::Result<Copied> {
     Ok(Copied { files: manifest.files.len(), bytes: manifest.bytes(), stopped })
 }
 
-/// The SQLite files of a data folder, none of which may be missing: without it nobody could go on with the copy.
+/// The SQLite files of a data folder. None may be missing, because a copy without it would be unusable.
 fn databases_in(folder: &DataFolder) -> anyhow::Result<Vec<PathBuf>> {
     let path = folder.path();
     let entries = fs::read_dir(path).with_context(|| format!("there is no data folder at {}", path.display()))?;
@@ -147,13 +149,13 @@ fn databases_in(folder: &DataFolder) -> anyhow::Result<Vec<PathBuf>> {
     let required = Member::ALL.into_iter().filter(|member| !member.is_optional());
     let mut required = required.map(|member| folder.database_file(member.name())).chain([folder.bus_file()]);
     if let Some(missing) = required.find(|file| !files.contains(file)) {
-        bail!("{} is missing, and a copy without it could not be gone on with; nothing was copied", missing.display());
+        bail!("{} is missing, and a copy without it would be unusable; nothing was copied", missing.display());
     }
     files.sort();
     Ok(files)
 }
 
-/// Copies the files as they are at one moment, and tells how long nobody could write.
+/// Copies the files as of one moment, and returns how long the writers were stopped.
 async fn copy_databases(files: &[PathBuf], to: &Path) -> anyhow::Result<Duration> {
     let mut readers = Vec::with_capacity(files.len());
     for file in files {
@@ -192,7 +194,7 @@ impl Reader {
         let target = self.target.clone();
         let task = tokio::spawn(async move {
             let path = self.target.to_str().with_context(|| format!("{} is not UTF-8", self.target.display()))?;
-            // SQLite writes to an empty file as it does to a new one, which everybody could read.
+            // SQLite also writes to an empty file. So the file is created first, with private permissions: SQLite's would be public.
             draft::private_file(&self.target)?;
             let into = Statement::from_sql_and_values(DbBackend::Sqlite, "VACUUM INTO ?", [path.into()]);
             self.database.read().execute_raw(into).await.with_context(|| format!("{path} cannot be written"))?;
@@ -210,7 +212,7 @@ impl Copy {
     }
 }
 
-/// Copies what the folder says of its data, which is data of a folder too.
+/// Copies the folder's version file.
 fn copy_version(folder: &DataFolder, to: &Path) -> anyhow::Result<DataVersion> {
     let version = folder.version()?.with_context(|| format!("{} says no version", folder.path().display()))?;
     let mut copy = draft::private_file(&to.join(VERSION_FILE))?;
@@ -220,7 +222,7 @@ fn copy_version(folder: &DataFolder, to: &Path) -> anyhow::Result<DataVersion> {
     Ok(version)
 }
 
-/// Copies the files for their owner alone: a key that others can read is refused by whoever starts with it.
+/// Copies the files with private permissions, because a key that others can read is refused at start.
 fn copy_keys(from: &Path, to: &Path) -> anyhow::Result<()> {
     let entries = match fs::read_dir(from) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),

@@ -1,5 +1,4 @@
-//! What the auditor reads here: every booking, every room and every event as this read model believes them, to be compared with the
-//! sources. Nothing is written.
+//! The auditor's view of this read model: every booking, room and event, to be compared with their sources. Read only.
 
 use std::collections::HashSet;
 
@@ -18,7 +17,7 @@ use crate::{
 /// How many bookings are read at a time.
 const PAGE: u64 = 1_000;
 
-/// A booking as one party is shown it.
+/// A booking as one party sees it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct BookingRow {
     /// The case: `reservations/…`.

@@ -1,4 +1,4 @@
-//! Where a case stands in words that all kinds share, out of its owner's state and the time.
+//! The phase of a case, common to all kinds, derived from its owner's state and the time.
 
 use contracts::{mypage::v1::booking::Phase, reservation::v1::reservation::State};
 use jiff::Timestamp;
@@ -7,16 +7,16 @@ use jiff::Timestamp;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, strum::IntoStaticStr, strum::EnumString)]
 #[strum(serialize_all = "SCREAMING_SNAKE_CASE")]
 pub enum Course {
-    /// For somebody: a payment, or a refund.
+    /// A payment or a refund.
     Undecided,
-    /// For nothing but the time: it takes place.
+    /// Only the time: it takes place.
     Agreed,
-    /// For nothing: it does not take place.
+    /// Nothing: it does not take place.
     Off,
 }
 
 impl Course {
-    /// What a reservation in that state waits for; none for a state that is not known here.
+    /// What a reservation in that state waits for; none for an unknown state.
     pub fn of_reservation(state: State) -> Option<Self> {
         match state {
             State::Unspecified => None,

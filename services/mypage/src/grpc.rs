@@ -1,4 +1,4 @@
-//! The RPCs: who asks for whose page, and what stands there.
+//! The RPCs: check the caller, read the page, and convert it.
 
 use std::{cmp::max, time::Duration};
 
@@ -51,7 +51,7 @@ impl MyPages {
 
     async fn page(&self, user: &str) -> Result<MyPage, Error> {
         let now = self.clock.now();
-        // First, so that whoever watches from it is told of what changes while the rest is read.
+        // First, so that a watch from this position includes changes that happen while the rest is read.
         let position = read::position(&self.database, user).await?;
         let tally = read::tally(&self.database, user, now).await?;
         let rooms = read::room_tally(&self.database, user).await?;

@@ -1,17 +1,17 @@
-//! The my page context: what concerns a user, put together from events, so that it can be read whatever else is down.
+//! The my page context: a user's bookings and rooms, built from events, so that they can be read while other contexts are down.
 //!
-//! It owns no aggregate and decides nothing. It keeps a [`projection`] of what others have decided: bookings as their guest and their
+//! It owns no aggregate and decides nothing. It keeps a [`projection`] of the other contexts' events: bookings as their guest and their
 //! host see them, the rooms of a host, and a [`timeline`] for each case.
 //!
 //! | invariant | where |
 //! |---|---|
 //! | any order, any duplication, any replay of the events ends in the same read model | [`store::write`] |
 //! | counts are counted, never incremented | [`store::read`] |
-//! | changes become visible to a user in the order of their positions; none is skipped, none is told twice | [`store::write`], [`watch`] |
+//! | changes become visible to a user in the order of their positions; none is skipped, none is sent twice | [`store::write`], [`watch`] |
 //! | a user finds only what they are a party of; agents and admins find all | [`store::read`], [`grpc`] |
 //!
 //! RPCs: GetMyPage, WatchMyPage, ListBookings, GetBooking, GetTimeline. Events in: all of room, reservation and payment. Events out:
-//! none. The database can be thrown away: a new one hears everything from the beginning.
+//! none. The database can be deleted: a new one consumes everything from the beginning.
 
 pub mod audit;
 mod course;
@@ -34,7 +34,7 @@ use mesh::{
 };
 use tonic::service::Routes;
 
-/// Who may be a party of a case, and who looks into those of others.
+/// The roles that may be a party of a case, and those that may read the cases of others.
 const PEOPLE: &[Role] = &[Role::Guest, Role::Host, Role::Agent, Role::Admin];
 
 const ACCESS: &[Rule] = &[
@@ -45,7 +45,7 @@ const ACCESS: &[Rule] = &[
     Rule::roles("jumak.mypage.v1.MyPageService/GetTimeline", PEOPLE),
 ];
 
-/// What the context is.
+/// The context's description.
 pub static DESCRIPTOR: Descriptor = Descriptor {
     name: "mypage",
     about: "What concerns a user, read from a model of its own",

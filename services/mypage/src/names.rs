@@ -25,7 +25,7 @@ pub fn of_booking(mut fields: Fields, name: &str) -> Result<(String, Uuid), Refu
     let mut of_user = Fields::new();
     of_user.optional_user("name", user);
     let is_user = !user.is_empty() && of_user.finish().is_ok();
-    // What is no user, and may be of any length, is not repeated in the answer.
+    // A text that is not a user, of any length, is not repeated in the answer.
     let collection = if is_user { &format!("{user}/bookings") } else { "users/me/bookings" };
     let case_id = fields.name("name", name, collection);
     fields.finish()?;

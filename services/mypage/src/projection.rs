@@ -1,7 +1,7 @@
-//! What this context hears, and what each event changes in the read model: the latter by pure functions.
+//! The events that this context consumes, and the changes of the read model that each one causes, as pure functions.
 //!
-//! An event carries its resource as it is after the change. So each of them becomes one [`Entry`] of a timeline, and a snapshot with
-//! a version, of which the store keeps the newest: the order in which events arrive does not matter.
+//! An event carries its resource after the change. So each event becomes one [`Entry`] of a timeline and a snapshot with a version, and
+//! the store keeps the newest snapshot: the order in which events arrive does not matter.
 
 use contracts::{
     google::r#type::Money as ProtoMoney,
@@ -23,12 +23,12 @@ use uuid::Uuid;
 
 use crate::{course::Course, store::write};
 
-/// An event, read.
+/// A decoded event.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Heard {
-    /// What it adds to a timeline.
+    /// Its timeline entry.
     pub entry: Entry,
-    /// What it says of the resource that it is about.
+    /// Its snapshot.
     pub change: Change,
 }
 
@@ -55,18 +55,18 @@ pub struct Entry {
     pub state: String,
 }
 
-/// A newer snapshot of something.
+/// A snapshot of a resource.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Change {
-    /// What a case's owner says of it.
+    /// A case, from its owner.
     Case(Box<CaseChange>),
-    /// What payment says of one of a case's payments.
+    /// One of a case's payments, from payment.
     Payment(PaymentChange),
-    /// What a room has become.
+    /// A room.
     Room(RoomChange),
 }
 
-/// A case as its owner tells it.
+/// A case, from its owner's event.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct CaseChange {
     /// The id in the case's name.
@@ -149,12 +149,12 @@ pub struct RoomChange {
     pub source_time: Timestamp,
 }
 
-/// What of an event cannot be read: it breaks its contract.
+/// A part of an event that cannot be read: it breaks its contract.
 #[derive(Debug, thiserror::Error)]
 #[error("its {0} cannot be read")]
 pub struct Malformed(&'static str);
 
-/// What this context hears: whatever happens to a case, its payments and its rooms.
+/// The events that this context consumes: all events of cases, payments and rooms.
 pub fn hearing(clock: Clock) -> Hearing<Clock> {
     Hearing::new(clock)
         .on_any("reservation", |clock, tx, told, event| Box::pin(apply(clock, tx, event, of_reservation(event, told))))
@@ -169,7 +169,7 @@ async fn apply(
     heard: Result<Option<Heard>, Malformed>,
 ) -> Result<Handled, Error> {
     match heard.map_err(|what| event.malformed(what))? {
-        // It is about a kind of case that is not shown here.
+        // An event of a kind of case that is not shown here.
         None => Ok(Handled::Unknown),
         Some(heard) => write::apply(tx, &heard, clock.now()).await.map(|()| Handled::Done),
     }
@@ -228,7 +228,7 @@ fn of_payment(event: &Event, payment: payment::Payment) -> Result<Option<Heard>,
     if state == payment::payment::State::Unspecified {
         return Err(Malformed("payment.state"));
     }
-    // What was voided before it was asked for has no amount.
+    // A payment that was voided before it was created has no amount.
     let refunded = payment.refunded_amount.as_ref();
     let change = PaymentChange {
         case_id,
@@ -279,8 +279,8 @@ fn entry(event: &Event, case_id: Option<Uuid>, subject: &str, sequence: i64, sta
     }
 }
 
-/// When guests must have left. A zone that this build's table does not know yet must not hide a booking: the end is then some hours
-/// off. So is it without a time of day.
+/// The check-out time. If this build's table does not know the zone, or there is no time of day, the booking must not be hidden, so the
+/// end is then off by some hours.
 fn end_of_stay(last_day: Date, time_of_day: &str, zone: &str) -> Result<Timestamp, Malformed> {
     let time = time_of_day.parse().unwrap_or(Time::MAX);
     let zone = clock::zone(zone).unwrap_or(TimeZone::UTC);

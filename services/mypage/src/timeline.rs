@@ -1,4 +1,4 @@
-//! What happened to a case, told from its entries, in whatever order they were heard.
+//! The timeline of a case from its entries, in any order of arrival.
 
 use std::{cmp::max, collections::HashMap};
 
@@ -8,7 +8,7 @@ use uuid::Uuid;
 
 use crate::projection::Entry;
 
-/// Tells the entries of one case, the oldest first. `causes` are the full names of the events that led to some of them.
+/// The timeline of one case, the oldest entry first. `causes` are the full names of the events that caused some of them.
 ///
 /// The state before each is that of the version before it. Nor does an entry ever stand before an older version of the same
 /// resource, although the clock of the replica that wrote it may have been behind.
@@ -25,7 +25,7 @@ pub fn tell(mut entries: Vec<Entry>, causes: &HashMap<Uuid, String>) -> Vec<Time
         told.push((place, one(&entry, from_state, causes)));
         before = Some((place, entry));
     }
-    // Stable: entries that share a place stay in the order of their versions.
+    // A stable sort: entries with equal keys stay in the order of their versions.
     told.sort_by_key(|(place, _)| *place);
     told.into_iter().map(|(_, entry)| entry).collect()
 }

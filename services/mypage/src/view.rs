@@ -1,4 +1,4 @@
-//! From rows to what is shown.
+//! Converts rows to messages.
 
 use std::cmp::max;
 

@@ -1,4 +1,4 @@
-//! Following a user's bookings, and waiting for one's own change.
+//! Watches a user's bookings, and waits for a user's own change.
 
 use std::{sync::Arc, time::Duration};
 
@@ -17,30 +17,30 @@ use crate::{
     view,
 };
 
-/// The most changes that one look finds; the next look finds the rest.
+/// The most changes that one query returns; the next query returns the rest.
 const MAX_FOUND: u64 = 500;
 
-/// Tells positions from numbers. A position is good for one user, and for this incarnation of the database: another one has counted
-/// the changes in another order.
+/// Converts positions to tokens and back. A position is valid for one user and for this incarnation of the database, because another
+/// incarnation has numbered the changes in another order.
 #[derive(Clone)]
 pub struct Positions(PageTokens);
 
 impl Positions {
-    /// Positions that are proven as page tokens are.
+    /// Positions that are signed like page tokens.
     pub const fn new(tokens: PageTokens) -> Self {
         Self(tokens)
     }
 
-    /// The position as it is handed out.
+    /// The token of the position.
     pub fn make(&self, user: &str, position: i64) -> String {
         self.0.make(&["WatchMyPage", user], &position.to_string())
     }
 
-    /// The position that was handed out as `token`, unless it cannot be gone on from; none if no token was sent. `last` is the
-    /// position of the user's last change: a database put back to an earlier day has forgotten what lies beyond.
+    /// The position of `token`, unless it has expired; none if no token was sent. `last` is the position of the user's last change: a
+    /// restored older database does not have the changes beyond it.
     fn read(&self, user: &str, token: &str, last: i64) -> Result<Option<i64>, Refusal> {
         let expired = || {
-            Refusal::new(Reason::PositionExpired, "the position is from before the read model was built anew")
+            Refusal::new(Reason::PositionExpired, "the position is from before the read model was rebuilt")
                 .hint("watch without a position: the open bookings come first")
         };
         let Some(cursor) = self.0.read(&["WatchMyPage", user], token).map_err(|_| expired())? else {
@@ -53,7 +53,7 @@ impl Positions {
     }
 }
 
-/// Follows the user's bookings from `token` on; without one, from the open bookings on.
+/// Watches the user's bookings from `token` on; without one, the open bookings come first.
 pub async fn bookings(
     database: &Database,
     background: &Background,
@@ -79,12 +79,12 @@ struct Watch {
     clock: Clock,
     positions: Positions,
     user: String,
-    /// The last position of which only open bookings are told.
+    /// The last position up to which only open bookings are sent.
     open_until: i64,
 }
 
 impl Watch {
-    /// What has changed after that position, and the position then reached.
+    /// The changes after that position, and the new position.
     async fn look(&self, after: i64) -> Result<(Option<i64>, Vec<WatchMyPageResponse>), Error> {
         let now = self.clock.now();
         let found = read::changes(&self.database, &self.user, after, self.open_until, now, MAX_FOUND).await?;
@@ -97,7 +97,7 @@ impl Watch {
     }
 }
 
-/// The user's booking of that case as soon as it has reached `min_version`, or as it stands when the patience ends.
+/// The user's booking of that case as soon as it has reached `min_version`, or as it is at the time limit.
 pub async fn booking_at(
     database: &Database,
     user: &str,

@@ -24,9 +24,9 @@ use crate::{
 pub use pay::Order;
 pub use refund::{Retry, Wish};
 
-/// What a caller needs of its time to hear the answer, however long the provider takes.
+/// The part of the caller's time that is reserved for the answer, however long the provider takes.
 const ANSWER_MARGIN: Duration = Duration::from_millis(100);
-/// When to pay again if the provider cannot be reached and nothing says when it can.
+/// When to pay again if the provider cannot be reached and names no time.
 const PAY_AGAIN: Duration = Duration::from_secs(2);
 
 /// Payment's use cases over its database and its provider.
@@ -36,7 +36,7 @@ pub struct App {
     clock: Clock,
     background: Background,
     settings: Settings,
-    /// A refund was begun, and is committed: the recovery loop looks again, and does not wait for its interval.
+    /// Wakes the recovery loop at once when a refund has been committed.
     refund_begun: Arc<Notify>,
 }
 
@@ -64,7 +64,7 @@ impl App {
         &self.database
     }
 
-    /// Commits a payment that has changed, with all that its change brings.
+    /// Commits a changed payment with its events, ledger entries and refund.
     async fn commit(
         &self,
         tx: &Tx,
@@ -85,7 +85,7 @@ impl App {
         Ok(())
     }
 
-    /// How long the provider is waited for on behalf of `caller`.
+    /// How long to wait for the provider on behalf of `caller`.
     fn within(&self, caller: &Caller) -> Duration {
         caller.remaining().saturating_sub(ANSWER_MARGIN).min(self.settings.provider_timeout)
     }
@@ -106,7 +106,7 @@ fn brings(payment: &Payment, change: &Change, actor: &Actor, now: Timestamp) -> 
     Ok(steps)
 }
 
-/// The payment is not there, or not the caller's to know of.
+/// The payment does not exist, or the caller may not see it.
 pub fn not_found(name: &str) -> Error {
     Refusal::new(Reason::PaymentNotFound, format!("{name} was not found")).with("payment", name).into()
 }
@@ -128,7 +128,7 @@ fn unavailable(retry_after: Duration) -> Error {
 }
 
 fn reused(what: &str, differs: &str) -> Error {
-    Refusal::new(Reason::RequestIdReused, format!("{what} stands for another {differs}"))
+    Refusal::new(Reason::RequestIdReused, format!("{what} was used with another {differs}"))
         .hint("derive the id from what it is for")
         .into()
 }
@@ -141,7 +141,7 @@ fn count_call(operation: &'static str, outcome: &'static str) {
     metrics::PROVIDER_CALLS.add(1, &[KeyValue::new("operation", operation), KeyValue::new("outcome", outcome)]);
 }
 
-/// Waits for a detached task: whoever waits may stop waiting, the task goes on.
+/// Waits for a detached task. If the waiting caller is dropped, the task goes on.
 async fn join<T>(task: JoinHandle<Result<T, Error>>) -> Result<T, Error> {
     task.await.map_err(|error| Error::Internal(format!("a detached task ended early: {error}")))?
 }

@@ -1,4 +1,4 @@
-//! What the auditor reads: payment's books as they are, without going through its API.
+//! The auditor's view of payment's books, read directly from the database.
 
 use mesh::{Database, Error, db::Engine};
 use sea_orm::{
@@ -22,7 +22,7 @@ pub async fn refunds(database: &Database) -> Result<Vec<Refund>, Error> {
     store::all_refunds(database.read()).await
 }
 
-/// What one payment has put on one account, in one currency.
+/// The balance of one payment on one account, in one currency.
 #[derive(Clone, Debug, PartialEq, Eq, FromQueryResult)]
 pub struct Balance {
     /// The payment.
@@ -52,7 +52,7 @@ pub async fn balances(database: &Database) -> Result<Vec<Balance>, Error> {
     Ok(balances)
 }
 
-/// The ledger's transactions that do not balance: none, unless somebody has written to the database by hand.
+/// The ledger's transactions that do not balance: none, unless the database was changed by hand.
 pub async fn unbalanced(database: &Database) -> Result<Vec<Uuid>, Error> {
     let transactions = ledger_entry::Entity::find()
         .select_only()
@@ -66,7 +66,7 @@ pub async fn unbalanced(database: &Database) -> Result<Vec<Uuid>, Error> {
     Ok(transactions)
 }
 
-/// A sum is a decimal on PostgreSQL and MySQL; what goes into it is whole, so it is read back as such.
+/// A sum is a decimal on PostgreSQL and MySQL; the amounts are whole numbers, so it is cast back.
 fn debit_less_credit(engine: Engine) -> SimpleExpr {
     let signed: SimpleExpr = CaseStatement::new()
         .case(ledger_entry::Column::Side.eq(Side::Debit.name()), Expr::col(ledger_entry::Column::AmountMinor))

@@ -1,4 +1,4 @@
-//! The domain as the contracts have it.
+//! Converts the domain to the contracts.
 
 use contracts::payment::v1::{self as proto, ledger_entry, payment, refund};
 use mesh::{
@@ -18,7 +18,7 @@ use crate::{
     store::LedgerRow,
 };
 
-/// A payment as it stands.
+/// A payment as a message.
 pub fn payment(payment: &Payment) -> proto::Payment {
     let bill = payment.bill.as_ref().map(|(bill, _)| bill);
     let mut message = proto::Payment {
@@ -58,7 +58,7 @@ pub fn payment(payment: &Payment) -> proto::Payment {
     message
 }
 
-/// A refund as it stands.
+/// A refund as a message.
 pub fn refund(refund: &Refund) -> proto::Refund {
     let mut message = proto::Refund {
         name: format!("{}/{}", name("payments", refund.payment), name("refunds", refund.id)),

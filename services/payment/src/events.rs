@@ -1,4 +1,4 @@
-//! What payment tells: each fact as its event, with the payment as it is after the change.
+//! Payment's events: each fact as its event, with the payment after the change.
 
 use contracts::payment::v1 as proto;
 use mesh::{Actor, Event};

@@ -31,7 +31,7 @@ const MAX_ACCOUNT_CHARS: usize = 96;
 pub struct Api {
     app: Arc<App>,
     tokens: PageTokens,
-    /// Each pays for cases of its own collection only.
+    /// Each context pays only for cases of its own collection.
     owners: Arc<[CaseOwner]>,
 }
 
@@ -151,7 +151,7 @@ impl PaymentService for Api {
 }
 
 impl Api {
-    /// The payments that the caller may see, and a word for them: a context sees those for cases of its own.
+    /// The payments that the caller may see, and a word for them: a context sees those for its own cases.
     fn seen_by(&self, caller: &Caller) -> Result<(Condition, String), Error> {
         if let Principal::Context { .. } = caller.principal {
             let collection = self.collection_of(caller)?;
@@ -168,12 +168,12 @@ impl Api {
             Principal::User { .. } => None,
         };
         own.map(|owner| owner.collection).ok_or_else(|| {
-            let what = "payments are made, voided and refunded by contexts, for cases of their own";
+            let what = "only contexts create, void and refund payments, each for its own cases";
             Refusal::new(Reason::RoleRequired, what).into()
         })
     }
 
-    /// The collection that the name of a case is in, or the first there is for one that is in none of them.
+    /// The collection of a case's name; the first one if the name is in none of them.
     fn collection_like(&self, case: &str) -> &'static str {
         let collections = || self.owners.iter().map(|owner| owner.collection);
         let is_in = |collection: &&str| case.split_once('/').is_some_and(|(head, _)| head == *collection);
@@ -200,13 +200,13 @@ fn order_of(message: CreatePaymentRequest, collection: &str) -> Result<(Order, S
     }
     let amount = fields.money("payment.amount", payment.amount.as_ref(), true);
     let earn_time = payment.earn_time.as_ref().and_then(clock::from_proto);
-    fields.check(payment.earn_time.is_none() || earn_time.is_some(), "payment.earn_time", "is no instant");
+    fields.check(payment.earn_time.is_none() || earn_time.is_some(), "payment.earn_time", "is not a valid timestamp");
     let (id, (amount, token)) = fields.take(id.zip(amount.zip(token)))?;
     let bill = Bill { payer: payment.payer, payee: payment.payee, amount, earn_time };
     Ok((Order { id, case: payment.case, bill }, token.to_owned()))
 }
 
-/// An id that the caller has derived: a UUID in its one spelling.
+/// An id that the caller has derived: a UUID in canonical form.
 fn id_of(fields: &mut Fields, path: &str, text: &str) -> Option<Uuid> {
     // A name is a key, and so is a bare id: the same check, without the collection.
     let id = parse_name(&format!("/{text}"), "");

@@ -1,4 +1,4 @@
-//! The payment context: takes money, gives it back, and keeps the ledger.
+//! The payment context: charges, refunds, and keeps the ledger.
 //!
 //! **Owns** payments (one for each attempt to pay for a case), their refunds, and an append-only double-entry
 //! [ledger](domain::ledger). The cards are with a provider, behind a [port](domain::provider).
@@ -6,18 +6,18 @@
 //! **Invariants**
 //! - A payment is committed before the provider is called, and its id is the provider's key: money is taken at most once, whatever
 //!   is repeated, lost or killed. It is never deleted.
-//! - Money that is taken ends in one of two ways: the payment is APPROVED and that is told, or it was VOIDED and the money goes
-//!   back, told to nobody. Which of the two is decided by one conditional update ([`domain::machine`]).
-//! - What was refunded and what is being refunded is never more than what was paid.
-//! - What a refund that failed was to give back is owed to the payer until a refund succeeds; a retry comes out of that alone.
+//! - Money that is taken ends in one of two ways: the payment is APPROVED and that is published, or it was VOIDED and the money is
+//!   refunded without an event. One conditional update decides which ([`domain::machine`]).
+//! - Completed and pending refunds together are never more than the paid amount.
+//! - The payer is owed the amount of a failed refund until a refund succeeds; a retry comes out of that amount alone.
 //! - The ledger balances, per currency, at every commit.
 //! - An unknown outcome is not a failure: the payment stays PENDING, and the recovery loop asks until it is known.
 //!
-//! **RPCs** CreatePayment, VoidPayment, RefundPayment for contexts, each for cases of its own; RetryRefund for the service centre;
-//! GetPayment, ListPayments, ListRefunds for whoever pays, earns or helps; ListLedgerEntries for admins.
+//! **RPCs** CreatePayment, VoidPayment, RefundPayment for contexts, each for its own cases; RetryRefund for the service centre;
+//! GetPayment, ListPayments, ListRefunds for payers, payees and agents; ListLedgerEntries for admins.
 //!
 //! **Events out** PaymentActionRequired, PaymentApproved, PaymentDeclined, PaymentVoided, PaymentRefunded, PaymentRefundFailed.
-//! **Events in** what asks for a refund: ReservationCancelRequested, ReservationRefundRequested.
+//! **Events in** requests for refunds: ReservationCancelRequested, ReservationRefundRequested.
 //!
 //! **Recovery** A payment whose call was sent is asked about with pauses that double up to 30 s (5 s while the payer is on the
 //! provider's page). One that the provider does not know [`Settings::give_up_after`] its last call began is voided, and watched. A
@@ -58,7 +58,7 @@ const CONTEXT: &str = "payment";
 /// The provider's name among the upstreams.
 const PROVIDER: &str = "provider";
 
-/// People who read: the WHERE clause says what.
+/// The roles that may read; the WHERE clause decides which payments.
 const READERS: &[Role] = &[Role::Guest, Role::Host, Role::Agent, Role::Admin];
 
 /// Who may call what.
@@ -73,7 +73,7 @@ const ACCESS: &[Rule] = &[
     Rule::roles("jumak.payment.v1.PaymentService/ListLedgerEntries", &[Role::Admin]),
 ];
 
-/// What the context is.
+/// The context's description.
 pub static DESCRIPTOR: Descriptor = Descriptor {
     name: CONTEXT,
     about: "Payments, refunds, the ledger",
@@ -97,7 +97,7 @@ pub static DESCRIPTOR: Descriptor = Descriptor {
     },
 };
 
-/// Puts the context together.
+/// Builds the context.
 pub async fn assemble(deps: Deps, settings: Settings) -> Result<Parts, Error> {
     let provider = Arc::new(SimulatedProvider::new(deps.upstreams.get(PROVIDER)?));
     let tokens = PageTokens::of(&deps.database).await?;

@@ -1,4 +1,4 @@
-//! What payment counts.
+//! Payment's metrics.
 
 use std::sync::LazyLock;
 

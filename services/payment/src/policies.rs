@@ -1,5 +1,5 @@
-//! Whenever a case wants its money back, its refund is committed as an intent under the payment's one refund id; the recovery loop
-//! performs it. In any order, any number of times, that is one refund.
+//! Whenever a case requests its money back, the refund is committed as an intent under the payment's one refund id; the recovery loop
+//! performs it. Such events, in any order and any number, lead to one refund.
 
 use std::{sync::Arc, time::Duration};
 
@@ -18,7 +18,7 @@ use crate::{
     store,
 };
 
-/// What an event asks for.
+/// The refund that an event requests.
 struct Asked {
     /// The case whose payment it is: another case's payment is not touched.
     case: String,
@@ -28,7 +28,7 @@ struct Asked {
     amount: Option<ProtoMoney>,
 }
 
-/// What payment hears: every event that asks for a refund.
+/// The events that payment consumes: every event that requests a refund.
 pub fn hearing(app: Arc<App>) -> Hearing<Arc<App>> {
     Hearing::new(app)
         .on("reservation", |app, tx, told: ReservationCancelRequested, event| {
@@ -41,8 +41,8 @@ pub fn hearing(app: Arc<App>) -> Hearing<Arc<App>> {
         })
 }
 
-/// Commits the intent. An event about a payment that is not the case's, or was not paid, is put aside with that reason rather than
-/// passed over: somebody waits for that money.
+/// Commits the intent. An event about a payment that is not the case's, or was not paid, becomes a dead letter instead of being
+/// skipped, because a guest waits for that money.
 async fn refund(app: &App, tx: &Tx, event: &Event, asked: Option<Asked>) -> Result<Handled, Error> {
     let asked = asked.ok_or_else(|| event.malformed("it carries no case"))?;
     let amount = asked.amount.as_ref().map(Money::try_from).transpose();
@@ -54,7 +54,7 @@ async fn refund(app: &App, tx: &Tx, event: &Event, asked: Option<Asked>) -> Resu
     let payment = store::lock(tx, id).await?.filter(|payment| payment.case == asked.case);
     let payment = payment.ok_or_else(|| not_found(&asked.payment))?;
     let refund = Uuid::try_parse(&refund_id(&asked.payment))
-        .map_err(|error| Error::Internal(format!("a refund's id is none: {error}")))?;
+        .map_err(|error| Error::Internal(format!("a refund's id is not valid: {error}")))?;
     let wish = Wish { payment: id, refund, amount };
     app.ask_refund(tx, payment, &wish, Actor::hearing(CONTEXT, event), Duration::ZERO).await?;
     Ok(Handled::Done)

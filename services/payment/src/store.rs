@@ -24,13 +24,13 @@ pub use lists::{
 pub use migration::SCHEMA;
 pub use rows::{payment_of, refund_of};
 
-/// The payment of that id, locked until the transaction ends: what is decided about it stays true until it is written.
+/// The payment of that id, locked until the transaction ends, so that a decision about it stays valid until it is written.
 pub async fn lock(tx: &Tx, id: Uuid) -> Result<Option<Payment>, Error> {
     let row = payment::Entity::find_by_id(id).lock_exclusive().one(&**tx).await?;
     row.map(rows::payment_of).transpose()
 }
 
-/// Adds `fresh`, unless there is a payment of its id: then that one, locked.
+/// Adds `fresh`; if there is a payment of its id, returns that one, locked.
 pub async fn lock_or_insert(tx: &Tx, fresh: &Payment) -> Result<Option<Payment>, Error> {
     if let Some(existing) = lock(tx, fresh.id).await? {
         return Ok(Some(existing));
@@ -38,7 +38,7 @@ pub async fn lock_or_insert(tx: &Tx, fresh: &Payment) -> Result<Option<Payment>,
     if tx.insert_new(rows::payment_row(fresh)?).await? {
         return Ok(None);
     }
-    // Somebody else has inserted it in between.
+    // Another transaction has inserted it in between.
     lock(tx, fresh.id).await?.map(Some).ok_or(Error::Lost)
 }
 
@@ -66,7 +66,7 @@ pub async fn refund(connection: &impl ConnectionTrait, payment: Uuid, id: Uuid) 
     row.map(rows::refund_of).transpose()
 }
 
-/// Adds a refund. Its payment is locked by this transaction, so that nobody else adds it.
+/// Adds a refund. Its payment is locked by this transaction, so that no other transaction adds it.
 pub fn refund_added(refund: &Refund) -> Result<Step, Error> {
     Ok(Step::insert(rows::refund_row(refund)?))
 }

@@ -22,7 +22,7 @@ use uuid::Uuid;
 
 use crate::domain::provider::{Call, Method, Outcome, PaymentProvider, RefundOutcome};
 
-/// When trying again makes sense if the circuit does not say.
+/// When to try again if the circuit does not say.
 const TRY_AGAIN: Duration = Duration::from_secs(2);
 
 /// The simulated provider, over the client stack.
@@ -59,7 +59,7 @@ impl PaymentProvider for SimulatedProvider {
             Ok(charge) => outcome(charge.into_inner()),
             Err(status) if surely_not_sent(&status) => Outcome::NotSent,
             Err(status) => match Refusal::from_status(&status) {
-                // The provider's own word, not a proxy's: it read the call and would not have it.
+                // The provider's own refusal, not a proxy's: it read the call and rejected it.
                 Some(refusal) if refusal.reason.code() == Code::InvalidArgument => Outcome::Refused(refusal),
                 _ => unknown("charge", &status),
             },
@@ -111,7 +111,7 @@ fn request<M>(call: Call<'_>, message: M) -> Request<M> {
 fn outcome(charge: Charge) -> Outcome {
     use charge::State;
     match charge.state() {
-        // What went back of it is our own doing, and in our own books.
+        // Refunds are in our own books.
         State::Charged | State::PartlyRefunded | State::Refunded => {
             let method = charge.method.unwrap_or_default();
             Outcome::Charged {
@@ -134,6 +134,6 @@ fn outcome(charge: Charge) -> Outcome {
 }
 
 fn unknown(operation: &str, status: &Status) -> Outcome {
-    tracing::warn!(operation, code = ?status.code(), "the provider gave no answer that says what happened");
+    tracing::warn!(operation, code = ?status.code(), "the provider's answer does not tell the outcome; recovery will retry");
     Outcome::Unknown
 }

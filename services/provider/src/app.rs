@@ -1,5 +1,5 @@
-//! The use cases. A charge that is due at once is committed together with what becomes of it. Everything else is committed before it is
-//! carried out, and carried out by a conditional update: by the call that brought it, or by the loop, whatever has become of that call.
+//! The use cases. A charge that is due at once is committed together with its outcome. Anything else is committed first, and carried
+//! out by a conditional update later: by its own call or, even if that call has ended, by the loop.
 
 use std::{sync::Arc, time::Duration};
 
@@ -23,13 +23,13 @@ use crate::{
     store,
 };
 
-/// How long a caller waits who is never answered, should nothing cut its wait: longer than any call's deadline.
+/// How long a call that is never answered waits: longer than any call's deadline.
 const NEVER: Duration = Duration::from_secs(3_600);
 /// How many charges, and how many refunds, are carried out at a time.
 const BATCH: u64 = 64;
-/// The longest pause of the loop: it is woken for whatever this process adds.
+/// The longest pause of the loop, which is woken for everything that this process adds.
 const MAX_PAUSE: Duration = Duration::from_secs(10);
-/// The pause after a failure of the database, at first.
+/// The first pause after a failure of the database.
 const FIRST_PAUSE: Duration = Duration::from_millis(200);
 
 /// The provider's use cases over its database.
@@ -37,7 +37,7 @@ pub struct App {
     database: Database,
     clock: Clock,
     settings: Settings,
-    /// Something was added that is due later.
+    /// Wakes the loop when work was added that is due later.
     added: Arc<Notify>,
 }
 
@@ -57,9 +57,9 @@ impl App {
         format!("{}{}", self.settings.action_page, charge.id)
     }
 
-    /// Takes `amount` from what `token` stands for, once for each id.
+    /// Charges `amount` to the payment method of `token`, once for each id.
     pub async fn charge(&self, id: &str, amount: Money, token: &str) -> Result<Charge, Status> {
-        // Before the token is looked at: the first call that arrived is the one that counts.
+        // Before the token is read, because the first call that arrived counts.
         if let Some(existing) = store::find(self.database.read(), id).await? {
             return self.repeated(existing, amount).await;
         }
@@ -76,7 +76,7 @@ impl App {
         }
         match script.pace {
             Pace::Answered(after) => {
-                // A caller who hangs up takes this call away, not the charge: the loop carries it out.
+                // If the caller hangs up, this call ends, and the loop carries the charge out.
                 tokio::time::sleep(after).await;
                 Ok(self.carry_out(id).await?)
             }
@@ -108,14 +108,14 @@ impl App {
         self.repeated(stands, amount).await
     }
 
-    /// A charge that waits for its payer has got a time at which that is over.
+    /// A charge that waits for its payer has a time limit.
     fn look_later(&self, charge: &Charge) {
         if charge.due_time.is_some() {
             self.added.notify_one();
         }
     }
 
-    /// Commits a charge before anything becomes of it; returns the one that was there first, if one was.
+    /// Commits a charge before it is carried out; returns the existing one, if there is one.
     async fn arrive(&self, id: &str, amount: Money, script: Script) -> Result<Option<Charge>, Error> {
         let (state, delay) = match script.pace {
             Pace::Answered(after) => (State::Processing, after),
@@ -143,23 +143,23 @@ impl App {
         if existing.is_known() { Ok(existing) } else { self.never(&existing.id).await }
     }
 
-    /// The charge as it stands, after longer than anybody waits.
+    /// The charge, after longer than any caller waits.
     async fn never(&self, id: &str) -> Result<Charge, Status> {
         tokio::time::sleep(NEVER).await;
         Ok(self.get(id).await?)
     }
 
-    /// The charge of that id, as it stands.
+    /// The charge of that id.
     pub async fn get(&self, id: &str) -> Result<Charge, Error> {
         store::find(self.database.read(), id).await?.filter(Charge::is_known).ok_or_else(|| unknown_charge(id))
     }
 
-    /// Does what is due of a charge, and returns it.
+    /// Carries out a charge that is due, and returns it.
     async fn carry_out(&self, id: &str) -> Result<Charge, Error> {
         self.change(id, |charge, now| charge.carry_out(now, self.settings.action_time)).await
     }
 
-    /// Does what the payer would do in their bank's page.
+    /// Does what the payer would do on their bank's page.
     pub async fn complete_action(&self, id: &str, approve: bool) -> Result<Charge, Error> {
         self.get(id).await?;
         self.change(id, |charge, _| charge.complete_action(approve)).await
@@ -190,7 +190,7 @@ impl App {
         Ok(charge)
     }
 
-    /// Gives `amount` of a charge back, once for each id.
+    /// Refunds `amount` of a charge, once for each id.
     pub async fn refund(&self, charge: &str, id: &str, amount: Money) -> Result<Refund, Status> {
         let (refund, plan) = self
             .database
@@ -225,7 +225,7 @@ impl App {
         store::refund(self.database.read(), charge, id).await?.ok_or_else(|| unknown_refund(id))
     }
 
-    /// Does what is due of a refund, and returns it.
+    /// Carries out a refund that is due, and returns it.
     async fn carry_out_refund(&self, charge: &str, id: &str) -> Result<Refund, Error> {
         self.database
             .transact("carry_out_refund", |tx| async move {
@@ -259,7 +259,7 @@ impl App {
         });
     }
 
-    /// Carries out all that is due, and tells when the next thing is.
+    /// Carries out everything that is due, and returns when the next charge or refund is due.
     pub async fn carry_out_due(&self) -> Result<Option<Timestamp>, Error> {
         let charges = store::next_charges(self.database.read(), BATCH).await?;
         let refunds = store::next_refunds(self.database.read(), BATCH).await?;

@@ -1,4 +1,4 @@
-//! What the auditor reads: the provider's books as they are. What was charged is counted here, not in payment's tables.
+//! The auditor's view of the provider's books. Charges are counted here, not in payment's tables.
 
 use std::collections::HashMap;
 
@@ -13,7 +13,7 @@ use crate::{
 /// A charge, and how often money moved for it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct AuditedCharge {
-    /// The charge as it says of itself.
+    /// The charge.
     pub charge: Charge,
     /// How often money was taken: never more than once.
     pub times_taken: u32,
@@ -21,7 +21,7 @@ pub struct AuditedCharge {
     pub given_back_minor: i64,
 }
 
-/// Every charge, those included that are still on their way.
+/// Every charge, including those that have not arrived yet.
 pub async fn charges(database: &Database) -> Result<Vec<AuditedCharge>, Error> {
     let charges = store::all_charges(database.read()).await?;
     let mut moved: HashMap<String, (u32, i64)> = HashMap::new();

@@ -1,4 +1,4 @@
-//! The use cases: what a guest or a host wants, step by step.
+//! The use cases of guests and hosts.
 
 use jiff::{Timestamp, civil::Date};
 use mesh::{
@@ -27,7 +27,7 @@ pub struct App {
     clock: Clock,
 }
 
-/// A stay that somebody wants.
+/// A requested stay.
 pub struct Wish {
     /// The room.
     pub room: Uuid,
@@ -41,27 +41,27 @@ pub struct Wish {
     pub guests: u32,
 }
 
-/// What a stay would cost.
+/// A quote for a stay.
 pub struct Quote {
     /// The price.
     pub price: Price,
     /// The terms of cancelling.
     pub policy: CancellationPolicy,
-    /// Until when something would be given back.
+    /// Until when a cancellation would refund something.
     pub refundable_until: Option<Timestamp>,
     /// The units left on the fullest night.
     pub units_left: i32,
-    /// When that was so.
+    /// The time of the quote.
     pub as_of: Timestamp,
 }
 
 impl App {
-    /// The use cases over a checkout and what is known of rooms.
+    /// The use cases over a checkout and the known rooms.
     pub fn new(checkout: Checkout<Reservations>, rooms: Rooms, clock: Clock) -> Self {
         Self { checkout, rooms, clock }
     }
 
-    /// What a stay would cost, and whether it is free: holds nothing.
+    /// Quotes a stay, without holding anything.
     pub async fn quote(&self, wish: Wish, caller: &Caller) -> Result<Quote, Error> {
         let now = self.clock.now();
         let (room, stay, price) = self.offer(wish, caller, now).await?;
@@ -94,9 +94,9 @@ impl App {
             check_expected(expected, price.total)?;
         }
         self.rooms.ensure_nights(&room, &stay).await?;
-        // Only the hold decides. But where many want the last unit, those who come too late need not queue for a turn to write.
+        // Only the hold decides. But if many guests want the last unit, those who come too late need not queue for a write.
         if let Err(sold_out) = self.rooms.check_left(&room, &stay).await {
-            // Perhaps to this very request, sent twice: its record was looked for before the units were.
+            // The units may have been taken by this same request, sent twice: its record was read before the units.
             let answer = self.checkout.replay(request.as_ref(), token.as_deref(), caller).await?;
             return answer.ok_or(sold_out);
         }
@@ -130,7 +130,7 @@ impl App {
         let principal = caller.principal.name();
         let (asks, scope) = match &caller.principal {
             Principal::User { .. } => (Asks::User(&principal), scope(caller)),
-            // The table of access lets no other context in.
+            // The access table permits no other context.
             Principal::Context { .. } => (Asks::ServiceCentre, Scope::All),
         };
         let cancels = Cancels { asks, cause, reason };
@@ -147,7 +147,7 @@ impl App {
         self.checkout.cases().list(filter, page).await
     }
 
-    /// The room, the stay and its price, or every fault of the wish at once.
+    /// The room, the stay and its price, or every fault of the request at once.
     async fn offer(&self, wish: Wish, caller: &Caller, now: Timestamp) -> Result<(RoomOffer, Stay, Price), Error> {
         let room = self.rooms.on_offer(wish.room, caller).await?;
         let stay = Stay { check_in: wish.check_in, check_out: wish.check_out, units: wish.units, guests: wish.guests };

@@ -1,4 +1,4 @@
-//! What the auditor reads here: every reservation, every night and every room that is known, read only.
+//! The auditor's view of this context: every reservation, night and known room. Read only.
 
 use mesh::{
     Database, Error,
@@ -28,20 +28,20 @@ pub struct Reserved {
     pub title: String,
 }
 
-/// A room as this context believes it to be.
+/// A room as this context knows it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RoomRow {
     /// Its id.
     pub id: Uuid,
     /// Whose it is.
     pub host: String,
-    /// The newest version that was heard of.
+    /// The newest known version.
     pub version: i64,
     /// Whether it was deleted.
     pub deleted: bool,
     /// How many units are written down.
     pub units: i32,
-    /// How many units its context told of: what is sold.
+    /// How many units its context announced, from which it is sold.
     pub units_told: u32,
     /// What one of them is sold for a night.
     pub nightly_rate: Money,

@@ -1,4 +1,4 @@
-//! Between the domain and the contracts, both ways.
+//! Converts between the domain and the contracts.
 
 use contracts::{
     google::r#type::Money as ProtoMoney,
@@ -55,7 +55,7 @@ pub fn resource(case: &Reservation) -> Resource {
     }
 }
 
-/// The reservation as events carry it: nothing that a person wrote, because events are kept for ever.
+/// The reservation in events: without any text that a person wrote, because events are kept for ever.
 pub fn for_event(case: &Reservation) -> Resource {
     Resource {
         guest_details: None,
@@ -66,7 +66,7 @@ pub fn for_event(case: &Reservation) -> Resource {
     }
 }
 
-/// What is frozen on a reservation, as it is stored.
+/// The frozen terms of a reservation, as they are stored.
 pub fn frozen(case: &Reservation) -> Resource {
     Resource {
         room_snapshot: Some(snapshot(&case.room_snapshot)),
@@ -76,7 +76,7 @@ pub fn frozen(case: &Reservation) -> Resource {
     }
 }
 
-/// What is frozen on a reservation, read back.
+/// The frozen terms of a reservation, read back.
 pub fn read_frozen(frozen: &Resource) -> Option<(RoomSnapshot, Price, CancellationPolicy)> {
     Some((
         read_snapshot(frozen.room_snapshot.as_ref()?),
@@ -136,7 +136,7 @@ fn read_snapshot(room: &ResourceSnapshot) -> RoomSnapshot {
     }
 }
 
-/// What can be sold of a room, from what its context tells; none if it is told incompletely.
+/// The sellable room from its resource; none if the resource is incomplete.
 pub fn room_offer(room: &Room) -> Option<RoomOffer> {
     let time = |text: &str| text.parse::<Time>().ok();
     Some(RoomOffer {

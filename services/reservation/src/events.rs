@@ -1,4 +1,4 @@
-//! What this context tells: the fact as a contract event, on its subject.
+//! Reservation's events: each fact as a contract event.
 
 use contracts::reservation::v1::ReservationRefundRequested;
 use mesh::{

@@ -1,4 +1,4 @@
-//! The inbound adapter: a request becomes a use case, its outcome a response.
+//! The inbound adapter: request → use case → response.
 
 mod read;
 mod spelling;

@@ -1,20 +1,19 @@
-//! The reservation context: who stays where on which nights, and the truth about what is sold.
+//! The reservation context: who stays where on which nights, and the source of truth about sold nights.
 //!
 //! It owns reservations and **the allocation of room-nights**. A night of a room has a capacity and so many units taken, in one row
-//! that the database itself refuses to oversell; a reservation holds its units from the moment it is PENDING and gives them back in
-//! the same commit in which it ends. Everything about paying is [`mesh::checkout`]; this crate supplies the hold, the words and the
-//! events.
+//! that the database itself refuses to oversell; a reservation holds its units from the moment it is PENDING and releases them in the
+//! same commit in which it ends. Payment is handled by [`mesh::checkout`]; this crate supplies the hold, the words and the events.
 //!
 //! | | |
 //! |---|---|
 //! | RPCs | QuoteReservation, CreateReservation, PayReservation, GetReservation, ListReservations, CancelReservation, WatchReservation |
 //! | events out | ReservationHeld, Confirmed, Rejected, Expired, CancelRequested, Cancelled, RefundRequested |
-//! | events in | `room.*` (what can be sold, at which price), `payment.*` (what became of a payment) |
-//! | asks | payment (CreatePayment, GetPayment, VoidPayment, RefundPayment), room (GetRoom, for a room not heard of yet) |
+//! | events in | `room.*` (availability and prices), `payment.*` (outcomes of payments) |
+//! | calls | payment (CreatePayment, GetPayment, VoidPayment, RefundPayment), room (GetRoom, for a room that is not known yet) |
 //!
 //! Invariants:
 //! - units taken on a night = units of the PENDING and CONFIRMED stays that cover it, and never above its capacity;
-//! - nothing is CONFIRMED that is not paid, whatever crashes when;
+//! - a CONFIRMED reservation is paid, whatever crashes when;
 //! - the price and the cancellation policy of a stay are those of the moment it was made.
 
 mod app;
@@ -43,7 +42,7 @@ use mesh::{
 };
 use tonic::service::Routes;
 
-/// What is configured of this context.
+/// The context's settings.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Settings {
     /// The bounds of its checkout.
@@ -63,7 +62,7 @@ const ACCESS: &[Rule] = &[
     Rule { method: "jumak.reservation.v1.ReservationService/WatchReservation", who: Who::Anyone },
 ];
 
-/// What the context is.
+/// The context's description.
 pub static DESCRIPTOR: Descriptor = Descriptor {
     name: "reservation",
     about: "Who stays where on which nights",
@@ -77,7 +76,7 @@ pub static DESCRIPTOR: Descriptor = Descriptor {
     assemble: |deps, config| Box::pin(assemble(deps, Settings { checkout: config.checkout.settings() })),
 };
 
-/// Puts the context together.
+/// Builds the context.
 pub async fn assemble(deps: Deps, settings: Settings) -> Result<Parts, Error> {
     let payments = Arc::new(PaymentContext::new(deps.upstreams.get("payment")?));
     let checkout = Checkout::new(

@@ -1,4 +1,4 @@
-//! Whenever a room changes, what can be sold of it changes; whenever a payment is decided, its reservation is settled.
+//! Whenever a room changes, the sellable room is updated; whenever a payment is decided, its reservation is settled.
 
 use std::{sync::Arc, time::Duration};
 
@@ -25,11 +25,11 @@ use crate::{
     store::{self, Reservations},
 };
 
-/// How often the loop below looks for rooms whose stays are to be cancelled.
+/// How often the loop below polls for rooms whose stays are to be cancelled.
 const LOOK: Duration = Duration::from_secs(5);
 /// The longest pause after a failure.
 const MAX_PAUSE: Duration = Duration::from_secs(60);
-/// How many rooms, and stays of each, are taken up at a time.
+/// How many rooms, and stays of each, are handled at a time.
 const BATCH: u64 = 50;
 
 /// This context's policies, and the loop that carries one of them out.
@@ -44,12 +44,12 @@ pub struct Policies {
 }
 
 impl Policies {
-    /// The policies over a checkout and what is known of rooms.
+    /// The policies over a checkout and the known rooms.
     pub fn new(checkout: Checkout<Reservations>, rooms: Rooms, database: mesh::Database, clock: Clock) -> Self {
         Self { checkout, rooms, database, clock, asked: Arc::default() }
     }
 
-    /// What this context hears.
+    /// The events that this context consumes.
     pub fn hearing(self) -> Hearing<Self> {
         Hearing::new(self)
             .on("room", |this, tx, told: RoomDeleted, _| {
@@ -68,7 +68,7 @@ impl Policies {
         self.rooms.learn(tx, &room, cancel_stays).await?;
         if cancel_stays {
             let asked = self.asked.clone();
-            // What it wrote cannot be seen before.
+            // Its writes are not visible before the commit.
             tx.on_commit(move || asked.notify_one());
         }
         Ok(Handled::Done)
@@ -85,7 +85,7 @@ impl Policies {
         Ok(Handled::Done)
     }
 
-    /// Starts the loop that cancels the stays of removed rooms: the policy only writes down that they are to be.
+    /// Starts the loop that cancels the stays of removed rooms: the policy only records that they are to be cancelled.
     pub fn start(&self, background: &Background) {
         let this = self.clone();
         let task = Task::new("reservation.removed_rooms", LOOK).retries(LOOK, MAX_PAUSE);
@@ -95,8 +95,7 @@ impl Policies {
         });
     }
 
-    /// Takes up every room whose stays are to be cancelled. One at which this fails keeps none of the others waiting, and is tried
-    /// again.
+    /// Handles every room whose stays are to be cancelled. A room that fails does not delay the others, and is retried.
     pub(crate) async fn cancel_stays_of_removed_rooms(&self) -> Result<(), Error> {
         let (mut last, mut outcome) = (None, Ok(()));
         loop {
@@ -111,16 +110,17 @@ impl Policies {
         }
     }
 
-    /// A stay that slipped in while the deletion was on its way is found by looking again until nothing is left to cancel.
+    /// A stay that was made while the deletion was in transit is found, because the loop repeats until nothing is left to cancel.
     async fn cancel_stays_of(&self, room: Uuid) -> Result<(), Error> {
         let deleted = store::read_room(self.database.read(), room).await?.and_then(|room| room.delete_time);
-        // A stay that was not over then is cancelled, however late that is heard: what becomes of it must not hang on who is slow.
+        // Every stay that was not over at the deletion is cancelled, however late the event arrives: the outcome must not depend on
+        // timing.
         let not_over_at = deleted.unwrap_or_else(|| self.clock.now());
         while self.cancel_each_stay_of(room, not_over_at).await? > 0 {}
         self.database.transact("stays_cancelled", |tx| async move { store::stays_cancelled(&tx, room).await }).await
     }
 
-    /// Goes through all stays of the room, past those that refuse. Each is cancelled like any other, in a commit of its own.
+    /// Goes through all stays of the room, and skips those that refuse. Each is cancelled like any other, in its own commit.
     async fn cancel_each_stay_of(&self, room: Uuid, not_over_at: Timestamp) -> Result<u64, Error> {
         let (mut last, mut cancelled) = (None, 0);
         loop {
@@ -132,7 +132,11 @@ impl Policies {
                 match self.checkout.cancel(&name, Scope::All, cancels, None, &actor).await {
                     Ok(_) => cancelled += 1,
                     Err(Error::Refused(refusal)) => {
-                        tracing::info!(reservation = name, reason = refusal.reason.as_str(), "a stay is kept");
+                        tracing::info!(
+                            reservation = name,
+                            reason = refusal.reason.as_str(),
+                            "kept a stay of a removed room"
+                        );
                     }
                     Err(error) => return Err(error),
                 }

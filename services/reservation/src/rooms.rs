@@ -1,4 +1,4 @@
-//! What this context knows of rooms: what it heard, and for a room that it has not heard of yet, what it asks once.
+//! The rooms that this context knows: from events or, for a room without an event so far, from one call to the room context.
 
 use std::{sync::Arc, time::Duration};
 
@@ -20,7 +20,7 @@ use crate::{
     store,
 };
 
-/// How long a room may be asked about: half of the time that a caller has as a rule, so that it can be asked about once more.
+/// How long a call about a room may take: half of a caller's usual time, so that there is time for a second call.
 const ASKED_WITHIN: Duration = Duration::from_secs(DEFAULT_DEADLINE.as_secs() / 2);
 
 /// The rooms on offer.
@@ -29,12 +29,12 @@ pub struct Rooms {
     database: Database,
     room_context: Upstream,
     clock: Clock,
-    /// The rooms that are being asked about.
+    /// The calls about rooms that are under way.
     asking: Arc<SingleFlight<Uuid, Result<RoomOffer, Status>>>,
 }
 
 impl Rooms {
-    /// The rooms heard of in `database`; others are asked of `room_context`.
+    /// The known rooms in `database`; others are fetched from `room_context`.
     pub fn new(database: Database, room_context: Upstream, clock: Clock) -> Self {
         Self { database, room_context, clock, asking: Arc::default() }
     }
@@ -56,14 +56,14 @@ impl Rooms {
         }
     }
 
-    /// Makes sure that every night of the stay has a row to be taken.
+    /// Makes sure that every night of the stay has a row.
     pub async fn ensure_nights(&self, room: &RoomOffer, stay: &Stay) -> Result<(), Error> {
         if store::are_there(self.database.read(), room.id, stay).await? {
             return Ok(());
         }
         self.database
             .transact("ensure_nights", |tx| async move {
-                // Under the room's lock: what it offers cannot change between this read and the rows.
+                // Under the room's lock, so that its offer cannot change between this read and the rows.
                 let room = store::find_room(&tx, room.id).await?.ok_or(Error::Lost)?;
                 store::ensure(&tx, &room, stay).await
             })
@@ -80,7 +80,7 @@ impl Rooms {
         store::fewest_left(self.database.read(), room, stay).await
     }
 
-    /// Takes up what was told of a room, whoever told it: the newest version wins.
+    /// Stores a room, from an event or a call: the newest version wins.
     pub async fn learn(&self, tx: &Tx, resource: &Room, cancel_stays: bool) -> Result<(), Error> {
         if store::learn(tx, resource, cancel_stays).await? == Kept::Nothing {
             return Ok(());
@@ -91,7 +91,7 @@ impl Rooms {
         Ok(())
     }
 
-    /// Takes up the units that a host keeps back, night by night.
+    /// Stores the blocked units, night by night.
     pub async fn learn_blocks(&self, tx: &Tx, resource: &Room, blocked: &[(Date, i32)]) -> Result<(), Error> {
         self.learn(tx, resource, false).await?;
         if let Some(room) = self.find(tx, resource).await? {
@@ -109,10 +109,10 @@ impl Rooms {
         }
     }
 
-    /// A room that was not heard of: asked about once, however many want to know. A new room that many have waited for would else
-    /// use up all the calls that its context is sent at a time.
+    /// An unknown room: fetched by one shared call, however many callers need it. Otherwise a new room that many guests have waited for
+    /// would use up all concurrent calls to its context.
     ///
-    /// Nor may one call that went to a slow replica fail them all: whoever joined it asks once more, again together.
+    /// If the shared call fails, for example at a slow replica, the callers that joined it share one more call.
     async fn ask(&self, id: Uuid, caller: &Caller) -> Result<RoomOffer, Error> {
         let asking = async {
             match self.ask_together(id, caller).await {
@@ -127,21 +127,21 @@ impl Rooms {
         }
     }
 
-    /// What comes of the question that is under way, or of one that is asked now; and whether this caller asked it.
+    /// The result of the shared call, and whether this caller began it.
     async fn ask_together(&self, id: Uuid, caller: &Caller) -> (Result<RoomOffer, Status>, bool) {
         let mut began = false;
         let answer = self.asking.join(id, || {
             began = true;
             let (this, correlation_id) = (self.clone(), caller.correlation_id.clone());
-            // As a status, because a failure is everybody's, and logged once.
+            // As a status, because the callers share a failure, and it is logged once.
             async move { this.find_out(id, correlation_id).await.map_err(Status::from) }
         });
         (answer.await, began)
     }
 
-    /// Asks with a deadline of its own, because whoever began may be in more of a hurry than those who join.
+    /// Calls with its own deadline, because the first caller's may be shorter than those of callers that join.
     async fn find_out(&self, id: Uuid, correlation_id: String) -> Result<RoomOffer, Error> {
-        // Others may have asked, and had their answer, since this was looked for.
+        // Another call may have stored the room in the meantime.
         if let Some(room) = store::read_room(self.database.read(), id).await? {
             return Ok(room);
         }
@@ -161,7 +161,7 @@ fn unknown_room(status: &Status, id: Uuid) -> Error {
     match Reason::of(status) {
         Some(Reason::RoomNotFound) => not_found(id),
         _ => {
-            tracing::warn!(code = ?status.code(), "a room that is new here cannot be asked about");
+            tracing::warn!(code = ?status.code(), "failed to fetch an unknown room from the room context");
             no_answer().into()
         }
     }
@@ -172,7 +172,7 @@ fn has_no_answer(status: &Status) -> bool {
 }
 
 fn no_answer() -> Refusal {
-    Refusal::new(Reason::UpstreamUnavailable, "this room is new here, and the room context cannot be asked")
+    Refusal::new(Reason::UpstreamUnavailable, "the room is not known here yet, and the room context cannot be reached")
         .with("context", "room")
         .hint("try again shortly")
         .retry_after(Duration::from_secs(1))

@@ -1,4 +1,4 @@
-//! Callers who want the same thing at the same time wait for one piece of work, and all of them get what comes of it.
+//! Shares work: concurrent callers with the same key wait for one piece of work, and all of them get its result.
 
 use std::{
     collections::HashMap,
@@ -14,19 +14,18 @@ use futures::{
 use opentelemetry::trace::FutureExt as _;
 use tracing::Instrument;
 
-/// Work that is waited for. It is carried on by whoever polls it.
+/// Shared work. It is driven by the callers that poll it.
 pub(crate) type Flight<T> = Shared<BoxFuture<'static, T>>;
 
 /// The work under way, by what it is for.
 ///
-/// Work lasts as long as anybody waits for it: who gives up changes nothing for the others, and with the last one it ends. So no
-/// more of it is kept than there are callers, of whom a server bounds the number. It has no deadline of its own: whoever begins it
-/// gives it one, and each caller a deadline to the wait.
+/// Work lasts as long as at least one caller waits for it. So there is never more work than callers, and the server bounds their number.
+/// It has no deadline of its own: the first caller gives it one, and each caller bounds its own wait.
 pub(crate) struct SingleFlight<K, T>(Mutex<HashMap<K, WeakShared<BoxFuture<'static, T>>>>);
 
 impl<K: Eq + Hash, T: Clone> SingleFlight<K, T> {
-    /// The work for `key` that is under way, or else what `begin` makes. Work that is over is not joined, even while there are others
-    /// who have yet to look at what came of it. Its log lines and its spans are those of whoever began it.
+    /// The work for `key` that is under way, or else new work from `begin`. Finished work is not joined, even if some of its callers have
+    /// not read the result yet. Its log lines and spans belong to the caller that began it.
     pub fn join<F>(&self, key: K, begin: impl FnOnce() -> F) -> Flight<T>
     where
         F: Future<Output = T> + Send + 'static,
@@ -35,7 +34,7 @@ impl<K: Eq + Hash, T: Clone> SingleFlight<K, T> {
         if let Some(flight) = flights.get(&key).and_then(under_way) {
             return flight;
         }
-        // Nobody waits for these any more.
+        // No caller waits for these any more.
         flights.retain(|_, flight| flight.upgrade().is_some());
         let flight = begin().with_current_context().in_current_span().boxed().shared();
         if let Some(begun) = flight.downgrade() {

@@ -1,4 +1,4 @@
-//! Where reservations, rooms and nights stand. SQL is written here and nowhere else in this context.
+//! The store of reservations, rooms and nights. All SQL of this context is here.
 
 pub(crate) mod entity;
 mod migration;

@@ -48,7 +48,7 @@ impl App {
         .await
     }
 
-    /// Says something else about the caller's room.
+    /// Updates the caller's room.
     pub async fn update(
         &self,
         caller: &Caller,
@@ -87,7 +87,7 @@ impl App {
         .await
     }
 
-    /// Keeps units of the caller's room back, or gives them free.
+    /// Blocks units of the caller's room, or unblocks them.
     pub async fn block(
         &self,
         caller: &Caller,
@@ -107,7 +107,7 @@ impl App {
         .await
     }
 
-    /// A room, whoever asks.
+    /// A room, for any caller.
     pub async fn get(&self, id: Uuid) -> Result<Room, Error> {
         store::rooms::read(self.database.read(), id, &Reach::All).await
     }
@@ -138,7 +138,7 @@ fn own(caller: &Caller) -> Result<Reach, Error> {
     Ok(Reach::Own(caller.user()?.to_owned()))
 }
 
-/// Saves a change if there is one, and gives the room as it stands then.
+/// Saves a change if there is one, and returns the room after it.
 async fn save_any(tx: &Tx, change: Option<Change>, room: Room, actor: &Actor) -> Result<Room, Error> {
     let Some(change) = change else { return Ok(room) };
     save(tx, &change, actor).await?;

@@ -1,4 +1,4 @@
-//! What an auditor reads here: rooms, the nights kept back and stays, as this context believes them. Nothing is written.
+//! The auditor's view of this context: rooms, blocked nights and stays. Read only.
 
 use jiff::{
     Timestamp,
@@ -26,7 +26,7 @@ pub struct RoomRow {
     pub units: u16,
     /// What one of them costs a night.
     pub nightly_rate: Money,
-    /// Where its nights are counted.
+    /// The time zone in which its nights are counted.
     pub time_zone: TimeZone,
     /// When guests must have left.
     pub check_out_time: Time,
@@ -36,7 +36,7 @@ pub struct RoomRow {
     pub delete_time: Option<Timestamp>,
 }
 
-/// Units of a room that its host keeps back on a night.
+/// Units of a room that its host has blocked on a night.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct BlockedRow {
     /// The room.
@@ -62,7 +62,7 @@ pub struct StayRow {
     pub units: u16,
     /// What it does to them.
     pub occupancy: Occupancy,
-    /// The newest version of the reservation that was heard of.
+    /// The newest known version of the reservation.
     pub version: i64,
 }
 
@@ -86,13 +86,13 @@ pub async fn rooms(database: &Database) -> Result<Vec<RoomRow>, Error> {
         .collect()
 }
 
-/// Every night of which something is kept back.
+/// Every night with blocked units.
 pub async fn blocked(database: &Database) -> Result<Vec<BlockedRow>, Error> {
     let rows = entity::blocked_night::Entity::find().all(database.read()).await?;
     Ok(rows.into_iter().map(|row| BlockedRow { room: row.room, night: row.night, units: row.units }).collect())
 }
 
-/// Every stay that was heard of, released ones too.
+/// Every known stay, released ones too.
 pub async fn stays(database: &Database) -> Result<Vec<StayRow>, Error> {
     let rows = entity::stay::Entity::find().all(database.read()).await?;
     rows.into_iter()

@@ -1,4 +1,4 @@
-//! The domain in the contract's words: resources, and refusals with their reasons.
+//! Converts the domain to the contract: resources, and refusals with their reasons.
 
 use contracts::{
     google::r#type::LatLng,
@@ -33,7 +33,7 @@ pub fn room(room: &Room) -> pb::Room {
     }
 }
 
-/// What a host says of a room, in the fields of the resource.
+/// The details of a room, in the fields of the resource.
 pub fn details(details: &Details) -> pb::Room {
     pb::Room {
         number: details.number.clone(),
@@ -97,20 +97,20 @@ impl From<Fault> for Error {
     fn from(fault: Fault) -> Self {
         let message = fault.to_string();
         match fault {
-            Fault::NotFound => Refusal::new(Reason::RoomNotFound, message).hint("ListRooms shows the rooms there are"),
+            Fault::NotFound => Refusal::new(Reason::RoomNotFound, message).hint("ListRooms shows the existing rooms"),
             Fault::Deleted => Refusal::new(Reason::RoomDeleted, message).hint("register another one with CreateRoom"),
             Fault::NumberTaken => {
                 Refusal::new(Reason::RoomNumberTaken, message).hint("choose another number, or leave it empty")
             }
             Fault::EtagMismatch { current } => Refusal::new(Reason::EtagMismatch, message)
                 .with("etag", current)
-                .hint("read it again with GetRoom and decide anew"),
+                .hint("read it again with GetRoom and repeat the change"),
             Fault::CurrencyMismatch { .. } => Refusal::new(Reason::CurrencyMismatch, message)
                 .hint("register another room to sell in another currency"),
             Fault::Reserved { count, first } => Refusal::new(Reason::RoomReserved, message)
                 .with("count", count)
                 .with("cases", first.into_iter().map(|id| name("reservations", id)).collect::<Vec<_>>().join(","))
-                .hint("wait until they are over, or say KEEP or CANCEL in on_reserved"),
+                .hint("wait until they are over, or set on_reserved to KEEP or CANCEL"),
             Fault::TimeZoneFixed { .. } => refusal_of("room.time_zone", message),
             Fault::NotOnSale(_) => refusal_of("start_date", message),
         }

@@ -1,4 +1,4 @@
-//! What became true of a room, as the event that tells the others.
+//! Room's events: each change of a room as its event.
 
 use contracts::room::v1::{NightsBlocked, RoomCreated, RoomDeleted, RoomUpdated, nights_blocked, room::OnReserved};
 use mesh::{Actor, Event};

@@ -1,4 +1,4 @@
-//! Inbound: request → command → response. All faults of a request are told at once.
+//! Inbound: request → command → response. All faults of a request are reported at once.
 
 mod details;
 mod query;
@@ -139,7 +139,7 @@ impl RoomService for Grpc {
     ) -> Result<Response<SearchRoomsResponse>, Status> {
         let message = request.into_inner();
         let mut query = query::of(&message)?;
-        // The same wish, however it is spelled and however large its pages.
+        // The same search, in canonical form, for any page size.
         let wish = format!("{query:?}");
         let page = self.tokens.open::<String>(&["SearchRooms", &wish], &message.page_token, message.page_size)?;
         if let Some(cursor) = &page.after {
@@ -179,7 +179,7 @@ fn offer(offer: Offer) -> Result<search_rooms_response::Offer, Error> {
 }
 
 fn not_our_cursor() -> Error {
-    Error::Internal("a page token that was made here holds no cursor".to_owned())
+    Error::Internal("a page token with a valid signature holds no cursor".to_owned())
 }
 
 fn nights(fields: &mut Fields, start_date: &str, end_date: &str) -> Option<Nights> {

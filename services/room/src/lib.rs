@@ -1,11 +1,11 @@
 //! The room context: rooms, their calendar as hosts see it, and search.
 //!
-//! **Owns** rooms and the nights on which their hosts keep units back. What it knows of stays it has heard from reservation, which
-//! alone decides what is sold: calendar and search are a hint, a moment behind.
+//! **Owns** rooms and their blocked nights. It learns of stays from the events of reservation, which alone decides what is sold:
+//! calendar and search are a hint, a moment behind.
 //!
-//! **Invariants.** A number is unique among its host's active rooms. A room's currency and time zone never change. On no night
-//! more units are kept back than the room has. Each change raises the room's version by one and commits together with its event and
-//! the answer under its request id. Of each reservation the newest version counts, in whatever order versions arrive.
+//! **Invariants.** A number is unique among its host's active rooms. A room's currency and time zone never change. No night has more
+//! blocked units than the room has. Each change raises the room's version by one and commits together with its event and the answer
+//! under its request id. The newest version of each reservation counts, in any order of arrival.
 //!
 //! **RPCs**: CreateRoom, GetRoom, ListRooms, UpdateRoom, DeleteRoom, BlockNights, SearchRooms, GetRoomCalendar.
 //!
@@ -39,7 +39,7 @@ use crate::{app::App, grpc::Grpc};
 /// The context's name.
 pub const CONTEXT: &str = "room";
 
-/// What an operator may choose.
+/// The operator's settings.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Settings {
     /// The IANA time zone of a room whose host names none.
@@ -52,7 +52,7 @@ impl Default for Settings {
     }
 }
 
-/// Who may call what. Whose room it may be is a matter of the WHERE clause.
+/// Who may call what. The WHERE clause decides which rooms.
 const ACCESS: &[Rule] = &[
     Rule::roles("jumak.room.v1.RoomService/CreateRoom", &[Role::Host]),
     Rule::anyone("jumak.room.v1.RoomService/GetRoom"),
@@ -68,7 +68,7 @@ const ACCESS: &[Rule] = &[
     Rule::roles("jumak.room.v1.RoomService/GetRoomCalendar", &[Role::Host, Role::Agent, Role::Admin]),
 ];
 
-/// What the context is.
+/// The context's description.
 pub static DESCRIPTOR: Descriptor = Descriptor {
     name: CONTEXT,
     about: "Rooms and their search",
@@ -82,7 +82,7 @@ pub static DESCRIPTOR: Descriptor = Descriptor {
     assemble: |deps, config| Box::pin(assemble(deps, Settings { time_zone: config.time_zone.clone() })),
 };
 
-/// Puts the context together.
+/// Builds the context.
 pub async fn assemble(deps: Deps, settings: Settings) -> Result<Parts, Error> {
     let time_zone = mesh::clock::zone(&settings.time_zone)
         .ok_or_else(|| Error::Internal(format!("there is no time zone {}", settings.time_zone)))?;

@@ -1,4 +1,4 @@
-//! Whenever a reservation changes, its stay in the calendar is as the newest version says.
+//! Whenever a reservation changes, its stay in the calendar is updated to the newest version.
 
 use contracts::reservation::v1::{Reservation, reservation::State};
 use mesh::{context::Handled, fields::parse_name, hearing::Hearing};
@@ -8,7 +8,7 @@ use crate::{
     store::nights::{Heard, hear},
 };
 
-/// What the calendar hears.
+/// The events that the calendar consumes.
 pub fn hearing() -> Hearing<()> {
     Hearing::new(()).on_any("reservation", |(), tx, reservation: Reservation, event| {
         Box::pin(async move {

@@ -1,8 +1,8 @@
-//! Searching rooms: the wish, its order, and the pages of what suits.
+//! Searches rooms: the query, its order, and its pages.
 //!
-//! Rooms are taken from the table in the wished order, as many at a time as make a page. With dates each such lot costs two more
-//! queries, one for the stays and one for the blocked nights of all its rooms, and those that are sold out are passed over. How
-//! many lots a page may cost is bounded; a page that ends for that reason is short, and goes on where it stopped.
+//! 1. Rooms are read from the table in the requested order, one batch of a page's size at a time.
+//! 2. With dates, two more queries for each batch read the stays and the blocked nights of its rooms, and sold-out rooms are skipped.
+//! 3. The batches of one page are bounded. If the bound is reached, the page is short, and the next page continues there.
 
 use jiff::Timestamp;
 use mesh::{BookingWindow, Error, money::Money, page::Cursor};
@@ -14,12 +14,12 @@ use crate::{
     store,
 };
 
-/// The fewest rooms that are looked at together when some of them may be sold out.
+/// The smallest batch when some rooms may be sold out.
 const MIN_LOT: u64 = 50;
-/// How many lots one page may cost.
+/// The most batches of one page.
 const MAX_LOTS: u32 = 20;
 
-/// What a guest wishes for. Every condition that is there must hold.
+/// A guest's search. Every given condition must hold.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Query {
     /// The nights, on each of which enough units must be left.
@@ -40,7 +40,7 @@ pub struct Query {
     pub amenities: Vec<String>,
     /// The least square metres.
     pub min_size: Option<u16>,
-    /// In which order, and from where on.
+    /// The order, and where to continue.
     pub order: Order,
 }
 
@@ -53,7 +53,7 @@ pub struct Near {
     pub radius_meters: u32,
 }
 
-/// An order, and the room after which to go on: by what it was ordered by, so that it may change or go in between.
+/// An order, and the sort key of the room after which to continue, so that the room may change or disappear in between.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Order {
     /// The cheapest first, currency by currency.
@@ -63,7 +63,7 @@ pub enum Order {
     },
     /// The nearest first.
     Distance {
-        /// From where, on the unit sphere.
+        /// The centre, on the unit sphere.
         from: [f64; 3],
         /// The squared chord to the last room, and its id.
         after: Option<(f64, Uuid)>,
@@ -90,7 +90,7 @@ impl Order {
         }
     }
 
-    /// Where to go on, as text; none from the beginning.
+    /// Where to continue, as text; none from the beginning.
     pub fn cursor(self) -> Option<String> {
         match self {
             Self::Price { after } => after.map(|key| key.write()),
@@ -98,7 +98,7 @@ impl Order {
         }
     }
 
-    /// The same order from a [`cursor`](Self::cursor) of it on; none if the text is no cursor of this order.
+    /// The same order, continued from a [`cursor`](Self::cursor); none if the text is not a cursor of this order.
     pub fn resume(self, cursor: &str) -> Option<Self> {
         Some(match self {
             Self::Price { .. } => Self::Price { after: Some(Cursor::read(cursor)?) },
@@ -108,7 +108,7 @@ impl Order {
     }
 }
 
-/// A room that suits.
+/// A room that matches.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Offer {
     /// The room.
@@ -131,12 +131,12 @@ impl App {
     ) -> Result<(Vec<Offer>, Option<Order>), Error> {
         let can_be_booked = |nights: Nights| BookingWindow::anywhere(now).check(nights.first()).is_ok();
         if !query.nights.is_none_or(can_be_booked) {
-            // Without a look at any room.
+            // Without reading any room.
             return Ok((Vec::new(), None));
         }
         let mut query = query.clone();
         let mut offers = Vec::with_capacity(page_size);
-        // One more than a page holds, to know whether it is the last.
+        // One more than a page holds, to know whether another page follows.
         let page = page_size as u64 + 1;
         let lot = if query.nights.is_some() { page.max(MIN_LOT) } else { page };
         for _ in 0..MAX_LOTS {
@@ -159,7 +159,7 @@ impl App {
         Ok((offers, Some(query.order)))
     }
 
-    /// What these rooms cost, have left, and how far they are.
+    /// The price, the availability and the distance of these rooms.
     async fn offers(&self, query: &Query, rooms: Vec<Room>, now: Timestamp) -> Result<Vec<Offer>, Error> {
         let (stays, blocked) = match query.nights {
             Some(nights) if !rooms.is_empty() => {

@@ -1,4 +1,4 @@
-//! The context's tables. Errors of SQL are told apart here and nowhere else.
+//! The context's tables. SQL errors are classified here and nowhere else.
 
 pub mod entity;
 mod migration;

@@ -1,4 +1,4 @@
-//! What the audit reads of the bus: a file beside the databases, or a broker.
+//! The audit's view of the bus: a file beside the databases, or a broker.
 
 use anyhow::{Context as _, bail};
 use mesh::{
@@ -16,10 +16,10 @@ use uuid::Uuid;
 use super::Told;
 use crate::{bus_tools, house::DataFolder};
 
-/// Dead letters that are read: one is a fault already.
+/// The most dead letters that are read; a single one is a fault already.
 const MAX_DEAD_LETTERS: u64 = 1_000;
 
-/// Whether a system may be running on these books. Nobody can see that of a mesh, so it is taken for one that runs.
+/// Whether a system may be running on these books. For a mesh it cannot be determined, so it counts as running.
 pub(super) fn is_live(folder: &DataFolder, config: &Config) -> anyhow::Result<bool> {
     if is_broker(config) { Ok(true) } else { folder.is_locked() }
 }
@@ -48,7 +48,7 @@ impl BusBooks {
         Ok(Self::File(database))
     }
 
-    /// How far behind each of `hearers` is; one that the bus does not know is left out.
+    /// The backlog of each of `hearers`; a consumer that the bus does not know is left out.
     pub async fn backlogs(&self, hearers: &[String], events: &[Told]) -> anyhow::Result<Vec<Backlog>> {
         match self {
             Self::File(database) => {
@@ -87,8 +87,8 @@ async fn of_broker(bus: &SharedBus, hearers: &[String], events: &[Told]) -> anyh
         let waiting = match bus.pending(consumer).await {
             Ok(waiting) => waiting,
             Err(error) => {
-                // The broker has just answered, so it is this consumer that it does not know.
-                tracing::debug!(consumer, error = &error as &dyn std::error::Error, "the consumer cannot be read");
+                // The broker has just answered, so it does not know this consumer.
+                tracing::debug!(consumer, error = &error as &dyn std::error::Error, "failed to read the consumer");
                 continue;
             }
         };

@@ -1,22 +1,22 @@
-//! What a check of the books comes to.
+//! The result of an audit.
 
 use std::{collections::BTreeMap, fmt};
 
 use super::rule::Rule;
 
-/// Something that is not as it should be.
+/// A violation of a rule.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Finding {
     /// Which rule does not hold.
     pub rule: Rule,
-    /// For what: a resource name, or what stands for one.
+    /// The resource: its name, or a description.
     pub resource: String,
     /// Why not, in a sentence for a person.
     pub sentence: String,
 }
 
 impl Finding {
-    /// Whether the two find the same fault, whatever its figures are by now.
+    /// Whether both are the same fault, even if their figures differ.
     pub fn is_about_the_same(&self, other: &Self) -> bool {
         self.rule == other.rule && self.resource == other.resource
     }
@@ -28,16 +28,16 @@ impl fmt::Display for Finding {
     }
 }
 
-/// What was looked at, and what was found.
+/// The number of checks, and the findings.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Verdict {
     checked: BTreeMap<Rule, u64>,
-    /// What was found, in the order of the rules.
+    /// The findings, in the order of the rules.
     pub findings: Vec<Finding>,
 }
 
 impl Verdict {
-    /// Notes that `rule` was held against `resource`, and what was wrong with that, if anything.
+    /// Records a check of `rule` for `resource`, and its fault, if there is one.
     pub(super) fn note(&mut self, rule: Rule, resource: impl fmt::Display, fault: Option<String>) {
         *self.checked.entry(rule).or_default() += 1;
         if let Some(sentence) = fault {
@@ -60,7 +60,7 @@ impl Verdict {
         self.findings.is_empty()
     }
 
-    /// The same without what an `earlier` look at the same books had not found: that was only under way.
+    /// The same without findings that an `earlier` audit of the same books did not have: those were only in progress.
     #[must_use]
     pub fn confirming(mut self, earlier: &Self) -> Self {
         self.findings.retain(|finding| earlier.findings.iter().any(|known| known.is_about_the_same(finding)));

@@ -1,4 +1,4 @@
-//! A reading, so arranged that each rule finds what belongs together.
+//! Indices over a reading, so that each rule finds related records.
 
 use std::collections::HashMap;
 
@@ -96,7 +96,7 @@ impl<'a> Index<'a> {
         self.refunds.get(&payment).into_iter().flatten().copied().filter(move |refund| refund.kind == kind)
     }
 
-    /// Whether money of that payment is on its way back.
+    /// Whether a refund of that payment is pending.
     pub fn is_refunding(&self, payment: Uuid) -> bool {
         self.refunds.get(&payment).into_iter().flatten().any(|refund| refund.state == RefundState::Pending)
     }
@@ -106,7 +106,7 @@ impl<'a> Index<'a> {
         self.charges.get(&payment).copied()
     }
 
-    /// What the provider has of that payment, in minor units: taken, less given back.
+    /// The provider's balance of that payment, in minor units: charges less refunds.
     pub fn net_charge_of(&self, payment: Uuid) -> i64 {
         self.charge_of(payment).map_or(0, net)
     }
@@ -116,13 +116,13 @@ impl<'a> Index<'a> {
         self.newest.get(subject).copied()
     }
 
-    /// Whether something that should have followed on `since` is late.
+    /// Whether an event that should have followed `since` is late.
     pub fn is_late(&self, since: Timestamp) -> bool {
         self.reading.time.duration_since(since) > self.reading.grace
     }
 }
 
-/// What the provider has of a charge, in minor units.
+/// The provider's balance of a charge, in minor units.
 pub fn net(audited: &AuditedCharge) -> i64 {
     i64::from(audited.times_taken) * audited.charge.amount.minor() - audited.given_back_minor
 }

@@ -1,7 +1,9 @@
-//! The auditor: reads the books of every context and of the provider, and proves that they belong together.
+//! The auditor: reads the books of every context and of the provider, and checks that they are consistent.
 //!
-//! A [`Reading`] is what all of them held at one moment. The [rules](Rule) are pure functions of it. Two parties that agree by event
-//! agree a moment later, so while a system is running only what two readings show, a grace period apart, is a fault.
+//! 1. A [`Reading`] has the contents of all books at one moment.
+//! 2. The [rules](Rule) are pure functions of it.
+//! 3. Contexts agree by events, and so a moment later. While a system is running, only findings of two readings, a grace period apart, are
+//!    faults.
 
 mod bus;
 mod findings;
@@ -32,7 +34,7 @@ use crate::{
 /// How often the books of a running system are read until they are in order.
 const LOOK: Duration = Duration::from_millis(200);
 
-/// What is late by more is stuck.
+/// An event that is later than this is stuck.
 const LONGEST_GRACE: Duration = Duration::from_secs(24 * 60 * 60);
 
 /// Read all contexts and prove the books.
@@ -63,7 +65,7 @@ pub async fn run(args: &Args) -> anyhow::Result<bool> {
     if !verdict.passed() && bus::is_live(&folder, &config)? {
         let seconds = args.grace.as_secs();
         output::note(format_args!(
-            "not all is in order, which in a running system may settle by itself; looking again in {seconds} s"
+            "there are findings, which may settle by themselves in a running system; checking again in {seconds} s"
         ));
         tokio::time::sleep(args.grace).await;
         reading = read(&folder, &config, grace).await?;
@@ -77,7 +79,7 @@ pub async fn run(args: &Args) -> anyhow::Result<bool> {
     Ok(verdict.passed())
 }
 
-/// What is wrong with the books of a reading.
+/// Checks the books of a reading.
 pub fn check(reading: &Reading) -> Vec<Finding> {
     judge(reading).findings
 }

@@ -37,11 +37,11 @@ use crate::{
 /// How many events are read at a time.
 const PAGE: u64 = 1_000;
 
-/// What every context, the provider and the bus have written down.
+/// The records of every context, the provider and the bus.
 #[derive(Clone, Debug)]
 pub struct Reading {
-    /// The moment by which it is judged whether something is late: now if a system is running; otherwise the last thing that happened,
-    /// for a house that is closed is late with nothing.
+    /// The time against which lateness is judged: now if a system is running; otherwise the time of the last event, because a stopped
+    /// system is not late with anything.
     pub time: Timestamp,
     /// How late something may be before it counts as stuck.
     pub grace: SignedDuration,
@@ -65,7 +65,7 @@ pub struct Reading {
     pub payments: Vec<Payment>,
     /// Payment's refunds and reversals.
     pub refunds: Vec<Refund>,
-    /// What stands on the accounts of payment's ledger.
+    /// The balances of payment's ledger.
     pub balances: Vec<Balance>,
     /// The ledger's transactions that do not balance.
     pub unbalanced: Vec<Uuid>,
@@ -75,17 +75,17 @@ pub struct Reading {
     pub my_page: Option<MyPage>,
     /// The events in all outboxes.
     pub events: Vec<Told>,
-    /// Events that others know of, or that callers were told of: each has to be in its context's outbox.
+    /// Events that the bus has, or that were acknowledged to callers: each has to be in its context's outbox.
     pub known: Vec<KnownEvent>,
     /// The requests, in all contexts, that have no answer.
     pub open_requests: Vec<OpenRequest>,
-    /// The consumers that there have to be.
+    /// The consumers that have to exist.
     pub hearers: Vec<String>,
     /// How far behind each consumer is.
     pub backlogs: Vec<Backlog>,
 }
 
-/// What my page has put together.
+/// The read model of my page.
 #[derive(Clone, Debug)]
 pub struct MyPage {
     /// The bookings.
@@ -96,7 +96,7 @@ pub struct MyPage {
     pub heard: HashSet<Uuid>,
 }
 
-/// An event in an outbox, without what it says.
+/// An event in an outbox, without its message.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Told {
     /// The event's id.
@@ -117,7 +117,7 @@ pub struct Told {
     pub is_published: bool,
 }
 
-/// An event that a context must not have forgotten.
+/// An event that a context must still have.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct KnownEvent {
     /// Which context.
@@ -199,7 +199,7 @@ impl Books {
             held.push(database.clone());
         }
 
-        // Nobody writes in a house that is closed, and what is not written to need not be writable.
+        // A stopped system does not write, so its files need not be writable.
         let writers = if live { Some(Writers::stop(&files).await?) } else { None };
         for database in &held {
             hold_still(database).await?;
@@ -304,7 +304,7 @@ impl Reading {
     }
 }
 
-/// Lets a database that has one connection see from here on what it sees now: its transaction is never ended.
+/// Fixes the snapshot of a database with one connection: begins a transaction that is never ended.
 async fn hold_still(database: &Database) -> anyhow::Result<()> {
     let (begin, look) = match database.engine() {
         Engine::Sqlite => ("BEGIN", "SELECT 1 FROM sqlite_schema LIMIT 1"),

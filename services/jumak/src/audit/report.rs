@@ -1,4 +1,4 @@
-//! The audit's outcome, for people and for programs.
+//! The audit's report, for people and for programs.
 
 use std::fmt::Write;
 
@@ -7,7 +7,7 @@ use serde_json::json;
 
 use super::{findings::Verdict, rule::Rule};
 
-/// A table of the rules, then every finding on a line of its own, then the answer.
+/// A table of the rules, then one line for each finding, then a summary.
 pub fn text(verdict: &Verdict, time: Timestamp) -> String {
     let mut text = String::new();
     let mut line = |args: std::fmt::Arguments<'_>| {
@@ -24,8 +24,8 @@ pub fn text(verdict: &Verdict, time: Timestamp) -> String {
     let checked: u64 = Rule::ALL.iter().map(|rule| verdict.checked(*rule)).sum();
     let answer = match verdict.findings.len() {
         0 => format!("the books are in order: {checked} checks as of {time}"),
-        1 => format!("1 thing is not as it should be: {checked} checks as of {time}"),
-        found => format!("{found} things are not as they should be: {checked} checks as of {time}"),
+        1 => format!("1 finding: {checked} checks as of {time}"),
+        found => format!("{found} findings: {checked} checks as of {time}"),
     };
     text + &answer
 }

@@ -1,10 +1,10 @@
-//! The rules, by name and by what each of them claims.
+//! The rules: their names and claims.
 
 use std::fmt;
 
 macro_rules! rules {
     ($($name:ident = $text:literal, $claim:literal;)*) => {
-        /// What the audit proves.
+        /// A rule of the audit.
         #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
         pub enum Rule { $(#[doc = $claim] $name,)* }
 
@@ -17,7 +17,7 @@ macro_rules! rules {
                 match self { $(Self::$name => $text,)* }
             }
 
-            /// What is true if the rule finds nothing.
+            /// The claim that holds if the rule finds nothing.
             pub const fn claim(self) -> &'static str {
                 match self { $(Self::$name => $claim,)* }
             }
@@ -31,17 +31,17 @@ rules! {
     RoomsKnown = "rooms_known", "reservation sells what the rooms' own context has, at its price, less what hosts keep back";
     PaidOnce = "paid_once", "a confirmed case is paid exactly once, by payment's books and by the provider's";
     RefundedOnce = "refunded_once", "a cancelled case is refunded exactly once, by both books";
-    Orphan = "orphan", "no payment keeps money for a case that is not there or not decided";
+    Orphan = "orphan", "no payment keeps money for a case that does not exist or is not decided";
     NothingKept = "nothing_kept", "nothing stays charged for a case that never came about";
     HoldsEnd = "holds_end", "no hold outlives its expiry";
     CancellationsEnd = "cancellations_end", "no cancellation waits for its refund";
     PaymentsSettle = "payments_settle", "no payment's outcome stays unknown";
     RefundsSettle = "refunds_settle", "no refund's outcome stays unknown";
     ChargesKnown = "charges_known", "payment and its provider agree on every charge";
-    VoidedUncharged = "voided_uncharged", "what a voided payment was charged is given back";
+    VoidedUncharged = "voided_uncharged", "charges of voided payments are refunded";
     Ledger = "ledger", "the ledger balances, and its accounts say what payments and provider say";
     EventsPublished = "events_published", "every event is on the bus";
-    EventsHandled = "events_handled", "every context that hears is a consumer of the bus, has heard every event, and put none aside";
+    EventsHandled = "events_handled", "every context that consumes events is a consumer of the bus, has handled every event, and has no dead letters";
     EventsNamed = "events_named", "every event names its business case, the same one all along";
     Remembered = "remembered", "every context's database has the newest event that it has acknowledged, and the newest that the bus has of it";
     RequestsAnswered = "requests_answered", "every request about a settled case has its answer";

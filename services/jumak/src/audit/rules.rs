@@ -12,7 +12,7 @@ mod stays;
 
 use super::{findings::Verdict, index::Index, reading::Reading};
 
-/// Holds a reading against every rule.
+/// Checks a reading against every rule.
 pub fn judge(reading: &Reading) -> Verdict {
     let index = Index::new(reading);
     let mut verdict = Verdict::default();

@@ -42,7 +42,7 @@ async fn show_or_replay(args: &Args, bus: &dyn Bus) -> anyhow::Result<()> {
     }
     let letters = bus.dead_letters(args.limit).await?;
     if letters.is_empty() {
-        return Ok(output::line("no consumer has put anything aside")?);
+        return Ok(output::line("there are no dead letters")?);
     }
     for letter in letters {
         output::line(shown(&letter))?;

@@ -29,7 +29,7 @@ fn said(time: Duration) -> String {
 
 /// The duration that `text` says.
 fn parse(text: &str) -> Result<Duration, String> {
-    let wanted = || format!("`{text}` is no duration; type a number and s, m, h or d, as in 30m, 12h or 7d");
+    let wanted = || format!("`{text}` is not a duration; write a number and s, m, h or d, such as 30m, 12h or 7d");
     let unit = text.chars().last().ok_or_else(wanted)?;
     let seconds = match unit {
         's' => 1,
@@ -87,7 +87,7 @@ mod tests {
             "99999999999999999999d",
             "999999999999999999d",
         ] {
-            assert!(parse(text).unwrap_err().contains("as in 30m, 12h or 7d"), "{text}");
+            assert!(parse(text).unwrap_err().contains("such as 30m, 12h or 7d"), "{text}");
         }
     }
 }

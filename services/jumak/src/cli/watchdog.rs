@@ -12,7 +12,7 @@ const GRACE: Duration = Duration::from_secs(15);
 pub fn start(drain_deadline: Duration) -> io::Result<()> {
     let patience = drain_deadline + GRACE;
     after(patience, move || {
-        output::note(format_args!("not stopped after {} s: what is left is given up", patience.as_secs()));
+        output::note(format_args!("not stopped after {} s; exiting without waiting any longer", patience.as_secs()));
         std::process::exit(1);
     })
 }

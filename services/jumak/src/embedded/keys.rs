@@ -82,7 +82,7 @@ impl Keyring {
         let contexts = contexts.into_iter().map(|name| Ok((name, key(name)?))).collect::<anyhow::Result<_>>()?;
         let hint = hint(auth, &data_option(folder)?);
         if auth.built_in && auth.issuer_key_file.is_none() && folder.is_used() && !folder.key_file(ISSUER).exists() {
-            tracing::warn!("the issuer's key is gone and a new one is made; tokens of the old one are refused");
+            tracing::warn!("the issuer's key is missing; created a new one, and tokens of the old one are refused");
         }
         let issuer = match &auth.issuer_key_file {
             // Never made: a new one would be believed by nobody who has the public half of the old one.

@@ -147,7 +147,7 @@ impl DataFolder {
             Ok(()) => {
                 // For whoever finds it locked. That it cannot be written is no reason not to start.
                 if let Err(error) = write_pid(&mut file) {
-                    tracing::debug!(%error, "the process id was not written to the lock file");
+                    tracing::debug!(%error, "failed to write the process id to the lock file");
                 }
                 Ok(Ok(Lock { file, path }))
             }
@@ -218,7 +218,7 @@ impl Lock {
     pub fn goes_by(&mut self, issuer: &str) {
         // That it cannot be written is no reason not to start.
         if let Err(error) = write!(self.file, "\n{issuer}") {
-            tracing::debug!(%error, "the issuer's key was not written to the lock file");
+            tracing::debug!(%error, "failed to write the issuer's key to the lock file");
         }
     }
 

@@ -73,7 +73,7 @@ async fn open(
 async fn up_to_date(member: Member, database: &Database) -> Result<(), Trouble> {
     let steps = house::migrate(member, database).await.map_err(trouble)?;
     if !steps.is_empty() {
-        tracing::info!(context = member.name(), steps = steps.join(", "), "the database was brought up to date");
+        tracing::info!(context = member.name(), steps = steps.join(", "), "migrated the database");
     }
     Ok(())
 }

@@ -171,7 +171,7 @@ async fn what_is_not_there_is_waited_for_and_then_given_up_by_name() {
     assert_eq!(Refusal::from_status(&refused).unwrap().reason, Reason::Starting);
 
     let error = format!("{:#}", starting.await.unwrap().unwrap_err());
-    assert!(error.contains("was not there within") && error.contains("start_deadline_ms"), "{error}");
+    assert!(error.contains("was not available within") && error.contains("start_deadline_ms"), "{error}");
     assert!(error.contains("the database of payment") || error.contains("the bus"), "{error}");
     let deadline = Instant::now() + PATIENCE;
     while health(address).await.is_some() {

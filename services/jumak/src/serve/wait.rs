@@ -36,10 +36,10 @@ pub(super) async fn until_there<T, Fut: Future<Output = Result<T, Trouble>>>(
         let pause = pace.failed();
         if Instant::now() + pause >= deadline {
             let waited = begun.elapsed().as_secs_f64();
-            return Err(error.context(format!("{what} was not there within {waited:.1} s (start_deadline_ms)")));
+            return Err(error.context(format!("{what} was not available within {waited:.1} s (start_deadline_ms)")));
         }
         if begun.elapsed() > MOMENT {
-            tracing::warn!("{what} is not there yet, and is waited for: {error:#}");
+            tracing::warn!("waiting for {what}, which is not available yet: {error:#}");
         }
         sleep(pause).await;
     }

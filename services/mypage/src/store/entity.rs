@@ -62,7 +62,7 @@ pub mod case {
     impl ActiveModelBehavior for ActiveModel {}
 }
 
-/// A case as one of its parties finds it.
+/// A case as one of its parties sees it.
 pub mod booking {
     use sea_orm::entity::prelude::*;
 

@@ -1,4 +1,4 @@
-//! Finding what a user may see: the user stands in the WHERE clause of whatever is somebody's.
+//! Queries for a user: the user is part of the WHERE clause of every query for owned data.
 
 use std::collections::HashMap;
 
@@ -23,7 +23,7 @@ pub type Row = (booking::Model, case::Model);
 /// The most entries of a timeline.
 const MAX_TIMELINE: u64 = 200;
 
-/// Which of a user's bookings are asked for; all conditions must hold.
+/// The filter of a user's bookings; all conditions must hold.
 #[derive(Clone, Debug, Default)]
 pub struct Wanted {
     /// In which the user has this role.

@@ -1,4 +1,4 @@
-//! Applying what was heard. Events of one case queue at its row, and what they change is numbered at the rows of its parties.
+//! Applies events. Events of one case are serialised by its row, and their changes get positions from the rows of its parties.
 
 use jiff::Timestamp;
 use mesh::{Error, Tx, db::Kept};
@@ -13,7 +13,7 @@ use uuid::Uuid;
 use super::entity::{booking, case, room, timeline, viewer};
 use crate::projection::{CaseChange, Change, Entry, Heard, PaymentChange, RoomChange};
 
-/// Applies what was heard, unless it was applied before.
+/// Applies an event, unless it was applied before.
 pub async fn apply(tx: &Tx, heard: &Heard, now: Timestamp) -> Result<(), Error> {
     if !tx.insert_new(timeline_row(&heard.entry)).await? {
         return Ok(());
@@ -55,7 +55,7 @@ async fn apply_payment(tx: &Tx, change: &PaymentChange, now: Timestamp) -> Resul
         .into_tuple()
         .all(&**tx)
         .await?;
-    // Nobody is shown the case before its owner has told of it.
+    // The case is not shown before its owner's event arrives.
     if !users.is_empty() {
         number_change(tx, &users).await?;
         place_change(tx, change.case_id, now).await?;
@@ -83,7 +83,7 @@ async fn number_change(tx: &Tx, users: &[String]) -> Result<(), Error> {
     Ok(())
 }
 
-/// Puts the case at the positions just taken, and tells how many bookings it has.
+/// Puts the case at the positions just taken, and returns the number of its bookings.
 async fn place_change(tx: &Tx, case_id: Uuid, now: Timestamp) -> Result<u64, Error> {
     let position = viewer::Entity::find()
         .select_only()
@@ -115,7 +115,7 @@ fn timeline_row(entry: &Entry) -> timeline::ActiveModel {
     }
 }
 
-/// Whoever is shown the case: two, or one who books of themselves.
+/// The parties of the case: two, or one if a user books their own room.
 fn parties(change: &CaseChange) -> Vec<String> {
     let mut users = vec![change.guest.clone()];
     if change.host != change.guest {

@@ -1,4 +1,4 @@
-//! CreatePayment: commit, call the provider, write down what it said.
+//! CreatePayment: 1. commit the payment; 2. call the provider; 3. record its answer.
 
 use std::{sync::Arc, time::Duration};
 
@@ -17,7 +17,7 @@ use crate::{
     kill, store,
 };
 
-/// What is asked of CreatePayment, without what to pay with.
+/// A request to CreatePayment, without the payment method.
 #[derive(Clone, Debug)]
 pub struct Order {
     /// The payment's id.
@@ -29,14 +29,14 @@ pub struct Order {
 }
 
 enum Begun {
-    /// There is nothing to call for.
+    /// No call is needed.
     Stands(Payment),
     /// The call is committed and may be made.
     Calling(Payment),
 }
 
 impl App {
-    /// Pays, or finds what the same call has paid before. A caller who hangs up changes nothing.
+    /// Pays, or returns the payment of an earlier identical call. It goes on when the caller hangs up.
     pub async fn create(self: &Arc<Self>, caller: &Caller, order: Order, token: String) -> Result<Payment, Error> {
         if let Some(retry_after) = self.provider.refuses_now() {
             return self.without_calling(&order, retry_after).await;
@@ -45,8 +45,7 @@ impl App {
         join(self.background.detach(async move { app.pay(&caller, &order, &token).await })).await
     }
 
-    /// The answer while the provider would not even be called: a payment that may have been called is answered as it stands, and no
-    /// other begins.
+    /// The answer while the circuit to the provider is open: an existing payment is returned as it is, and a new one is not begun.
     async fn without_calling(&self, order: &Order, retry_after: Duration) -> Result<Payment, Error> {
         let Some(payment) = store::find(self.database.read(), order.id, Condition::all()).await? else {
             return Err(unavailable(retry_after));
@@ -78,7 +77,7 @@ impl App {
                 tracing::error!(
                     payment = %order.id,
                     error = &error as &dyn std::error::Error,
-                    "what the provider said was not written down"
+                    "failed to record the provider's answer; recovery will retry"
                 );
                 return Ok(begun);
             }
@@ -92,7 +91,7 @@ impl App {
         answer(payment)
     }
 
-    /// Commits the payment, or one call more of it, before the provider is called.
+    /// Commits the payment, or one more call of it, before the provider is called.
     async fn begin(&self, caller: &Caller, order: &Order) -> Result<Begun, Error> {
         let fresh = self.fresh(caller, order);
         let work = Work::new("begin_payment").then(store::added(&fresh)?);
@@ -145,7 +144,7 @@ impl App {
         self.database.perform_or(work, payment, |tx| self.record_in(tx, id, outcome, asked, actor)).await
     }
 
-    /// Writes down how a call about a charge ended, in one commit, and returns what stands then. `asked` is when the call began.
+    /// Records the outcome of a call about a charge in one commit, and returns the payment after it. `asked` is when the call began.
     pub(super) async fn record(
         &self,
         id: Uuid,
@@ -167,7 +166,7 @@ impl App {
         let now = self.clock.now();
         let payment = store::lock(&tx, id).await?;
         let mut payment =
-            payment.ok_or_else(|| Error::Internal(format!("payments/{id} was called and is not there")))?;
+            payment.ok_or_else(|| Error::Internal(format!("payments/{id} was called and does not exist")))?;
         let lost = self.settings.is_lost(&payment, asked);
         if let Some(change) = payment.record(outcome, lost, now).map_err(broken)? {
             self.commit(&tx, &mut payment, change, actor, now).await?;
@@ -184,7 +183,7 @@ fn check_same(payment: &Payment, order: &Order) -> Result<(), Error> {
     }
 }
 
-/// A payment as CreatePayment answers it.
+/// The answer of CreatePayment with this payment.
 fn answer(payment: Payment) -> Result<Payment, Error> {
     match machine::create(Some(payment.standing)) {
         OnCreate::Refuse => Err(voided(&payment.name())),
@@ -192,7 +191,7 @@ fn answer(payment: Payment) -> Result<Payment, Error> {
     }
 }
 
-/// The provider's refusal to read a call, with its one field by the path that our own callers know.
+/// The provider's refusal of an invalid field, with the field's path in our own request.
 fn in_our_words(mut refusal: Refusal) -> Refusal {
     for (path, _) in &mut refusal.violations {
         if path == "token" {

@@ -1,5 +1,5 @@
-//! The recovery loop: asks the provider, by key, about every payment and refund whose end is not known, until it is. A crash at any
-//! point, a lost answer, a late charge: all end here.
+//! The recovery loop: asks the provider, by key, about every payment and refund with an unknown outcome, until it is known. It settles
+//! what a crash at any point, a lost answer or a late charge has left open.
 
 use std::{
     sync::{
@@ -27,11 +27,11 @@ use crate::{
     },
 };
 
-/// How many payments, and how many refunds, are taken up at a time.
+/// How many payments, and how many refunds, are claimed at a time.
 const BATCH: u64 = 64;
-/// How many of them are asked about at the same time.
+/// How many of them are asked about concurrently.
 const CONCURRENCY: usize = 8;
-/// The longest pause while the database cannot be used, and the one after a row that cannot be read.
+/// The longest backoff while the database cannot be used, and the pause after a row that cannot be read.
 const MAX_PAUSE: Duration = Duration::from_secs(10);
 
 impl App {
@@ -45,8 +45,8 @@ impl App {
         });
     }
 
-    /// Takes up what is due, and tells how much of it this was. What could not be claimed is no work done: a database that takes no
-    /// writes would be asked for it without a pause.
+    /// Claims and handles the due rows, and returns how many. Rows that could not be claimed do not count: otherwise a read-only database
+    /// would be polled without a pause.
     pub async fn recover_once(&self) -> Result<usize, Error> {
         let now = self.clock.now();
         let payments = claim::due::<payment::Entity>(self.database.read(), now, BATCH).await?;
@@ -114,7 +114,7 @@ impl App {
         let outcome = self.provider.look(call, payment.id).await;
         count_call("look", outcome.word());
         match outcome {
-            // That the question was not sent says nothing about the charge.
+            // A query that was not sent says nothing about the charge.
             Outcome::NotSent | Outcome::Refused(_) | Outcome::Unknown => Ok(()),
             outcome => {
                 let actor = Actor::context(crate::CONTEXT, &payment.correlation_id);
@@ -131,5 +131,5 @@ impl App {
 }
 
 fn asks_again(what: &str, error: &Error) {
-    tracing::warn!(what, error = error as &dyn std::error::Error, "the recovery loop asks again later");
+    tracing::warn!(what, error = error as &dyn std::error::Error, "failed to recover a payment or refund; will retry");
 }

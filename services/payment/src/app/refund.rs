@@ -1,4 +1,4 @@
-//! Refunds: the intent is committed first, under the refund's own key; then it is attempted, by whoever gets to it.
+//! Refunds: 1. the intent is committed under the refund's own key; 2. the call or the recovery loop, whichever is first, performs it.
 
 use std::{sync::Arc, time::Duration};
 
@@ -17,14 +17,14 @@ use crate::{
     kill, metrics, store,
 };
 
-/// What is asked of RefundPayment.
+/// A request to RefundPayment.
 #[derive(Clone, Debug)]
 pub struct Wish {
     /// The payment.
     pub payment: Uuid,
     /// The refund's id.
     pub refund: Uuid,
-    /// How much; `None` is all that is left.
+    /// The amount; `None` refunds the rest.
     pub amount: Option<Money>,
 }
 
@@ -40,7 +40,7 @@ pub struct Retry {
 }
 
 impl App {
-    /// Gives money of a payment for a case in `collection` back, or finds what the same call has asked for before.
+    /// Refunds money of a payment for a case in `collection`, or returns the refund of an earlier identical call.
     pub async fn refund(
         self: &Arc<Self>,
         caller: &Caller,
@@ -112,15 +112,15 @@ impl App {
                 tracing::error!(
                     refund = %refund.id,
                     error = &error as &dyn std::error::Error,
-                    "what the provider said was not written down"
+                    "failed to record the provider's answer; recovery will retry"
                 );
                 refund
             }
         }
     }
 
-    /// Commits the intent to refund, unless there is one under that id; tells whether it is new. `payment` is locked by `tx`. The
-    /// recovery loop performs it after `lease`, unless it is done by then.
+    /// Commits the intent to refund, unless that id exists; returns whether it is new. `payment` is locked by `tx`. The recovery loop
+    /// performs the refund after `lease`, unless it is done by then.
     pub(crate) async fn ask_refund(
         &self,
         tx: &Tx,
@@ -153,21 +153,21 @@ impl App {
         Ok(refund)
     }
 
-    /// Asks the provider for a refund whose intent is committed, and writes down what it says.
+    /// Asks the provider for a refund whose intent is committed, and records its answer.
     pub(super) async fn attempt_refund(&self, refund: &Refund, call: Call<'_>) -> Result<Refund, Error> {
         kill::BEFORE_REFUND.reached();
         let outcome = self.provider.refund(call, refund.payment, refund.id, refund.amount).await;
         count_call("refund", outcome.word());
         kill::AFTER_REFUND.reached();
         if let (Kind::Reversal, RefundOutcome::Failed { reason }) = (refund.kind, &outcome) {
-            tracing::error!(payment = %refund.payment, reason, "the provider refuses to give a late charge back: it is asked again");
+            tracing::error!(payment = %refund.payment, reason, "the provider refused to reverse a late charge; will retry");
             metrics::REFUNDS.add(1, &[KeyValue::new("state", "REVERSAL_REFUSED")]);
         }
         self.record_refund(refund.payment, refund.id, &outcome).await
     }
 
     async fn record_refund(&self, payment: Uuid, id: Uuid, outcome: &RefundOutcome) -> Result<Refund, Error> {
-        let missing = || Error::Internal(format!("the refund {id} of payments/{payment} is not there"));
+        let missing = || Error::Internal(format!("the refund {id} of payments/{payment} does not exist"));
         let (refund, ended) = self
             .database
             .transact("record_refund", |tx| async move {
@@ -191,7 +191,7 @@ impl App {
     }
 }
 
-/// Whether a case stands in that collection, as `reservations/…` does in `reservations`.
+/// Whether a case is in that collection, as `reservations/…` is in `reservations`.
 fn is_of(case: &str, collection: &str) -> bool {
     case.strip_prefix(collection).is_some_and(|rest| rest.starts_with('/'))
 }

@@ -1,4 +1,4 @@
-//! VoidPayment, and the voiding of payments that nobody pays any more.
+//! VoidPayment, and the voiding of abandoned payments.
 
 use mesh::{Actor, Caller, Error, outbox};
 use uuid::Uuid;
@@ -13,7 +13,7 @@ use crate::{
 };
 
 impl App {
-    /// Calls a payment off, there or not, and tells what stands.
+    /// Voids a payment, whether it exists or not, and returns its state.
     pub async fn void(&self, caller: &Caller, id: Uuid, case: &str) -> Result<Payment, Error> {
         let actor = &caller.actor();
         self.database

@@ -1,20 +1,20 @@
-//! The ledger: what each movement of money means in double entry.
+//! The ledger: each movement of money as double entries.
 //!
 //! | account | normal side | its balance is |
 //! |---|---|---|
-//! | `provider` | debit | what the provider holds for us: all charges, less what went back |
-//! | `payable/users/{user}` | credit | what a payee has to get; each credit says from when it is earned |
-//! | `guest_clearing` | credit | what payers have to get back and have not got: refunds asked for, refunds that failed, and charges of voided payments |
+//! | `provider` | debit | money that the provider holds for us: all charges, less refunds |
+//! | `payable/users/{user}` | credit | money that is owed to a payee; each credit says from when it is earned |
+//! | `guest_clearing` | credit | money that is owed back to payers: requested refunds, failed refunds, and charges of voided payments |
 //!
 //! | movement | debit | credit |
 //! |---|---|---|
 //! | a payment is approved | provider | payable |
-//! | a refund is asked for | payable | guest_clearing |
+//! | a refund is requested | payable | guest_clearing |
 //! | a voided payment is charged | provider | guest_clearing |
-//! | the provider has given money back | guest_clearing | provider |
+//! | the provider has refunded | guest_clearing | provider |
 //!
-//! A refund that fails moves nothing: the money is still owed, and a later refund of the same payment pays from there first. Entries
-//! are only ever added, and the entries of one movement balance.
+//! A refund that fails moves nothing: the money is still owed, and a later refund of the same payment is paid from it first. Entries
+//! are only added, and the entries of one movement balance.
 
 use jiff::Timestamp;
 use mesh::money::Money;
@@ -24,9 +24,9 @@ use mesh::money::Money;
 pub enum Account {
     /// Money that the provider holds for us.
     Provider,
-    /// Money that payers have to get back.
+    /// Money that is owed back to payers.
     GuestClearing,
-    /// Money that this user (`users/…`) has to get.
+    /// Money that is owed to this user (`users/…`).
     Payable(String),
 }
 
@@ -61,7 +61,7 @@ impl Side {
 /// One line of the ledger.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Entry {
-    /// The account that is written to.
+    /// The account.
     pub account: Account,
     /// On which side.
     pub side: Side,
@@ -131,7 +131,7 @@ impl Movement {
     }
 }
 
-/// Why entries are no transaction.
+/// Why entries are not a valid transaction.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum NoTransaction {
     /// Debits and credits of a currency differ.

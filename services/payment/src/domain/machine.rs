@@ -1,4 +1,4 @@
-//! Where a payment can go, as pure functions on what little decides it.
+//! The state machine of a payment, as pure functions.
 //!
 //! ```text
 //!   (none) ──create──► PENDING ──────────► APPROVED ──► PARTLY_REFUNDED ──► REFUNDED
@@ -10,7 +10,7 @@
 //!
 //! Nothing here knows a clock, a database or a provider, so that a search can visit every interleaving.
 
-/// Where a payment stands.
+/// The state of a payment.
 #[derive(
     Clone,
     Copy,
@@ -26,15 +26,15 @@
 )]
 #[strum(serialize_all = "SCREAMING_SNAKE_CASE")]
 pub enum State {
-    /// The provider was asked, or is about to be; what came of it is not known.
+    /// The provider was called, or is about to be; the outcome is unknown.
     Pending,
-    /// The payer has to do something at the provider's page first.
+    /// The payer has to act on the provider's page first.
     ActionRequired,
     /// The money is taken.
     Approved,
     /// The provider refused; no money is taken. Final.
     Declined,
-    /// Called off before it was approved. Final: money that is taken all the same goes back, and nobody is told of an approval.
+    /// Voided before it was approved. Final: if money is taken nevertheless, it is refunded, and no approval is published.
     Voided,
     /// A part of the money is given back.
     PartlyRefunded,
@@ -59,37 +59,36 @@ impl State {
     }
 }
 
-/// All that decides what can follow.
+/// The facts that decide which transitions are possible.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Standing {
-    /// Where the payment is.
+    /// The payment's state.
     pub state: State,
-    /// How many calls may have reached the provider with nobody knowing yet that they can do no more. Zero: no money can come but
-    /// by a new call.
+    /// How many calls may have reached the provider and may still take money. Zero: only a new call can take money.
     pub calls: u32,
 }
 
-/// What is heard of a payment, from whichever call to the provider.
+/// A provider's answer about a payment, from any call.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Heard {
     /// The money is taken.
     Charged,
     /// Refused, finally.
     Declined,
-    /// The payer has to do something first.
+    /// The payer has to act first.
     ActionRequired,
     /// The provider has it and has not decided.
     Processing,
-    /// The provider has never heard of it, though the last call began so long ago that it is taken for lost.
+    /// The provider does not know the charge, and the last call began so long ago that it counts as lost.
     Lost,
-    /// The call itself, by which money could have been taken, surely had no effect.
+    /// The call that could have taken money surely had no effect.
     NotSent,
-    /// Nothing is known: no answer, an answer nobody can read, or "never heard of it" while a call may still be on its way.
+    /// Unknown: no answer, an unreadable answer, or "unknown charge" while a call may still be in transit.
     Unknown,
 }
 
 impl Heard {
-    /// Everything that can be heard.
+    /// All answers.
     pub const ALL: [Self; 7] = [
         Self::Charged,
         Self::Declined,
@@ -101,20 +100,20 @@ impl Heard {
     ];
 }
 
-/// What CreatePayment does.
+/// The decision of CreatePayment.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum OnCreate {
     /// Commits the payment as PENDING with its first call, and calls.
     Insert,
     /// Commits one call more, and calls under the same key: the provider charges a key once.
     CallAgain,
-    /// Answers the payment as it stands.
+    /// Answers with the payment as it is.
     Answer,
     /// Refuses: the payment was voided.
     Refuse,
 }
 
-/// What CreatePayment does with what it finds under its id.
+/// Decides what CreatePayment does, given the payment of its id.
 pub const fn create(existing: Option<Standing>) -> OnCreate {
     match existing {
         None => OnCreate::Insert,
@@ -126,18 +125,18 @@ pub const fn create(existing: Option<Standing>) -> OnCreate {
     }
 }
 
-/// What VoidPayment does.
+/// The decision of VoidPayment.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum OnVoid {
-    /// Leaves a VOIDED payment where there was none, so that a CreatePayment that is late is refused.
+    /// Creates a VOIDED payment if there is none, so that a late CreatePayment is refused.
     Tombstone,
     /// The payment becomes VOIDED.
     Void,
-    /// Answers the payment as it stands.
+    /// Answers with the payment as it is.
     Answer,
 }
 
-/// What VoidPayment does with what it finds under its name.
+/// Decides what VoidPayment does, given the payment of its name.
 pub const fn void(existing: Option<Standing>) -> OnVoid {
     match existing {
         None => OnVoid::Tombstone,
@@ -146,40 +145,40 @@ pub const fn void(existing: Option<Standing>) -> OnVoid {
     }
 }
 
-/// What is written down of what was heard.
+/// The transition that an answer causes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Recorded {
-    /// Nothing: it is known, or says nothing new.
+    /// None: the answer is known already, or says nothing new.
     Nothing,
-    /// The payment changes its state, and that is told.
+    /// The payment changes its state, and an event is published.
     Become(State),
-    /// The one call had no effect: the payment stands as if it had never been called.
+    /// The one call had no effect: the payment is as if it had never been called.
     NeverCalled,
-    /// A voided payment was charged: book it, and give it back. Nobody is told.
+    /// A voided payment was charged: the charge is booked and refunded, and no event is published.
     BookAndReverse,
-    /// A voided payment can no more be charged: stop asking about it.
+    /// A voided payment can not be charged any more: recovery stops asking about it.
     StopAsking,
-    /// The provider said one thing and now says the opposite. It must not happen, and a person has to look.
+    /// The provider contradicts its earlier answer. This must not happen, and needs a person.
     Contradiction,
 }
 
-/// What is written down when something is heard of a payment, in whatever order calls, answers and voids arrive.
+/// Decides the transition for an answer, in any order of calls, answers and voids.
 pub const fn record(now: Standing, heard: Heard) -> Recorded {
     match (now.state, heard) {
         (State::Pending | State::ActionRequired, Heard::Charged) => Recorded::Become(State::Approved),
         (State::Pending | State::ActionRequired, Heard::Declined) => Recorded::Become(State::Declined),
         (State::Pending, Heard::ActionRequired) => Recorded::Become(State::ActionRequired),
-        // Should the call arrive after all, it finds a voided payment behind it and is reversed.
+        // If the call arrives nevertheless, the payment is voided and the charge is reversed.
         (State::Pending, Heard::Lost) => Recorded::Become(State::Voided),
-        // Only if no other call may have been sent: what is known of one call says nothing of another.
+        // Only if no other call may have been sent, because one call's outcome says nothing about another's.
         (State::Pending, Heard::NotSent) if now.calls == 1 => Recorded::NeverCalled,
-        // A voided payment whose calls are all accounted for was charged before, and is being reversed.
+        // A voided payment without open calls was charged before, and is being reversed.
         (State::Voided, Heard::Charged) if now.calls > 0 => Recorded::BookAndReverse,
         (State::Voided, Heard::Declined) if now.calls > 0 => Recorded::StopAsking,
         (State::Voided, Heard::NotSent) if now.calls == 1 => Recorded::StopAsking,
         (State::Approved | State::PartlyRefunded | State::Refunded, Heard::Declined)
         | (State::Declined, Heard::Charged) => Recorded::Contradiction,
-        // Answers that were overtaken by a later one, and those that say nothing.
+        // Answers that came after a later one, and answers that say nothing.
         (
             State::Pending | State::ActionRequired | State::Voided,
             Heard::ActionRequired
@@ -204,22 +203,22 @@ pub const fn record(now: Standing, heard: Heard) -> Recorded {
 impl Standing {
     /// A payment as it is committed before its first call.
     pub const FIRST_CALL: Self = Self { state: State::Pending, calls: 1 };
-    /// A payment that was voided before it was asked for.
+    /// A payment that was voided before it was created.
     pub const TOMBSTONE: Self = Self { state: State::Voided, calls: 0 };
 
-    /// The same with one call more.
+    /// The same with one more call.
     #[must_use]
     pub const fn called_again(self) -> Self {
         Self { calls: self.calls.saturating_add(1), ..self }
     }
 
-    /// What stands after a void that is one.
+    /// The facts after a void.
     #[must_use]
     pub const fn voided(self) -> Self {
         Self { state: State::Voided, ..self }
     }
 
-    /// What stands after something was written down.
+    /// The facts after a transition.
     #[must_use]
     pub const fn after(self, recorded: Recorded) -> Self {
         match recorded {

@@ -1,5 +1,5 @@
-//! When to ask the provider next. Clocks choose only *when to ask*, never what is true, with one exception that is safe: a call
-//! that the provider has not heard of for long is taken for lost, its payment is voided, and should it arrive after all it is
+//! When to ask the provider next. Clocks decide only *when to ask*, never what is true, with one safe exception: if the provider does
+//! not know a call for long enough, the call counts as lost and its payment is voided; if the call arrives nevertheless, the charge is
 //! reversed.
 
 use std::time::Duration;
@@ -12,24 +12,24 @@ use super::{
     refund::{Refund, RefundState},
 };
 
-/// The longest pause between two questions about a pending payment or refund: its case waits for the answer.
+/// The longest pause between two queries about a pending payment or refund: its case waits for the answer.
 const MAX_PAUSE: Duration = Duration::from_secs(20);
-/// The same while a payer is on the provider's page, and wants to see a booking after leaving it.
+/// The same while a payer is on the provider's page and expects to see the booking afterwards.
 const MAX_ACTION_PAUSE: Duration = Duration::from_secs(5);
-/// The same about a voided payment, for which nobody waits: a charge that was late is found within twice the time by which it was.
+/// The same for a voided payment, for which no caller waits. A late charge is found after at most twice its delay.
 const MAX_WATCH_PAUSE: Duration = Duration::from_secs(24 * 60 * 60);
 
-/// The times by which payment lives.
+/// Payment's time limits.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Settings {
-    /// How long the provider is waited for.
+    /// How long to wait for the provider.
     pub provider_timeout: Duration,
-    /// How often the recovery loop looks, and the first pause between two questions about the same thing.
+    /// How often the recovery loop polls, and the first pause between two queries about the same payment or refund.
     pub recovery_interval: Duration,
-    /// How long after its last call began a payment that the provider does not know is taken for lost, and voided. Must be longer
-    /// than `provider_timeout`.
+    /// How long after its last call began a payment that the provider does not know counts as lost, and is voided. Must be longer than
+    /// `provider_timeout`.
     pub give_up_after: Duration,
-    /// After how long a payment is voided whose call was never sent and is not made again.
+    /// After how long a payment is voided if its call was never sent and is not repeated.
     pub abandon_after: Duration,
     /// How long the provider is asked about a voided payment that it may still charge, with pauses that double up to a day.
     pub void_watch: Duration,
@@ -48,12 +48,12 @@ impl Default for Settings {
 }
 
 impl Settings {
-    /// How long whoever calls the provider has the call to themselves, before the recovery loop asks too.
+    /// How long a caller has to call the provider before the recovery loop asks too.
     pub fn patience(&self) -> Duration {
         self.provider_timeout + self.recovery_interval
     }
 
-    /// When the recovery loop takes a payment up next; `None` if there is nothing to learn any more.
+    /// When the recovery loop handles a payment next; `None` if its outcome is final.
     pub fn next_look(&self, payment: &Payment, now: Timestamp) -> Option<Timestamp> {
         match payment.state() {
             State::Pending if payment.standing.calls == 0 => Some(now + self.abandon_after),
@@ -72,12 +72,12 @@ impl Settings {
         }
     }
 
-    /// When the recovery loop takes a refund up next; `None` if it is final.
+    /// When the recovery loop handles a refund next; `None` if it is final.
     pub fn next_refund(&self, refund: &Refund, now: Timestamp) -> Option<Timestamp> {
         (refund.state == RefundState::Pending).then(|| now + self.doubled(refund.attempts, MAX_PAUSE))
     }
 
-    /// Whether a payment that the provider did not know when it was asked at `asked` is taken for lost.
+    /// Whether a payment that the provider did not know at `asked` counts as lost.
     pub fn is_lost(&self, payment: &Payment, asked: Timestamp) -> bool {
         payment.call_time.is_some_and(|called| asked >= called + self.give_up_after)
     }

@@ -1,5 +1,5 @@
-//! The payment: what [`machine`](super::machine) decides, applied to all that a payment holds. A command returns what has to be
-//! committed with it; it is that or nothing.
+//! The payment: applies the decisions of [`machine`](super::machine) to the aggregate. A command returns the changes that have to be
+//! committed together with it.
 
 use jiff::Timestamp;
 use mesh::{
@@ -16,7 +16,7 @@ use super::{
     refund::{Given, Kind, Refund, RefundError, RefundState, reversal_id},
 };
 
-/// Who pays whom how much. Fixed when the payment is asked for.
+/// The parties and the amount. Fixed when the payment is created.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Bill {
     /// Who pays: `users/…`.
@@ -36,39 +36,39 @@ pub struct Payment {
     pub id: Uuid,
     /// The business case: `reservations/…`.
     pub case: String,
-    /// Who pays whom how much, and what went back of it; `None` on a payment that was voided before it was asked for.
+    /// The terms, and the refunded amounts; `None` on a payment that was voided before it was created.
     pub bill: Option<(Bill, Given)>,
-    /// The provider that was asked; empty if none was.
+    /// The provider that was called; empty if none was.
     pub provider: String,
-    /// Where it stands.
+    /// Its state.
     pub standing: Standing,
     /// When the last call to the provider began; `None` if none can have been sent.
     pub call_time: Option<Timestamp>,
     /// Why it was declined.
     pub decline_reason: Option<String>,
-    /// What was paid with, and the payment's id at the provider; both from its approval on.
+    /// The payment method, and the payment's id at the provider; both from its approval on.
     pub charged: Option<(Method, String)>,
-    /// What the payer has to do; only while ACTION_REQUIRED.
+    /// The action that the payer has to take; only while ACTION_REQUIRED.
     pub action: Option<PaymentAction>,
     /// When it was approved.
     pub approve_time: Option<Timestamp>,
-    /// When it was asked for.
+    /// When it was created.
     pub create_time: Timestamp,
     /// When it last changed.
     pub update_time: Timestamp,
-    /// 1 at first, and one more with every change that is told.
+    /// 1 at first, and one more with every published change.
     pub version: i64,
-    /// One more with every write, told or not: what a conditional update is conditional on.
+    /// One more with every write, published or not; conditional updates check it.
     pub revision: i64,
     /// The business case's correlation id.
     pub correlation_id: String,
-    /// How often the recovery loop has taken it up since it last changed.
+    /// How often the recovery loop has handled it since it last changed.
     pub attempts: u32,
-    /// When the recovery loop takes it up next; `None` if nothing is to be learned any more.
+    /// When the recovery loop handles it next; `None` if its outcome is final.
     pub next_attempt_time: Option<Timestamp>,
 }
 
-/// Something that became true of a payment, and is told as an event.
+/// A change of a payment that is published as an event.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Fact {
     /// The payer has to do something first.
@@ -77,7 +77,7 @@ pub enum Fact {
     Approved,
     /// The provider refused.
     Declined,
-    /// It was called off.
+    /// It was voided.
     Voided,
     /// Money was given back.
     Refunded(Refund),
@@ -85,12 +85,12 @@ pub enum Fact {
     RefundFailed(Refund),
 }
 
-/// What is committed together with the payment.
+/// The changes that are committed together with the payment.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Change {
-    /// What is told.
+    /// The events.
     pub fact: Option<Fact>,
-    /// What goes into the ledger.
+    /// The ledger entries.
     pub movement: Option<Movement>,
     /// A refund that begins.
     pub refund: Option<Refund>,
@@ -102,20 +102,20 @@ impl Change {
     }
 }
 
-/// The books and the provider disagree: a person has to look.
+/// The books and the provider disagree: a person has to check.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Broken {
-    /// What was heard cannot be.
+    /// The provider's answer contradicts the payment's state.
     #[error("payments/{payment} is {state:?}, and the provider says {heard:?}")]
     Contradiction {
         /// The payment.
         payment: Uuid,
-        /// Where it stands.
+        /// Its state.
         state: State,
         /// What was heard.
         heard: Heard,
     },
-    /// Money came for a payment that nobody asked for.
+    /// Money came for a payment without terms.
     #[error("payments/{0} has no amount")]
     NoBill(Uuid),
     /// The sums of a payment do not add up.
@@ -169,7 +169,7 @@ impl Payment {
         mesh::fields::name("payments", self.id)
     }
 
-    /// Whether CreatePayment with these terms asks for this very payment.
+    /// Whether CreatePayment with these terms is about this payment.
     pub fn is_for(&self, case: &str, bill: &Bill) -> bool {
         self.case == case
             && self
@@ -178,14 +178,14 @@ impl Payment {
                 .is_none_or(|(own, _)| own.payer == bill.payer && own.payee == bill.payee && own.amount == bill.amount)
     }
 
-    /// Another call to the provider begins.
+    /// Records that another call to the provider begins.
     pub fn call_again(&mut self, now: Timestamp) {
         self.standing = self.standing.called_again();
         self.call_time = Some(now);
         self.attempts = 0;
     }
 
-    /// Calls the payment off; `None` if it is too late for that, which is an answer.
+    /// Voids the payment; `None` if it is too late, which is an answer.
     pub fn void(&mut self, now: Timestamp) -> Option<Change> {
         (machine::void(Some(self.standing)) == OnVoid::Void).then(|| {
             self.standing = self.standing.voided();
@@ -193,8 +193,8 @@ impl Payment {
         })
     }
 
-    /// Writes down how a call about the charge ended; `None` if there is nothing new in it. `lost` tells whether a charge that the
-    /// provider does not know is taken for lost.
+    /// Records the outcome of a call about the charge; `None` if it is nothing new. `lost` says whether a charge that the provider does not
+    /// know counts as lost.
     pub fn record(&mut self, outcome: &Outcome, lost: bool, now: Timestamp) -> Result<Option<Change>, Broken> {
         let heard = heard(outcome, lost);
         let recorded = machine::record(self.standing, heard);
@@ -224,7 +224,7 @@ impl Payment {
         }
     }
 
-    /// What the outcome that made the state brings with it.
+    /// Applies the data of the outcome that led to the state.
     fn become_true(&mut self, outcome: &Outcome, now: Timestamp) -> Result<Change, Broken> {
         match outcome {
             Outcome::Charged { method, reference } => {
@@ -253,7 +253,7 @@ impl Payment {
         }
     }
 
-    /// Asks for a refund of `wish`, or of all that is left; `actor` is what made it happen.
+    /// Requests a refund of `wish`, or of the rest; `actor` is the cause.
     pub fn ask_refund(
         &mut self,
         id: Uuid,
@@ -296,8 +296,8 @@ impl Payment {
         self.ask_refund(id, Some(failed.amount), actor, now)
     }
 
-    /// Writes down how a refund of this payment ended; `None` if it has not, or had before. A reversal does not end by a refusal:
-    /// nobody else knows of the money and could ask for it again.
+    /// Records the outcome of a refund of this payment; `None` if it has none yet, or had one before. A refusal does not end a reversal,
+    /// because no one else knows of the money and could request it again.
     pub fn settle_refund(
         &mut self,
         refund: &mut Refund,
@@ -352,7 +352,7 @@ fn heard(outcome: &Outcome, lost: bool) -> Heard {
         Outcome::Processing => Heard::Processing,
         Outcome::NotFound if lost => Heard::Lost,
         Outcome::NotFound | Outcome::Unknown => Heard::Unknown,
-        // A call that the provider would not read had no more effect than one that was not sent.
+        // A call that the provider rejected as invalid had no effect, like one that was not sent.
         Outcome::NotSent | Outcome::Refused(_) => Heard::NotSent,
     }
 }

@@ -1,4 +1,4 @@
-//! The port to whoever holds the cards. Every call carries a key that payment has committed before, and may be repeated.
+//! The port to the payment provider. Every call carries a key that payment has committed before, and may be repeated.
 
 use std::time::Duration;
 
@@ -6,7 +6,7 @@ use async_trait::async_trait;
 use mesh::{Refusal, money::Money, types::PaymentAction};
 use uuid::Uuid;
 
-/// What was paid with: enough to recognise, too little to pay with.
+/// The payment method as shown to the payer: enough to recognise it, too little to pay with.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Method {
     /// `card`, `wallet`; at most 32 characters.
@@ -29,7 +29,7 @@ pub enum Outcome {
     },
     /// Refused, finally.
     Declined {
-        /// Why, in the provider's word; at most 255 characters.
+        /// The provider's reason; at most 255 characters.
         reason: String,
     },
     /// The payer has to do something first.
@@ -38,11 +38,11 @@ pub enum Outcome {
     Processing,
     /// The provider knows no charge of that key.
     NotFound,
-    /// The provider would not read this call, such as one with a token that it does not know: the call had no effect.
+    /// The provider rejected the call as invalid, for example an unknown token: the call had no effect.
     Refused(Refusal),
-    /// The call surely was not sent, or was turned away before any work.
+    /// The call surely was not sent, or was refused before any work.
     NotSent,
-    /// Nobody knows.
+    /// Unknown.
     Unknown,
 }
 
@@ -69,10 +69,10 @@ pub enum RefundOutcome {
     Succeeded,
     /// Refused for good.
     Failed {
-        /// Why, in the provider's word; at most 255 characters.
+        /// The provider's reason; at most 255 characters.
         reason: String,
     },
-    /// The provider has it and has not decided, or nobody knows: ask again under the same key.
+    /// The provider has not decided, or the outcome is unknown: ask again under the same key.
     Open,
 }
 
@@ -87,12 +87,12 @@ impl RefundOutcome {
     }
 }
 
-/// For which business case a call is made, and how long its answer is waited for.
+/// The business case of a call, and how long to wait for its answer.
 #[derive(Clone, Copy, Debug)]
 pub struct Call<'a> {
     /// The business case.
     pub correlation_id: &'a str,
-    /// How long the answer is waited for.
+    /// How long to wait for the answer.
     pub within: Duration,
 }
 
@@ -102,15 +102,15 @@ pub trait PaymentProvider: Send + Sync + 'static {
     /// Its name on payments, such as `simulated`.
     fn name(&self) -> &'static str;
 
-    /// When trying again makes sense, if a call made now would not even be sent.
+    /// When to try again, if a call made now would not be sent.
     fn refuses_now(&self) -> Option<Duration>;
 
-    /// Takes `amount` from what `token` stands for. `payment` is the key: however often it is called, money is taken once.
+    /// Charges `amount` to the payment method of `token`. `payment` is the key: however often it is called, money is taken once.
     async fn charge(&self, call: Call<'_>, payment: Uuid, amount: Money, token: &str) -> Outcome;
 
-    /// Asks what became of a charge. Never [`Outcome::NotSent`] or [`Outcome::Refused`], which speak of a call that takes money.
+    /// Queries the outcome of a charge. Never [`Outcome::NotSent`] or [`Outcome::Refused`], which are about a call that takes money.
     async fn look(&self, call: Call<'_>, payment: Uuid) -> Outcome;
 
-    /// Gives `amount` of a charge back. `refund` is the key: however often it is called, money is given back once.
+    /// Refunds `amount` of a charge. `refund` is the key: however often it is called, money is refunded once.
     async fn refund(&self, call: Call<'_>, payment: Uuid, refund: Uuid, amount: Money) -> RefundOutcome;
 }

@@ -1,4 +1,4 @@
-//! Money on its way back: refunds, and how much of a payment can still be refunded.
+//! Refunds, and how much of a payment can still be refunded.
 
 use jiff::Timestamp;
 use mesh::{
@@ -9,11 +9,11 @@ use uuid::Uuid;
 
 use super::machine::State;
 
-/// Where a refund stands.
+/// The state of a refund.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, strum::IntoStaticStr, strum::EnumString)]
 #[strum(serialize_all = "SCREAMING_SNAKE_CASE")]
 pub enum RefundState {
-    /// The provider was asked, or is about to be; what came of it is not known.
+    /// The provider was called, or is about to be; the outcome is unknown.
     Pending,
     /// The money is given back. Final.
     Succeeded,
@@ -28,13 +28,13 @@ impl RefundState {
     }
 }
 
-/// Why money goes back.
+/// The kind of a refund.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, strum::IntoStaticStr, strum::EnumString)]
 #[strum(serialize_all = "SCREAMING_SNAKE_CASE")]
 pub enum Kind {
-    /// Somebody asked for it.
+    /// It was requested.
     Refund,
-    /// A voided payment was charged. Its payment stays as it is, and no event tells of it: nobody ever heard that it was paid.
+    /// A reversal, because a voided payment was charged. Its payment stays unchanged, and no event is published, because no approval was.
     Reversal,
 }
 
@@ -45,7 +45,7 @@ impl Kind {
     }
 }
 
-/// Money of one payment given back, or to be.
+/// A refund of money of one payment.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Refund {
     /// The payment.
@@ -56,21 +56,21 @@ pub struct Refund {
     pub kind: Kind,
     /// How much.
     pub amount: Money,
-    /// Where it stands.
+    /// Its state.
     pub state: RefundState,
     /// Why it failed.
     pub failure_reason: Option<String>,
-    /// What made it happen: on its events.
+    /// Its cause, recorded on its events.
     pub actor: Actor,
-    /// When it was asked for.
+    /// When it was requested.
     pub create_time: Timestamp,
     /// When it last changed.
     pub update_time: Timestamp,
     /// 1 at first, and one more with every change.
     pub version: i64,
-    /// How often it was taken up since it was asked for.
+    /// How often recovery has handled it.
     pub attempts: u32,
-    /// When it is taken up next; `None` when it is final.
+    /// When recovery handles it next; `None` when it is final.
     pub next_attempt_time: Option<Timestamp>,
 }
 
@@ -101,21 +101,21 @@ impl Refund {
     }
 }
 
-/// The id of the refund that gives the late charge of a voided payment back: derived, so that it is given back once.
+/// The id of the reversal of a voided payment's late charge: derived, so that it is reversed once.
 pub fn reversal_id(payment: Uuid) -> Uuid {
     Uuid::new_v5(&Uuid::NAMESPACE_URL, format!("jumak:payments/{payment}:reversal").as_bytes())
 }
 
-/// Why there is no such refund.
+/// Why a refund is not possible.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum RefundError {
-    /// Nothing was paid that could be given back.
+    /// Nothing was paid.
     #[error("the payment is {}", .0.name())]
     NotPaid(State),
     /// More than is left.
     #[error("only {left} is left to refund")]
     Exceeds {
-        /// What is left: what was paid, less all refunds that did not fail.
+        /// The rest: the paid amount less all refunds that did not fail.
         left: Money,
     },
     /// Only what failed is asked for again.
@@ -127,19 +127,19 @@ pub enum RefundError {
         /// What is owed to the payer.
         owed: Money,
     },
-    /// Another currency than was paid in, or an amount that cannot be counted.
+    /// Another currency than the payment's, or an amount out of range.
     #[error(transparent)]
     Amount(#[from] MoneyError),
 }
 
-/// What has become of the money that was paid.
+/// The refunded amounts of a payment.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Given {
-    /// Given back.
+    /// Refunded.
     pub refunded: Money,
-    /// Asked to be given back, and not settled.
+    /// Requested, and not settled.
     pub refunding: Money,
-    /// Asked to be given back and refused by the provider: the payer still has to get it, by a refund that succeeds.
+    /// Requested and refused by the provider: still owed to the payer, until a refund succeeds.
     pub owed: Money,
 }
 
@@ -149,13 +149,13 @@ impl Given {
         Self { refunded: amount.zero(), refunding: amount.zero(), owed: amount.zero() }
     }
 
-    /// What can still be refunded of `paid`.
+    /// The part of `paid` that can still be refunded.
     pub fn left(&self, paid: Money) -> Result<Money, MoneyError> {
         paid.minus(self.refunded)?.minus(self.refunding)
     }
 
-    /// Asks for a refund of `wish`, or of all that is left. Returns what stands then, how much is refunded, and how much of that
-    /// comes from the payee: what is owed to the payer already is not taken from the payee again.
+    /// Requests a refund of `wish`, or of the rest. Returns the new amounts, how much is refunded, and how much of that comes from the
+    /// payee: money that is owed to the payer already is not taken from the payee again.
     pub fn ask(&self, paid: Money, wish: Option<Money>) -> Result<(Self, Money, Money), RefundError> {
         let left = self.left(paid)?;
         let amount = wish.unwrap_or(left);
@@ -173,12 +173,12 @@ impl Given {
         Ok((then, amount, amount.minus(from_owed)?))
     }
 
-    /// The provider has given `amount` back.
+    /// Records that the provider has refunded `amount`.
     pub fn succeeded(&self, amount: Money) -> Result<Self, MoneyError> {
         Ok(Self { refunding: self.refunding.minus(amount)?, refunded: self.refunded.plus(amount)?, ..*self })
     }
 
-    /// The provider has refused to give `amount` back.
+    /// Records that the provider has refused to refund `amount`.
     pub fn failed(&self, amount: Money) -> Result<Self, MoneyError> {
         Ok(Self { refunding: self.refunding.minus(amount)?, owed: self.owed.plus(amount)?, ..*self })
     }

@@ -1,4 +1,4 @@
-//! Reading for callers: whose it is stands in the WHERE clause, and pages go on after a key.
+//! Queries for callers: the owner is part of the WHERE clause, and pages continue after a key.
 
 use mesh::{Error, Reach, page::Page};
 use sea_orm::{ColumnTrait, Condition, ConnectionTrait, EntityTrait, Order, QueryFilter};
@@ -10,7 +10,7 @@ use super::{
 };
 use crate::domain::{payment::Payment, refund::Refund};
 
-/// The payments that are within that reach: those that somebody pays or earns.
+/// The payments within that reach: those that the user pays or earns.
 pub fn of_parties(reach: &Reach) -> Condition {
     reach.any_of(&[payment::Column::Payer, payment::Column::Payee])
 }

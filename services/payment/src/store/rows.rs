@@ -1,4 +1,4 @@
-//! Between rows and the domain.
+//! Converts between rows and the domain.
 
 use jiff::Timestamp;
 use mesh::{

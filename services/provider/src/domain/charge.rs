@@ -18,7 +18,7 @@ const REFUND_DECLINED: &str = "REFUND_DECLINED";
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, strum::IntoStaticStr, strum::EnumString)]
 #[strum(serialize_all = "SCREAMING_SNAKE_CASE")]
 pub enum State {
-    /// Its call is still on its way: nobody is told of it.
+    /// Its call has not arrived yet: the charge is not visible.
     Underway,
     /// Accepted, and not decided.
     Processing,
@@ -41,7 +41,7 @@ impl State {
     }
 }
 
-/// Which way money went. Each time it does, a row is added that is never changed: what audits count.
+/// The direction of a movement of money. Each movement adds a row that never changes, which the audit counts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, strum::IntoStaticStr)]
 #[strum(serialize_all = "SCREAMING_SNAKE_CASE")]
 pub enum Moved {
@@ -58,7 +58,7 @@ impl Moved {
     }
 }
 
-/// Money taken from a payer, or the attempt to.
+/// A charge, or the attempt of one.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Charge {
     /// Its id, chosen by the caller.
@@ -71,9 +71,9 @@ pub struct Charge {
     pub refunded: Money,
     /// Where it stands.
     pub state: State,
-    /// What becomes of it.
+    /// Its plan.
     pub plan: Plan,
-    /// What becomes of its refunds.
+    /// The plan of its refunds.
     pub refund_plan: RefundPlan,
     /// Why it was declined; empty otherwise.
     pub decline_reason: String,
@@ -81,12 +81,12 @@ pub struct Charge {
     pub due_time: Option<Timestamp>,
     /// When it reached the provider.
     pub create_time: Timestamp,
-    /// One more with every write: what a conditional update is conditional on.
+    /// One more with every write; conditional updates check it.
     pub revision: i64,
 }
 
 impl Charge {
-    /// A charge as it is committed before anything becomes of it.
+    /// A charge as it is committed before it is carried out.
     pub fn arrive(id: String, amount: Money, script: Script, state: State, due: Timestamp, now: Timestamp) -> Self {
         Self {
             id,
@@ -103,13 +103,13 @@ impl Charge {
         }
     }
 
-    /// Whether anybody is told of it.
+    /// Whether it is visible.
     pub fn is_known(&self) -> bool {
         self.state != State::Underway
     }
 
-    /// Does what is due by now, if anything is: tells whether the charge has changed, and whether money moved. A payer who has to
-    /// approve it is given `action_time`.
+    /// Carries out what is due by now; returns whether the charge has changed, and whether money moved. A payer who has to approve it gets
+    /// `action_time`.
     pub fn carry_out(&mut self, now: Timestamp, action_time: Duration) -> (bool, Option<Moved>) {
         if self.due_time.is_none_or(|due| due > now) {
             return (false, None);
@@ -139,7 +139,7 @@ impl Charge {
         (true, None)
     }
 
-    /// The payer approves or refuses: the same as [`carry_out`](Self::carry_out) tells. Nothing, if nobody waits for that.
+    /// The payer approves or refuses; returns the same as [`carry_out`](Self::carry_out). None if the charge does not wait for that.
     pub fn complete_action(&mut self, approve: bool) -> (bool, Option<Moved>) {
         if self.state != State::ActionRequired {
             return (false, None);
@@ -159,7 +159,7 @@ impl Charge {
         reason.clone_into(&mut self.decline_reason);
     }
 
-    /// Begins to give `amount` back, at `due`.
+    /// Begins a refund of `amount`, due at `due`.
     pub fn refund(&mut self, id: String, amount: Money, due: Timestamp, now: Timestamp) -> Result<Refund, RefundError> {
         if !matches!(self.state, State::Charged | State::PartlyRefunded | State::Refunded) {
             return Err(RefundError::NotCharged(self.state));
@@ -182,7 +182,7 @@ impl Charge {
         })
     }
 
-    /// Does what is due of a refund of this charge by now, if anything is: tells whether it has changed, and whether money moved.
+    /// Carries out what is due by now of a refund of this charge; returns whether it has changed, and whether money moved.
     pub fn carry_out_refund(
         &mut self,
         refund: &mut Refund,
@@ -224,7 +224,7 @@ impl RefundState {
     }
 }
 
-/// Money of a charge given back, or the attempt to.
+/// A refund, or the attempt of one.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Refund {
     /// The charge.
@@ -243,7 +243,7 @@ pub struct Refund {
     pub create_time: Timestamp,
 }
 
-/// Why there is no such refund.
+/// Why a refund is not possible.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum RefundError {
     /// No money was taken.

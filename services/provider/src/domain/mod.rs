@@ -1,4 +1,4 @@
-//! Charges, refunds, and what each token makes of them, free of I/O.
+//! Charges, refunds, and the scripts of test tokens, free of I/O.
 
 pub mod charge;
 pub mod token;

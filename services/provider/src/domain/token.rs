@@ -1,12 +1,11 @@
-//! The test tokens: each is a script that a charge follows, so that every way in which a provider can answer, or not, can be had on
-//! demand.
+//! The test tokens: each is a script that a charge follows, so that a test can choose every way in which a provider answers or does not.
 
 use std::time::Duration;
 
 /// The longest wait that `tok_slow_<ms>` takes, in milliseconds.
 pub const MAX_SLOW_MS: u32 = 60_000;
 
-/// Every token, as people are told of them.
+/// Every token, with its description.
 pub const TOKENS: [&str; 11] = [
     "tok_approve",
     "tok_decline_insufficient_funds",
@@ -21,7 +20,7 @@ pub const TOKENS: [&str; 11] = [
     "tok_approved_after_void",
 ];
 
-/// What becomes of a charge when it is carried out.
+/// The outcome of a charge when it is carried out.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, strum::IntoStaticStr, strum::EnumString)]
 #[strum(serialize_all = "SCREAMING_SNAKE_CASE")]
 pub enum Plan {
@@ -42,7 +41,7 @@ impl Plan {
     }
 }
 
-/// What becomes of the refunds of a charge.
+/// The outcome of a charge's refunds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, strum::IntoStaticStr, strum::EnumString)]
 #[strum(serialize_all = "SCREAMING_SNAKE_CASE")]
 pub enum RefundPlan {
@@ -50,7 +49,7 @@ pub enum RefundPlan {
     Done,
     /// Refused for good.
     Decline,
-    /// The caller gets no answer, and the refund is carried out later all the same.
+    /// The caller gets no answer, and the refund is carried out later.
     DoneUnanswered,
 }
 
@@ -61,29 +60,29 @@ impl RefundPlan {
     }
 }
 
-/// When a charge is carried out, and what its caller hears.
+/// When a charge is carried out, and whether its caller is answered.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Pace {
-    /// After so long, and then the caller is answered.
+    /// After this long, and then the caller is answered.
     Answered(Duration),
     /// Later, and the caller is not answered.
     Unanswered,
-    /// The call itself arrives much later: until then nobody here knows of it, and the caller is not answered.
+    /// The call itself arrives much later: until then the charge is unknown, and the caller is not answered.
     Lost,
 }
 
-/// What a charge follows.
+/// The script of a charge.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Script {
     /// What becomes of it.
     pub plan: Plan,
-    /// When, and what its caller hears.
+    /// When, and whether its caller is answered.
     pub pace: Pace,
     /// What becomes of its refunds.
     pub refunds: RefundPlan,
 }
 
-/// What a token stands for.
+/// The meaning of a token.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Token {
     /// The provider fails and keeps nothing.
@@ -93,7 +92,7 @@ pub enum Token {
 }
 
 impl Token {
-    /// What `token` stands for; `None` if it is not one of ours.
+    /// The meaning of `token`; `None` if it is unknown.
     pub fn parse(token: &str) -> Option<Self> {
         let at_once = Pace::Answered(Duration::ZERO);
         let script = |plan, pace| Some(Self::Charges(Script { plan, pace, refunds: RefundPlan::Done }));

@@ -1,4 +1,4 @@
-//! What a stay costs. Computed here, never taken from a client.
+//! The price of a stay. Computed here, never taken from a client.
 
 use mesh::{
     money::{Money, MoneyError},

@@ -11,7 +11,7 @@ use uuid::Uuid;
 
 use super::{room::RoomOffer, stay::Stay};
 
-/// What a host needs to know of a guest. Stays in this context; no event carries it.
+/// The guest's details for the host. They stay in this context; no event carries them.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct GuestDetails {
     /// At most 80 characters.
@@ -90,7 +90,7 @@ impl Reservation {
             payer: guest.to_owned(),
             payee: room.host.clone(),
             total: price.total,
-            // The host has earned it when the stay is over.
+            // The host has earned the money when the stay is over.
             earn_time: instant_of(stay.check_out, room.check_out_time, &room.time_zone),
         };
         Self {
@@ -106,7 +106,7 @@ impl Reservation {
         }
     }
 
-    /// When the stay begins, from what is frozen on it.
+    /// When the stay begins, from its frozen terms.
     pub fn check_in_instant(stay: &Stay, snapshot: &RoomSnapshot) -> Timestamp {
         let zone = clock::zone(&snapshot.time_zone).unwrap_or(TimeZone::UTC);
         let time: Time = snapshot.check_in_time.parse().unwrap_or(Time::midnight());

@@ -1,4 +1,4 @@
-//! A room as this context knows it: what it heard of it, to sell from.
+//! A room as this context knows it from events, to sell it.
 
 use jiff::{Timestamp, civil::Time, tz::TimeZone};
 use mesh::{BookingWindow, money::Money, types::CancellationPolicy};
@@ -15,7 +15,7 @@ pub enum RoomState {
     Deleted,
 }
 
-/// What can be sold of a room, and on which terms.
+/// A room that can be sold, and its terms.
 #[derive(Clone, Debug, PartialEq)]
 pub struct RoomOffer {
     /// The room.
@@ -42,7 +42,7 @@ pub struct RoomOffer {
     pub check_out_time: Time,
     /// The terms of cancelling.
     pub cancellation_policy: CancellationPolicy,
-    /// What a reservation keeps of it.
+    /// The snapshot that a reservation keeps.
     pub snapshot: RoomSnapshot,
 }
 

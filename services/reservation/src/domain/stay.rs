@@ -16,10 +16,10 @@ pub struct Stay {
     pub guests: u32,
 }
 
-/// Why a stay cannot be.
+/// Why a stay is not possible.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum StayError {
-    /// More people than the units have room for.
+    /// More people than fit into the units.
     #[error("is {guests}; {units} unit(s) of this room take at most {most}")]
     TooManyGuests {
         /// How many were wished.

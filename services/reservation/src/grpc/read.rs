@@ -1,4 +1,4 @@
-//! Reading requests: every fault of their fields is told at once.
+//! Reads requests: every fault of their fields is reported at once.
 
 use contracts::reservation::v1::{
     CancelReservationRequest, CreateReservationRequest, ListReservationsRequest, PayReservationRequest,
@@ -26,7 +26,7 @@ const MAX_REASON_CHARS: usize = 200;
 pub const DEFAULT_UNITS: i32 = 1;
 pub const DEFAULT_GUESTS: i32 = 1;
 
-/// What CreateReservation asks for.
+/// A request to CreateReservation.
 pub struct Create {
     /// The stay.
     pub wish: Wish,
@@ -59,7 +59,7 @@ pub fn create(message: &CreateReservationRequest) -> Result<Create, Error> {
         message.expected_total.as_ref().and_then(|total| fields.money("expected_total", Some(total), false));
     fields.request_id(&message.request_id);
     let wish = fields.take(wish)?;
-    // Details in which nothing stands are none.
+    // Empty details count as absent.
     let details = details.map(convert::read_guest_details).filter(|details| *details != GuestDetails::default());
     Ok(Create { wish, details, expected_total, token })
 }
@@ -78,7 +78,7 @@ pub fn cancel(message: &CancelReservationRequest) -> Result<Option<Cause>, Error
     fields.text("reason", &message.reason, MAX_REASON_CHARS);
     fields.request_id(&message.request_id);
     let cause = cancellation::Cause::try_from(message.cause);
-    fields.check(cause.is_ok(), "cause", "is none of the causes that there are");
+    fields.check(cause.is_ok(), "cause", "is not a known cause");
     fields.finish()?;
     Ok(cause.ok().and_then(Cause::read))
 }
@@ -91,12 +91,13 @@ pub fn list(message: &ListReservationsRequest, caller: &Caller) -> Result<Filter
         Ok(Wished::Host) => View::Host,
         Ok(Wished::All) if Reach::of(caller) == Reach::All => View::All,
         Ok(Wished::All) => {
-            let refusal = Refusal::new(Reason::RoleRequired, "everybody's reservations are for agents and admins");
+            let refusal =
+                Refusal::new(Reason::RoleRequired, "only agents and admins may list everybody's reservations");
             return Err(refusal.with("role", "agent,admin").hint("list yours with GUEST or HOST").into());
         }
         Ok(Wished::Guest | Wished::Unspecified) => View::Guest,
         Err(_) => {
-            fields.fault("view", "is none of GUEST, HOST and ALL");
+            fields.fault("view", "must be GUEST, HOST or ALL");
             View::Guest
         }
     };

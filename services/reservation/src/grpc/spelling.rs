@@ -1,8 +1,7 @@
-//! What a request asks for, in one spelling: by this it is recognised when it comes again under its request id.
+//! The canonical form of a request, by which a repeated request is recognised under its request id.
 //!
-//! Made from what was read from the request, and never from the request itself, so that what is left out and what is written out as it
-//! is by default, and what is only shown, make no difference. A default is left out: a field that a later version adds changes nothing
-//! about the requests that do not name it.
+//! It is made from the parsed values, and never from the request itself, so that explicit defaults and output-only fields make no
+//! difference. Defaults are left out, so that a field that a later version adds does not change requests without it.
 
 use contracts::{
     reservation::v1::{CancelReservationRequest, CreateReservationRequest, PayReservationRequest, Reservation},
@@ -39,7 +38,7 @@ pub fn pay(name: &str, token: &str) -> PayReservationRequest {
     PayReservationRequest { name: name.to_owned(), payment_method: Some(method(token)), request_id: String::new() }
 }
 
-/// A request to cancel a reservation. Which cause is the usual one depends on who asks, so neither of the two makes a difference.
+/// A request to cancel a reservation. The default cause depends on the caller, so an explicit default makes no difference.
 pub fn cancel(name: &str, reason: &str, cause: cancellation::Cause) -> CancelReservationRequest {
     use cancellation::Cause::{GuestRequest, Other, Unspecified};
     let cause = if matches!(cause, GuestRequest | Other) { Unspecified } else { cause };

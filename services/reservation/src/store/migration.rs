@@ -62,7 +62,7 @@ fn night(backend: DbBackend) -> TableCreateStatement {
         .col(number("blocked"))
         .col(large("block_version"))
         .primary_key(Index::create().col("room").col("night"))
-        // The last word on overselling: whatever a program does, the database refuses it.
+        // The last defence against overselling: the database refuses it, whatever a program does.
         .check(Expr::col("taken").gte(0))
         .check(Expr::col("taken").lte(Expr::col("capacity")))
         .to_owned()

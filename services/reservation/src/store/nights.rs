@@ -1,8 +1,8 @@
 //! The allocation of room-nights: overselling is impossible by construction.
 //!
-//! A night's row says what can be taken of it and what is. Taking is one conditional update over all nights of a stay, decided by
-//! the number of rows it touched; beneath it the table's own CHECK stands. Rows are locked in the order of nights, so that two stays
-//! that overlap wait for one another and never deadlock.
+//! A night's row has its capacity and the taken units. Taking units is one conditional update over all nights of a stay; it succeeds if it
+//! updates as many rows as there are nights. The table's CHECK is a second defence. Rows are locked in the order of nights, so that two
+//! overlapping stays wait for one another and never deadlock.
 
 use jiff::civil::Date;
 use mesh::{
@@ -28,14 +28,14 @@ pub struct NightRow {
     pub night: String,
     /// What the host offers.
     pub offered: i32,
-    /// What can be taken.
+    /// The capacity.
     pub capacity: i32,
-    /// What is taken.
+    /// The taken units.
     pub taken: i32,
 }
 
-/// Makes the rows of a stay's nights that are not there yet. The caller holds the room's row, so that what is offered cannot change
-/// between reading it and writing it here.
+/// Creates the missing rows of a stay's nights. The caller holds the room's lock, so that the offer cannot change between its read and
+/// this write.
 pub async fn ensure(tx: &Tx, room: &RoomOffer, stay: &Stay) -> Result<(), Error> {
     let nights: Vec<String> = stay.nights().map(|night| night.to_string()).collect();
     let present: Vec<String> = Entity::find()
@@ -62,7 +62,7 @@ pub async fn are_there(connection: &impl ConnectionTrait, room: Uuid, stay: &Sta
 /// transaction must roll back: the nights that did have enough were counted.
 pub async fn take(tx: &Tx, room: Uuid, stay: &Stay) -> Result<(), Error> {
     lock(tx, room, stay).await?;
-    // Looked for first: once the update has run, a night that it counted looks as short as one that it passed over.
+    // Checked first: after the update, a night that it updated looks as short as one that it skipped.
     check_left(&**tx, room, stay).await?;
     let taken = Entity::update_many()
         .col_expr(Column::Taken, Expr::col(Column::Taken).add(units(stay)))
@@ -87,12 +87,12 @@ pub async fn check_left(connection: &impl ConnectionTrait, room: Uuid, stay: &St
     }
 }
 
-/// Gives the stay's units back. A night of which more was sold than is offered now shrinks by what comes back.
+/// Releases the stay's units. The capacity of an oversold night shrinks by the released units.
 pub async fn give_back(tx: &Tx, room: Uuid, stay: &Stay) -> Result<(), Error> {
     lock(tx, room, stay).await?;
     let left = || Expr::col(Column::Taken).sub(units(stay));
     let updated = Entity::update_many()
-        // Before `taken`: MySQL computes from left to right with what it has just set.
+        // Before `taken`, because MySQL evaluates from left to right with the new values.
         .col_expr(Column::Capacity, larger(left(), Expr::col(Column::Offered)))
         .col_expr(Column::Taken, left())
         .filter(of(room, stay.check_in, stay.check_out))
@@ -105,7 +105,7 @@ pub async fn give_back(tx: &Tx, room: Uuid, stay: &Stay) -> Result<(), Error> {
     }
 }
 
-/// Offers on every night from `from` on what the room has now. The caller has just written the room's row.
+/// Sets the offer of every night from `from` on to the room's units. The caller has just written the room's row.
 pub async fn reoffer(tx: &Tx, room: &RoomOffer, from: Date) -> Result<(), Error> {
     let units = units_on_offer(room);
     let offered = || -> SimpleExpr {
@@ -124,7 +124,7 @@ pub async fn reoffer(tx: &Tx, room: &RoomOffer, from: Date) -> Result<(), Error>
     Ok(())
 }
 
-/// Keeps `blocked` units of a night back, unless a newer version of the room has said otherwise.
+/// Sets the blocked units of a night, unless a newer version of the room has set them.
 pub async fn block(tx: &Tx, room: &RoomOffer, night: Date, blocked: i32, version: i64) -> Result<(), Error> {
     tx.insert_new(fresh(room.id, night.to_string(), units_on_offer(room))).await?;
     let offered = Ord::max(units_on_offer(room) - blocked, 0);

@@ -1,4 +1,4 @@
-//! Reservations, as the lifecycle and the lists need them.
+//! Queries and updates of reservations, for the lifecycle and the lists.
 
 use async_trait::async_trait;
 use contracts::reservation::v1::{
@@ -31,7 +31,7 @@ pub struct Reservations {
     database: Database,
 }
 
-/// As what a caller lists.
+/// The view of a list.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum View {
     /// The caller's own stays.
@@ -45,7 +45,7 @@ pub enum View {
 /// Which reservations a list holds.
 #[derive(Clone, Debug)]
 pub struct Filter {
-    /// As what, and whose.
+    /// The view.
     pub view: View,
     /// The caller.
     pub user: String,
@@ -58,7 +58,7 @@ pub struct Filter {
 }
 
 impl Filter {
-    /// Everything that decides what a list holds, by name: a token of another list must not open this one.
+    /// All parameters of a list: a page token of another list must not open this one.
     pub fn list(&self) -> [String; 6] {
         let view = match self.view {
             View::Guest => "GUEST",

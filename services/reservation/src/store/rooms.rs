@@ -1,4 +1,4 @@
-//! Rooms as heard of: the newest version wins, in whatever order the versions come.
+//! Rooms from events: the newest version wins, in any order of arrival.
 
 use contracts::room::v1::Room;
 use mesh::{Error, Tx, db::Kept, fields, page};
@@ -29,10 +29,10 @@ pub struct KnownRoom {
     pub offer: RoomOffer,
 }
 
-/// Writes down what a room is, unless something newer is known.
+/// Stores a room, unless a newer version is stored.
 pub async fn learn(tx: &Tx, resource: &Room, cancel_stays: bool) -> Result<Kept, Error> {
     let Some(offer) = convert::room_offer(resource) else {
-        return Err(Error::Internal(format!("{} is told in a way that cannot be sold from", resource.name)));
+        return Err(Error::Internal(format!("{} is incomplete and cannot be sold", resource.name)));
     };
     let row = ActiveModel {
         id: Set(offer.id),
@@ -49,8 +49,8 @@ pub async fn learn(tx: &Tx, resource: &Room, cancel_stays: bool) -> Result<Kept,
     Ok(kept)
 }
 
-/// That a room is deleted may be known before its deletion is heard of, from asking about it: but only the deletion itself tells
-/// what becomes of its stays. Hearing it again costs one look that finds none to cancel.
+/// A call may show that a room is deleted before the event arrives, but only the event says what happens to its stays. A repeated event
+/// costs one query that finds none to cancel.
 async fn ask_to_cancel_stays(tx: &Tx, offer: &RoomOffer) -> Result<(), Error> {
     Entity::update_many()
         .col_expr(Column::CancelStays, Expr::value(true))
@@ -62,7 +62,7 @@ async fn ask_to_cancel_stays(tx: &Tx, offer: &RoomOffer) -> Result<(), Error> {
     Ok(())
 }
 
-/// The room as it stands, its row held against changes until the transaction ends.
+/// The room, locked until the transaction ends.
 pub async fn find(tx: &Tx, id: Uuid) -> Result<Option<RoomOffer>, Error> {
     Entity::find_by_id(id).lock_exclusive().one(&**tx).await?.map(offer).transpose()
 }
@@ -98,7 +98,7 @@ pub async fn deleted_with_stays(
     Ok(query.into_tuple().all(connection).await?)
 }
 
-/// The stays of a deleted room are cancelled: there is nothing left to do for it.
+/// Records that all stays of a deleted room are cancelled.
 pub async fn stays_cancelled(tx: &Tx, id: Uuid) -> Result<(), Error> {
     Entity::update_many()
         .col_expr(Column::CancelStays, Expr::value(false))
@@ -110,6 +110,6 @@ pub async fn stays_cancelled(tx: &Tx, id: Uuid) -> Result<(), Error> {
 
 fn offer(row: Model) -> Result<RoomOffer, Error> {
     Room::decode(row.resource.as_slice()).ok().and_then(|room| convert::room_offer(&room)).ok_or_else(|| {
-        Error::Internal(format!("{} is stored in a way that cannot be sold from", fields::name("rooms", row.id)))
+        Error::Internal(format!("{} is stored incompletely and cannot be sold", fields::name("rooms", row.id)))
     })
 }

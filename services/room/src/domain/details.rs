@@ -1,4 +1,4 @@
-//! What a host says about a room, and the bounds of each word.
+//! The details of a room that its host sets, and their bounds.
 
 use jiff::{
     civil::{Time, time},
@@ -36,19 +36,19 @@ pub const MAX_AMENITY_CHARS: usize = 32;
 pub const MAX_RATE_MINOR: i64 = 1_000_000_000_000;
 /// The best rating.
 pub const MAX_RATING: f64 = 5.0;
-/// When guests may come if the host does not say.
+/// The default check-in time.
 pub const DEFAULT_CHECK_IN: Time = time(15, 0, 0, 0);
-/// When guests must have left if the host does not say.
+/// The default check-out time.
 pub const DEFAULT_CHECK_OUT: Time = time(11, 0, 0, 0);
 
-/// A room in its host's words.
+/// The details of a room that its host sets.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Details {
     /// The number on the door; may be empty.
     pub number: String,
-    /// What it is called in lists.
+    /// Its name in lists.
     pub display_name: String,
-    /// What it is like; may be empty.
+    /// Its description; may be empty.
     pub description: String,
     /// How many of them there are to sell per night: 1 to 10000.
     pub units: u16,
@@ -76,10 +76,10 @@ pub struct Details {
     pub rating: Option<f64>,
 }
 
-/// What a host says anew of a room.
+/// An update of a room's details.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Update {
-    /// What is said; only what it says in `fields` counts.
+    /// The new details; only those in `fields` count.
     pub said: Details,
     /// The fields that are replaced, by their names.
     pub fields: Vec<&'static str>,
@@ -88,7 +88,7 @@ pub struct Update {
 }
 
 impl Details {
-    /// The least a host can say, with the default for everything else.
+    /// The required details, with the default for everything else.
     pub fn new(display_name: String, nightly_rate: Money, time_zone: TimeZone) -> Self {
         Self {
             number: String::new(),
@@ -109,7 +109,7 @@ impl Details {
         }
     }
 
-    /// Replaces what `update` says. Currency and time zone stay what they were: prices and nights already sold are counted in them.
+    /// Applies `update`. Currency and time zone cannot change, because prices and nights already sold are counted in them.
     pub fn replace(&mut self, update: &Update) -> Result<(), Fault> {
         macro_rules! replace {
             ($($field:ident),* $(,)?) => {

@@ -1,4 +1,4 @@
-//! Rooms as pure Rust: commands return what became true, or say why not; time and ids are passed in.
+//! Rooms as pure Rust: commands return events or a fault; time and ids are passed in.
 
 mod details;
 mod nights;
@@ -20,8 +20,8 @@ pub use room::{Block, Change, Fact, OnReserved, OpenStays, Room};
 /// Why a command is refused.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Fault {
-    /// There is no such room, or it is not the caller's.
-    #[error("there is no such room, or it is another host's")]
+    /// The room does not exist, or is not the caller's.
+    #[error("the room does not exist, or belongs to another host")]
     NotFound,
     /// The room was deleted.
     #[error("the room is deleted")]
@@ -44,7 +44,7 @@ pub enum Fault {
         stated: &'static str,
     },
     /// The time zone is another than the one that the room's nights are counted in.
-    #[error("is {current} for good, because the room's nights are counted in it")]
+    #[error("must stay {current}, because the room's nights are counted in it")]
     TimeZoneFixed {
         /// The room's time zone.
         current: String,
@@ -57,7 +57,7 @@ pub enum Fault {
         /// The first of their reservations, in the order in which they begin.
         first: Vec<Uuid>,
     },
-    /// The first night is over, or further ahead than is sold yet.
+    /// The first night is over, or too far ahead.
     #[error(transparent)]
     NotOnSale(#[from] OutsideWindow),
 }

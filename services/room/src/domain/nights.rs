@@ -1,4 +1,4 @@
-//! Nights: what is held, sold and kept back on each, and what that leaves.
+//! Nights: the held, sold, blocked and available units of each.
 
 use std::collections::BTreeMap;
 
@@ -7,7 +7,7 @@ pub use mesh::types::Nights;
 
 use super::Room;
 
-/// What a stay does to its nights.
+/// The effect of a stay on its nights.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, strum::IntoStaticStr, strum::EnumString)]
 #[strum(serialize_all = "SCREAMING_SNAKE_CASE")]
 pub enum Occupancy {
@@ -15,7 +15,7 @@ pub enum Occupancy {
     Held,
     /// Its units are sold and paid for.
     Charged,
-    /// Nothing any more: it was never paid, or it was cancelled.
+    /// None any more: the stay was never paid, or it was cancelled.
     Released,
 }
 
@@ -33,11 +33,11 @@ pub struct Stay {
     pub nights: Nights,
     /// Its units on each of them.
     pub units: u16,
-    /// What it does to them.
+    /// Its effect on them.
     pub occupancy: Occupancy,
 }
 
-/// The units that a host keeps back, by night; a night without any is not in it.
+/// The blocked units, by night, without nights that have none.
 pub type Blocked = BTreeMap<Date, u16>;
 
 /// One night of a room.
@@ -45,19 +45,19 @@ pub type Blocked = BTreeMap<Date, u16>;
 pub struct Night {
     /// The date on which it begins.
     pub date: Date,
-    /// The room's units; more as long as more are sold than there are.
+    /// The room's units; the sold units if those are more.
     pub total: u32,
     /// Units held for payments that are under way.
     pub held: u32,
     /// Units sold and paid for.
     pub charged: u32,
-    /// Units that the host keeps back.
+    /// Blocked units.
     pub blocked: u32,
     /// Whether the night can be booked: the room is let, and the night is neither over nor too far ahead.
     pub on_sale: bool,
 }
 
-/// How a night stands.
+/// The state of a night.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum NightState {
     /// Nothing is sold.
@@ -66,12 +66,12 @@ pub enum NightState {
     PartlyCharged,
     /// All units are sold.
     Charged,
-    /// Nothing is sold, and all units are kept back.
+    /// Nothing is sold, and all units are blocked.
     Blocked,
 }
 
 impl Night {
-    /// The units that can still be sold. What is kept back may be sold already: blocking touches no stay.
+    /// The units that can still be sold. Blocked units may be sold already, because blocking does not affect stays.
     pub fn left(&self) -> u32 {
         if !self.on_sale {
             return 0;
@@ -79,7 +79,7 @@ impl Night {
         self.total.saturating_sub(self.held + self.charged + self.blocked)
     }
 
-    /// How the night stands.
+    /// The state of the night.
     pub fn state(&self) -> NightState {
         match self.charged {
             0 if self.blocked >= self.total => NightState::Blocked,
@@ -107,7 +107,7 @@ pub fn calendar(room: &Room, nights: Nights, stays: &[Stay], blocked: &Blocked, 
         .into_iter()
         .map(|(date, (held, charged))| Night {
             date,
-            // Lowering the units takes no stay away: what is sold beyond them goes as those stays do.
+            // Lowering the units cancels no stay: units sold beyond them are released with their stays.
             total: u32::from(units).max(held + charged),
             held,
             charged,

@@ -1,4 +1,4 @@
-//! Places on the map, and how far apart they are.
+//! Places on the map, and their distances.
 //!
 //! A place is kept as the point that it is on a unit sphere, and distance as the square of the straight line (the chord) between
 //! two such points. It grows as the way over the ground does, needs nothing but `+ - *`, which every database computes alike, and
@@ -31,13 +31,13 @@ pub fn chord_squared(a: [f64; 3], b: [f64; 3]) -> f64 {
     (a[0] - b[0]) * (a[0] - b[0]) + (a[1] - b[1]) * (a[1] - b[1]) + (a[2] - b[2]) * (a[2] - b[2])
 }
 
-/// The squared chord below so many metres of ground.
+/// The squared chord of a distance in metres.
 pub fn chord_squared_of(meters: u32) -> f64 {
     let chord = 2.0 * (f64::from(meters) / (2.0 * EARTH_RADIUS_METERS)).sin();
     chord * chord
 }
 
-/// The metres of ground over a squared chord, rounded.
+/// The distance in metres of a squared chord, rounded.
 pub fn meters(chord_squared: f64) -> u32 {
     let half_chord = (chord_squared.sqrt() / 2.0).min(1.0);
     // Half the earth's circumference at most: far from the end of u32.

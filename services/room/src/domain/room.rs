@@ -1,4 +1,4 @@
-//! The aggregate: a room, and what its host may do with it.
+//! The aggregate: a room, and its host's commands.
 
 use jiff::{Timestamp, civil::Date};
 use mesh::BookingWindow;
@@ -25,34 +25,34 @@ pub struct Room {
     pub delete_time: Option<Timestamp>,
 }
 
-/// What became true of a room, and the room as it is since.
+/// A change of a room, and the room after it.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Change {
     /// The room after the change.
     pub room: Room,
-    /// What became true.
+    /// The change.
     pub fact: Fact,
 }
 
-/// What became true of a room.
+/// A change of a room.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Fact {
     /// It was registered.
     Created,
-    /// Its host says something else about it.
+    /// Its details were updated.
     Updated,
-    /// It takes no new stays.
+    /// It was deleted, and takes no new stays.
     Deleted(OnReserved),
-    /// Its host keeps other units back than before.
+    /// Its blocked units changed.
     NightsBlocked {
-        /// What was asked for.
+        /// The request.
         block: Block,
-        /// The units kept back on each night asked for, since then.
+        /// The blocked units of each requested night, after the change.
         blocked: Vec<(Date, u16)>,
     },
 }
 
-/// What becomes of the stays of a room that is deleted.
+/// What happens to the stays of a room that is deleted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum OnReserved {
     /// They take place.
@@ -72,14 +72,14 @@ pub struct OpenStays {
     pub first: Vec<Uuid>,
 }
 
-/// A wish to keep units back from sale, or to give them free.
+/// A request to block units, or to unblock them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Block {
     /// The nights.
     pub nights: Nights,
     /// How many more units on each; all if none is named.
     pub units: Option<u16>,
-    /// Gives units free instead.
+    /// Unblocks units instead.
     pub unblock: bool,
 }
 
@@ -100,7 +100,7 @@ impl Room {
         format!("v{}", self.version)
     }
 
-    /// Says something else about the room; nothing changes if it says what was said before.
+    /// Updates the details; nothing changes if they are the same.
     pub fn update(&self, update: &Update, now: Timestamp) -> Result<Option<Change>, Fault> {
         self.check_active()?;
         self.check_etag(&update.etag)?;
@@ -112,8 +112,8 @@ impl Room {
         Ok(Some(Self { details, ..self.clone() }.changed(Fact::Updated, now)))
     }
 
-    /// Deletes the room, of which so many stays are not over; nothing changes if it is deleted already, whatever its etag:
-    /// a caller who repeats a deletion cannot know the new one.
+    /// Deletes the room, which has that many stays that are not over. Nothing changes if it is deleted already, whatever the etag, because
+    /// a caller that repeats a deletion cannot know the new etag.
     pub fn delete(
         &self,
         etag: &str,
@@ -131,14 +131,14 @@ impl Room {
         Ok(Some(Self { delete_time: Some(now), ..self.clone() }.changed(Fact::Deleted(on_reserved), now)))
     }
 
-    /// Keeps units back, or gives them free; `blocked` is what is kept back on those nights now. Nothing changes if every night is
-    /// as wished already.
+    /// Blocks or unblocks units; `blocked` has the blocked units of those nights now. Nothing changes if every night is as requested
+    /// already.
     pub fn block(&self, block: Block, blocked: &Blocked, now: Timestamp) -> Result<Option<Change>, Fault> {
         self.check_active()?;
         self.booking_window(now).check(block.nights.first())?;
         let units = self.details.units;
         let amount = block.units.unwrap_or(units);
-        // The units may have been lowered since they were kept back.
+        // The units may have been lowered since they were blocked.
         let before = |date| blocked.get(&date).copied().unwrap_or(0).min(units);
         let after = |date| {
             if block.unblock {

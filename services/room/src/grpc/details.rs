@@ -1,4 +1,4 @@
-//! A room in a request: what a host may say of it, and within which bounds.
+//! Reads the details of a room from a request, within their bounds.
 
 use contracts::{google::r#type::LatLng, room::v1::Room};
 use jiff::{civil::Time, tz::TimeZone};
@@ -37,7 +37,7 @@ pub const EDITABLE: Mask<Room> = Mask(&[
     &Field("rating", |room: &mut Room| &mut room.rating),
 ]);
 
-/// What the host of a new room says of it.
+/// The details of a new room.
 pub fn of_new_room(fields: &mut Fields, room: Option<&Room>, default_zone: &TimeZone) -> Option<Details> {
     let room = fields.required("room", room, "")?;
     let paths = EDITABLE.set(room, &["display_name", "nightly_rate"]);
@@ -49,21 +49,21 @@ pub fn of_update(fields: &mut Fields, room: Option<&Room>, mask: &[String]) -> O
     let room = fields.required("room", room, "")?;
     let id = fields.name("room.name", &room.name, "rooms");
     let mut paths = EDITABLE.named(fields, room, mask);
-    // A room has a time zone, whatever is named.
+    // A room always has a time zone.
     paths.retain(|path| *path != "time_zone" || !room.time_zone.is_empty());
     let said = said(fields, room, &paths, TimeZone::UTC)?;
     Some((id?, Update { said, fields: paths, etag: room.etag.clone() }))
 }
 
-/// What the request says in these fields, and the default in all others.
+/// The request's values of these fields, and the default for all others.
 fn said(fields: &mut Fields, room: &Room, paths: &[&str], zone: TimeZone) -> Option<Details> {
-    // In no currency, until one is said.
+    // Without a currency, until one is set.
     let mut said = Details::new(String::new(), Money::new(0, "XXX").ok()?, zone);
     paths.iter().for_each(|path| read(fields, room, path, &mut said));
     Some(said)
 }
 
-/// What the request says in one field, or the field's default where it says nothing. What is at fault is not taken.
+/// The request's value of one field, or the field's default if it is not set. A value at fault is left out.
 fn read(fields: &mut Fields, room: &Room, path: &str, said: &mut Details) {
     fn take<T>(field: &mut T, read: Option<T>) {
         *field = match read {
@@ -75,7 +75,7 @@ fn read(fields: &mut Fields, room: &Room, path: &str, said: &mut Details) {
     match path {
         "number" => {
             fields.line(at, &room.number, MAX_NUMBER_CHARS);
-            // Engines disagree on whether a blank at the end makes another number.
+            // Engines disagree on whether a trailing blank makes another number.
             fields.check(room.number.trim() == room.number, at, "begins or ends with a blank");
             let [written, spelled] =
                 [&room.number, &unicode::canonical(&room.number)].map(|number| number.chars().count());
@@ -135,7 +135,7 @@ fn read(fields: &mut Fields, room: &Room, path: &str, said: &mut Details) {
 /// The words for what a room offers, each of them once.
 pub fn amenities(fields: &mut Fields, path: &str, words: &[String]) -> Vec<String> {
     let count = words.len();
-    fields.check(count <= MAX_AMENITIES, path, format!("has {count} words; at most {MAX_AMENITIES} are taken"));
+    fields.check(count <= MAX_AMENITIES, path, format!("has {count} words; at most {MAX_AMENITIES} are allowed"));
     let mut once: Vec<String> = Vec::new();
     for (at, word) in words.iter().enumerate().take(MAX_AMENITIES) {
         let good = (1..=MAX_AMENITY_CHARS).contains(&word.len())
@@ -164,7 +164,8 @@ pub fn rate(
     must_be_positive: bool,
 ) -> Option<Money> {
     let rate = fields.price(path, rate, must_be_positive)?;
-    let too_high = || format!("is too high: at most {MAX_RATE_MINOR} of the smallest unit of {} is taken", rate.code());
+    let too_high =
+        || format!("is too high: at most {MAX_RATE_MINOR} of the smallest unit of {} is allowed", rate.code());
     fields.check(rate.minor() <= MAX_RATE_MINOR, path, too_high());
     Some(rate)
 }
@@ -176,14 +177,14 @@ pub fn point(fields: &mut Fields, path: &str, location: &LatLng) -> Point {
     Point { latitude: without_sign_of_zero(location.latitude), longitude: without_sign_of_zero(location.longitude) }
 }
 
-/// -0 is another number on the wire, and the same one everywhere else.
+/// Turns -0 into 0: they differ on the wire, and are equal everywhere else.
 fn without_sign_of_zero(number: f64) -> f64 {
     number + 0.0
 }
 
 fn zone(fields: &mut Fields, path: &str, name: &str) -> Option<TimeZone> {
     let zone = clock::zone(name);
-    fields.check(zone.is_some(), path, "is not a time zone of IANA's, like Asia/Seoul");
+    fields.check(zone.is_some(), path, "is not an IANA time zone such as Asia/Seoul");
     zone
 }
 
@@ -198,6 +199,6 @@ fn time_of_day(fields: &mut Fields, path: &str, text: &str, default: Time) -> Op
         }
         _ => None,
     };
-    fields.check(parsed.is_some(), path, "is not a time of day like 15:00");
+    fields.check(parsed.is_some(), path, "is not a time of day such as 15:00");
     parsed
 }

@@ -19,7 +19,7 @@ const MAX_GUESTS: u16 = 200;
 /// How far from a place rooms are searched, at most and unless the guest says otherwise.
 const MAX_RADIUS_METERS: u32 = 200_000;
 
-/// What a guest wishes for, from the beginning.
+/// The search of a request, from its beginning.
 pub fn of(message: &SearchRoomsRequest) -> Result<Query, Error> {
     let mut fields = Fields::new();
     let nights = nights(&mut fields, message);

@@ -1,8 +1,7 @@
-//! What a request asks for, in one spelling: by this it is recognised when it comes again under its request id.
+//! The canonical form of a request, by which a repeated request is recognised under its request id.
 //!
-//! Made from what was read from the request, and never from the request itself, so that what is left out and what is written out as it
-//! is by default, what is only shown and what is said twice make no difference. A default is left out: a field that a later version adds
-//! changes nothing about the requests that do not name it.
+//! It is made from the parsed values, and never from the request itself, so that explicit defaults, output-only fields and repetitions
+//! make no difference. Defaults are left out, so that a field that a later version adds does not change requests without it.
 
 use contracts::room::v1::{BlockNightsRequest, CreateRoomRequest, DeleteRoomRequest, Room, UpdateRoomRequest};
 use jiff::tz::TimeZone;

@@ -1,4 +1,4 @@
-//! What lies on a room's nights: the stays that reservation tells of, and the units that the host keeps back.
+//! The stays on a room's nights, from reservation's events, and the blocked units.
 
 use std::collections::HashMap;
 
@@ -12,12 +12,12 @@ use uuid::Uuid;
 use super::entity::{blocked_night, stay};
 use crate::domain::{Blocked, Nights, Occupancy, OpenStays, Stay};
 
-/// A stay as an event tells of it.
+/// A stay from an event.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Heard {
     /// The reservation.
     pub reservation: Uuid,
-    /// The reservation's version: the newest one counts, in whatever order they arrive.
+    /// The reservation's version: the newest one counts, in any order of arrival.
     pub version: i64,
     /// The room.
     pub room: Uuid,
@@ -25,7 +25,7 @@ pub struct Heard {
     pub stay: Stay,
 }
 
-/// Takes in what an event tells, unless something newer is known of the same reservation.
+/// Stores the stay of an event, unless a newer version of the reservation is stored.
 pub async fn hear(tx: &Tx, heard: &Heard) -> Result<(), Error> {
     let row = stay::ActiveModel {
         reservation: Set(heard.reservation),
@@ -91,7 +91,7 @@ pub async fn open(tx: &Tx, room: Uuid, first_check_out: Date, limit: u64) -> Res
     Ok(OpenStays { count: open.count(&**tx).await?, first: first.into_tuple().all(&**tx).await? })
 }
 
-/// The units kept back of these rooms on these nights, by room.
+/// The blocked units of these rooms on these nights, by room.
 pub async fn blocked(
     connection: &impl ConnectionTrait,
     rooms: &[Uuid],
@@ -112,7 +112,7 @@ pub async fn blocked(
     Ok(blocked)
 }
 
-/// Writes what is kept back of a room on each of these nights. Nobody else may be changing the room.
+/// Writes the blocked units of a room on each of these nights. The caller must hold the room's lock.
 pub async fn block(tx: &Tx, room: Uuid, nights: Nights, blocked: &[(Date, u16)]) -> Result<(), Error> {
     blocked_night::Entity::delete_many()
         .filter(blocked_night::Column::Room.eq(room))

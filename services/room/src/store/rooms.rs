@@ -23,7 +23,7 @@ pub async fn read(connection: &impl ConnectionTrait, id: Uuid, reach: &Reach) ->
     found.ok_or(Fault::NotFound)?.try_into()
 }
 
-/// The room of that id, which nobody else changes before this transaction ends.
+/// The room of that id, locked until this transaction ends.
 pub async fn lock(tx: &Tx, id: Uuid, reach: &Reach) -> Result<Room, Error> {
     let found = within(reach, Entity::find_by_id(id)).lock_exclusive().one(&**tx).await?;
     found.ok_or(Fault::NotFound)?.try_into()
@@ -59,7 +59,7 @@ pub async fn update(tx: &Tx, room: &Room) -> Result<(), Error> {
     tx.overwrite(row(room), Column::Version.eq(room.version - 1)).await.map_err(number_taken)
 }
 
-/// Ids are made here and never twice: the one key that a room can find taken is that of its number.
+/// Ids are unique by construction, so the only unique key that can conflict is the room's number.
 fn number_taken(error: Error) -> Error {
     match error {
         Error::Store(StoreError::Duplicate(_)) => Fault::NumberTaken.into(),
@@ -138,7 +138,7 @@ impl TryFrom<Model> for Room {
     }
 }
 
-/// With a comma at both ends, so that a search for `,wifi,` finds the word wherever it stands, and nothing longer.
+/// With a comma at both ends, so that a search for `,wifi,` finds the whole word at any place.
 fn join_words(words: &[String]) -> String {
     if words.is_empty() { String::new() } else { format!(",{},", words.join(",")) }
 }

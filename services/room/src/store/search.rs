@@ -1,4 +1,4 @@
-//! The SQL of a search: every condition that the rooms alone decide, and the order.
+//! The SQL of a search: every condition on the rooms themselves, and the order.
 
 use mesh::{Error, db::order, money::Money, unicode};
 use sea_orm::{
@@ -13,10 +13,10 @@ use crate::{
     search::{Near, Order, Query},
 };
 
-/// Stands before `%`, `_` and itself where they mean nothing but themselves. Not the backslash: MySQL has its own ideas about it.
+/// The escape character of LIKE. Not the backslash, which MySQL treats specially.
 const ESCAPE: char = '!';
 
-/// The next `limit` active rooms that suit, whatever is sold of them.
+/// The next `limit` matching active rooms, sold out or not.
 pub async fn candidates(connection: &impl ConnectionTrait, query: &Query, limit: u64) -> Result<Vec<Room>, Error> {
     select(query, connection.get_database_backend())
         .limit(limit)
@@ -27,9 +27,9 @@ pub async fn candidates(connection: &impl ConnectionTrait, query: &Query, limit:
         .collect()
 }
 
-/// All rooms that suit, from where the last page ended, in their order.
+/// All matching rooms in their order, after the last page.
 ///
-/// Indices have them in the orders of price and rating, behind the time of their deletion, which none of them has.
+/// Indices serve the orders of price and rating. Their first column is the deletion time, which is NULL for active rooms.
 pub(crate) fn select(query: &Query, backend: DbBackend) -> Select<Entity> {
     let select = Entity::find().filter(suits(query));
     let behind = |select, order| order::behind(select, Column::DeleteTime, order, backend);
@@ -53,7 +53,7 @@ pub(crate) fn select(query: &Query, backend: DbBackend) -> Select<Entity> {
             select.filter(Condition::all().add_option(after)).order_by_asc(distance()).order_by_asc(Column::Id)
         }
         Order::Rating { after } => {
-            // One direction for all, so that an index serves the order.
+            // One direction for all columns, so that an index serves the order.
             let after = after.map(|(rating, id)| {
                 Expr::tuple([Column::Rating, Column::Id].map(Expr::col))
                     .lt(Expr::tuple([Expr::value(rating), Expr::value(id)]))
@@ -87,7 +87,7 @@ fn in_currency(rate: Money) -> Condition {
     Condition::all().add(Column::Currency.eq(rate.code()))
 }
 
-/// What is near is near in each direction, which an index can tell before anything is computed.
+/// A near place is near in each coordinate, which an index can check before the distance is computed.
 fn around(near: &Near) -> Condition {
     let max = chord_squared_of(near.radius_meters);
     let mut all = Condition::all();

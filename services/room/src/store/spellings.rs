@@ -1,6 +1,6 @@
-//! A step that writes again what earlier versions compared rooms by.
+//! A migration step that recomputes the columns by which rooms are compared.
 //!
-//! They folded a place by its letters' lower case alone, took a room's number as it stood, and believed the host's table of time zones.
+//! Earlier versions folded a place to lower case only, did not fold a room's number, and used the host's table of time zones.
 
 use mesh::{
     clock,
@@ -18,7 +18,7 @@ use crate::domain::{MAX_FOLDED_PLACE_CHARS, MAX_NUMBER_CHARS};
 /// Rooms that are read at once.
 const BATCH: u64 = 500;
 
-/// The step. Carried on with after it was cut off, it changes what is left to change.
+/// The step. If it is interrupted, it continues with the remaining rows.
 pub(super) struct Spellings;
 
 #[derive(FromQueryResult)]
@@ -67,13 +67,13 @@ async fn rewrite(connection: &impl ConnectionTrait, row: Row) -> Result<(), DbEr
     }
     if let Some(number) = row.active_number {
         let spelled = unicode::canonical(&number);
-        // Of two doors that turn out to have one number, the first keeps it and the other stays as it is.
+        // If two rooms turn out to have the same number, the first one gets the new form and the other stays as it is.
         let is_free = spelled.chars().count() <= MAX_NUMBER_CHARS && !is_taken(connection, &row.host, &spelled).await?;
         if spelled != number && is_free {
             update.value("active_number", Some(spelled).filter(|spelled| !spelled.is_empty()));
         }
     }
-    // What a table of the host's knew, other contexts that know no such zone count in UTC.
+    // For zones that only the host's table knew: other contexts use UTC for unknown zones.
     if clock::zone(&row.time_zone).is_none() {
         update.value("time_zone", "UTC");
     }

@@ -1,4 +1,4 @@
-//! The rooms' calendar, against the reservations that it tells of.
+//! Checks the rooms' calendar against the reservations.
 
 use std::collections::HashMap;
 
@@ -24,7 +24,7 @@ pub fn check(index: &Index<'_>, verdict: &mut Verdict) {
     }
 }
 
-/// Whether everybody has had the time to hear of all that happened to a case and its payments.
+/// Whether all contexts have had time to handle the events of a case and its payments.
 pub(super) fn is_told(index: &Index<'_>, entry: &CaseEntry) -> bool {
     let payments = index.payments_of(&entry.name).iter().map(|payment| payment.name());
     payments
@@ -33,7 +33,7 @@ pub(super) fn is_told(index: &Index<'_>, entry: &CaseEntry) -> bool {
         .all(|newest| index.is_late(newest.occur_time))
 }
 
-/// The version in which the case was last told of: some changes concern nobody else.
+/// The version of the case's last event: some changes publish none.
 pub(super) fn told_version(index: &Index<'_>, entry: &CaseEntry) -> i64 {
     index.newest_event(&entry.name).map_or(entry.version, |newest| newest.sequence)
 }

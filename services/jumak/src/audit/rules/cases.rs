@@ -1,4 +1,4 @@
-//! Each case, whatever was sold, against payment's books and the provider's.
+//! Checks each case, of any kind, against payment's books and the provider's.
 
 use mesh::{
     checkout::{CaseEntry, State},
@@ -72,7 +72,7 @@ fn not_refunded_once(index: &Index<'_>, entry: &CaseEntry) -> Option<String> {
 
 /// The one payment that keeps money for the case.
 fn paying<'a>(index: &Index<'a>, entry: &CaseEntry) -> Result<&'a Payment, String> {
-    // One that was approved for nothing and is on its way back does not keep it.
+    // A payment that was approved in vain and is being refunded does not keep it.
     let keeping: Vec<_> = index.payments_of(&entry.name).iter().filter(|payment| keeps(payment) > 0).collect();
     match keeping.as_slice() {
         [payment] => Ok(payment),
@@ -81,7 +81,7 @@ fn paying<'a>(index: &Index<'a>, entry: &CaseEntry) -> Result<&'a Payment, Strin
     }
 }
 
-/// Money that is kept for nothing that anybody knows of. The rules above look at what is kept for a case that has been decided.
+/// Money that is kept without a known case. The rules above check money that is kept for a decided case.
 fn orphaned(index: &Index<'_>, payment: &Payment) -> Option<String> {
     if !index.is_late(payment.update_time) {
         return None;
@@ -96,7 +96,7 @@ fn orphaned(index: &Index<'_>, payment: &Payment) -> Option<String> {
     }
 }
 
-/// What a payment keeps when all that was asked to be refunded is, in minor units.
+/// What a payment keeps after all requested refunds, in minor units.
 fn keeps(payment: &Payment) -> i64 {
     match &payment.bill {
         Some((bill, given)) if payment.state().is_paid() => {
@@ -120,7 +120,7 @@ fn not_as_agreed(entry: &CaseEntry, payment: &Payment) -> Option<String> {
         .then(|| format!("{} paid {}, where {} should have paid {}", bill.payer, bill.payee, entry.payer, entry.payee))
 }
 
-/// The provider's word: the price taken once, and `due` of it given back.
+/// The provider's books: the price charged once, and `due` of it refunded.
 fn not_charged_once(index: &Index<'_>, entry: &CaseEntry, payment: &Payment, due: i64) -> Option<String> {
     let Some(audited) = index.charge_of(payment.id) else {
         return Some(format!("the provider has no charge for {}", payment.name()));
@@ -136,7 +136,7 @@ fn not_charged_once(index: &Index<'_>, entry: &CaseEntry, payment: &Payment, due
         .then(|| format!("the provider gave {} {} back, and {due} was to be", audited.given_back_minor, entry.currency))
 }
 
-/// Nobody gets more back than was paid.
+/// No more is refunded than was paid.
 fn beyond_total(entry: &CaseEntry) -> Option<String> {
     let CaseEntry { total_minor, currency, .. } = *entry;
     let due = entry.refund_minor.filter(|due| !(0..=total_minor).contains(due))?;
@@ -163,7 +163,7 @@ fn waits_for_refund(index: &Index<'_>, entry: &CaseEntry) -> Option<String> {
     index.is_late(since).then(|| format!("it has been waiting for its refund since {since}"))
 }
 
-/// Money that came for a case that ended unpaid goes back. What is still on its way is the business of other rules.
+/// Money for a case that ended unpaid is refunded. Pending refunds are checked by other rules.
 fn kept(index: &Index<'_>, entry: &CaseEntry) -> Option<String> {
     index.payments_of(&entry.name).iter().find_map(|payment| {
         let net = index.net_charge_of(payment.id);

@@ -1,4 +1,4 @@
-//! Nothing passes unread: what no rule knows of is a fault, until a rule does.
+//! Records that no rule covers are a fault.
 
 use std::collections::BTreeSet;
 

@@ -1,4 +1,4 @@
-//! Events on their way, and requests without an answer.
+//! Checks events in transit, and requests without an answer.
 
 use std::collections::{HashMap, HashSet};
 
@@ -35,7 +35,7 @@ pub fn check(index: &Index<'_>, verdict: &mut Verdict) {
     for backlog in &index.reading.backlogs {
         let resource = format!("consumers/{}", backlog.consumer);
         let fault = match (backlog.dead_letters.first(), backlog.oldest) {
-            (Some(reason), _) => Some(format!("{} events were put aside ({reason})", backlog.dead_letters.len())),
+            (Some(reason), _) => Some(format!("{} events are dead letters ({reason})", backlog.dead_letters.len())),
             (None, Some(oldest)) if index.is_late(oldest) => {
                 Some(format!("{} events wait to be handled, the oldest since {oldest}", backlog.waiting))
             }
@@ -44,10 +44,10 @@ pub fn check(index: &Index<'_>, verdict: &mut Verdict) {
         verdict.note(Rule::EventsHandled, resource, fault);
     }
     for hearer in &index.reading.hearers {
-        // Before anything has happened nobody can have missed it.
+        // Before the first event no consumer can have missed one.
         let is_there = index.reading.backlogs.iter().any(|backlog| backlog.consumer == *hearer);
         if !is_there && !index.reading.events.is_empty() {
-            let fault = "the bus knows no such consumer, and so it hears nothing".to_owned();
+            let fault = "the bus has no such consumer, so it gets no events".to_owned();
             verdict.note(Rule::EventsHandled, format!("consumers/{hearer}"), Some(fault));
         }
     }

@@ -1,4 +1,4 @@
-//! What the ledger has of each payment, account by account, against the payment itself and against what the provider holds of it.
+//! Checks the ledger's balances of each payment against the payment itself and against the provider's balance.
 
 use std::collections::BTreeMap;
 
@@ -23,7 +23,7 @@ pub fn check(index: &Index<'_>, verdict: &mut Verdict) {
     for transaction in &index.reading.unbalanced {
         verdict.note(Rule::Ledger, format!("transactions/{transaction}"), Some("it does not balance".to_owned()));
     }
-    // What stands there, and what should: debits less credits, in minor units.
+    // The actual and the expected balance: debits less credits, in minor units.
     let mut places: BTreeMap<Place<'_>, (i64, i64)> = BTreeMap::new();
     for balance in &index.reading.balances {
         let place = (balance.payment_id, balance.account.clone(), balance.currency.as_str());
@@ -39,7 +39,7 @@ pub fn check(index: &Index<'_>, verdict: &mut Verdict) {
     }
 }
 
-/// What should stand where.
+/// The expected balances.
 fn expected<'a>(index: &Index<'a>) -> BTreeMap<Place<'a>, i64> {
     let mut sums = BTreeMap::new();
     for payment in &index.reading.payments {
@@ -59,7 +59,7 @@ fn expected<'a>(index: &Index<'a>) -> BTreeMap<Place<'a>, i64> {
         }
     }
     for audited in &index.reading.charges {
-        // A charge that is no payment's is counted all the same.
+        // A charge without a payment is counted too.
         let id = Uuid::try_parse(&audited.charge.id).unwrap_or_default();
         if index.payment(id).is_none_or(|payment| !is_under_way(index, payment)) {
             let place = (id, Account::Provider.name(), audited.charge.amount.code());
@@ -69,13 +69,13 @@ fn expected<'a>(index: &Index<'a>) -> BTreeMap<Place<'a>, i64> {
     sums
 }
 
-/// Whether the provider may know more than has been written down.
+/// Whether the provider may know more than payment has recorded.
 fn is_under_way(index: &Index<'_>, payment: &Payment) -> bool {
     let may_be_charged_late = payment.state() == State::Voided && payment.standing.calls > 0;
     payment.state().is_unsettled() || may_be_charged_late || index.is_refunding(payment.id)
 }
 
-/// What payment itself has written down that the provider has of it.
+/// The provider's balance according to payment.
 fn booked(index: &Index<'_>, payment: &Payment) -> i64 {
     match &payment.bill {
         Some((bill, given)) if payment.state().is_paid() => bill.amount.minor() - given.refunded.minor(),
@@ -83,7 +83,7 @@ fn booked(index: &Index<'_>, payment: &Payment) -> i64 {
     }
 }
 
-/// What a voided payment was charged and has not been given back yet.
+/// Charges of a voided payment that are not refunded yet.
 fn unreversed(index: &Index<'_>, payment: Uuid) -> i64 {
     index
         .refunds_of(payment, Kind::Reversal)

@@ -1,4 +1,4 @@
-//! My page, against those that it was put together from.
+//! Checks my page against its sources.
 
 use std::collections::{HashMap, HashSet};
 
@@ -34,7 +34,7 @@ fn check_bookings(index: &Index<'_>, bookings: &[BookingRow], verdict: &mut Verd
         shown.insert((&booking.case, &booking.user), booking);
         let known = index.reservation(&booking.case);
         let party = known.is_some_and(|(entry, _)| entry.payer == booking.user || entry.payee == booking.user);
-        let fault = (!party).then(|| "it is shown to somebody who has no part in it".to_owned());
+        let fault = (!party).then(|| "it is shown to a user who is not a party".to_owned());
         verdict.note(Rule::MyPage, resource(&booking.user, &booking.case), fault);
     }
     for (entry, reserved) in index.reservations().filter(|(entry, _)| calendar::is_told(index, entry)) {
@@ -137,7 +137,7 @@ fn facts(
     ]
 }
 
-/// The latest of its payments that was ever told of.
+/// The latest of its payments with an event.
 fn newest_told<'a>(index: &Index<'a>, entry: &CaseEntry) -> Option<&'a Payment> {
     index
         .payments_of(&entry.name)

@@ -1,4 +1,4 @@
-//! Each payment against its provider's books, whatever it was for.
+//! Checks each payment, for any kind of case, against its provider's books.
 
 use jiff::SignedDuration;
 use payment::domain::{
@@ -35,12 +35,10 @@ pub fn check(index: &Index<'_>, verdict: &mut Verdict) {
 
 fn unsettled(index: &Index<'_>, payment: &Payment) -> Option<String> {
     match payment.state() {
-        // One that was surely never sent waits for whoever pays again.
+        // A payment that was surely never sent waits for another CreatePayment.
         State::Pending if payment.standing.calls > 0 => {
             let called = payment.call_time.unwrap_or(payment.create_time);
-            index
-                .is_late(called)
-                .then(|| format!("the provider was called at {called}, and nobody knows what came of it"))
+            index.is_late(called).then(|| format!("the provider was called at {called}, and its outcome is unknown"))
         }
         State::ActionRequired => {
             let expire_time = payment.action.as_ref()?.expire_time?;
@@ -55,7 +53,7 @@ fn undecided(index: &Index<'_>, refund: &Refund) -> Option<String> {
         .then(|| format!("{} have been on their way back since {}", refund.amount, refund.create_time))
 }
 
-/// What payment says of itself, in the provider's words.
+/// Compares the payment's state with the provider's.
 fn told_otherwise(index: &Index<'_>, payment: &Payment) -> Option<String> {
     let audited = index.charge_of(payment.id);
     let taken = audited.map_or(0, |audited| audited.times_taken);
@@ -73,7 +71,7 @@ fn told_otherwise(index: &Index<'_>, payment: &Payment) -> Option<String> {
                     audited.charge.amount
                 ));
             }
-            // The provider may be ahead by what payment has asked for and not heard of yet.
+            // The provider may be ahead by refunds whose answer payment has not got yet.
             let refunded = given.refunded.minor();
             let given_back = audited.given_back_minor;
             (!(refunded..=refunded + given.refunding.minor()).contains(&given_back))
@@ -102,7 +100,7 @@ fn charged_though_voided(index: &Index<'_>, payment: &Payment) -> Option<String>
             }
             RefundState::Succeeded => Some(format!("{kept}, though it was given back")),
         },
-        // Payment asks with pauses that double, and so finds a charge within twice the time by which it was late.
+        // Payment asks with pauses that double, so it finds a late charge after at most twice its delay.
         None => {
             let charged = audited.charge.create_time;
             let late_by = charged.duration_since(payment.update_time).max(SignedDuration::ZERO);
@@ -112,7 +110,7 @@ fn charged_though_voided(index: &Index<'_>, payment: &Payment) -> Option<String>
     }
 }
 
-/// A charge that nobody asked for.
+/// A charge without a payment.
 fn stray(index: &Index<'_>, audited: &AuditedCharge) -> Option<String> {
     let charge = &audited.charge;
     let payment = Uuid::try_parse(&charge.id).ok().and_then(|id| index.payment(id));

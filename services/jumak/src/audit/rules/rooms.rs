@@ -1,4 +1,4 @@
-//! What reservation sells from, against what the rooms' own context has.
+//! Checks the rooms that reservation sells against room's own rooms.
 
 use std::collections::HashMap;
 
@@ -47,7 +47,7 @@ fn otherwise_known(room: &RoomRow, known: Option<&KnownRoom>) -> Option<String> 
     })
 }
 
-/// What is offered of each night is what the room has, less what its host keeps back.
+/// The offer of each night is the room's units less the blocked units.
 fn check_nights(index: &Index<'_>, rooms: &HashMap<&str, &RoomRow>, verdict: &mut Verdict) {
     let reading = index.reading;
     let mut blocked: HashMap<(String, &str), i32> =
@@ -78,7 +78,7 @@ fn check_nights(index: &Index<'_>, rooms: &HashMap<&str, &RoomRow>, verdict: &mu
     }
 }
 
-/// Whether everybody has had the time to hear of all that happened to a room.
+/// Whether all contexts have had time to handle the events of a room.
 pub(super) fn is_told(index: &Index<'_>, room: &RoomRow) -> bool {
     index.newest_event(&room.name).is_none_or(|newest| index.is_late(newest.occur_time))
 }
@@ -86,7 +86,7 @@ pub(super) fn is_told(index: &Index<'_>, room: &RoomRow) -> bool {
 /// Whether a night can still be booked: one that is over stays as it was when the room changes.
 fn is_kept_up(index: &Index<'_>, room: &RoomRow, night: &str) -> bool {
     let changed = index.newest_event(&room.name).map_or(index.reading.time, |newest| newest.occur_time);
-    // Reservation offers anew what can still be booked where the room is.
+    // Reservation updates the offer only of nights that can still be booked in the room's time zone.
     let first = BookingWindow::at(changed.max(index.reading.time), &room.time_zone, room.check_out_time).first();
     night.parse::<Date>().is_ok_and(|night| night >= first)
 }

@@ -1,4 +1,4 @@
-//! What is sold of each night.
+//! Checks the sold units of each night.
 
 use std::collections::HashMap;
 
@@ -37,7 +37,7 @@ fn beyond_capacity(night: &NightRow) -> Option<String> {
     if !(0..=capacity).contains(&taken) {
         return Some(format!("{taken} units are taken of {capacity}"));
     }
-    // A night has more capacity than is offered only as long as more was sold than is offered now.
+    // A night's capacity exceeds the offer only while it is oversold.
     (capacity != offered.max(taken))
         .then(|| format!("{capacity} units can be taken, though {offered} are offered and {taken} are taken"))
 }
