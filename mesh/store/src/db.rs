@@ -10,6 +10,7 @@
 mod acknowledged;
 pub mod batch;
 mod connect;
+mod counts;
 mod effects;
 mod newest;
 pub mod order;
@@ -40,6 +41,7 @@ use tokio::{
 };
 use uuid::Uuid;
 
+pub use self::counts::Counts;
 pub use self::newest::Kept;
 pub use self::transaction::{Statements, Tx};
 pub use self::work::{Short, Step, Work};
@@ -49,6 +51,7 @@ use self::{
         Address, Distrust, beside_writer, connect_options, connection, migration_connection, readers, sqlite_file,
         to_read, to_write,
     },
+    counts::Counter,
     transaction::{Ended, Run},
 };
 
@@ -93,6 +96,7 @@ pub struct Database {
     /// The record of the newest acknowledged event of a SQLite database.
     acknowledged: Option<Arc<Acknowledged>>,
     distrust: Distrust,
+    counter: Counter,
     appended: Arc<Notify>,
     commits: Arc<watch::Sender<u64>>,
 }
@@ -164,8 +168,12 @@ impl Database {
         })
     }
 
-    fn of(write: DatabaseConnection, read: DatabaseConnection, engine: Engine) -> Self {
+    fn of(mut write: DatabaseConnection, mut read: DatabaseConnection, engine: Engine) -> Self {
+        let counter = Counter::default();
+        counter.watch(&mut write);
+        counter.watch(&mut read);
         Self {
+            counter,
             write,
             read,
             engine,
@@ -314,6 +322,7 @@ impl Database {
             self.commits.send_modify(|count| *count += 1);
             return Err(error.into());
         }
+        self.counter.committed();
         if let (Some(acknowledged), Some(event)) = (&self.acknowledged, ended.appended) {
             acknowledged.write(event);
         }
@@ -375,6 +384,11 @@ impl Database {
     /// Changes with every transaction that this process commits; wakes the watchers of resources.
     pub fn commits(&self) -> watch::Receiver<u64> {
         self.commits.subscribe()
+    }
+
+    /// What this process has asked the database for so far.
+    pub fn counts(&self) -> Counts {
+        self.counter.so_far()
     }
 
     /// The number of watchers.

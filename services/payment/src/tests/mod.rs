@@ -1,6 +1,7 @@
 //! Payment at a till whose provider does as it is told.
 
 mod api;
+mod budget;
 mod ledger;
 mod machine;
 mod pay;

@@ -1,6 +1,7 @@
 //! The provider at its own desk.
 
 mod api;
+mod budget;
 mod tokens;
 
 use std::sync::Arc;
