@@ -35,7 +35,8 @@ fn a_time_that_no_clock_holds_is_refused_with_its_bounds() {
             let output = jumak().args(args).arg(time).output().expect("the binary runs");
             let said = said(&output);
             assert_eq!(output.status.code(), Some(2), "{args:?} {time}: {said}");
-            let in_words = said.contains(bounds) || said.contains("as in 30m") || said.contains("unexpected argument");
+            let in_words =
+                said.contains(bounds) || said.contains("such as 30m") || said.contains("unexpected argument");
             assert!(in_words && !said.contains("panicked"), "{args:?} {time}: {said}");
         }
     }
@@ -52,7 +53,7 @@ fn a_token_that_would_be_refused_for_its_length_is_not_made() {
     let output = token(&"x".repeat(6_100), "guest");
     assert_eq!(output.status.code(), Some(1));
     assert!(output.stdout.is_empty());
-    assert!(said(&output).contains("at most 8192 are taken; shorten the user's name"), "{}", said(&output));
+    assert!(said(&output).contains("at most 8192 are accepted; shorten the user's name"), "{}", said(&output));
     let roles = vec!["guest"; 2_000].join(",");
     let output = token("alice", &roles);
     assert!(output.status.success() && output.stdout.len() < 500, "each role is named once");

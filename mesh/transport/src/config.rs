@@ -1,4 +1,4 @@
-//! The settings of who is trusted, of calls to other contexts, and of TLS.
+//! The settings of trust, of calls to other contexts, and of TLS.
 
 mod client;
 mod issuer;
@@ -39,7 +39,7 @@ pub struct AuthConfig {
     pub issuer_public_keys: Vec<String>,
     /// The `aud` that a person's token must name.
     pub audience: String,
-    /// Whether the built-in issuer, which asks nobody for a password, may be trusted on an address that others can reach.
+    /// Whether the built-in issuer, which asks for no password, may be trusted on an address that other machines can reach.
     pub allow_non_loopback_issuer: bool,
 }
 
@@ -58,7 +58,7 @@ impl Default for AuthConfig {
 }
 
 impl AuthConfig {
-    /// The names of all who may speak for people, the built-in issuer first.
+    /// The names of all issuers of people's tokens, the built-in issuer first.
     pub fn issuer_names(&self) -> impl Iterator<Item = &str> {
         let built_in = self.built_in.then_some(self.issuer.as_str());
         built_in.into_iter().chain(self.issuers.iter().map(|issuer| &*issuer.issuer))
@@ -67,8 +67,8 @@ impl AuthConfig {
     /// Finds all that is wrong with who is trusted.
     pub fn check(&self, found: &mut Findings) {
         check_public_keys(found, "auth.issuer_public_keys", &self.issuer_public_keys);
-        // The name of a context's own issuer begins so: a person's issuer of that name could mint contexts. Both stand in every token,
-        // and a token has its own bound.
+        // The issuer of a context has a name that begins with `contexts/`: an issuer of people with such a name could mint tokens of a
+        // context. The length is bounded because both names are in every token, which has its own bound.
         let is_name = |name: &str| (1..=MAX_NAME_BYTES).contains(&name.len()) && !name.starts_with("contexts/");
         let name = format!("must be a name of 1 to {MAX_NAME_BYTES} bytes that does not begin with `contexts/`");
         found.unless(is_name(&self.issuer), "auth.issuer", &*name);

@@ -1,4 +1,4 @@
-//! The lines between contexts: addresses and connections, TLS, tokens and who is believed, and the stack behind every call.
+//! The transport between contexts: addresses and connections, TLS, tokens and trust, and the stack of layers behind every call.
 
 pub mod auth;
 pub mod client;

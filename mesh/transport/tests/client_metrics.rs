@@ -88,7 +88,7 @@ async fn all_that_the_client_does_about_an_outage_is_counted_and_in_the_handbook
         ("jumak.client.retries", &[]),
         ("jumak.client.refused_locally", &["cause=\"circuit_open\""]),
         ("jumak.client.breaker.changes", &["state=\"open\""]),
-        ("jumak.client.breaker.changes", &["state=\"probing\""]),
+        ("jumak.client.breaker.changes", &["state=\"half-open\""]),
         ("jumak.client.breaker.changes", &["state=\"closed\""]),
         ("jumak.client.connect_failures", &[]),
         ("jumak.client.connections", &[]),

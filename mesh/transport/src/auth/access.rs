@@ -1,7 +1,7 @@
-//! Who may call what: one table per context, written down beside its services. What does not stand there cannot be called.
+//! Who may call what: one table per context, beside its services. A method without a rule cannot be called.
 //!
-//! The table speaks of roles and contexts only. Whose reservation it is, is the owner column's business: another's resource is
-//! NOT_FOUND, never PERMISSION_DENIED, which would say that it exists.
+//! The table names roles and contexts only. The owner column decides whose reservation it is: another person's resource is NOT_FOUND,
+//! never PERMISSION_DENIED, which would reveal that it exists.
 
 use std::collections::{BTreeSet, HashMap};
 
@@ -14,7 +14,7 @@ use prost_reflect::DescriptorPool;
 /// Who may call a method.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Who {
-    /// Whoever has a valid token, a person or a context.
+    /// Any person or context with a valid token.
     Anyone,
     /// A person with one of these roles.
     Roles(&'static [Role]),
@@ -47,7 +47,7 @@ pub struct Rule {
 }
 
 impl Rule {
-    /// Whoever has a valid token may call `method`.
+    /// Any person or context with a valid token may call `method`.
     pub const fn anyone(method: &'static str) -> Self {
         Self { method, who: Who::Anyone }
     }
@@ -147,8 +147,8 @@ impl AccessTable {
         Err(Refusal::new(Reason::RoleRequired, format!("{method} {may}; {has}")).with("role", names(roles, ",")))
     }
 
-    /// Where the table and the contracts differ: methods of `services` that have no rule, and rules for no method of theirs. Both
-    /// empty in a context that is put together well.
+    /// Where the table and the contracts differ: methods of `services` without a rule, and rules without a method. Both are empty in a
+    /// correct context.
     pub fn differences(&self, pool: &DescriptorPool, services: &[&str]) -> Differences {
         let methods = methods_of(pool, services);
         Differences {

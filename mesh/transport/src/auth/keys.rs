@@ -16,7 +16,7 @@ use mesh_foundation::text;
 use serde_json::json;
 use sha2::{Digest, Sha256};
 
-/// Why a key cannot be had.
+/// Why a key cannot be loaded.
 #[derive(Debug, thiserror::Error)]
 pub enum KeyError {
     /// The file cannot be read or written.
@@ -24,11 +24,11 @@ pub enum KeyError {
     File {
         /// The file.
         path: PathBuf,
-        /// What the system said.
+        /// The system's error.
         #[source]
         source: io::Error,
     },
-    /// Others than its owner can read the file, so whoever was on this machine may have the key.
+    /// Users other than its owner can read the file, so any user of this machine may have the key.
     #[error("the key file {} can be read by others (mode {mode:03o}); run `chmod 600` on it, or delete it for a new key", path.display())]
     Exposed {
         /// The file.
@@ -42,8 +42,8 @@ pub enum KeyError {
         /// The file.
         path: PathBuf,
     },
-    /// The text is no Ed25519 key of the kind that was wanted.
-    #[error("no Ed25519 {0}")]
+    /// The text is not an Ed25519 key of the expected kind.
+    #[error("not an Ed25519 {0}")]
     Malformed(&'static str),
 }
 
@@ -55,14 +55,14 @@ pub struct SigningKey {
 }
 
 impl SigningKey {
-    /// A new key, kept nowhere.
+    /// A new key that is not saved.
     pub fn generate() -> Self {
         // `rand::random` draws from a cryptographic generator that the system seeds.
         Self::of(&ed25519_dalek::SigningKey::from_bytes(&rand::random()))
     }
 
-    /// The key in the file at `path`; if there is none, a new one is put there. Of several processes that start at once, all end up
-    /// with the same key.
+    /// The key in the file at `path`. If the file is missing, it is created with a new key. Processes that start at once end up with the
+    /// same key.
     pub fn load_or_create(path: &Path) -> Result<Self, KeyError> {
         match Self::load(path) {
             Err(KeyError::File { source, .. }) if source.kind() == io::ErrorKind::NotFound => {
@@ -77,7 +77,7 @@ impl SigningKey {
     pub fn load(path: &Path) -> Result<Self, KeyError> {
         let failed = |source| KeyError::File { path: path.to_owned(), source };
         let mut file = File::open(path).map_err(failed)?;
-        // The permissions are those of the file that is open, so nobody can put another one in its place in between.
+        // The permissions are those of the open file, so that nobody can replace the file in between.
         let mode = permissions(&file).map_err(failed)?;
         if mode & 0o077 != 0 {
             return Err(KeyError::Exposed { path: path.to_owned(), mode });
@@ -107,7 +107,7 @@ impl SigningKey {
         self.public.kid()
     }
 
-    /// The public half, to be given to whoever verifies.
+    /// The public half, for the parties that verify.
     pub fn public(&self) -> &PublicKey {
         &self.public
     }
@@ -191,7 +191,7 @@ impl fmt::Debug for PublicKey {
     }
 }
 
-/// Puts a new key at `path`, all at once: a crash leaves no half of a key, and a key that is there already stays.
+/// Creates a new key at `path` atomically: a crash leaves no partial key, and an existing key stays.
 fn create(path: &Path) -> io::Result<()> {
     let key = ed25519_dalek::SigningKey::from_bytes(&rand::random());
     let pem = key.to_pkcs8_pem(LineEnding::LF).map_err(io::Error::other)?;
@@ -206,8 +206,8 @@ fn create(path: &Path) -> io::Result<()> {
     File::open(folder)?.sync_all()
 }
 
-/// Puts the key in its place by `link`; on a file system that has no links by `write`, which a crash can cut short. One that is there
-/// already stays: somebody else was faster, and theirs is the key.
+/// Publishes the key with `link`; on a file system without links with `write`, which a crash can cut short. An existing key stays: it
+/// was created by another process in the meantime.
 fn publish(link: impl FnOnce() -> io::Result<()>, write: impl FnOnce() -> io::Result<()>) -> io::Result<()> {
     let is_there = |error: &io::Error| error.kind() == io::ErrorKind::AlreadyExists;
     match link().or_else(|error| if is_there(&error) { Err(error) } else { write() }) {
@@ -232,7 +232,7 @@ fn permissions(file: &File) -> io::Result<u32> {
     Ok(file.metadata()?.permissions().mode() & 0o777)
 }
 
-/// Elsewhere a file's permissions are those of its folder, which is the user's own.
+/// On other systems a file has the permissions of its folder, which belongs to the user.
 #[cfg(not(unix))]
 fn permissions(_file: &File) -> io::Result<u32> {
     Ok(0o600)

@@ -5,7 +5,7 @@
 //! the same process, buys nothing.
 //!
 //! - [`keys`]: the key that a context or the built-in issuer signs with, and its public half.
-//! - [`token`]: what stands in a token, and the two that mint them.
+//! - [`token`]: the claims of a token, and the two issuers that mint tokens.
 //! - [`verify`]: from a token to a [`Principal`](mesh_foundation::Principal).
 //! - [`issuer`]: the keys of OpenID Connect providers, fetched where they publish them.
 //! - [`access`]: who may call which method.

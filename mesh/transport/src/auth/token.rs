@@ -1,4 +1,4 @@
-//! What stands in a token, and the two that mint them: the built-in issuer for people, each context for itself.
+//! The claims of a token, and the two issuers that mint tokens: the built-in issuer for people, and each context for itself.
 
 use std::{
     collections::HashMap,
@@ -19,10 +19,10 @@ use crate::client::TokenSource;
 /// How long a context's token lives: long enough for one call and a slow clock, too short to be worth stealing.
 pub const SERVICE_TOKEN_LIFETIME: Duration = Duration::from_secs(60);
 
-/// When a context mints a new one: well before the old one runs out on its way.
+/// When a context mints a new token: early enough that the old one does not expire in transit.
 const RENEW_AFTER: Duration = Duration::from_secs(40);
 
-/// What a token says of a context: its issuer, and as whom it may be addressed.
+/// The name of a context in tokens: as `iss` and as `aud`.
 pub(super) fn context_name(context: &str) -> String {
     format!("contexts/{context}")
 }
@@ -43,10 +43,10 @@ struct Claims<'a> {
 fn sign(claims: &Claims<'_>, key: &SigningKey) -> Result<String, Error> {
     let header = Header { kid: Some(key.kid().to_owned()), ..Header::new(Algorithm::EdDSA) };
     signatures::encode(&header, claims, key.encoding())
-        .map_err(|error| Error::Internal(format!("a token could not be signed: {error}")))
+        .map_err(|error| Error::Internal(format!("failed to sign a token: {error}")))
 }
 
-/// The built-in issuer. It asks nobody for a password: whoever can read its key is whom they say they are.
+/// The built-in issuer. It asks for no password: anyone who can read its key can mint a token for any person.
 #[derive(Clone, Debug)]
 pub struct Issuer {
     name: String,
@@ -60,8 +60,7 @@ impl Issuer {
         Self { name: name.into(), audience: audience.into(), key }
     }
 
-    /// A token for the person `subject`, for as long as `lifetime` (whole seconds). One that nobody would take, because it is too long,
-    /// is refused.
+    /// A token for the person `subject`, valid for `lifetime` (whole seconds). Fails if the token would be longer than a verifier accepts.
     pub fn mint_user(&self, subject: &str, roles: &[Role], lifetime: Duration) -> Result<String, Error> {
         let now = get_current_timestamp();
         let claims = Claims {
@@ -76,7 +75,7 @@ impl Issuer {
         let token = sign(&claims, &self.key)?;
         if token.len() > MAX_TOKEN_BYTES {
             let problem = format!(
-                "the token would have {} bytes, and at most {MAX_TOKEN_BYTES} are taken; shorten the user's name",
+                "the token would have {} bytes, and at most {MAX_TOKEN_BYTES} are accepted; shorten the user's name",
                 token.len()
             );
             return Err(Refusal::new(Reason::InvalidFields, problem).into());
@@ -101,7 +100,7 @@ struct Inner {
 #[derive(Debug)]
 struct Minted {
     token: Arc<str>,
-    // By the monotonic clock: if the machine's clock is set back, a token from the future is not kept beyond its time.
+    // By the monotonic clock, so that a token is not used for too long if the machine's clock is set back.
     at: Instant,
 }
 
@@ -128,8 +127,8 @@ impl ServiceTokens {
         Ok(token)
     }
 
-    /// A token for one call to `callee` that names the person for whom the context acts. It goes on record; it gives no right that
-    /// the context has not got by itself.
+    /// A token for one call to `callee` that names the person for whom the context acts. The name is recorded; it gives the context no
+    /// further rights.
     pub fn on_behalf_of(&self, callee: &str, user: &str) -> Result<String, Error> {
         self.mint(callee, Some(user))
     }

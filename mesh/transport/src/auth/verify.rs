@@ -1,12 +1,12 @@
-//! From a token to whose it is. Each context has a [`Verifier`] of its own, because each is an audience of its own.
+//! Verifies tokens. Each context has its own [`Verifier`], because each context is its own audience.
 //!
-//! A token is believed for one reason only: a key that *this context* has listed for *that issuer* signed it, by the algorithm that
-//! was written down with the key. What the token says of its own algorithm, or of where its key could be fetched, is never asked.
-//! The keys of an OpenID Connect provider are those that it publishes, at the place that is configured.
+//! A token is accepted for one reason only: it is signed with a key that *this context* has listed for *that issuer*, by the algorithm
+//! that is listed with the key. The algorithm and the key URL that a token names are never used. The keys of an OpenID Connect
+//! provider are fetched from the configured place.
 
-mod doubt;
 mod memory;
 mod name;
+mod rejection;
 #[cfg(test)]
 mod tests;
 
@@ -28,8 +28,8 @@ use sha2::{Digest, Sha256};
 
 pub use self::name::user_name;
 use self::{
-    doubt::{Doubt, UnknownKey},
     memory::{Fetched, Memory},
+    rejection::{Rejection, UnknownKey},
 };
 use super::{
     issuer::{Issuer, Issuers},
@@ -38,15 +38,15 @@ use super::{
     token::{SERVICE_TOKEN_LIFETIME, context_name},
 };
 
-/// How far two machines' clocks may be apart, in seconds.
+/// How much the clocks of two machines may differ, in seconds.
 pub(super) const LEEWAY_SECONDS: u64 = 5;
 
-/// A longer token is not even parsed.
+/// A longer token is refused before it is parsed.
 pub(super) const MAX_TOKEN_BYTES: usize = 8 * 1024;
 
 const UNREADABLE: &str = "the token cannot be read";
-const UNREADABLE_HEADER: &str = "the token's header cannot be read, or names an algorithm that is not known here";
-const UNKNOWN_KEY: &str = "the token is signed with a key that is not known here";
+const UNREADABLE_HEADER: &str = "the token's header cannot be read, or names an algorithm that is not supported";
+const UNKNOWN_KEY: &str = "the token is signed with an unknown key";
 const NO_SUBJECT: &str = "the token has an empty `sub`";
 
 /// An issuer of people's tokens.
@@ -54,38 +54,38 @@ const NO_SUBJECT: &str = "the token has an empty `sub`";
 pub struct TrustedIssuer {
     /// The `iss` of its tokens.
     pub name: String,
-    /// The `aud` by which it means us.
+    /// The `aud` that its tokens for us must name.
     pub audience: String,
     /// Its keys.
     pub keys: Vec<PublicKey>,
 }
 
-/// Whom a context believes.
+/// The issuers that a context trusts.
 #[derive(Clone, Debug, Default)]
 pub struct Trust {
     /// The context's own name, as in `payment`: the audience that other contexts' tokens must name.
     pub context: String,
-    /// Who may speak for people.
+    /// The issuers of people's tokens.
     pub issuers: Vec<TrustedIssuer>,
     /// The contexts that may call this one, each with its keys: two while one is being replaced.
     pub contexts: BTreeMap<String, Vec<PublicKey>>,
-    /// What a person without a good token does next, as in ``run `jumak token` ``; may be empty.
+    /// What a person without a valid token should do next, as in ``run `jumak token` ``; may be empty.
     pub hint: String,
 }
 
-/// Whose token it was.
+/// The verified bearer of a token.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Identity {
     /// The person or the context.
     pub principal: Principal,
-    /// The person for whom a context says it acts. For the record; it gives no right.
+    /// The person for whom a context says it acts. It is recorded and gives no right.
     pub on_behalf_of: Option<String>,
-    /// When the token is believed no longer, in seconds since 1970: its `exp`, and as much as clocks may be apart.
+    /// When the token stops being accepted, in seconds since 1970: its `exp` plus the difference that clocks may have.
     pub expires: u64,
 }
 
 impl Identity {
-    /// How much longer the token is believed.
+    /// How much longer the token is accepted.
     pub fn valid_for(&self) -> Duration {
         Duration::from_secs(self.expires.saturating_sub(jsonwebtoken::get_current_timestamp()))
     }
@@ -132,7 +132,7 @@ struct Claims {
 }
 
 impl Verifier {
-    /// A verifier that believes whom `trust` names, and nobody else.
+    /// A verifier that trusts the issuers in `trust` and no others.
     pub fn new(trust: Trust) -> Self {
         let people = trust.issuers.into_iter().map(|issuer| {
             let by_kid = by_kid(&issuer.keys, &issuer.name, &issuer.audience);
@@ -144,17 +144,17 @@ impl Verifier {
             let by_kid = by_kid(&keys, &name, &audience);
             Trusted { name, speaks_for: SpeaksFor::Context(context), by_kid }
         });
-        // Contexts come last, so that an issuer of people that goes by a context's name loses to it.
+        // Contexts come last, so that a context replaces an issuer of people with the same name.
         let trusted = people.chain(contexts).map(|trusted| (trusted.name.clone(), trusted)).collect();
         Self::of(trusted, Issuers::default(), trust.hint)
     }
 
-    /// The same one, which believes `issuers` as well.
+    /// The same verifier, which also trusts `issuers`.
     #[must_use]
     pub fn with_issuers(self, issuers: &Issuers) -> Self {
         match Arc::try_unwrap(self.0) {
             Ok(Inner { trusted, hint, .. }) => Self::of(trusted, issuers.clone(), hint),
-            // Clones are in use, and go on believing whom they believed.
+            // Other clones are in use and keep trusting the same issuers.
             Err(shared) => Self::of(shared.trusted.clone(), issuers.clone(), shared.hint.clone()),
         }
     }
@@ -163,17 +163,17 @@ impl Verifier {
         Self(Arc::new(Inner { trusted, issuers, hint, verified: Memory::default() }))
     }
 
-    /// Whose token stands in the `authorization` headers, of which there must be one: of two, whoever stands between the caller and
-    /// us may have looked at the other. Waits, if the token's issuer has to be asked for a key, as long as one fetch may take.
+    /// The bearer of the token in the `authorization` headers. There must be exactly one: of two, a proxy between the caller and us may
+    /// have checked the other. If the issuer has to be asked for a key, this waits for as long as one fetch may take.
     pub fn authenticate<'a>(
         &self,
         authorization: impl IntoIterator<Item = &'a http::HeaderValue>,
     ) -> impl Future<Output = Result<Identity, Refusal>> + Send {
-        // Looked at before anything is waited for: headers are lent by a request that cannot be lent across a wait.
+        // Read before the first await: the headers are borrowed from a request that cannot be borrowed across one.
         let first = self.bearer(authorization).map(|token| (self.look(token), token));
         let first = match first {
-            Ok((Err(Doubt::UnknownKey(key)), token)) => Err((key.issuer, token.to_owned())),
-            Ok((Err(Doubt::Refused(refusal)), _)) | Err(refusal) => Ok(Err(refusal)),
+            Ok((Err(Rejection::UnknownKey(key)), token)) => Err((key.issuer, token.to_owned())),
+            Ok((Err(Rejection::Refused(refusal)), _)) | Err(refusal) => Ok(Err(refusal)),
             Ok((Ok(identity), _)) => Ok(Ok(identity)),
         };
         async move {
@@ -181,7 +181,7 @@ impl Verifier {
                 Ok(outcome) => outcome,
                 Err((issuer, token)) => {
                     let asked = issuer.look_again().await;
-                    self.look(&token).map_err(|doubt| doubt.refusal(asked, || self.invalid(UNKNOWN_KEY)))
+                    self.look(&token).map_err(|rejection| rejection.refusal(asked, || self.invalid(UNKNOWN_KEY)))
                 }
             }
         }
@@ -190,25 +190,23 @@ impl Verifier {
     fn bearer<'a>(&self, authorization: impl IntoIterator<Item = &'a http::HeaderValue>) -> Result<&'a str, Refusal> {
         let mut sent = authorization.into_iter();
         let Some(value) = sent.next() else {
-            return Err(
-                self.refusal(Reason::TokenMissing, "the call came without a token in `authorization: Bearer …`")
-            );
+            return Err(self.refusal(Reason::TokenMissing, "the call has no token in `authorization: Bearer …`"));
         };
         if sent.next().is_some() {
-            return Err(self.invalid("the call came with more than one `authorization`"));
+            return Err(self.invalid("the call has more than one `authorization` header"));
         }
         match value.to_str().ok().and_then(|value| value.split_once(' ')) {
             Some((scheme, token)) if scheme.eq_ignore_ascii_case("bearer") => Ok(token.trim()),
-            _ => Err(self.invalid("`authorization` is not `Bearer` and a token")),
+            _ => Err(self.invalid("`authorization` must be `Bearer` and a token")),
         }
     }
 
-    /// Whose `token` it is, as far as is known without asking anybody.
+    /// The bearer of `token`, by the keys that are known now: asks no issuer.
     pub fn verify(&self, token: &str) -> Result<Identity, Refusal> {
-        self.look(token).map_err(|doubt| doubt.refusal(true, || self.invalid(UNKNOWN_KEY)))
+        self.look(token).map_err(|rejection| rejection.refusal(true, || self.invalid(UNKNOWN_KEY)))
     }
 
-    fn look(&self, token: &str) -> Result<Identity, Doubt> {
+    fn look(&self, token: &str) -> Result<Identity, Rejection> {
         if token.len() > MAX_TOKEN_BYTES {
             return Err(self.invalid("the token is too long").into());
         }
@@ -221,24 +219,24 @@ impl Verifier {
         Ok(identity)
     }
 
-    /// Whose `token` it is by the key that signed it.
-    fn believe(&self, token: &str) -> Result<(Identity, Option<Fetched>), Doubt> {
+    /// The bearer of `token`, by its signature.
+    fn believe(&self, token: &str) -> Result<(Identity, Option<Fetched>), Rejection> {
         #[derive(Deserialize)]
         struct Issued {
             iss: Option<String>,
             #[serde(default)]
             iat: Value,
         }
-        // What providers give out when they are asked for no audience is often no JWT: whoever sees this has to ask for one.
+        // If a client requests no audience, a provider often issues an opaque token: the client has to request one.
         if token.split('.').count() != 3 {
-            return Err(self.invalid("the token is no signed JWT").into());
+            return Err(self.invalid("the token is not a signed JWT").into());
         }
         let header = jsonwebtoken::decode_header(token).map_err(|_| self.invalid(UNREADABLE_HEADER))?;
         // RFC 7515: an extension that must be understood, and is not, makes the token invalid.
         if header.crit.is_some() {
-            return Err(self.invalid("the token needs an extension that is not known here").into());
+            return Err(self.invalid("the token needs an extension that is not supported").into());
         }
-        // Not believed yet: it only says which keys to try it with.
+        // Not verified yet: it only selects the keys to try.
         let issued: Issued =
             jsonwebtoken::dangerous::insecure_decode_claims(token).map_err(|_| self.invalid(UNREADABLE))?;
         let Some(issuer) = issued.iss else {
@@ -258,13 +256,13 @@ impl Verifier {
         let known = issuer.known();
         let found = known.keys.as_ref().and_then(|keys| Some((keys, keys.find(&kid)?)));
         let Some((keys, (key, validation))) = found else {
-            return Err(Doubt::UnknownKey(UnknownKey { issuer: issuer.clone(), known, issued }));
+            return Err(Rejection::UnknownKey(UnknownKey { issuer: issuer.clone(), known, issued }));
         };
         let identity = self.fetched(issuer, &self.claims(token, key, validation)?)?;
         Ok((identity, Some(Fetched { issuer: issuer.clone(), keys: keys.clone() })))
     }
 
-    /// The claims of `token`, if `key` signed them and they are what `validation` demands.
+    /// The claims of `token`, if they are signed with `key` and fulfil `validation`.
     fn claims<C: DeserializeOwned>(
         &self,
         token: &str,
@@ -277,10 +275,10 @@ impl Verifier {
                 ErrorKind::ExpiredSignature => {
                     return Err(self.expired());
                 }
-                ErrorKind::InvalidSignature => "the token's signature is false".to_owned(),
+                ErrorKind::InvalidSignature => "the token's signature is not valid".to_owned(),
                 ErrorKind::InvalidAlgorithm => "the token is not signed by its key's algorithm".to_owned(),
                 ErrorKind::InvalidAudience => "the token is for another audience".to_owned(),
-                ErrorKind::ImmatureSignature => "the token's time has not come yet".to_owned(),
+                ErrorKind::ImmatureSignature => "the token is not valid yet".to_owned(),
                 ErrorKind::MissingRequiredClaim(claim) => format!("the token lacks the claim `{claim}`"),
                 _ => UNREADABLE.to_owned(),
             },
@@ -288,7 +286,7 @@ impl Verifier {
         Err(self.invalid(problem))
     }
 
-    /// Whom a token of the built-in issuer or of a context names.
+    /// The bearer of a token of the built-in issuer or of a context.
     fn listed(&self, trusted: &Trusted, claims: Claims) -> Result<Identity, Refusal> {
         if claims.sub.is_empty() {
             return Err(self.invalid(NO_SUBJECT));
@@ -304,7 +302,7 @@ impl Verifier {
         }
     }
 
-    /// Whom a token of an OpenID Connect provider names: always a person.
+    /// The bearer of a token of an OpenID Connect provider: always a person.
     fn fetched(&self, issuer: &Issuer, claims: &Value) -> Result<Identity, Refusal> {
         let subject = claims["sub"].as_str().filter(|subject| !subject.is_empty());
         let subject = subject.ok_or_else(|| self.invalid(NO_SUBJECT))?;
@@ -316,13 +314,13 @@ impl Verifier {
         Ok(Identity { principal, on_behalf_of: None, expires })
     }
 
-    /// A context's token says who calls, and nothing else: roles in it would be a context's claim to be a person.
+    /// A context's token may only say which context calls: with roles in it a context would claim to be a person.
     fn context(&self, context: &str, claims: Claims, expires: u64) -> Result<Identity, Refusal> {
         if claims.sub != context {
-            return Err(self.invalid("the token's subject is another context than its issuer"));
+            return Err(self.invalid("the token's subject and its issuer are different contexts"));
         }
         if !claims.aud.is_string() {
-            return Err(self.invalid("a context's token is for one audience"));
+            return Err(self.invalid("a context's token must name one audience"));
         }
         let latest = jsonwebtoken::get_current_timestamp() + SERVICE_TOKEN_LIFETIME.as_secs() + LEEWAY_SECONDS;
         if claims.exp > latest as f64 {
@@ -332,9 +330,9 @@ impl Verifier {
         Ok(Identity { principal, on_behalf_of: claims.on_behalf_of, expires })
     }
 
-    /// What a person is told whose token's time is over.
+    /// The refusal of a person whose token has expired.
     pub fn expired(&self) -> Refusal {
-        self.refusal(Reason::TokenExpired, "the token's time is over")
+        self.refusal(Reason::TokenExpired, "the token has expired")
     }
 
     fn invalid(&self, problem: impl Into<String>) -> Refusal {
@@ -362,7 +360,7 @@ fn by_kid(keys: &[PublicKey], issuer: &str, audience: &str) -> HashMap<String, (
     keys.iter().map(accept).collect()
 }
 
-/// All that a token must fulfil whose key signs by `algorithm`.
+/// What a token must fulfil if its key signs by `algorithm`.
 pub(super) fn validation(algorithm: Algorithm, issuer: &str, audience: &str) -> Validation {
     let mut validation = Validation::new(algorithm);
     validation.leeway = LEEWAY_SECONDS;
@@ -373,7 +371,7 @@ pub(super) fn validation(algorithm: Algorithm, issuer: &str, audience: &str) -> 
     validation
 }
 
-/// When a token is believed no longer.
+/// When a token with this `exp` stops being accepted.
 fn expires(exp: f64) -> u64 {
     (exp as u64).saturating_add(LEEWAY_SECONDS)
 }

@@ -1,18 +1,20 @@
 //! The circuit breaker's rules, without a clock, a lock or a task: time and chance are passed in.
 //!
-//! It is the design of linkerd's failure accrual. Failures in a row open the circuit; while it is open nothing is sent; when its
-//! back-off is over **one** call goes through as a probe, which closes the circuit or doubles the back-off. A probe that tells
-//! nothing is followed by a short rest as well: otherwise callers in a hurry would be one probe after the other. A success in
-//! between starts the row anew, so a callee that answers now and then is merely slow, and the limits below deal with that.
+//! It follows linkerd's failure accrual:
 //!
-//! A callee that answers that it cannot serve, and says when it may, is left alone for that long and no longer: it is there, and knows
-//! better than a back-off. Otherwise circuits in a row, as before a payment whose provider hangs, would each wait for the next one to
-//! have closed first, and each of their probes that comes a moment too early would double its rest.
+//! 1. Closed. Consecutive failures are counted, and a success resets the count. When the count reaches its limit, the circuit opens.
+//! 2. Open. Calls are refused without being sent until the backoff is over.
+//! 3. Half-open. **One** call goes through as a probe, and the others are refused. A success closes the circuit; a failure opens it
+//!    again with a doubled backoff; an inconclusive probe (its caller went away) opens it again for a short rest, because otherwise
+//!    hurried callers would send one probe after another.
 //!
-//! A row also grows when a call begins while too many others are in flight and none of them was answered for a while. A callee that
-//! has stopped answering is then noticed before the first timeout. One that is merely asked much at once is not: a crowd that
-//! comes together within the time that an answer takes has waited for nothing yet; and of a crowd whose members give up before that
-//! time and are replaced by others, nobody has waited.
+//! If the callee answers that it cannot serve and says when it can, the circuit stays open until then and the backoff is not doubled.
+//! The callee knows better, and in a chain of calls (before a payment whose provider hangs) each circuit would otherwise have to wait
+//! for the next one to close.
+//!
+//! A callee that stops answering is noticed before the first timeout. A call counts as a failure when it begins while a full set of
+//! calls is in flight and none of them was answered for a fraction of the attempt timeout (see `patience`). A burst does not count,
+//! because its calls have not waited that long; nor do calls that their callers gave up sooner.
 
 use std::time::Duration;
 
@@ -20,23 +22,23 @@ use tokio::time::Instant;
 
 use super::Limits;
 
-/// For which part of the time that an attempt gets a crowd may wait without an answer.
+/// The fraction of the attempt timeout for which a full set of in-flight calls may go unanswered before the breaker counts a failure.
 const PATIENCE: u32 = 10;
-/// And how long at least: so long an answer may take that nobody would call slow.
+/// The least of that time: an answer within it is not slow.
 const MIN_PATIENCE: Duration = Duration::from_millis(100);
 
-/// For how long a callee is left alone at least, whatever it asks for.
+/// The shortest rest, even if the callee asks for less.
 const MIN_REST: Duration = Duration::from_millis(50);
 
-/// What a circuit is doing.
+/// The state of a circuit.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum BreakerState {
     /// Calls go through.
     Closed,
     /// Calls are refused.
     Open,
-    /// One call is under way to find out; the others are refused.
-    Probing,
+    /// One call goes through as a probe; the others are refused.
+    HalfOpen,
 }
 
 impl BreakerState {
@@ -45,7 +47,7 @@ impl BreakerState {
         match self {
             Self::Closed => "closed",
             Self::Open => "open",
-            Self::Probing => "probing",
+            Self::HalfOpen => "half-open",
         }
     }
 }
@@ -53,15 +55,15 @@ impl BreakerState {
 /// What a call says about its callee.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Verdict {
-    /// It answers.
+    /// The callee answers.
     Healthy,
-    /// It does not, or cannot do its work.
+    /// The callee does not answer, or cannot do its work.
     Failing,
     /// Nothing.
     Inconclusive,
 }
 
-/// So long an answer may take that nobody would call slow. A caller who leaves its callee less has not found out anything.
+/// The shortest timeout that counts as evidence. A caller that gives up sooner has learned nothing about the callee.
 pub(super) fn patience(limits: &Limits) -> Duration {
     (limits.timeout / PATIENCE).max(MIN_PATIENCE)
 }
@@ -79,14 +81,14 @@ pub(super) struct Pass {
 enum State {
     Closed { failures: u32 },
     Open { until: Instant, backoff: Duration },
-    Probing { backoff: Duration },
+    HalfOpen { backoff: Duration },
 }
 
 /// One circuit.
 #[derive(Debug)]
 pub(super) struct Breaker {
     max_failures: u32,
-    crowd: usize,
+    full: usize,
     patience: Duration,
     first_backoff: Duration,
     max_backoff: Duration,
@@ -94,9 +96,9 @@ pub(super) struct Breaker {
     /// Counts the changes of state: a call that began before the last one says nothing about now.
     period: u64,
     in_flight: usize,
-    /// When calls in flight last became a crowd, or were last answered if that is later.
+    /// When the set of calls in flight last became full, or was last answered if that is later.
     silent_since: Option<Instant>,
-    /// How many calls were in flight then, without those that have given up in a hurry since.
+    /// How many calls were in flight then, less those that were given up early since.
     waiting: usize,
 }
 
@@ -105,7 +107,7 @@ impl Breaker {
     pub fn new(limits: &Limits) -> Self {
         Self {
             max_failures: limits.breaker_failures.max(1),
-            crowd: limits.breaker_in_flight.max(1),
+            full: limits.breaker_in_flight.max(1),
             patience: patience(limits),
             first_backoff: limits.breaker_backoff,
             max_backoff: limits.breaker_max_backoff.max(limits.breaker_backoff),
@@ -122,7 +124,7 @@ impl Breaker {
         match self.state {
             State::Closed { .. } => BreakerState::Closed,
             State::Open { .. } => BreakerState::Open,
-            State::Probing { .. } => BreakerState::Probing,
+            State::HalfOpen { .. } => BreakerState::HalfOpen,
         }
     }
 
@@ -131,7 +133,7 @@ impl Breaker {
         match self.state {
             State::Closed { .. } => None,
             State::Open { until, .. } => Some(until.saturating_duration_since(now)).filter(|wait| !wait.is_zero()),
-            State::Probing { .. } => Some(self.first_backoff),
+            State::HalfOpen { .. } => Some(self.first_backoff),
         }
     }
 
@@ -139,15 +141,15 @@ impl Breaker {
     pub fn begin(&mut self, now: Instant, chance: f64) -> Result<Pass, Duration> {
         let mut counted = false;
         match self.state {
-            State::Closed { .. } if self.crowd_waits_in_vain(now) => {
+            State::Closed { .. } if self.goes_unanswered(now) => {
                 self.fail(None, now, chance);
                 counted = true;
             }
             State::Open { until, backoff } if until <= now => {
-                self.enter(State::Probing { backoff });
+                self.enter(State::HalfOpen { backoff });
                 return Ok(self.pass(now, counted));
             }
-            State::Closed { .. } | State::Open { .. } | State::Probing { .. } => {}
+            State::Closed { .. } | State::Open { .. } | State::HalfOpen { .. } => {}
         }
         match self.refuses(now) {
             Some(wait) => Err(wait),
@@ -155,55 +157,55 @@ impl Breaker {
         }
     }
 
-    fn crowd_waits_in_vain(&self, now: Instant) -> bool {
+    fn goes_unanswered(&self, now: Instant) -> bool {
         let silent = self.silent_since.map(|since| now.saturating_duration_since(since));
-        self.is_crowd(self.in_flight) && self.is_crowd(self.waiting) && silent.is_some_and(|it| it >= self.patience)
+        self.is_full(self.in_flight) && self.is_full(self.waiting) && silent.is_some_and(|it| it >= self.patience)
     }
 
-    const fn is_crowd(&self, calls: usize) -> bool {
-        calls >= self.crowd
+    const fn is_full(&self, calls: usize) -> bool {
+        calls >= self.full
     }
 
     fn pass(&mut self, now: Instant, counted: bool) -> Pass {
         self.in_flight += 1;
-        if self.in_flight == self.crowd {
-            self.listen(now);
+        if self.in_flight == self.full {
+            self.restart_silence(now);
         } else if self.silent_since == Some(now) {
             self.waiting += 1;
         }
         Pass { period: self.period, begun: now, counted }
     }
 
-    /// From now on it shows whether the calls in flight wait in vain.
-    fn listen(&mut self, now: Instant) {
+    /// Starts to measure how long the calls in flight go unanswered.
+    fn restart_silence(&mut self, now: Instant) {
         self.silent_since = Some(now);
         self.waiting = self.in_flight;
     }
 
-    /// Takes note that a call has left without an answer.
+    /// Records a call that ended without an answer.
     fn leave(&mut self, pass: &Pass, now: Instant) {
         let was_hurried = now.saturating_duration_since(pass.begun) < self.patience;
         if was_hurried && self.silent_since.is_some_and(|since| pass.begun <= since) {
             self.waiting = self.waiting.saturating_sub(1);
-            if self.is_crowd(self.in_flight) && !self.is_crowd(self.waiting) {
-                self.listen(now);
+            if self.is_full(self.in_flight) && !self.is_full(self.waiting) {
+                self.restart_silence(now);
             }
         }
     }
 
-    /// Ends the rest of an open circuit: the next call is the probe.
+    /// Ends the rest of an open circuit: the next call becomes the probe.
     pub fn rested(&mut self, now: Instant) {
         if let State::Open { until, .. } = &mut self.state {
             *until = now.min(*until);
         }
     }
 
-    /// Takes note of how a call ended. `asked` is how long the callee asked to be left alone, if it failed by its own word.
+    /// Records how a call ended. `asked` is the rest that the callee asked for, if it answered that it cannot serve.
     pub fn end(&mut self, pass: Pass, verdict: Verdict, asked: Option<Duration>, now: Instant, chance: f64) {
         self.in_flight -= 1;
         let is_answer = verdict == Verdict::Healthy && pass.period == self.period;
         if is_answer {
-            self.listen(now);
+            self.restart_silence(now);
         } else {
             self.leave(&pass, now);
         }
@@ -213,10 +215,10 @@ impl Breaker {
         match (self.state, verdict) {
             (State::Closed { .. }, Verdict::Healthy) => self.state = State::Closed { failures: 0 },
             (State::Closed { .. }, Verdict::Failing) if pass.counted => {}
-            (State::Closed { .. } | State::Probing { .. }, Verdict::Failing) => self.fail(asked, now, chance),
-            (State::Probing { .. }, Verdict::Healthy) => self.enter(State::Closed { failures: 0 }),
-            // The probe's caller went away, say. That is no reason for a longer rest, and none to be asked again at once.
-            (State::Probing { backoff }, Verdict::Inconclusive) => self.open(self.first_backoff, backoff, now, chance),
+            (State::Closed { .. } | State::HalfOpen { .. }, Verdict::Failing) => self.fail(asked, now, chance),
+            (State::HalfOpen { .. }, Verdict::Healthy) => self.enter(State::Closed { failures: 0 }),
+            // The probe's caller went away, for example: no reason for a longer rest, and none to probe again at once.
+            (State::HalfOpen { backoff }, Verdict::Inconclusive) => self.open(self.first_backoff, backoff, now, chance),
             (State::Closed { .. }, Verdict::Inconclusive) | (State::Open { .. }, _) => {}
         }
     }
@@ -228,7 +230,7 @@ impl Breaker {
                 return;
             }
             State::Closed { .. } => (false, self.first_backoff),
-            State::Probing { backoff } => (true, backoff),
+            State::HalfOpen { backoff } => (true, backoff),
             State::Open { .. } => return,
         };
         match asked {
@@ -244,7 +246,7 @@ impl Breaker {
         }
     }
 
-    /// Half of the rest is fixed, half by chance: the callee gets it, and its callers do not all come back at once.
+    /// Half of the rest is fixed and half is random: the callee gets its rest, and its callers do not all come back at once.
     fn open(&mut self, rest: Duration, backoff: Duration, now: Instant, chance: f64) {
         self.enter(State::Open { until: now + rest.mul_f64(0.5 + chance / 2.0), backoff });
     }

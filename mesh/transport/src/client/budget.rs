@@ -1,8 +1,8 @@
 //! A budget for retries, shared by all calls to one callee.
 //!
-//! A fixed number of retries per call is a guess, and multiplies the load exactly when the callee has too much of it. A budget bounds
-//! the load instead: every call earns a part of a retry, every second earns a little more for the quiet times, and a retry that
-//! cannot be paid for is not made. (The argument is that of tower's and finagle's budgets.)
+//! A fixed number of retries per call multiplies the load exactly when the callee is overloaded. A budget bounds the load instead:
+//! every call earns a fraction of a retry, every second earns a little more so that a quiet callee can be retried too, and a retry is
+//! made only if the budget can pay for it. (The argument is that of tower's and finagle's budgets.)
 
 use std::time::Duration;
 
@@ -15,7 +15,7 @@ const RETRY: u64 = 100;
 /// How many seconds' worth of quiet time can be saved up.
 const SAVED_SECONDS: u64 = 10;
 
-/// What there is to spend on retries. Time is passed in.
+/// The balance for retries. Time is passed in.
 #[derive(Debug)]
 pub(super) struct Budget {
     per_call: u64,
@@ -26,7 +26,7 @@ pub(super) struct Budget {
 }
 
 impl Budget {
-    /// A budget with what quiet times save up.
+    /// A budget that starts with what quiet seconds can save up.
     pub fn new(limits: &Limits, now: Instant) -> Self {
         let per_call = u64::from(limits.retry_percent);
         let per_second = u64::from(limits.retries_per_second) * RETRY;

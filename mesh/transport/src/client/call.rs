@@ -1,4 +1,4 @@
-//! A unary call and its reply, read into memory: the first so that it can be sent again, the second so that its status is known.
+//! A unary call and its reply. Both are read into memory: the call so that it can be sent again, the reply so that its status is known.
 
 use base64::{
     Engine, alphabet,
@@ -15,7 +15,7 @@ use super::{
     outgoing::{DEFAULT_DEADLINE, Idempotent, Outgoing},
 };
 
-/// The largest message that goes out or comes in, with the five bytes that frame it: as much as tonic's servers take.
+/// The largest message in either direction, with the five bytes that frame it: the limit of tonic's servers.
 const MAX_BODY_BYTES: usize = 4 * 1024 * 1024 + 5;
 
 const GRPC_STATUS_DETAILS: HeaderName = HeaderName::from_static("grpc-status-details-bin");
@@ -114,7 +114,7 @@ fn status_in(headers: &HeaderMap) -> Option<Status> {
     }
 }
 
-/// What an HTTP status means that came without a gRPC one, from something between us and the callee:
+/// The gRPC status for an HTTP status without one, as a proxy between us and the callee returns it:
 /// <https://github.com/grpc/grpc/blob/master/doc/http-grpc-status-mapping.md>.
 fn without_grpc_status(status: StatusCode) -> Status {
     let code = match status {

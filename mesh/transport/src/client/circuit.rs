@@ -24,9 +24,9 @@ pub(super) struct Circuit(Arc<Inner>);
 
 struct Inner {
     callee: Arc<str>,
-    /// Callers who leave their callee less than that are in a hurry.
+    /// A call whose caller leaves the callee less time than this says nothing about the callee.
     patience: Duration,
-    /// After how long a call that its caller gives up on counts against the callee.
+    /// How long a call must have taken to count against the callee when its caller gives up.
     fair_share: Duration,
     breaker: Mutex<Breaker>,
 }
@@ -42,7 +42,7 @@ impl Circuit {
         }))
     }
 
-    /// What it is doing.
+    /// Its state.
     pub fn state(&self) -> BreakerState {
         self.breaker().state()
     }
@@ -52,7 +52,7 @@ impl Circuit {
         self.breaker().refuses(Instant::now())
     }
 
-    /// What kept the callee away is over: if the circuit is open, the next call finds out.
+    /// Ends the rest, because the callee may be back: if the circuit is open, the next call is the probe.
     pub fn try_soon(&self) {
         self.breaker().rested(Instant::now());
     }
@@ -68,7 +68,7 @@ impl Circuit {
         self.change(Some(verdict), |breaker, now| breaker.end(pass, verdict, asked, now, rand::random()));
     }
 
-    /// The clock is read under the lock, so that for the breaker time never goes back.
+    /// The clock is read under the lock, so that the breaker never sees time go back.
     fn change<T>(&self, verdict: Option<Verdict>, change: impl FnOnce(&mut Breaker, Instant) -> T) -> T {
         let mut breaker = self.breaker();
         let before = breaker.state();
@@ -87,10 +87,10 @@ impl Circuit {
         match (before, after) {
             (BreakerState::Closed, BreakerState::Open) => tracing::warn!(callee, "the circuit opened"),
             (_, BreakerState::Open) if verdict == Some(Verdict::Inconclusive) => {
-                tracing::info!(callee, "the circuit stays open: the probe told nothing");
+                tracing::info!(callee, "the circuit stays open: the probe was inconclusive");
             }
             (_, BreakerState::Open) => tracing::info!(callee, "the circuit stays open: the probe failed"),
-            (_, BreakerState::Probing) => tracing::info!(callee, "the circuit lets a probe through"),
+            (_, BreakerState::HalfOpen) => tracing::info!(callee, "the circuit is half-open: a probe is under way"),
             (_, BreakerState::Closed) => tracing::info!(callee, "the circuit closed"),
         }
         let state = KeyValue::new("state", after.name());
@@ -111,7 +111,8 @@ impl Around for Circuit {
     }
 }
 
-/// A call under way. Dropped before its end, as when its caller goes away or its deadline passes, it gives back the probe it may be.
+/// A call under way. If it is dropped before its end (its caller goes away, or its deadline passes), it settles as given up; if it was
+/// the probe, the next call may probe.
 struct UnderWay {
     circuit: Circuit,
     pass: Option<Pass>,

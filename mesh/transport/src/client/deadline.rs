@@ -14,7 +14,7 @@ use super::{
 
 const GRPC_TIMEOUT: HeaderName = HeaderName::from_static("grpc-timeout");
 
-/// Tells the callee how much time it has if nobody waits for it after `until`. To be said when the request leaves, and not before.
+/// Tells the callee how much time is left until `until`. To be called when the request leaves, and not before.
 pub(super) fn tell_what_is_left(headers: &mut HeaderMap, until: Instant) {
     headers.insert(GRPC_TIMEOUT, grpc_timeout(until.saturating_duration_since(Instant::now())));
 }

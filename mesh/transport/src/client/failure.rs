@@ -10,9 +10,9 @@ use super::breaker::Verdict;
 
 /// The metadata key that says which context a refusal is about.
 const CONTEXT: &str = "context";
-/// The context that says PAYMENT_UNAVAILABLE of itself. Others say it of payment.
+/// The context for which PAYMENT_UNAVAILABLE is about itself. Other contexts pass it on about payment.
 const PAYMENT: &str = "payment";
-/// When a caller may try again whom nothing told better.
+/// When a caller may try again if the callee named no time.
 const RETRY_AFTER: Duration = Duration::from_secs(1);
 
 /// A call without a successful reply.
@@ -23,7 +23,7 @@ pub(super) struct Failure {
     status: Status,
     /// How long the callee asks to be left alone.
     retry_after: Option<Duration>,
-    /// Whether it is the matter of one replica, and another one is up.
+    /// Whether it concerns one replica only, and another one is up.
     elsewhere: bool,
     #[source]
     source: Option<BoxError>,
@@ -37,37 +37,37 @@ enum Cause {
     CircuitOpen,
     /// Too many calls are in flight.
     Shed,
-    /// Nobody could be connected to.
+    /// No connection could be made.
     NoConnection,
     /// The callee's own layers refused the call before any work.
     TurnedAway(Reason),
     /// The connection broke while the call was on it.
     Broken,
-    /// The callee has had all the time that one attempt gets.
+    /// The attempt timed out.
     TimedOut,
-    /// The caller stopped listening.
+    /// The caller's deadline passed, or the caller went away.
     GivenUp,
     /// The callee says that it cannot serve.
     Unwell,
-    /// The callee says that the time it was given is over.
+    /// The callee answered that the time it was given is over.
     OutOfTime,
-    /// An answer, though not the one that the caller hoped for.
+    /// The callee answered with another error.
     Answered,
 }
 
-/// How much time a call has had, as its circuit sees it.
+/// How much time the callee has had, as its circuit sees it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Share {
-    /// Its caller left it less than an answer may take. A context behind the callee may have got nothing of that: payment says that it
-    /// cannot serve when no time is left in which it could ask the provider.
+    /// Its caller left it less time than a good answer may take. A context behind the callee may have had none of it: payment answers
+    /// that it cannot serve if no time is left to ask the provider.
     Hurried,
     /// It did not take long.
     Short,
-    /// Enough to blame the callee for what did not come of it.
+    /// Enough to count a missing answer against the callee.
     Fair,
 }
 
-/// Marks a status of a call that surely was not sent. It cannot travel: whoever receives the status over the wire finds no mark.
+/// Marks the status of a call that surely was not sent. The mark does not travel: a status received over the wire has none.
 #[derive(Debug, thiserror::Error)]
 #[error("the call was not sent")]
 struct NotSent(#[source] Option<BoxError>);
@@ -80,7 +80,7 @@ pub fn surely_not_sent(status: &Status) -> bool {
 
 /// The refusal of a call by an open circuit.
 pub(super) fn circuit_open(callee: &str, retry_after: Duration) -> Refusal {
-    unreachable(callee, "the last calls to it failed, and it is left alone for a moment").retry_after(retry_after)
+    unreachable(callee, "the last calls to it failed, so calls are paused for a moment").retry_after(retry_after)
 }
 
 fn unreachable(callee: &str, why: &str) -> Refusal {
@@ -92,7 +92,7 @@ fn unreachable(callee: &str, why: &str) -> Refusal {
 
 fn too_slow(callee: &str) -> Refusal {
     Refusal::new(Reason::DeadlineExceeded, format!("{callee} did not answer in time"))
-        .hint("what the call did, if anything, settles by itself")
+        .hint("if the call had an effect, it is settled by itself")
         .with(CONTEXT, callee)
 }
 
@@ -106,7 +106,7 @@ impl Failure {
         self
     }
 
-    /// There is no token to go with the request, or a header cannot be made.
+    /// A token for the request is missing, or a header cannot be made.
     pub fn unsendable(error: Error) -> Self {
         Self::new(Cause::Unsendable, error)
     }
@@ -146,7 +146,7 @@ impl Failure {
         Self::new(Cause::NoConnection, unreachable(callee, "no connection")).because(source)
     }
 
-    /// Another replica is up: what one of them says of itself, or the loss of one, is not the callee's failure.
+    /// Another replica is up: the state or the loss of one replica is not a failure of the callee.
     #[must_use]
     pub fn elsewhere(self) -> Self {
         let elsewhere = self.is_between_lives() || self.cause == Cause::Broken;
@@ -158,12 +158,12 @@ impl Failure {
         matches!(self.cause, Cause::TurnedAway(Reason::Starting | Reason::Draining))
     }
 
-    /// Whether another attempt adds no load: this one was not taken, and the next one goes to another replica.
+    /// Whether another attempt adds no load: this one was not accepted, and the next one goes to another replica.
     pub fn is_free_to_retry(&self) -> bool {
         self.elsewhere && self.surely_not_sent()
     }
 
-    /// What tower's layers end a call with: their own errors, or ours passed through.
+    /// An error from tower's layers: their own, or ours passed through.
     pub fn from_layers(callee: &str, error: BoxError) -> Self {
         let error = match error.downcast::<Self>() {
             Ok(failure) => return *failure,
@@ -191,7 +191,7 @@ impl Failure {
         };
         let reason = refusal.reason;
         let retry_after = refusal.retry_after;
-        // A callee that passes on what it was told by the contexts behind it has done its own work by then, and is well itself.
+        // A callee that passes on the error of a context behind it is healthy itself.
         let about = refusal.metadata.get(CONTEXT).map(String::as_str);
         let passed_on = about.is_some_and(|about| about != callee);
         let (cause, status) = match reason {
@@ -218,10 +218,9 @@ impl Failure {
         }
     }
 
-    /// Whether the callee said what became of the call. That it cannot serve, or could not this time, says nothing about an attempt
-    /// before: "payment unavailable" after a connection that broke does not mean that nothing is charged. Nor does a refusal at the
-    /// door of another replica, whose keys or version may be others. What knows our requests by their content says so in one of a
-    /// few codes, and with a reason of ours.
+    /// Whether the callee's answer tells the outcome of the call, earlier attempts included. "Unavailable" does not: after a broken
+    /// connection, "payment unavailable" does not mean that nothing was charged. Nor does a refusal by the layers of another replica,
+    /// which may have other keys or another version. An answer that knows the request has one of a few codes and a reason of ours.
     pub fn is_an_answer(&self) -> bool {
         let decides = |reason: Reason| {
             matches!(
@@ -233,8 +232,8 @@ impl Failure {
             && Refusal::from_status(&self.status).is_some_and(|refusal| decides(refusal.reason))
     }
 
-    /// Whether another attempt may fare better. Not after our own refusal, which is there to keep load away; not after a timeout,
-    /// which has used up the time; and not after what the callee passes on, which it has tried again itself.
+    /// Whether another attempt may succeed. Not after our own refusal, which exists to keep load away; not after a timeout, which has used
+    /// up the time; and not after an error that the callee passes on, because the callee has retried already.
     pub fn may_be_retried(&self) -> bool {
         match self.cause {
             Cause::NoConnection | Cause::TurnedAway(_) | Cause::Broken => true,
@@ -249,18 +248,17 @@ impl Failure {
         }
     }
 
-    /// What it says about the callee. An answer that the caller does not like is an answer. A callee that ran out of the time it was
-    /// given is to blame only if that was a fair share, and one that could not do its work unless it had next to no time for it:
-    /// otherwise impatient callers could open the circuit for everybody.
+    /// What the failure says about the callee. An error answer is an answer. A timeout, or an answer that the callee cannot serve, counts
+    /// against the callee only if it had enough time: otherwise callers with short deadlines could open the circuit for everybody.
     pub fn verdict(&self, share: Share) -> Verdict {
         match self.cause {
             _ if self.elsewhere => Verdict::Inconclusive,
-            // Calls that are left no time take places as well, and are no sign of a callee that is slow.
+            // Calls without time left take permits too, and do not show that the callee is slow.
             Cause::Shed | Cause::Unwell if share == Share::Hurried => Verdict::Inconclusive,
             Cause::Shed | Cause::NoConnection | Cause::Broken | Cause::TimedOut | Cause::Unwell => Verdict::Failing,
             Cause::OutOfTime if share == Share::Fair => Verdict::Failing,
             Cause::OutOfTime => Verdict::Inconclusive,
-            // Whose turn it is, is a matter between the callee and this one caller.
+            // A rate limit concerns the callee and this one caller.
             Cause::TurnedAway(Reason::RateLimited) => Verdict::Healthy,
             Cause::TurnedAway(_) => Verdict::Failing,
             Cause::Answered => Verdict::Healthy,
@@ -269,12 +267,12 @@ impl Failure {
         }
     }
 
-    /// How long the callee asks to be left alone. What one replica asks for itself does not hold up another one.
+    /// How long the callee asks to be left alone. The request of one replica does not hold up another.
     pub fn retry_after(&self) -> Option<Duration> {
         self.retry_after.filter(|_| !self.elsewhere)
     }
 
-    /// As which refusal of our own it is counted, if it is one.
+    /// The label of our own refusal for metrics, if it is one.
     pub fn local_cause(&self) -> Option<&'static str> {
         match self.cause {
             Cause::CircuitOpen => Some("circuit_open"),

@@ -24,7 +24,7 @@ impl Identity {
     fn bearer(&self) -> Result<HeaderValue, Error> {
         let token = self.tokens.token(&self.callee)?;
         let mut value = HeaderValue::try_from(format!("Bearer {token}"))
-            .map_err(|_| Error::Internal("a token holds what no header can".to_owned()))?;
+            .map_err(|_| Error::Internal("a token holds characters that no header can hold".to_owned()))?;
         value.set_sensitive(true);
         Ok(value)
     }

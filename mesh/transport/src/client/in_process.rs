@@ -13,7 +13,7 @@ use tower::util::BoxCloneSyncService;
 /// A context's whole server as one service, its layers included.
 pub type ContextService = BoxCloneSyncService<http::Request<Body>, http::Response<Body>, Infallible>;
 
-/// The servers of this process, by the names of their contexts. Looked at when a call is made, so that contexts can be put together
+/// The servers of this process, by the names of their contexts. A callee is looked up when a call is made, so that contexts can be built
 /// in any order and call each other both ways. Cheap to clone; all clones are one registry.
 #[derive(Clone, Default)]
 pub struct InProcess(Arc<RwLock<HashMap<String, ContextService>>>);
@@ -29,7 +29,7 @@ impl InProcess {
         self.0.write().unwrap_or_else(PoisonError::into_inner).insert(name.into(), service);
     }
 
-    /// From now on calls to `name` find nobody, as those to a process that has stopped.
+    /// From now on calls to `name` fail like calls to a process that has stopped.
     pub fn remove(&self, name: &str) {
         self.0.write().unwrap_or_else(PoisonError::into_inner).remove(name);
     }

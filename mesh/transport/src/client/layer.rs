@@ -1,8 +1,8 @@
 //! A layer as one async function around the rest of the stack.
 //!
-//! Tower splits a call into `poll_ready` and `call`, so that a busy service can hold its callers back. Nothing here is ever held
-//! back: all that can be busy stands below the shed, which is always ready and refuses instead. So a layer above it has nothing to
-//! say about readiness, and takes what is below it anew for each attempt.
+//! Tower splits a call into `poll_ready` and `call`, so that a busy service can hold its callers back. No caller is held back here: the
+//! services that can be busy are below the load shed, which is always ready and refuses instead. So a layer above it is always ready,
+//! and clones the service below it for each attempt.
 
 use std::{
     future::Future,
@@ -17,8 +17,7 @@ use super::{
     failure::Failure,
 };
 
-/// How a call ends: with the reply of a call that succeeded, or with why it did not. A status other than OK is a failure, wherever
-/// it was made.
+/// The result of a call. A status other than OK is a failure, wherever it was made.
 pub(super) type Outcome = Result<Reply, Failure>;
 
 /// The rest of the stack, as a layer sees it.

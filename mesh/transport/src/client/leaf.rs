@@ -1,7 +1,6 @@
 //! The end of the stack: connections to the callee, or the callee itself.
 //!
-//! Both behave alike. What a socket would drop is dropped in process too (request extensions), and what a socket would turn into a
-//! broken connection (a panicking callee) becomes one.
+//! Both behave alike. In process too, request extensions are dropped, and a panic of the callee becomes a broken connection.
 
 use std::{
     panic::AssertUnwindSafe,
@@ -73,7 +72,7 @@ impl Leaf {
     }
 }
 
-/// The request as this attempt sends it, but for the time that is left for it: without what concerns only ourselves.
+/// The request as this attempt sends it, without our own extensions. The remaining time is added when it leaves.
 fn forward(call: Call) -> http::Request<Full<Bytes>> {
     let mut request = call.request.map(Full::new);
     *request.extensions_mut() = Extensions::new();

@@ -6,7 +6,7 @@
 //!
 //! A failed call leaves its caller with one question: may it have had an effect? [`surely_not_sent`] answers it. It says yes only
 //! when every attempt was refused by these layers, failed to connect, or was turned away by the callee's own layers before any
-//! work; everything else is unknown, and whoever pays money treats it as such.
+//! work. Any other outcome is unknown, and a caller that pays money treats it as such.
 //!
 //! The stack is for unary calls. A request is read into memory before it is sent, so that a retry has something to send, and a
 //! reply before it is handed up, so that every layer sees the status it ends with.
@@ -62,7 +62,7 @@ pub struct Limits {
     pub connect_timeout: Duration,
     /// Connections to each address of the callee.
     pub connections: usize,
-    /// How often a call is tried, the first time included.
+    /// How often a call is tried, the first attempt included.
     pub attempts: u32,
     /// How many retries a hundred calls earn.
     pub retry_percent: u32,
@@ -72,8 +72,8 @@ pub struct Limits {
     pub in_flight: usize,
     /// After how many failures in a row the circuit opens.
     pub breaker_failures: u32,
-    /// A call that begins with this many in flight counts as a failure in that row, before it has had the time to fail: if none of
-    /// them was answered for a tenth of `timeout`, or 100 ms if that is longer.
+    /// A call that begins with this many in flight counts as a failure at once, if none of them was answered for a tenth of `timeout`,
+    /// or 100 ms if that is longer.
     pub breaker_in_flight: usize,
     /// How long the circuit stays open at first; doubles with each probe that fails.
     pub breaker_backoff: Duration,

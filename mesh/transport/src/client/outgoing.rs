@@ -8,8 +8,8 @@ use tonic::{IntoRequest, Request};
 /// How long a call may take when its caller does not say.
 pub const DEFAULT_DEADLINE: Duration = Duration::from_secs(10);
 
-/// For which business case a call is made, and until when its caller listens. A request extension; a call without one gets a
-/// correlation id of its own and [`DEFAULT_DEADLINE`].
+/// The business case of a call and its deadline. A request extension; a call without one gets a new correlation id and
+/// [`DEFAULT_DEADLINE`].
 #[derive(Clone, Debug)]
 pub struct Outgoing {
     /// The business case.

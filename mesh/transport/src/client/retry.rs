@@ -1,4 +1,4 @@
-//! Further attempts at calls that may be sent twice, and at those that have not been sent at all.
+//! Retries of calls that may be sent twice, and of calls that were surely not sent.
 
 use std::{
     sync::{Arc, Mutex, PoisonError},
@@ -21,7 +21,7 @@ use super::{
 const FIRST_WAIT: Duration = Duration::from_millis(25);
 const MAX_WAIT: Duration = Duration::from_secs(1);
 
-/// Tries again what may be tried again, within the budget and the deadline.
+/// Retries calls that may be retried, within the budget and the deadline.
 #[derive(Clone)]
 pub(super) struct Retry {
     callee: Arc<str>,
@@ -35,9 +35,9 @@ impl Retry {
         Self { callee, attempts: limits.attempts, budget }
     }
 
-    /// How long to wait before trying again, if that makes sense and can be paid for.
+    /// How long to wait before the next attempt; none if there is no sense in one or the budget is spent.
     fn wait(&self, call: &Call, attempt: u32, failure: &Failure, backoff: &mut Backoff) -> Option<Duration> {
-        // What was surely not sent may be sent, whatever it is.
+        // A call that was surely not sent may be sent again, whatever it does.
         let harmless = call.idempotent || failure.surely_not_sent();
         if !harmless || attempt >= self.attempts || !failure.may_be_retried() {
             return None;
@@ -73,7 +73,7 @@ impl Around for Retry {
             let Some(wait) = wait else {
                 return Err(decisive);
             };
-            tracing::debug!(callee = &*self.callee, attempt, ?wait, "the call is tried again");
+            tracing::debug!(callee = &*self.callee, attempt, ?wait, "retrying the call");
             unknown = (!decisive.surely_not_sent()).then_some(decisive);
             sleep(wait).await;
             attempt += 1;

@@ -35,23 +35,23 @@ pub(super) fn stack(
         .layer(Wrap(Trace { callee: callee.clone() }))
         // Above the deadline, because minting takes no network, and above the retry, because one token serves all attempts.
         .layer(Wrap(Identity { callee: callee.clone(), tokens }))
-        // Around the attempts and the waits between them: the caller waits for the call, not for an attempt. What remains is
-        // forwarded by the leaf, which alone knows when an attempt leaves.
+        // Around the attempts and the waits between them: the caller waits for the call, not for an attempt. The leaf forwards the
+        // remaining time, because only the leaf knows when an attempt leaves.
         .layer(Wrap(Deadline { callee: callee.clone() }))
         // Above the circuit, so that each attempt asks it, and a call stops trying the moment it opens.
         .layer(Wrap(Retry::new(callee.clone(), limits)))
-        // Above limit and timeout, because it has to hear of the calls that those two end. Asked before the limit, so that an open
+        // Above limit and timeout, because it has to see the calls that those two end. Asked before the limit, so that an open
         // circuit answers at once, whatever hangs below it.
         .layer(Wrap(circuit.clone()))
-        // Tower's layers know neither our failures nor what they mean: here their errors become ours.
+        // Turns the errors of tower's layers into our failures.
         .map_err(move |error: BoxError| Failure::from_layers(&name, error))
         // A call that cannot have a permit now is refused. Waiting for one would use up its deadline, and hide from the circuit
         // that the callee is slow.
         .layer(LoadShedLayer::new())
         // A bound on what a slow callee can keep of our memory and tasks. Global, because the service is cloned for each call.
         .layer(GlobalConcurrencyLimitLayer::new(limits.in_flight.min(Semaphore::MAX_PERMITS)))
-        // Below the limit, so that it measures the callee and nothing of ours; and around reading the reply as well, which
-        // `Endpoint::timeout` is not.
+        // Below the limit, so that it measures the callee and nothing of ours; and it includes reading the reply, which
+        // `Endpoint::timeout` does not.
         .layer(TimeoutLayer::new(limits.timeout))
         .service(leaf);
     BoxCloneSyncService::new(service)

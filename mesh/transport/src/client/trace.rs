@@ -1,4 +1,4 @@
-//! Which business case a call belongs to, and what became of it.
+//! Correlation, tracing and metrics of a call.
 
 use std::sync::Arc;
 
@@ -48,7 +48,9 @@ impl Around for Trace {
             None => Uuid::now_v7().to_string(),
         };
         let header = HeaderValue::try_from(&correlation_id).map_err(|_| {
-            Failure::unsendable(Error::Internal("the correlation id holds what no header can".to_owned()))
+            Failure::unsendable(Error::Internal(
+                "the correlation id holds characters that no header can hold".to_owned(),
+            ))
         })?;
         call.request.headers_mut().insert(CORRELATION_ID, header);
 

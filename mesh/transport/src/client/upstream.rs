@@ -22,7 +22,7 @@ use super::{
 #[derive(Clone)]
 pub struct Upstream {
     callee: Arc<str>,
-    /// How a call is named when it is made where it must not be.
+    /// Names the call in the panic when it is made inside a transaction.
     what: Arc<str>,
     circuit: Circuit,
     stack: BoxCloneSyncService<Call, Reply, Failure>,
@@ -39,13 +39,13 @@ impl Upstream {
         &self.callee
     }
 
-    /// Why a call made now would be refused without being sent, if it would. Looked at before a hold is taken, so that an open
-    /// circuit costs nobody a unit; does not use up the circuit's probe.
+    /// The refusal that a call made now would get without being sent, if any. Checked before a hold is taken, so that an open circuit
+    /// does not block a unit; does not use up the circuit's probe.
     pub fn refuses_now(&self) -> Option<Refusal> {
         self.circuit.refuses_now().map(|retry_after| failure::circuit_open(&self.callee, retry_after))
     }
 
-    /// What the circuit is doing.
+    /// The state of the circuit.
     pub fn breaker_state(&self) -> BreakerState {
         self.circuit.state()
     }

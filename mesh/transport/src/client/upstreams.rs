@@ -62,7 +62,7 @@ impl Builder {
         Ok(self)
     }
 
-    /// Speaks TLS so at `https` addresses. Without this the public authorities are believed, and no certificate is shown.
+    /// The TLS settings for `https` addresses. Without them the public authorities are trusted, and no certificate is shown.
     #[must_use]
     pub fn tls(mut self, tls: Tls) -> Self {
         self.tls = Some(tls);
@@ -104,13 +104,13 @@ impl Builder {
         match &self.tls {
             Some(tls) => Ok(tls.clone()),
             None => Tls::load(&TlsConfig::default())
-                .map_err(|error| Error::Internal(format!("there is no TLS to be had: {error}"))),
+                .map_err(|error| Error::Internal(format!("failed to set up TLS: {error}"))),
         }
     }
 }
 
 impl Upstreams {
-    /// Begins to say where the context `own_name` finds the others; `limits` are for those that get none of their own.
+    /// A builder for the upstreams of the context `own_name`; `limits` apply to the contexts that get none of their own.
     pub fn builder(own_name: impl Into<Arc<str>>, tokens: Arc<dyn TokenSource>, limits: Limits) -> Builder {
         Builder {
             own_name: own_name.into(),

@@ -87,11 +87,11 @@ pub struct BreakerConfig {
     /// Calls in flight from which one more counts as a failure in that row; 1 to `client.in_flight`. The circuit opens before all
     /// permits hang on a target that has become slow.
     pub in_flight: usize,
-    /// How long it stays open the first time, in milliseconds; 10 to 600,000. Doubled each time the probe is not answered; a callee that
-    /// answers when it can serve again is asked then.
+    /// How long it stays open the first time, in milliseconds; 10 to 600,000. Doubled each time a probe fails; if the callee says when it
+    /// can serve again, the circuit stays open until then instead.
     pub open_ms: u64,
-    /// How long it stays open at most, in milliseconds; from `open_ms` to 600,000. So long a callee that is well again may have to wait
-    /// for its callers.
+    /// How long it stays open at most, in milliseconds; from `open_ms` to 600,000. A callee that has recovered may get no calls for this
+    /// long.
     pub max_open_ms: u64,
 }
 

@@ -1,4 +1,4 @@
-//! Who may speak for people beside the built-in issuer: OpenID Connect providers.
+//! The OpenID Connect issuers that are trusted beside the built-in issuer.
 
 use std::{collections::BTreeSet, fmt, path::PathBuf, time::Duration};
 
@@ -13,7 +13,7 @@ const MAX_ISSUERS: usize = 16;
 /// Key files of one issuer.
 const MAX_KEY_FILES: usize = 8;
 
-/// One OpenID Connect issuer whose tokens are believed.
+/// One OpenID Connect issuer whose tokens are accepted.
 #[derive(Clone, PartialEq, Eq, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct IssuerConfig {
@@ -21,13 +21,13 @@ pub struct IssuerConfig {
     pub issuer: String,
     /// The `aud` by which its tokens mean this installation. An issuer speaks to many; only this says that a token is for us.
     pub audience: String,
-    /// Where its keys are (JWKS). Unset: where its own description says, at `<issuer>/.well-known/openid-configuration`.
+    /// Where its keys are (JWKS). Unset: the `jwks_uri` of its own description at `<issuer>/.well-known/openid-configuration`.
     pub jwks_url: Option<String>,
-    /// Its keys in files (JWKS, or Ed25519 in PEM), for an issuer that is not to be asked; at most 8, read once at start.
+    /// Its keys in files (JWKS, or Ed25519 in PEM), for an issuer that must not be asked over the network; at most 8, read once at start.
     pub key_files: Vec<PathBuf>,
     /// Where in its tokens the roles are: a claim's name, or a path with dots such as `realm_access.roles`.
     pub roles_claim: String,
-    /// What its keys may sign with.
+    /// The algorithms that its keys may sign with.
     pub algorithms: BTreeSet<SigningAlgorithm>,
     /// The CA of the certificate that it shows (PEM). Unset: the public ones.
     pub ca_file: Option<PathBuf>,
@@ -39,7 +39,7 @@ impl fmt::Debug for IssuerConfig {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { issuer, audience, jwks_url, key_files, roles_claim, algorithms, ca_file, refresh_ms } = self;
         f.debug_struct("IssuerConfig")
-            // What lets somebody in may stand in a URL.
+            // A URL may hold a secret.
             .field("issuer", &printable(issuer))
             .field("audience", audience)
             .field("jwks_url", &jwks_url.as_deref().map(printable))
@@ -52,7 +52,7 @@ impl fmt::Debug for IssuerConfig {
     }
 }
 
-/// How a token may be signed: the ones that providers use by default and that nobody has to be warned of.
+/// How a token may be signed: algorithms that providers use by default and that are considered safe.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Deserialize)]
 pub enum SigningAlgorithm {
     /// RSA with SHA-256, PKCS#1 v1.5; keys of 2,048 to 8,192 bits.
@@ -90,7 +90,7 @@ impl IssuerConfig {
     }
 }
 
-/// Whether keys may come from there: over TLS, or from this machine. Keys that somebody on the way can change believe anybody.
+/// Checks that keys come over TLS or from this machine. If an attacker could replace the keys on the way, any token would be accepted.
 fn is_trustworthy(url: &str) -> Result<(), String> {
     let address = address_of(url)?;
     if address.is_tls() || address.is_loopback() {
@@ -99,8 +99,8 @@ fn is_trustworthy(url: &str) -> Result<(), String> {
     Err(format!("is `{}`; it must begin with https://, unless it is on this machine", printable(url)))
 }
 
-/// Whether `issuer` may say that its keys are at `url`: over TLS, or on this machine if it is here itself. One that is elsewhere has no
-/// business on this machine, where anybody who may listen on a port would choose whose keys are believed.
+/// Checks that `issuer` may publish its keys at `url`: over TLS, or on this machine if the issuer is on this machine too. A remote
+/// issuer may not name a port of this machine, because any local process that listens there could then supply the keys.
 pub(crate) fn may_publish_at(issuer: &str, url: &str) -> Result<(), String> {
     let address = address_of(url)?;
     if address.is_tls() || (address.is_loopback() && address_of(issuer)?.is_loopback()) {
@@ -110,16 +110,16 @@ pub(crate) fn may_publish_at(issuer: &str, url: &str) -> Result<(), String> {
 }
 
 fn address_of(url: &str) -> Result<Address, String> {
-    let uri = url.parse().map_err(|_| format!("is `{}`, which is no URL", printable(url)))?;
+    let uri = url.parse().map_err(|_| format!("is `{}`, which is not a URL", printable(url)))?;
     Address::of(&uri).map_err(|error| match error {
         AddressError::Secret => "must hold no user or password".to_owned(),
-        _ => format!("is `{}`, which is no https:// URL", printable(url)),
+        _ => format!("is `{}`, which is not an https:// URL", printable(url)),
     })
 }
 
 pub(super) fn check(found: &mut Findings, auth: &AuthConfig) {
     let somebody = auth.built_in || !auth.issuers.is_empty();
-    found.unless(somebody, "auth.built_in", "is false, and auth.issuers names nobody: no person could call");
+    found.unless(somebody, "auth.built_in", "is false and auth.issuers is empty: no person could call");
     found.unless(auth.issuers.len() <= MAX_ISSUERS, "auth.issuers", format!("has more than {MAX_ISSUERS}"));
     let mut names = BTreeSet::new();
     if auth.built_in {
@@ -154,7 +154,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_issuer_elsewhere_cannot_say_that_its_keys_are_on_this_machine_in_clear() {
+    fn a_remote_issuer_may_not_publish_keys_on_loopback() {
         for (issuer, url, may) in [
             ("https://id.example", "https://keys.example/k", true),
             ("https://id.example", "http://127.0.0.1:80/k", false),

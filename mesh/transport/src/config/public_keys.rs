@@ -15,12 +15,12 @@ pub fn is_pem(text: &str) -> bool {
     text.trim_start().starts_with(PEM)
 }
 
-/// Those that stand in the configuration itself; files are read by whoever needs them.
+/// Checks the keys that are in the configuration itself; files are read where they are used.
 pub fn check_public_keys(found: &mut Findings, key: &str, public_keys: &[String]) {
     found.unless(public_keys.len() <= MAX_PUBLIC_KEYS, key, format!("has more than {MAX_PUBLIC_KEYS}"));
     let readable = public_keys.iter().filter(|text| is_pem(text)).all(|pem| PublicKey::from_pem(pem).is_ok());
-    found.unless(readable, key, "has a PEM text that is no Ed25519 public key");
-    found.unless(public_keys.iter().all(|text| !text.trim().is_empty()), key, "has an empty one");
+    found.unless(readable, key, "has a PEM text that is not an Ed25519 public key");
+    found.unless(public_keys.iter().all(|text| !text.trim().is_empty()), key, "has an empty entry");
 }
 
 /// A list, or the one thing that would stand in it: the environment has no handy way to write a list.

@@ -1,12 +1,12 @@
-//! TLS of our own, for a deployment whose lines are not secured by a service mesh.
+//! TLS of our own, for a deployment without a service mesh that secures connections.
 
 use std::{path::PathBuf, time::Duration};
 
 use mesh_foundation::findings::Findings;
 use serde::Deserialize;
 
-/// TLS between contexts, and to whoever calls them. All files are PEM; whoever writes a new one in their place has it taken up while
-/// the process runs.
+/// TLS between contexts, and between clients and contexts. All files are PEM; a file that is replaced is reloaded while the process
+/// runs.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct TlsConfig {
@@ -14,11 +14,11 @@ pub struct TlsConfig {
     pub cert_file: Option<PathBuf>,
     /// Its private key.
     pub key_file: Option<PathBuf>,
-    /// The CA of the certificates that clients must show (mutual TLS). Unset: they need none.
+    /// The CA of the certificates that clients must show (mutual TLS). Unset: clients need none.
     pub client_ca_file: Option<PathBuf>,
     /// The CA of the certificates that other contexts show, at addresses that begin with `https://`. Unset: the public ones.
     pub ca_file: Option<PathBuf>,
-    /// How often the files are looked at, in milliseconds; 100 to 3,600,000.
+    /// How often the files are checked for changes, in milliseconds; 100 to 3,600,000.
     pub reload_ms: u64,
 }
 
@@ -29,7 +29,7 @@ impl Default for TlsConfig {
 }
 
 impl TlsConfig {
-    /// How often the files are looked at.
+    /// How often the files are checked for changes.
     pub const fn reload(&self) -> Duration {
         Duration::from_millis(self.reload_ms)
     }

@@ -15,8 +15,8 @@ pub struct Address {
     tls: bool,
 }
 
-/// A URL as it may be printed: without its query, and nothing but its scheme if a user or a password may stand in it. Where in a text that
-/// is no good URL they end, nobody can tell.
+/// A URL as it may be printed: without its query, and only its scheme if it may hold a user or a password. In a malformed URL their end
+/// cannot be found.
 pub fn printable(url: &str) -> String {
     if url.contains('@') {
         let scheme = url.split_once("://").map(|(scheme, _)| scheme).filter(|scheme| !scheme.contains('@'));
@@ -28,27 +28,27 @@ pub fn printable(url: &str) -> String {
     }
 }
 
-/// Why a text is no address. The texts in it are [`printable`].
+/// Why a text is not an address. The texts in it are [`printable`].
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum AddressError {
-    /// It is no URL.
-    #[error("`{0}` is no URL")]
+    /// It is not a URL.
+    #[error("`{0}` is not a URL")]
     Unreadable(String),
-    /// It names no scheme that is spoken here.
+    /// Its scheme is not supported.
     #[error("`{0}` has to begin with http:// or https://")]
     Scheme(String),
     /// A URL with a password would be printed with every complaint about it.
     #[error("an address must hold no user or password")]
     Secret,
     /// Only an address was wanted.
-    #[error("`{0}` goes on behind its port")]
+    #[error("`{0}` must end after its port")]
     Path(String),
 }
 
 impl Address {
     /// The address that `url` begins with, whatever path follows.
     pub fn of(url: &Uri) -> Result<Self, AddressError> {
-        // Before anything else is complained about.
+        // First, so that no other error prints the password.
         if url.authority().is_some_and(|authority| authority.as_str().contains('@')) {
             return Err(AddressError::Secret);
         }
@@ -86,7 +86,7 @@ impl Address {
         self.port
     }
 
-    /// Whether TLS is spoken there.
+    /// Whether its scheme is `https`.
     pub const fn is_tls(&self) -> bool {
         self.tls
     }
@@ -131,7 +131,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_none_is_refused_and_no_password_is_repeated() {
+    fn a_malformed_address_is_refused_without_repeating_a_password() {
         for text in ["payment:8088", "payment", "ftp://payment", "", "http://", "http://a:1/v1", "http://a:1?x"] {
             Address::parse(text).unwrap_err();
         }

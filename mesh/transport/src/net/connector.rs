@@ -1,4 +1,4 @@
-//! What a tonic channel connects through: for clients that are no context, and need none of a context's layers.
+//! The connector of a tonic channel, for clients that are not contexts and need none of a context's layers.
 
 use std::{
     io,

@@ -22,13 +22,13 @@ pub(crate) type Stream = Either<TcpStream, Box<TlsStream<TcpStream>>>;
 /// A stream to a peer.
 pub(crate) struct Dialled {
     pub stream: Stream,
-    /// Who answered: behind one name there may be several.
+    /// The peer's address: one name may have several.
     pub peer: SocketAddr,
 }
 
-/// Connects to `address`; with TLS, if it says so, as `tls` has it. Not bounded in time: its caller knows how long to wait.
+/// Connects to `address`; with the TLS settings `tls` if it is `https`. Has no timeout of its own: the caller sets one.
 ///
-/// The addresses behind a name are tried in an order of chance, so that several connections to one name spread over its replicas.
+/// The addresses behind a name are tried in random order, so that several connections to one name spread over its replicas.
 pub(crate) async fn dial(address: &Address, tls: &Arc<ClientConfig>) -> io::Result<Dialled> {
     let mut found: Vec<SocketAddr> = tokio::net::lookup_host((address.host(), address.port())).await?.collect();
     found.shuffle(&mut rand::rng());
@@ -48,7 +48,7 @@ async fn secure(
     address: &Address,
     tls: &Arc<ClientConfig>,
 ) -> io::Result<Dialled> {
-    // Requests are small and somebody waits for each.
+    // Requests are small, and a caller waits for each.
     stream.set_nodelay(true)?;
     if !address.is_tls() {
         return Ok(Dialled { stream: Either::Left(stream), peer });

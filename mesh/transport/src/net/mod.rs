@@ -1,6 +1,6 @@
-//! Connections out of this process: an address, and a stream to whoever listens there, with TLS or without.
+//! Connections out of this process: an address, and a stream to it, with TLS or without.
 //!
-//! What speaks over the stream (HTTP/2 to another context, HTTP/1.1 to an issuer of tokens) is its user's matter.
+//! The protocol over the stream (HTTP/2 to another context, HTTP/1.1 to an issuer of tokens) is up to its user.
 
 mod address;
 mod connector;

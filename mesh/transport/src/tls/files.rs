@@ -1,4 +1,4 @@
-//! From PEM files to what rustls takes.
+//! Reads PEM files into the types of rustls.
 
 use std::{fs, path::Path, sync::Arc};
 
@@ -18,9 +18,9 @@ use crate::config::TlsConfig;
 /// The files' contents at one moment.
 pub(super) struct Loaded {
     pair: Option<Pair>,
-    /// Whose clients are let in; none lets in everybody.
+    /// The authorities of clients' certificates; none accepts every client.
     clients: Option<RootCertStore>,
-    /// Whose servers are believed.
+    /// The authorities of servers' certificates.
     servers: RootCertStore,
     pub fingerprint: [u8; 32],
 }
@@ -31,7 +31,7 @@ struct Pair {
 }
 
 impl Loaded {
-    /// Reads all files that `settings` name. Where they name no CA, servers of these `authorities` are believed.
+    /// Reads all files that `settings` name. Without a CA there, servers of these `authorities` are trusted.
     pub fn read(settings: &TlsConfig, authorities: Authorities) -> Result<Self, TlsError> {
         let mut seen = Sha256::new();
         let pair = match (&settings.cert_file, &settings.key_file) {
@@ -50,7 +50,7 @@ impl Loaded {
         Ok(Self { pair, clients, servers, fingerprint: seen.finalize().into() })
     }
 
-    /// The same as both ends of a connection take it.
+    /// The rustls configurations of both ends of a connection.
     pub fn current(self) -> Result<Current, TlsError> {
         let Self { pair, clients, servers, fingerprint } = self;
         let trusting = trusting(servers)?;
@@ -67,7 +67,7 @@ impl Loaded {
     }
 }
 
-/// What a client takes that shows no certificate and believes the CA in the PEM file at `ca_file`, or the public ones.
+/// The configuration of a client that shows no certificate and trusts the CA in the PEM file at `ca_file`, or the public ones.
 pub(crate) fn client_of(ca_file: Option<&Path>) -> Result<ClientConfig, TlsError> {
     let servers = ca_file.map_or_else(|| Ok(public_roots()), |file| roots(file, &mut Sha256::new()))?;
     Ok(trusting(servers)?.with_no_client_auth())
@@ -97,12 +97,12 @@ fn server(
     Ok(config)
 }
 
-/// Whose certificates are believed where no CA is configured.
+/// The authorities that are trusted if no CA is configured.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Authorities {
     /// Those that browsers trust.
     Public,
-    /// Those that this machine trusts, among which its owner has put their own.
+    /// Those that this machine trusts, to which its owner may have added their own.
     Machine,
 }
 
@@ -115,20 +115,20 @@ impl Authorities {
     }
 }
 
-/// The authorities that this machine trusts; a machine that names none knows nothing of its own.
+/// The authorities that this machine trusts; may be none.
 fn machine_roots() -> RootCertStore {
     let mut store = RootCertStore::empty();
-    // One that cannot be read takes no other with it.
+    // An authority that cannot be read does not affect the others.
     let (added, _) = store.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
     if added == 0 { public_roots() } else { store }
 }
 
-/// The authorities that browsers trust. They are part of the program, because a container from scratch has none.
+/// The authorities that browsers trust. They are compiled in, because a container from scratch has none.
 fn public_roots() -> RootCertStore {
     RootCertStore::from_iter(webpki_roots::TLS_SERVER_ROOTS.iter().cloned())
 }
 
-/// Named wherever it is used: the process has no default provider, which two libraries could differ about.
+/// Always named explicitly: the process has no default provider, because two libraries could disagree about it.
 fn provider() -> Arc<CryptoProvider> {
     Arc::new(ring::default_provider())
 }
@@ -149,7 +149,8 @@ fn certificates(file: &Path, seen: &mut Sha256) -> Result<Vec<CertificateDer<'st
         .ok_or_else(|| TlsError::Nothing { path: file.to_owned(), what: "certificate" })
 }
 
-/// What is in the file; into `seen` go its length and its bytes, so that nothing can move unseen from one file to the next.
+/// The contents of the file. Its length and its bytes are hashed into `seen`, so that a line that moves from one file to the next
+/// changes the hash.
 fn contents(file: &Path, seen: &mut Sha256) -> Result<Vec<u8>, TlsError> {
     let mut contents = fs::read(file).map_err(|source| TlsError::File { path: file.to_owned(), source })?;
     seen.update(contents.len().to_be_bytes());

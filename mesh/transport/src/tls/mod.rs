@@ -1,10 +1,10 @@
-//! TLS of our own, where no service mesh brings it: certificates from files, taken up anew when the files change.
+//! TLS of our own, for a deployment without a service mesh: certificates from files, reloaded when the files change.
 //!
 //! One [`Tls`] serves a whole process. The listener shows its certificate and, if a CA for clients is configured, demands one of
-//! them (mutual TLS); clients verify `https` addresses and show the same certificate. A certificate says that the line leads to
-//! somebody who belongs here. *Who* calls is said by the token, in either case.
+//! them (mutual TLS); clients verify `https` addresses and show the same certificate. A certificate says that the peer belongs to
+//! this installation. The token says *who* calls, in either case.
 //!
-//! A connection keeps the certificate that it began with; new ones take the new one. So a rotation cuts nobody off.
+//! A connection keeps the certificate that it began with; new connections use the new one. So a rotation breaks no connection.
 
 mod files;
 mod reload;
@@ -27,22 +27,22 @@ pub(crate) use self::files::client_of;
 use self::files::{Authorities, Loaded};
 use crate::config::TlsConfig;
 
-/// What HTTP/2 is called in a TLS handshake. Nothing else is spoken between contexts.
+/// The name of HTTP/2 in a TLS handshake, the only protocol between contexts.
 const H2: &[u8] = b"h2";
 
-/// Why TLS cannot be had from its files.
+/// Why TLS cannot be set up from its files.
 #[derive(Debug, thiserror::Error)]
 pub enum TlsError {
     /// A file cannot be read.
-    #[error("{} cannot be read", path.display())]
+    #[error("failed to read {}", path.display())]
     File {
         /// The file.
         path: PathBuf,
-        /// What the system said.
+        /// The system's error.
         #[source]
         source: io::Error,
     },
-    /// A file holds nothing of what it should hold.
+    /// A file holds nothing of the expected kind.
     #[error("{} holds no {what} in PEM", path.display())]
     Nothing {
         /// The file.
@@ -50,10 +50,10 @@ pub enum TlsError {
         /// What was looked for.
         what: &'static str,
     },
-    /// The certificate and the key are no pair, or one of them is of a kind that is not known here.
+    /// The certificate and the key are not a pair, or one of them is of an unsupported kind.
     #[error("the certificate and its key cannot be used")]
     Pair(#[source] rustls::Error),
-    /// A CA's certificate is of a kind that is not known here.
+    /// A CA's certificate is of an unsupported kind.
     #[error("{} cannot be used as a CA", path.display())]
     Ca {
         /// The file.
@@ -62,7 +62,7 @@ pub enum TlsError {
         #[source]
         source: rustls::Error,
     },
-    /// The CA for clients' certificates is none.
+    /// The CA for clients' certificates cannot be used.
     #[error("the CA for clients' certificates cannot be used")]
     ClientCa(#[source] VerifierBuilderError),
 }
@@ -77,14 +77,14 @@ struct Inner {
     current: RwLock<Current>,
 }
 
-/// What new connections take.
+/// The configuration of new connections.
 #[derive(Clone)]
 struct Current {
     server: Option<Arc<ServerConfig>>,
     /// The certificate that is shown.
     leaf: Option<CertificateDer<'static>>,
     client: Arc<ClientConfig>,
-    /// By which a changed file is recognised.
+    /// A digest of the files, to notice a change.
     fingerprint: [u8; 32],
 }
 
@@ -95,7 +95,7 @@ impl Tls {
         Self::read(settings, Authorities::Public)
     }
 
-    /// The same for a command that a person types: without a CA it trusts those that the machine trusts.
+    /// The same for a command line: without a CA it trusts the authorities that the machine trusts.
     pub fn of_command(settings: &TlsConfig) -> Result<Self, TlsError> {
         Self::read(settings, Authorities::Machine)
     }
@@ -110,31 +110,31 @@ impl Tls {
         self.current().server.is_some()
     }
 
-    /// Whether the certificate that is shown is good for that host: a client that calls it there believes that it is us.
+    /// Whether our certificate is valid for that host, so that a client that calls it accepts us.
     pub fn is_for(&self, host: &str) -> bool {
         let (Some(leaf), Ok(name)) = (self.current().leaf, ServerName::try_from(host)) else { return false };
         EndEntityCert::try_from(&leaf).is_ok_and(|leaf| leaf.verify_is_valid_for_subject_name(&name).is_ok())
     }
 
-    /// A host name in the certificate that is shown, if there is one that is no pattern.
+    /// A host name in our certificate that is not a wildcard, if there is one.
     pub fn host(&self) -> Option<String> {
         let leaf = self.current().leaf?;
         let leaf = EndEntityCert::try_from(&leaf).ok()?;
         leaf.valid_dns_names().find(|name| !name.contains('*')).map(str::to_owned)
     }
 
-    /// What the next connection that comes in takes.
+    /// The configuration of the next incoming connection.
     pub fn server(&self) -> Option<Arc<ServerConfig>> {
         self.current().server
     }
 
-    /// What the next connection that goes out takes.
+    /// The configuration of the next outgoing connection.
     pub fn client(&self) -> Arc<ClientConfig> {
         self.current().client
     }
 
-    /// Looks at the files from time to time, and takes up what has changed. What cannot be used is logged and counted, and the old
-    /// one stays.
+    /// Starts to check the files periodically, and reloads them when they have changed. If they cannot be used, that is logged and counted,
+    /// and the old certificates stay in use.
     pub fn start(&self, background: &Background) {
         reload::start(self.clone(), background);
     }
@@ -144,20 +144,20 @@ impl Tls {
     }
 }
 
-/// What keeps a client from a connection with TLS.
+/// Why a client cannot make a TLS connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Obstacle {
-    /// The server's certificate is not believed: of an unknown CA, for another host, or out of date.
+    /// The server's certificate is not trusted: of an unknown CA, for another host, or expired.
     Certificate,
-    /// Whoever answers does not speak TLS, or not as we do.
+    /// The server does not speak TLS, or not in a way that we support.
     Handshake,
 }
 
 impl Obstacle {
-    /// The one that is among the causes of an error.
+    /// The obstacle among the causes of an error, if there is one.
     pub fn of(error: &(dyn std::error::Error + 'static)) -> Option<Self> {
         std::iter::successors(Some(error), |error| (*error).source()).find_map(|error| {
-            // An I/O error shows the cause of what it holds, and not that itself.
+            // An I/O error's `source` skips the error that it holds.
             let held = error.downcast_ref::<io::Error>().and_then(io::Error::get_ref);
             let cause = held.and_then(|held| held.downcast_ref()).or_else(|| error.downcast_ref::<rustls::Error>())?;
             Some(match cause {

@@ -1,4 +1,4 @@
-//! New certificates, taken up while the process runs.
+//! Reloads certificates while the process runs.
 
 use std::sync::PoisonError;
 
@@ -10,28 +10,31 @@ use opentelemetry::KeyValue;
 
 use super::{Tls, TlsError, files::Loaded};
 
-/// Starts to look. Polling, because files behind a Kubernetes mount are swapped by links that no watch follows reliably.
+/// Starts the task. It polls, because Kubernetes swaps mounted files by links that no file watcher follows reliably.
 pub(super) fn start(tls: Tls, background: &Background) {
     background.run(Phase::Consumers, "tls reload", move |stop| async move {
         let mut failing = false;
         while pause(tls.0.settings.reload(), &stop).await {
             let again = tls.clone();
-            // Files are read on a thread that may wait for them.
+            // Files are read on a thread that may block.
             let looked = tokio::task::spawn_blocking(move || again.look()).await;
             match looked.unwrap_or(Ok(false)) {
                 Ok(changed) => {
                     failing = false;
                     if changed {
                         count("taken");
-                        tracing::info!("new certificates are in use; connections that are open keep the old ones");
+                        tracing::info!("reloaded the certificates; open connections keep the old ones");
                     }
                 }
                 Err(error) => {
                     count("refused");
-                    // Once, and not at every look: it says the same until somebody mends the files.
+                    // Once, and not at every check: the error stays the same until the files are repaired.
                     if !std::mem::replace(&mut failing, true) {
                         let error = &error as &dyn std::error::Error;
-                        tracing::warn!(error, "the certificates' files cannot be used; the old ones stay in use");
+                        tracing::warn!(
+                            error,
+                            "failed to reload the certificates; the old ones stay in use, will retry"
+                        );
                     }
                 }
             }
@@ -44,7 +47,7 @@ fn count(outcome: &'static str) {
 }
 
 impl Tls {
-    /// Takes up what the files hold; tells whether that is new.
+    /// Loads the files; returns whether they have changed.
     pub fn look(&self) -> Result<bool, TlsError> {
         let loaded = Loaded::read(&self.0.settings, self.0.authorities)?;
         if loaded.fingerprint == self.current().fingerprint {

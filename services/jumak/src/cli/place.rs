@@ -48,7 +48,7 @@ impl Configured {
 
 /// The address that `text` says, for an option.
 pub fn address(text: &str) -> Result<SocketAddr, String> {
-    text.parse().map_err(|_| format!("`{text}` is no address with a port, as in 127.0.0.1:8088"))
+    text.parse().map_err(|_| format!("`{text}` is not an address with a port, such as 127.0.0.1:8088"))
 }
 
 #[cfg(test)]
@@ -59,7 +59,7 @@ mod tests {
     fn what_is_no_address_is_answered_with_one() {
         assert_eq!(address("[::1]:0").unwrap().port(), 0);
         for text in ["", "foo", "8088", "127.0.0.1", "localhost:8088"] {
-            assert!(address(text).unwrap_err().contains("as in 127.0.0.1:8088"), "{text}");
+            assert!(address(text).unwrap_err().contains("such as 127.0.0.1:8088"), "{text}");
         }
     }
 }

@@ -20,7 +20,7 @@ fn an_issuer_needs_a_name_and_an_audience_and_the_rest_has_defaults() {
 #[test]
 fn what_would_let_strangers_in_is_refused() {
     for (issuer, problem) in [
-        (r#"{audience="jumak"}"#, "no URL"),
+        (r#"{audience="jumak"}"#, "not a URL"),
         (r#"{issuer="http://id.example", audience="jumak"}"#, "begin with https://"),
         (r#"{issuer="https://u:s3cret@id.example", audience="jumak"}"#, "no user or password"),
         (r#"{issuer="https://id.example"}"#, "`audience` must be set"),

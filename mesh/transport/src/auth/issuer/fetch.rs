@@ -1,4 +1,4 @@
-//! One document over HTTP: small, in one answer, from the place that was asked and no other.
+//! Fetches one small document over HTTP, without following redirects.
 
 use std::{convert::Infallible, io, sync::Arc};
 
@@ -17,7 +17,7 @@ use crate::net::{Address, AddressError, Dialled, dial};
 /// A provider's description or its keys are a few KiB.
 const MAX_BYTES: usize = 256 * 1024;
 
-/// Why a document could not be had.
+/// Why a document could not be fetched.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum FetchError {
     #[error(transparent)]
@@ -26,18 +26,18 @@ pub(super) enum FetchError {
     Connect(#[source] io::Error),
     #[error("the connection broke")]
     Broken(#[from] hyper::Error),
-    #[error("no request can be made of the URL")]
+    #[error("the URL cannot be requested")]
     Request(#[from] http::Error),
-    /// A redirect as well: whoever can make one would choose whose keys are believed.
+    /// Also a redirect: an attacker who can cause one would choose the keys that are trusted.
     #[error("it answered with {0}")]
     Status(StatusCode),
-    #[error("it is larger than {MAX_BYTES} bytes, or broke off")]
+    #[error("it is larger than {MAX_BYTES} bytes, or ended early")]
     Body(#[source] Box<dyn std::error::Error + Send + Sync>),
-    #[error("it is no UTF-8")]
+    #[error("it is not UTF-8")]
     Text(#[from] std::string::FromUtf8Error),
 }
 
-/// The document at `url`. Not bounded in time: its caller knows how long to wait.
+/// The document at `url`. Has no timeout of its own: the caller sets one.
 pub(super) async fn fetch(url: &Uri, tls: &Arc<ClientConfig>) -> Result<String, FetchError> {
     let address = Address::of(url)?;
     let Dialled { stream, .. } = dial(&address, tls).await.map_err(FetchError::Connect)?;
@@ -56,9 +56,9 @@ pub(super) async fn fetch(url: &Uri, tls: &Arc<ClientConfig>) -> Result<String, 
         let body = Limited::new(response.into_body(), MAX_BYTES).collect().await.map_err(FetchError::Body)?;
         Ok(String::from_utf8(body.to_bytes().into())?)
     };
-    // The connection is moved on beside the exchange and ends with it: one document, one connection.
+    // The connection is driven by its own task and ends with the exchange: one document, one connection.
     let connection = async {
-        // How it ended, the exchange is told as well.
+        // The exchange gets the same error.
         connection.await.ok();
         std::future::pending::<Infallible>().await
     };

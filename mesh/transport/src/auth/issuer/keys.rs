@@ -1,4 +1,4 @@
-//! Keys from a JWKS document, each with the one algorithm that it is good for.
+//! Keys from a JWKS document, each with the one algorithm that it may verify.
 
 use std::collections::HashMap;
 
@@ -22,13 +22,13 @@ const RSA_BYTES: std::ops::RangeInclusive<usize> = 256..=1024;
 #[derive(Default)]
 pub(in crate::auth) struct KeySet {
     by_kid: HashMap<String, (DecodingKey, Validation)>,
-    /// By which a change is noticed.
+    /// A digest, to notice a change.
     fingerprint: [u8; 32],
 }
 
 impl KeySet {
-    /// Reads a JWKS document, or a public key in PEM. None if it is neither. Keys that cannot be used are passed over: a provider
-    /// also publishes keys for encryption, and kinds that are not known here.
+    /// Reads a JWKS document, or a public key in PEM. None if it is neither. Keys that cannot be used are skipped: a provider also
+    /// publishes keys for encryption, and keys of unsupported kinds.
     pub fn read(text: &str, issuer: &IssuerConfig) -> Option<Self> {
         let fingerprint = Sha256::digest(text).into();
         let keys = match PublicKey::from_pem(text.trim()) {
@@ -41,7 +41,7 @@ impl KeySet {
         let mut by_kid = HashMap::new();
         for key in keys.iter().take(MAX_KEYS) {
             if let Some((kid, key, algorithm)) = usable(key, issuer) {
-                // Of two keys with one id the first one counts: the second would be a way to replace a key without removing it.
+                // Of two keys with one id the first one counts: otherwise a second one could replace a key without removing it.
                 by_kid.entry(kid).or_insert((key, validation(algorithm, &issuer.issuer, &issuer.audience)));
             }
         }
@@ -70,8 +70,8 @@ impl KeySet {
     }
 }
 
-/// The key, its id and its algorithm. The algorithm comes from the key's kind alone, and `alg`, where it stands, must agree: what a
-/// token says of itself is never asked.
+/// The key, its id and its algorithm. The algorithm follows from the key's kind alone, and the key's `alg`, if set, must agree. The
+/// algorithm that a token names is never used.
 fn usable(jwk: &Value, issuer: &IssuerConfig) -> Option<(String, DecodingKey, Algorithm)> {
     let text = |name: &str| jwk.get(name).and_then(Value::as_str);
     let kid = text("kid").filter(|kid| !kid.is_empty())?;

@@ -1,14 +1,15 @@
 //! Issuers of people's tokens other than our own: OpenID Connect providers, whose keys are fetched where they publish them.
 //!
 //! One [`Issuers`] serves all contexts of a process, so that a key is fetched once. Each issuer has one task, and only that task
-//! fetches: it does so from time to time, and when a token names a key that is not known, but never twice within a few seconds,
-//! however many such tokens come. The last good keys stay in use for as long as the issuer cannot be asked.
+//! fetches: periodically, and when a token names an unknown key, but at most once in a few seconds, however many such tokens come.
+//! If the issuer cannot be asked, its last good keys stay in use.
 //!
-//! Until an issuer has answered for the first time, its tokens are neither good nor bad. Their bearers are told so
-//! (`ISSUER_UNAVAILABLE`, try again), and not that their tokens were invalid, after which a client would log its user out. The same
-//! goes for a token whose key is missed while the issuer cannot be asked, because it rests or because too many wait already, and for one
-//! that is so new that its key may not be published yet; unless the token was issued well before the issuer was last asked: then its
-//! key has been withdrawn, and no waiting brings it back.
+//! A token with an unknown key is refused in one of two ways:
+//!
+//! 1. `ISSUER_UNAVAILABLE` (try again) if the key may still appear: the issuer has not answered yet; it cannot be asked now, because
+//!    it rests or too many calls wait already; or the token is so new that its key may not be published yet. An invalid token would
+//!    make a client log its user out.
+//! 2. `TOKEN_INVALID` if the token was issued well before the issuer was last asked: its key has been withdrawn.
 
 mod fetch;
 mod keys;
@@ -32,15 +33,15 @@ use crate::{
     tls::TlsError,
 };
 
-/// Why an issuer cannot be used at all. That it cannot be reached is no such reason.
+/// Why an issuer cannot be used at all. An issuer that cannot be reached is not such an error: it is asked again.
 #[derive(Debug, thiserror::Error)]
 pub enum IssuerError {
     /// A key file cannot be read.
-    #[error("the key file {} cannot be read", path.display())]
+    #[error("failed to read the key file {}", path.display())]
     File {
         /// The file.
         path: PathBuf,
-        /// What the system said.
+        /// The system's error.
         #[source]
         source: std::io::Error,
     },
@@ -63,9 +64,9 @@ pub enum IssuerError {
     },
 }
 
-/// How often and for how long an issuer is asked.
+/// How often an issuer is asked, and for how long.
 #[derive(Clone, Copy, Debug)]
-struct Pace {
+struct Timing {
     /// Between two fetches when all is well.
     refresh: Duration,
     /// Between two fetches in any case.
@@ -74,17 +75,17 @@ struct Pace {
     timeout: Duration,
 }
 
-impl Pace {
-    /// A rest short enough for whoever logs in right after a rotation, and long enough for any issuer.
+impl Timing {
+    /// Short enough for a user who logs in right after a rotation, and long enough not to burden an issuer.
     const REST: Duration = Duration::from_secs(10);
     const TIMEOUT: Duration = Duration::from_secs(3);
 }
 
-/// How long a key may be missing where its issuer publishes it when tokens are signed with it already: what is published is often a
-/// cache, of a minute as a rule. Far more than clocks are apart.
+/// How long after an issuer begins to sign with a key the key may still be missing from its published keys. Issuers often serve those
+/// from a cache, usually of a minute. Far longer than clocks differ.
 const PUBLISHED_WITHIN: Duration = Duration::from_secs(60);
 
-/// Calls that wait for a key at once. More of them are told to try again: nobody has shown who they are yet.
+/// Concurrent calls that wait for a key. Further calls are told to try again, because none of them is authenticated yet.
 const WAITING: usize = 64;
 
 /// The issuers of a process. Cheap to clone; clones share the keys.
@@ -92,11 +93,11 @@ const WAITING: usize = 64;
 pub struct Issuers(Arc<HashMap<String, Arc<Issuer>>>);
 
 impl Issuers {
-    /// The issuers that are configured. Reads key files, and asks nobody yet.
+    /// The configured issuers. Reads key files; asks no issuer yet.
     pub fn new(auth: &AuthConfig) -> Result<Self, IssuerError> {
         let issuers = auth.issuers.iter().map(|config| {
-            let pace = Pace { refresh: config.refresh(), rest: Pace::REST, timeout: Pace::TIMEOUT };
-            Ok((config.issuer.clone(), Arc::new(Issuer::new(config, pace)?)))
+            let timing = Timing { refresh: config.refresh(), rest: Timing::REST, timeout: Timing::TIMEOUT };
+            Ok((config.issuer.clone(), Arc::new(Issuer::new(config, timing)?)))
         });
         Ok(Self(Arc::new(issuers.collect::<Result<_, IssuerError>>()?)))
     }
@@ -126,9 +127,9 @@ pub(super) struct Issuer {
     pub roles_claim: String,
     /// None for an issuer whose keys are in files.
     source: Option<Source>,
-    pace: Pace,
+    timing: Timing,
     state: watch::Sender<State>,
-    /// Told that a token names a key that is not known.
+    /// Notified when a token names an unknown key.
     wanted: Notify,
     waiting: Semaphore,
 }
@@ -160,9 +161,8 @@ pub(super) struct Known {
 }
 
 impl Known {
-    /// Whether a key that is not among these is surely none of its own. Of a token that says when it was `issued`, in seconds since
-    /// 1970 by the issuer's clock, this is known when the issuer has shown its keys late enough after that; of one that does not, when
-    /// the issuer was `asked` and has answered.
+    /// Whether an unknown key id can be rejected for good. With an issue time (`issued`, in seconds since 1970): if we fetched the issuer's
+    /// keys more than `PUBLISHED_WITHIN` after it. Without one: if we have just `asked` and the issuer answered.
     pub fn is_all(&self, issued: Option<u64>, asked: bool) -> bool {
         match (issued, self.answered) {
             (Some(issued), Some(answered)) => issued.saturating_add(PUBLISHED_WITHIN.as_secs()) < answered,
@@ -172,7 +172,7 @@ impl Known {
 }
 
 impl Issuer {
-    fn new(config: &IssuerConfig, pace: Pace) -> Result<Self, IssuerError> {
+    fn new(config: &IssuerConfig, timing: Timing) -> Result<Self, IssuerError> {
         let keys = if config.key_files.is_empty() { None } else { Some(Arc::new(from_files(config)?)) };
         let source = match &keys {
             Some(_) => None,
@@ -185,7 +185,7 @@ impl Issuer {
             name: config.issuer.clone(),
             roles_claim: config.roles_claim.clone(),
             source,
-            pace,
+            timing,
             state: watch::Sender::new(state),
             wanted: Notify::new(),
             waiting: Semaphore::new(WAITING),
@@ -197,15 +197,15 @@ impl Issuer {
         self.state.borrow().keys.clone()
     }
 
-    /// All of it under one lock: a fetch that ends between two looks would make a key that has just come a withdrawn one.
+    /// All of it under one lock: if a fetch ended between two reads, a key that has just arrived would look withdrawn.
     pub fn known(&self) -> Known {
         let state = self.state.borrow();
         let unsure = state.failing || state.keys.is_none();
         Known { keys: state.keys.clone(), unsure, answered: state.answered }
     }
 
-    /// Waits for a fetch, if one may be made now: a key is not known. Not longer than a fetch takes. Tells whether all of the issuer's
-    /// keys have been seen since: otherwise the key may be one of them for all that is known.
+    /// Waits for a fetch after an unknown key, if one may be made now; at most as long as a fetch takes. Returns whether the issuer's keys
+    /// have been fetched since. If not, the unknown key may be one of them.
     pub async fn look_again(&self) -> bool {
         if self.source.is_none() {
             return true;
@@ -222,8 +222,8 @@ impl Issuer {
         if !fetching {
             self.wanted.notify_one();
         }
-        // The fetch that is under way may have begun before the key was there; the one after it is for the next caller to ask for.
-        let ended = timeout(self.pace.timeout, state.wait_for(|now| now.fetches > fetches)).await;
+        // The fetch under way may have begun before the key was published; the next caller asks for another fetch.
+        let ended = timeout(self.timing.timeout, state.wait_for(|now| now.fetches > fetches)).await;
         !fetching && matches!(ended, Ok(Ok(_)))
     }
 }

@@ -16,17 +16,17 @@ use crate::{
     tls::{TlsError, client_of},
 };
 
-/// Why there are no keys. The URLs in it are [`printable`]: a query may hold what lets one in.
+/// Why there are no keys. The URLs in it are [`printable`], because a query may hold a secret.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum SourceError {
     /// A document could not be had.
-    #[error("{url} could not be fetched")]
+    #[error("failed to fetch {url}")]
     Fetch {
         url: String,
         #[source]
         source: FetchError,
     },
-    /// It is not what should be there.
+    /// The document is not of the expected kind.
     #[error("{url} {problem}")]
     Document { url: String, problem: String },
 }
@@ -37,7 +37,7 @@ pub(super) struct Source {
     tls: Arc<ClientConfig>,
 }
 
-/// What is read of a provider's description of itself.
+/// The fields that are read from a provider's description of itself.
 #[derive(Deserialize)]
 struct Description {
     issuer: String,
@@ -58,9 +58,9 @@ impl Source {
         let text = self.fetch(&url).await?;
         match KeySet::read(&text, &self.config) {
             Some(keys) if !keys.is_empty() => Ok(keys),
-            // An issuer without keys has been misconfigured: nobody revokes all of them at once.
+            // An issuer without keys is misconfigured: no issuer revokes all of them at once.
             Some(_) => Err(wrong(&url, "holds no key that may sign tokens")),
-            None => Err(wrong(&url, "is no JWKS document")),
+            None => Err(wrong(&url, "is not a JWKS document")),
         }
     }
 
@@ -72,12 +72,12 @@ impl Source {
         self.described(&url, &text)
     }
 
-    /// Where the keys are by the description `text`, which was found at `url`.
+    /// The `jwks_uri` in the description `text`, which was fetched from `url`.
     fn described(&self, url: &str, text: &str) -> Result<String, SourceError> {
         let Ok(description) = serde_json::from_str::<Description>(text) else {
-            return Err(wrong(url, "describes no OpenID provider"));
+            return Err(wrong(url, "does not describe an OpenID provider"));
         };
-        // Section 4.3: or one issuer could have its tokens verified by another one's keys.
+        // Section 4.3: otherwise one issuer could have its tokens verified with another issuer's keys.
         if description.issuer != self.config.issuer {
             return Err(wrong(url, format!("describes the issuer `{}`", printable(&description.issuer))));
         }
@@ -88,7 +88,7 @@ impl Source {
     }
 
     async fn fetch(&self, url: &str) -> Result<String, SourceError> {
-        let uri: Uri = url.parse().map_err(|_| wrong(url, "is no URL"))?;
+        let uri: Uri = url.parse().map_err(|_| wrong(url, "is not a URL"))?;
         fetch(&uri, &self.tls).await.map_err(|source| SourceError::Fetch { url: printable(url), source })
     }
 }
@@ -108,7 +108,7 @@ mod tests {
     }
 
     #[test]
-    fn an_issuer_elsewhere_is_not_believed_that_its_keys_are_on_this_machine_in_clear() {
+    fn a_remote_issuer_may_not_name_a_loopback_http_jwks_uri() {
         for (issuer, jwks_uri, believed) in [
             ("https://id.example", "https://id.example/keys", true),
             ("https://id.example", "http://127.0.0.1:9/keys", false),

@@ -13,11 +13,11 @@ use tokio_util::sync::CancellationToken;
 
 use super::{Issuer, KeySet, source::Source};
 
-/// Between two attempts at an issuer that cannot be asked; never shorter than the rest between any two fetches allows.
+/// The backoff between two attempts at an issuer that cannot be asked; never shorter than the rest between any two fetches.
 const FIRST_WAIT: Duration = Duration::from_secs(1);
 const MAX_WAIT: Duration = Duration::from_secs(60);
 
-/// Starts it, unless the keys are in files.
+/// Starts the task, unless the keys are in files.
 pub(super) fn start(issuer: Arc<Issuer>, background: &Background) {
     if issuer.source.is_some() {
         background.run(Phase::Consumers, format!("keys of {}", issuer.name), |stop| run(issuer, stop));
@@ -36,7 +36,7 @@ async fn run(issuer: Arc<Issuer>, stop: CancellationToken) {
             fetched = fetch(&issuer, source) => fetched,
         };
         let good = fetched.is_some();
-        let rested = begun + issuer.pace.rest;
+        let rested = begun + issuer.timing.rest;
         issuer.state.send_modify(|state| {
             state.keys = fetched.or(state.keys.take());
             state.fetches += 1;
@@ -49,8 +49,8 @@ async fn run(issuer: Arc<Issuer>, stop: CancellationToken) {
         });
         let next = if good {
             waits.succeeded();
-            // A tenth more or less, so that replicas that were started together do not ask together for ever.
-            Instant::now() + issuer.pace.refresh.mul_f64(0.9 + rand::random::<f64>() / 5.0)
+            // A tenth more or less, so that replicas that were started together do not always ask together.
+            Instant::now() + issuer.timing.refresh.mul_f64(0.9 + rand::random::<f64>() / 5.0)
         } else {
             Instant::now() + waits.failed()
         };
@@ -62,15 +62,15 @@ async fn run(issuer: Arc<Issuer>, stop: CancellationToken) {
     }
 }
 
-/// Resolves when a key has been asked for and the issuer has rested.
+/// Resolves when a caller has asked for an unknown key and the rest after the last fetch is over.
 async fn wanted(issuer: &Issuer, rested: Instant) {
     issuer.wanted.notified().await;
     sleep_until(rested).await;
 }
 
-/// The keys, if they could be had.
+/// The keys, if the fetch succeeded.
 async fn fetch(issuer: &Issuer, source: &Source) -> Option<Arc<KeySet>> {
-    let fetched = timeout(issuer.pace.timeout, source.keys()).await;
+    let fetched = timeout(issuer.timing.timeout, source.keys()).await;
     let name = &*issuer.name;
     let known = issuer.state.borrow().clone();
     let keys = match fetched {
@@ -79,11 +79,20 @@ async fn fetch(issuer: &Issuer, source: &Source) -> Option<Arc<KeySet>> {
         _ if known.failing => None,
         Ok(Err(error)) => {
             let error = &error as &dyn StdError;
-            tracing::warn!(issuer = name, error, known = known.keys.is_some(), "an issuer's keys could not be fetched");
+            tracing::warn!(
+                issuer = name,
+                error,
+                known = known.keys.is_some(),
+                "failed to fetch an issuer's keys; will retry"
+            );
             None
         }
         Err(_) => {
-            tracing::warn!(issuer = name, known = known.keys.is_some(), "an issuer took too long to give its keys");
+            tracing::warn!(
+                issuer = name,
+                known = known.keys.is_some(),
+                "fetching an issuer's keys timed out; will retry"
+            );
             None
         }
     };

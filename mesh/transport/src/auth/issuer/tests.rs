@@ -129,17 +129,17 @@ struct World {
     background: Background,
 }
 
-const PACE: Pace =
-    Pace { refresh: Duration::from_secs(600), rest: Duration::from_millis(200), timeout: Duration::from_millis(400) };
+const TIMING: Timing =
+    Timing { refresh: Duration::from_secs(600), rest: Duration::from_millis(200), timeout: Duration::from_millis(400) };
 
 async fn world(config: IssuerConfig) -> World {
-    let world = unstarted(config, PACE);
+    let world = unstarted(config, TIMING);
     world.asked(1).await;
     world
 }
 
-fn unstarted(config: IssuerConfig, pace: Pace) -> World {
-    let issuer = Arc::new(Issuer::new(&config, pace).unwrap());
+fn unstarted(config: IssuerConfig, timing: Timing) -> World {
+    let issuer = Arc::new(Issuer::new(&config, timing).unwrap());
     let issuers = Issuers(Arc::new([(config.issuer, issuer.clone())].into()));
     let background = Background::new();
     issuers.start(&background);
@@ -240,8 +240,8 @@ async fn a_new_key_is_fetched_when_the_first_token_names_it_and_a_withdrawn_one_
 async fn an_outage_keeps_the_last_good_keys_and_an_unknown_one_is_not_called_invalid() {
     let key = SigningKey::generate();
     let server = Server::with(&[key.public().to_jwk()]).await;
-    let pace = Pace { refresh: Duration::from_millis(50), ..PACE };
-    let world = unstarted(server.config(), pace);
+    let timing = Timing { refresh: Duration::from_millis(50), ..TIMING };
+    let world = unstarted(server.config(), timing);
     world.asked(1).await;
     for outage in [Does::Status(503), Does::Hang, Does::Serve("{}".to_owned()), Does::Serve(jwks(&[]))] {
         server.does(outage);
@@ -269,7 +269,7 @@ async fn until_the_issuer_answers_its_tokens_are_neither_good_nor_bad_and_then_t
     server.serves(&[key.public().to_jwk()]);
     let good = async {
         while world.whose(&token).await.is_err() {
-            tokio::time::sleep(PACE.rest).await
+            tokio::time::sleep(TIMING.rest).await
         }
     };
     tokio::time::timeout(Duration::from_secs(10), good).await.expect("asked again");
@@ -371,9 +371,13 @@ async fn an_issuer_with_keys_in_files_is_asked_nothing() {
         key_files: vec![file.clone()],
         ..IssuerConfig::default()
     };
-    let world = unstarted(config.clone(), PACE);
+    let world = unstarted(config.clone(), TIMING);
     world.whose(&signed(&claims("https://id.example"), &key)).await.unwrap();
-    world.refuses(&signed(&claims("https://id.example"), &SigningKey::generate()), Reason::TokenInvalid, "not known");
+    world.refuses(
+        &signed(&claims("https://id.example"), &SigningKey::generate()),
+        Reason::TokenInvalid,
+        "an unknown key",
+    );
     fs::write(&file, jwks(&[])).unwrap();
-    assert!(matches!(Issuer::new(&config, PACE), Err(IssuerError::NoKey { .. })));
+    assert!(matches!(Issuer::new(&config, TIMING), Err(IssuerError::NoKey { .. })));
 }

@@ -1,4 +1,4 @@
-//! Tokens that were verified before, so that a caller's hundredth call costs a hash and not a signature.
+//! A cache of verified tokens, so that a caller's next call costs a hash instead of a signature check.
 
 use std::{
     collections::HashMap,
@@ -8,17 +8,17 @@ use std::{
 use super::Identity;
 use crate::auth::issuer::{Issuer, KeySet};
 
-/// How many are remembered.
+/// How many tokens are cached.
 pub(super) const REMEMBERED: usize = 4_096;
 
-/// What was verified, by the hash of the token.
+/// The verified bearers, by the hash of the token.
 #[derive(Default)]
 pub(super) struct Memory(Mutex<HashMap<[u8; 32], Verified>>);
 
-/// A token that was believed.
+/// A token that was accepted.
 struct Verified {
     identity: Identity,
-    /// By which fetched keys: with them goes the belief.
+    /// The fetched keys that it was verified with: the entry is valid as long as they are current.
     by: Option<Fetched>,
 }
 
@@ -40,19 +40,19 @@ impl Memory {
         let verified = self.lock();
         let Verified { identity, by } = verified.get(digest)?;
         let good = jsonwebtoken::get_current_timestamp() < identity.expires
-            // A key that its issuer has withdrawn vouches for nobody any more.
+            // A key that its issuer has withdrawn proves nothing any more.
             && by.as_ref().is_none_or(Fetched::is_current);
         good.then(|| identity.clone())
     }
 
-    /// Remembers whose token it is, and by whose keys if they were fetched.
+    /// Caches the bearer of a token, and the keys that it was verified with if they were fetched.
     pub fn keep(&self, digest: [u8; 32], identity: Identity, by: Option<Fetched>) {
         let mut verified = self.lock();
         if verified.len() >= REMEMBERED {
             let now = jsonwebtoken::get_current_timestamp();
             verified.retain(|_, verified| now < verified.identity.expires);
         }
-        // Full of tokens that are still good: to forget them all costs each a signature, once.
+        // Full of tokens that are still valid: clearing the cache costs one signature check for each.
         if verified.len() >= REMEMBERED {
             verified.clear();
         }

@@ -1,4 +1,4 @@
-//! What a person is called here.
+//! The resource name of a person.
 
 use sha2::{Digest, Sha256};
 

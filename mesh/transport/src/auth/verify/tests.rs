@@ -102,7 +102,7 @@ fn a_forged_signature_is_refused() {
     let mut bytes = URL_SAFE_NO_PAD.decode(signature).unwrap();
     bytes[0] ^= 1;
     let forged = format!("{message}.{}", URL_SAFE_NO_PAD.encode(bytes));
-    world.refuses(&forged, Reason::TokenInvalid, "signature is false");
+    world.refuses(&forged, Reason::TokenInvalid, "signature is not valid");
 }
 
 #[test]
@@ -113,7 +113,7 @@ fn changed_claims_are_refused_even_after_the_true_token_was_seen() {
     let mut parts: Vec<&str> = token.split('.').collect();
     let claims = URL_SAFE_NO_PAD.encode(with(user_claims(), "roles", json!(["admin"])).to_string());
     parts[1] = &claims;
-    world.refuses(&parts.join("."), Reason::TokenInvalid, "signature is false");
+    world.refuses(&parts.join("."), Reason::TokenInvalid, "signature is not valid");
 }
 
 #[test]
@@ -122,13 +122,13 @@ fn a_key_of_the_same_id_made_by_somebody_else_is_refused() {
     let stranger = SigningKey::generate();
     let header = Header { kid: Some(world.issuer.kid().to_owned()), ..Header::new(Algorithm::EdDSA) };
     let token = encode(&header, &user_claims(), stranger.encoding()).unwrap();
-    world.refuses(&token, Reason::TokenInvalid, "signature is false");
+    world.refuses(&token, Reason::TokenInvalid, "signature is not valid");
 }
 
 #[test]
 fn an_unknown_kid_or_none_is_refused() {
     let world = world();
-    world.refuses(&signed(&user_claims(), &SigningKey::generate()), Reason::TokenInvalid, "key that is not known");
+    world.refuses(&signed(&user_claims(), &SigningKey::generate()), Reason::TokenInvalid, "an unknown key");
     let token = encode(&Header::new(Algorithm::EdDSA), &user_claims(), world.issuer.encoding()).unwrap();
     world.refuses(&token, Reason::TokenInvalid, "does not name its key");
 }
@@ -144,7 +144,7 @@ fn a_key_that_the_token_brings_along_is_not_used() {
         ..Header::new(Algorithm::EdDSA)
     };
     let token = encode(&header, &user_claims(), stranger.encoding()).unwrap();
-    world.refuses(&token, Reason::TokenInvalid, "key that is not known");
+    world.refuses(&token, Reason::TokenInvalid, "an unknown key");
 }
 
 #[test]
@@ -178,7 +178,7 @@ fn an_expired_token_says_so() {
     world.refuses(
         &signed(&with(user_claims(), "exp", exp.clone()), &world.issuer),
         Reason::TokenExpired,
-        "time is over",
+        "has expired",
     );
     let token = signed(&with(context_claims(), "exp", exp), &world.reservation);
     world.refuses(&token, Reason::TokenExpired, "run `jumak token`");
@@ -188,7 +188,7 @@ fn an_expired_token_says_so() {
 fn a_token_that_is_not_good_yet_is_refused() {
     let world = world();
     let token = signed(&with(user_claims(), "nbf", json!(get_current_timestamp() + 60)), &world.issuer);
-    world.refuses(&token, Reason::TokenInvalid, "not come yet");
+    world.refuses(&token, Reason::TokenInvalid, "not valid yet");
 }
 
 #[test]
@@ -252,17 +252,17 @@ fn a_context_cannot_speak_for_another_one() {
     let world = world();
     // Its own key under the other's name.
     let as_other = with(with(context_claims(), "iss", json!("contexts/servicecenter")), "sub", json!("servicecenter"));
-    world.refuses(&signed(&as_other, &world.reservation), Reason::TokenInvalid, "key that is not known");
+    world.refuses(&signed(&as_other, &world.reservation), Reason::TokenInvalid, "an unknown key");
     // Its own name as issuer, the other's as subject.
     let token = signed(&with(context_claims(), "sub", json!("servicecenter")), &world.reservation);
-    world.refuses(&token, Reason::TokenInvalid, "another context");
+    world.refuses(&token, Reason::TokenInvalid, "different contexts");
 }
 
 #[test]
 fn a_context_cannot_make_users_and_the_issuer_cannot_make_contexts() {
     let world = world();
-    world.refuses(&signed(&user_claims(), &world.reservation), Reason::TokenInvalid, "key that is not known");
-    world.refuses(&signed(&context_claims(), &world.issuer), Reason::TokenInvalid, "key that is not known");
+    world.refuses(&signed(&user_claims(), &world.reservation), Reason::TokenInvalid, "an unknown key");
+    world.refuses(&signed(&context_claims(), &world.issuer), Reason::TokenInvalid, "an unknown key");
 }
 
 #[test]
@@ -314,12 +314,12 @@ fn what_is_no_token_is_refused() {
 #[test]
 fn what_providers_give_out_for_no_audience_is_told_from_a_token_of_a_strange_algorithm() {
     let world = world();
-    world.refuses("BSB0sfptTGFsnj_aqj0-bhTcKQJAJUxtZBd11AwY7a0", Reason::TokenInvalid, "no signed JWT");
+    world.refuses("BSB0sfptTGFsnj_aqj0-bhTcKQJAJUxtZBd11AwY7a0", Reason::TokenInvalid, "not a signed JWT");
     // Five parts: an encrypted one.
-    world.refuses("e30.e30.e30.e30.e30", Reason::TokenInvalid, "no signed JWT");
+    world.refuses("e30.e30.e30.e30.e30", Reason::TokenInvalid, "not a signed JWT");
     let header = json!({ "alg": "Ed25519", "typ": "at+jwt", "kid": world.issuer.kid() });
     let [header, claims] = [header, user_claims()].map(|part| URL_SAFE_NO_PAD.encode(part.to_string()));
-    world.refuses(&format!("{header}.{claims}.e30"), Reason::TokenInvalid, "an algorithm that is not known here");
+    world.refuses(&format!("{header}.{claims}.e30"), Reason::TokenInvalid, "an algorithm that is not supported");
 }
 
 #[tokio::test]

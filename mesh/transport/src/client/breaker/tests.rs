@@ -4,7 +4,7 @@ use super::*;
 
 const BACKOFF: Duration = Duration::from_secs(1);
 const MAX_BACKOFF: Duration = Duration::from_secs(8);
-/// How long a crowd may wait, with the timeout of [`breaker`].
+/// How long a full set of calls may wait, with the timeout of [`breaker`].
 const A_WHILE: Duration = Duration::from_millis(500);
 /// The chance with which a back-off lasts its full length.
 const FULL: f64 = 1.0;
@@ -63,7 +63,7 @@ fn half_of_the_rest_is_left_to_chance() {
 }
 
 #[test]
-fn a_probe_that_tells_nothing_is_followed_by_a_short_rest_and_doubles_nothing() {
+fn an_inconclusive_probe_is_followed_by_a_short_rest_and_does_not_double_the_backoff() {
     let (mut breaker, mut now) = (breaker(1, 100), Instant::now());
     run(&mut breaker, Verdict::Failing, now);
     now += BACKOFF;
@@ -79,7 +79,7 @@ fn a_probe_that_tells_nothing_is_followed_by_a_short_rest_and_doubles_nothing() 
 }
 
 #[test]
-fn a_callee_that_says_when_to_come_again_is_left_alone_until_then_and_doubles_nothing() {
+fn a_callee_that_says_when_it_can_serve_is_left_alone_until_then_without_doubling_the_backoff() {
     let (mut breaker, mut now) = (breaker(1, 100), Instant::now());
     for (asks, rests) in [(300, 300), (700, 700), (0, 50), (60_000, 8_000)] {
         let pass = breaker.begin(now, FULL).expect("it is time");
@@ -99,37 +99,37 @@ fn a_call_from_before_the_change_says_nothing_about_now() {
     now += BACKOFF;
     let probe = breaker.begin(now, FULL).expect("the probe");
     breaker.end(early, Verdict::Healthy, None, now, FULL);
-    assert_eq!(breaker.state(), BreakerState::Probing);
+    assert_eq!(breaker.state(), BreakerState::HalfOpen);
     breaker.end(probe, Verdict::Healthy, None, now, FULL);
     breaker.end(late, Verdict::Failing, None, now, FULL);
     assert_eq!(breaker.state(), BreakerState::Closed);
 }
 
 #[test]
-fn a_crowd_that_came_within_one_answers_time_does_not_open_it() {
+fn a_burst_that_has_not_waited_long_does_not_open_it() {
     let (mut breaker, mut now) = (breaker(3, 2), Instant::now());
     run(&mut breaker, Verdict::Healthy, now);
     for _ in 0..10 {
         // However long nobody called, and so nobody was answered.
         now += Duration::from_secs(3600);
-        let crowd: Vec<_> = (0..50).map(|_| breaker.begin(now, FULL).expect("nothing has failed")).collect();
+        let full: Vec<_> = (0..50).map(|_| breaker.begin(now, FULL).expect("nothing has failed")).collect();
         now += A_WHILE;
-        crowd.into_iter().for_each(|pass| breaker.end(pass, Verdict::Healthy, None, now, FULL));
+        full.into_iter().for_each(|pass| breaker.end(pass, Verdict::Healthy, None, now, FULL));
     }
     assert_eq!(breaker.state(), BreakerState::Closed);
 }
 
 #[test]
-fn a_crowd_opens_it_once_nobody_was_answered_for_a_while() {
+fn a_full_set_of_calls_opens_it_when_none_was_answered_for_a_while() {
     let (mut breaker, mut now) = (breaker(3, 2), Instant::now());
     let mut passes: Vec<_> = (0..4).map(|_| breaker.begin(now, FULL).expect("closed")).collect();
-    // A fast callee: one leaves answered for each that comes into the crowd.
+    // A fast callee: one leaves answered for each that begins while the set is full.
     for _ in 0..100 {
         now += A_WHILE / 2;
         breaker.end(passes.remove(0), Verdict::Healthy, None, now, FULL);
         passes.push(breaker.begin(now, FULL).expect("closed"));
     }
-    // It stops answering: after a while the third in a row to come into the crowd is refused.
+    // It stops answering: after a while the third in a row to begin while the set is full is refused.
     now += A_WHILE;
     passes.extend((0..2).map(|_| breaker.begin(now, FULL).expect("closed")));
     assert_eq!(breaker.begin(now, FULL).err(), Some(BACKOFF));
@@ -137,7 +137,7 @@ fn a_crowd_opens_it_once_nobody_was_answered_for_a_while() {
 }
 
 #[test]
-fn a_crowd_whose_callers_give_up_in_a_hurry_does_not_open_it() {
+fn calls_that_are_given_up_early_do_not_open_it() {
     let (mut breaker, mut now) = (breaker(3, 2), Instant::now());
     let mut passes: Vec<_> = (0..4).map(|_| breaker.begin(now, FULL).expect("closed")).collect();
     // Nobody is ever answered, and four are always waiting: each for half of the time that an answer may take.
@@ -150,7 +150,7 @@ fn a_crowd_whose_callers_give_up_in_a_hurry_does_not_open_it() {
 }
 
 #[test]
-fn callers_who_give_up_only_after_a_while_have_waited_in_vain_as_well() {
+fn calls_that_are_given_up_late_count_as_unanswered() {
     let (mut breaker, mut now) = (breaker(3, 2), Instant::now());
     let mut passes: Vec<_> = (0..4).map(|_| breaker.begin(now, FULL).expect("closed")).collect();
     now += A_WHILE;
@@ -179,9 +179,9 @@ fn a_call_counts_as_one_failure_at_most() {
     let (mut breaker, mut now) = (breaker(3, 1), Instant::now());
     let _first = breaker.begin(now, FULL).expect("closed");
     now += A_WHILE;
-    let crowded = breaker.begin(now, FULL).expect("closed");
-    breaker.end(crowded, Verdict::Failing, None, now, FULL);
-    let _crowded = breaker.begin(now, FULL).expect("two of three");
+    let counted = breaker.begin(now, FULL).expect("closed");
+    breaker.end(counted, Verdict::Failing, None, now, FULL);
+    let _counted = breaker.begin(now, FULL).expect("two of three");
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -204,23 +204,23 @@ fn steps() -> impl Strategy<Value = Vec<Step>> {
 proptest! {
     #[test]
     fn whatever_happens_it_probes_one_at_a_time_and_never_stays_open(
-        steps in steps(), failures in 1..4_u32, crowd in 1..5_usize, chance in 0.0..1.0,
+        steps in steps(), failures in 1..4_u32, full in 1..5_usize, chance in 0.0..1.0,
     ) {
-        let (mut breaker, mut now) = (breaker(failures, crowd), Instant::now());
+        let (mut breaker, mut now) = (breaker(failures, full), Instant::now());
         let mut under_way = Vec::new();
-        // Failures, and arrivals into a crowd, since something was answered.
+        // Failures, and arrivals while the set is full, since something was answered.
         let mut row = 0;
         for step in steps {
-            let (before, crowded) = (breaker.state(), under_way.len() >= crowd);
+            let (before, counted) = (breaker.state(), under_way.len() >= full);
             match step {
                 Step::Wait(millis) => now += Duration::from_millis(millis),
                 Step::Begin => {
                     let refused = breaker.refuses(now);
-                    row += u32::from(crowded);
+                    row += u32::from(counted);
                     match breaker.begin(now, chance) {
                         Ok(pass) => {
                             prop_assert!(refused.is_none(), "what it said is what it does");
-                            prop_assert_ne!(before, BreakerState::Probing, "one probe at a time");
+                            prop_assert_ne!(before, BreakerState::HalfOpen, "one probe at a time");
                             under_way.push(pass);
                         }
                         Err(wait) => prop_assert!(!wait.is_zero() && wait <= MAX_BACKOFF),

@@ -1,12 +1,17 @@
-//! How a connection comes up, and comes up again.
+//! How a connection is made, and made again.
 //!
-//! Each connection has one task for its whole life, so there is never more than one attempt at a time. After a failure it rests, twice
-//! as long each time up to a bound, and by chance a little less, so that a callee that comes back is not met by everybody at once.
-//! A connection that came up and soon went down again without having answered anything has failed too: a callee that closes at once
-//! what it accepts would otherwise be hammered. One that ends later has not: servers close what nobody uses, ours what nobody has
-//! used yet after half a minute, and most of them at the same moment. It is made again at once, so that a first call after a quiet
-//! time finds it. A rest ends early when the last replica that is up says that it is stopping: in a rolling update the one before it
-//! has just come back. The task ends with the pool.
+//! Each connection has one task for its whole life, so there is never more than one attempt at a time:
+//!
+//! 1. Connect. On failure, back off: twice as long each time up to a bound, with jitter, so that a callee that comes back does not get
+//!    all connections at once.
+//! 2. When a connection ends soon and without any answer, that is a failure too: otherwise a callee that closes each connection at once
+//!    would be hammered.
+//! 3. When a connection ends later, reconnect at once, so that the first call after a quiet time finds it. Servers close idle
+//!    connections; ours close a connection that was never used after half a minute.
+//! 4. A backoff ends early when the last replica that is up says that it is stopping: in a rolling update the one before it has just
+//!    come back.
+//!
+//! The task ends with the pool.
 
 use std::{
     error::Error as StdError,
@@ -34,8 +39,8 @@ use crate::{
     tls::Tls,
 };
 
-/// A dead peer is noticed after the two together, also while no call is in flight: a call sent into a dead connection would end
-/// with nobody knowing whether it took effect.
+/// A dead peer is noticed after the sum of the two, even while no call is in flight: the outcome of a call on a dead connection would be
+/// unknown.
 const KEEP_ALIVE_INTERVAL: Duration = Duration::from_secs(10);
 const KEEP_ALIVE_TIMEOUT: Duration = Duration::from_secs(5);
 
@@ -43,23 +48,23 @@ const KEEP_ALIVE_TIMEOUT: Duration = Duration::from_secs(5);
 const FIRST_REST: Duration = Duration::from_millis(50);
 const MAX_REST: Duration = Duration::from_millis(500);
 
-/// A connection that was up for so long needs no rest after it: making one this often hammers nobody.
+/// After a connection that was up for this long there is no backoff: reconnecting this seldom burdens no callee.
 const SETTLED: Duration = Duration::from_secs(1);
 
 /// How connections of a pool are made.
 pub(in crate::client) struct Dialer {
-    /// How long one may take, TLS included.
+    /// How long connecting may take, TLS included.
     pub connect_timeout: Duration,
     /// With which certificates, at `https` addresses.
     pub tls: Tls,
 }
 
-/// A connection that is up: what takes requests, what moves it on, and who is at the other end.
+/// A connection that is up: its sender, its driver, and the peer's address.
 type Established =
     (SendRequest<Full<Bytes>>, http2::Connection<TokioIo<Stream>, Full<Bytes>, TokioExecutor>, SocketAddr);
 
 impl Dialer {
-    /// How long a call waits for a connection: an attempt that had begun before may have to fail first.
+    /// How long a call waits for a connection: an attempt that began before it may have to fail first.
     pub fn patience(&self) -> Duration {
         self.connect_timeout.saturating_mul(2)
     }
@@ -87,7 +92,7 @@ async fn establish(address: &Address, tls: &Arc<ClientConfig>) -> io::Result<Est
 
 /// Starts the task of `connection`.
 pub(super) fn start(pool: &Arc<Pool>, connection: &Arc<Connection>) {
-    // At once, so that the call that started it knows that there is something to wait for.
+    // At once, so that the call that started it waits for it.
     connection.connecting();
     let task = Task {
         pool: Arc::downgrade(pool),
@@ -98,12 +103,12 @@ pub(super) fn start(pool: &Arc<Pool>, connection: &Arc<Connection>) {
     tokio::spawn(task.run(pool.callee.clone(), connection.address.clone()));
 }
 
-/// It keeps nothing alive: with the pool go its connections, and with them their ends.
+/// It holds weak references only: when the pool is dropped, its connections and their tasks end.
 struct Task {
     pool: Weak<Pool>,
     connection: Weak<Connection>,
     dialer: Arc<Dialer>,
-    /// Told when there is no time to rest.
+    /// Notified when the backoff should end early.
     hurry: Arc<Notify>,
 }
 
@@ -120,7 +125,7 @@ impl Task {
                     pool.came_up();
                     drop((pool, connection));
                     if std::mem::take(&mut failing) {
-                        tracing::info!(callee = &*callee, %address, "connected again");
+                        tracing::info!(callee = &*callee, %address, "reconnected");
                     }
                     metrics().client_connections.add(1, &callee_label);
                     let since = Instant::now();
@@ -141,7 +146,7 @@ impl Task {
                     metrics().client_connect_failures.add(1, &callee_label);
                     // Once for an outage, and not for each attempt.
                     if !std::mem::replace(&mut failing, true) {
-                        tracing::warn!(callee = &*callee, %address, error = &error as &dyn StdError, "cannot connect");
+                        tracing::warn!(callee = &*callee, %address, error = &error as &dyn StdError, "failed to connect; will retry");
                     }
                     if self.down(chain(&error)).is_none() {
                         return;
@@ -158,7 +163,7 @@ impl Task {
         }
     }
 
-    /// Tells whether the link had ever answered; none if the pool is gone.
+    /// Returns whether the link had ever answered; none if the pool is gone.
     fn down(&self, why: String) -> Option<bool> {
         let (pool, connection) = (self.pool.upgrade()?, self.connection.upgrade()?);
         let answered = connection.down(Some(why));

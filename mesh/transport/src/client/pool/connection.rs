@@ -1,4 +1,4 @@
-//! One connection: where it leads, how it is doing, and the calls on it.
+//! One connection: its address, its state, and the calls on it.
 
 use std::{
     net::SocketAddr,
@@ -17,19 +17,19 @@ use mesh_foundation::background::Backoff;
 use tokio::{sync::Notify, time::Instant};
 use tonic::body::Body;
 
-use super::Standing;
+use super::Preference;
 use crate::net::Address;
 
-/// A call that was given up after so long without a sign of its peer says that the peer hangs.
+/// If a call is given up after the peer was silent for this long, the peer hangs.
 const SILENCE: Duration = Duration::from_millis(500);
-/// How long such a peer is passed over; doubles each time.
+/// How long such a peer is avoided; doubles each time.
 const FIRST_PASS: Duration = Duration::from_secs(1);
 const MAX_PASS: Duration = Duration::from_secs(15);
 
-/// One connection to an address. It is up and down by turns.
+/// One connection to an address. Over its life it goes up and down.
 pub(super) struct Connection {
     pub address: Address,
-    /// Ends the rest before the next attempt to connect.
+    /// Ends the backoff before the next attempt to connect.
     pub hurry: Arc<Notify>,
     in_flight: AtomicUsize,
     state: Mutex<State>,
@@ -37,11 +37,11 @@ pub(super) struct Connection {
 
 struct State {
     link: Link,
-    /// Until when calls rather go elsewhere.
+    /// Until when calls prefer other connections.
     passed_over: Option<Instant>,
     silences: Backoff,
     last_error: Option<String>,
-    /// Whether a rest has been cut short since the connection was last up.
+    /// Whether a backoff has been cut short since the connection was last up.
     hurried: bool,
 }
 
@@ -61,7 +61,7 @@ struct Up {
 
 /// A request that has not been answered.
 pub(super) enum Unsent {
-    /// It surely was not sent: here it is again.
+    /// It surely was not sent, and is returned.
     Given(Box<Request<Full<Bytes>>>),
     /// The connection broke while the call was on it.
     Broken(hyper::Error),
@@ -95,7 +95,7 @@ impl Connection {
         state.hurried = false;
     }
 
-    /// Connects now, if it rests. Once only until it has been up: a peer that is dead keeps its longer and longer rests.
+    /// Ends the backoff, if there is one. Only once until the connection has been up: a dead peer keeps its growing backoff.
     pub fn hurry(&self) {
         let mut state = self.state();
         if matches!(state.link, Link::Down) && !state.hurried {
@@ -105,7 +105,7 @@ impl Connection {
         }
     }
 
-    /// The link is gone, or did not come about. Tells whether it had ever answered.
+    /// The link ended or could not be made. Returns whether it had ever answered.
     pub fn down(&self, error: Option<String>) -> bool {
         let mut state = self.state();
         let answered = matches!(&state.link, Link::Up(Up { answered: Some(_), .. }));
@@ -114,18 +114,18 @@ impl Connection {
         answered
     }
 
-    pub fn standing(&self, now: Instant) -> Standing {
+    pub fn preference(&self, now: Instant) -> Preference {
         let state = self.state();
         match &state.link {
-            Link::Down => Standing::Down,
-            Link::Connecting => Standing::Connecting,
-            Link::Up(up) if up.sender.is_closed() => Standing::Down,
-            Link::Up(_) if state.passed_over.is_some_and(|until| now < until) => Standing::PassedOver,
-            // What was passed over has to prove itself anew, like what has just come up.
+            Link::Down => Preference::Down,
+            Link::Connecting => Preference::Connecting,
+            Link::Up(up) if up.sender.is_closed() => Preference::Down,
+            Link::Up(_) if state.passed_over.is_some_and(|until| now < until) => Preference::PassedOver,
+            // A connection that was avoided has to prove itself again, like a new one.
             Link::Up(up) if (up.answered.is_none() || state.passed_over.is_some()) && self.in_flight() > 0 => {
-                Standing::Unproven
+                Preference::Unproven
             }
-            Link::Up(_) => Standing::Good,
+            Link::Up(_) => Preference::Good,
         }
     }
 
@@ -168,14 +168,14 @@ impl Connection {
         }
     }
 
-    /// A call that began at `begun` was given up. If nothing at all has come since, the peer hangs.
+    /// A call that began at `begun` was given up. If the peer has sent nothing since, it hangs.
     fn given_up(&self, begun: Instant) {
         let mut state = self.state();
         let Link::Up(up) = &state.link else { return };
         if begun.elapsed() < SILENCE || up.answered.is_some_and(|answered| answered > begun) {
             return;
         }
-        // Several calls that hang at once are one silence.
+        // Several calls that hang at once count once.
         if state.passed_over.is_none_or(|until| until <= Instant::now()) {
             let pass = state.silences.failed();
             state.passed_over = Some(Instant::now() + pass);
@@ -225,7 +225,7 @@ impl Drop for Lease {
     }
 }
 
-/// A call that waits for its peer. Dropped before that is over, the call was given up.
+/// A call that waits for its peer. If it is dropped before `over`, the call was given up.
 struct Waiting<'a> {
     connection: &'a Connection,
     begun: Instant,
@@ -246,14 +246,14 @@ impl Drop for Waiting<'_> {
     }
 }
 
-/// The request as HTTP/2 wants it: with the scheme and the authority of where it goes.
+/// The request as HTTP/2 requires it: with the scheme and the authority of its address.
 fn addressed(mut request: Request<Full<Bytes>>, address: &Address) -> Request<Full<Bytes>> {
     let path = request.uri().path_and_query().cloned().unwrap_or_else(|| PathAndQuery::from_static("/"));
     let mut parts = http::uri::Parts::default();
     parts.scheme = Some(address.scheme());
     parts.authority = Some(address.authority().clone());
     parts.path_and_query = Some(path);
-    // Of three parts that are each good, a URI can always be made.
+    // Three valid parts always make a URI.
     if let Ok(uri) = Uri::from_parts(parts) {
         *request.uri_mut() = uri;
     }

@@ -4,12 +4,12 @@
 //! A call takes the better of two connections chosen by chance: the one with fewer calls in flight. Two are enough to keep the load
 //! even, and unlike a search for the best they do not send everybody to the same one at once.
 //!
-//! A connection that is down costs no call anything while another one is up: each connection connects by itself, beside the calls.
-//! Only when none is up does a call wait, for those that are connecting right now; when all have failed and rest, it fails at once.
+//! While one connection is up, a connection that is down delays no call: each connection is made by its own task. If none is up, a call
+//! waits for those that are connecting; if all have failed and back off, it fails at once.
 //!
-//! A connection that is up may still be a bad choice. It is passed over for a while when its peer says that it is stopping or
-//! starting, or has kept a call waiting in silence; and one that has not answered anything yet gets a single call to try it.
-//! All of that is a preference: if no better one is up, it is used.
+//! A connection that is up may still be a bad choice. It is avoided for a while when its peer says that it is stopping or starting, or
+//! left a call without an answer; and a connection that has not answered yet gets a single call as a trial. This is a preference only:
+//! if no better connection is up, it is used.
 
 mod connecting;
 mod connection;
@@ -38,7 +38,7 @@ use super::{
 };
 use crate::net::Address;
 
-/// How long a peer that says it is stopping or starting is passed over, if it does not say.
+/// How long a peer that is stopping or starting is avoided, if it does not say.
 const PASS_OVER: Duration = Duration::from_secs(1);
 
 /// All connections to one callee.
@@ -47,28 +47,28 @@ pub(super) struct Pool {
     connections: Box<[Arc<Connection>]>,
     dialer: Arc<Dialer>,
     circuit: Circuit,
-    /// Told whenever a connection comes up or has failed to.
+    /// Notified whenever a connection comes up or fails to.
     changed: Notify,
     /// How many are up.
     up: AtomicUsize,
-    /// Whether one has answered since the end of an outage last cut the rest of the circuit short.
+    /// Whether a connection has answered since the pool last ended the circuit's rest.
     proven: AtomicBool,
     /// The first call starts the connections, because that takes a runtime.
     started: Once,
 }
 
-/// How good a choice a connection is now.
+/// How good a choice a connection is now, best first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-enum Standing {
-    /// It answers; or it has not been tried, and is not being tried.
+enum Preference {
+    /// It answers; or it has not been tried yet, and no trial is under way.
     Good,
     /// It is being tried.
     Unproven,
-    /// It is passed over.
+    /// It is avoided.
     PassedOver,
     /// It is connecting.
     Connecting,
-    /// It could not connect, and rests.
+    /// It failed to connect and backs off.
     Down,
 }
 
@@ -90,13 +90,13 @@ impl Pool {
             circuit,
             changed: Notify::new(),
             up: AtomicUsize::new(0),
-            // A callee that was never there may come up as well.
+            // The callee may not have been up before.
             proven: AtomicBool::new(true),
             started: Once::new(),
         })
     }
 
-    /// Makes the call on one of the connections. Nobody waits for its reply after `until`.
+    /// Makes the call on one of the connections, with `until` as its deadline.
     pub async fn make(self: &Arc<Self>, mut request: http::Request<Full<Bytes>>, until: Instant) -> Outcome {
         self.start();
         // A request that comes back unsent goes to the next connection; each of them can give it back once, as it goes down.
@@ -104,7 +104,7 @@ impl Pool {
             let lease = match self.lease().await {
                 Ok(lease) => lease,
                 Err(failure) => {
-                    // Nothing was waited for: a caller who tries again at once must not keep those that connect from running.
+                    // This path awaits nothing: a caller that retries at once must not starve the connecting tasks.
                     tokio::task::yield_now().await;
                     return Err(failure);
                 }
@@ -128,7 +128,7 @@ impl Pool {
         Err(Failure::no_connection(&self.callee, "every connection closed before the call was on it".into()))
     }
 
-    /// What a failure says of the connection, and whether another replica would do better.
+    /// What a failure says about the connection, and whether another replica would do better.
     fn judge(&self, failure: Failure, peer: SocketAddr) -> Failure {
         if failure.is_between_lives() {
             let until = Instant::now() + failure.retry_after().unwrap_or(PASS_OVER);
@@ -136,19 +136,19 @@ impl Pool {
                 connection.pass_over(until);
             }
         }
-        let others_are_up = self.any(Standing::Unproven, |other| other.peer().is_some_and(|other| other != peer));
+        let others_are_up = self.any(Preference::Unproven, |other| other.peer().is_some_and(|other| other != peer));
         if failure.is_between_lives() && !others_are_up {
             self.connections.iter().for_each(|connection| connection.hurry());
-            let others_may_come = self.any(Standing::Connecting, |other| other.peer().is_none());
+            let others_may_come = self.any(Preference::Connecting, |other| other.peer().is_none());
             return if others_may_come { failure.elsewhere() } else { failure };
         }
         if others_are_up { failure.elsewhere() } else { failure }
     }
 
-    /// Whether there is such a connection among those that stand no worse than `worst`.
-    fn any(&self, worst: Standing, such: impl Fn(&Connection) -> bool) -> bool {
+    /// Whether there is such a connection among those with a preference no worse than `worst`.
+    fn any(&self, worst: Preference, such: impl Fn(&Connection) -> bool) -> bool {
         let now = Instant::now();
-        self.connections.iter().any(|connection| connection.standing(now) <= worst && such(connection))
+        self.connections.iter().any(|connection| connection.preference(now) <= worst && such(connection))
     }
 
     fn start(self: &Arc<Self>) {
@@ -161,35 +161,37 @@ impl Pool {
 
     /// A connection for one call.
     async fn lease(&self) -> Result<Lease, Failure> {
-        // Not longer than a connection may take, for all that may happen to those it waits for.
+        // At most as long as connecting may take.
         match timeout(self.dialer.patience(), self.wait()).await {
             Ok(lease) => lease,
-            Err(_) => self.choose(Standing::PassedOver).ok_or_else(|| self.nobody()),
+            Err(_) => self.choose(Preference::PassedOver).ok_or_else(|| self.nobody()),
         }
     }
 
     async fn wait(&self) -> Result<Lease, Failure> {
         loop {
-            // Before the look, so that what changes after it is not missed.
+            // Registered before the check, so that no change after it is missed.
             let changed = self.changed.notified();
-            if let Some(lease) = self.choose(Standing::Unproven) {
+            if let Some(lease) = self.choose(Preference::Unproven) {
                 return Ok(lease);
             }
             let now = Instant::now();
-            if !self.connections.iter().any(|connection| connection.standing(now) == Standing::Connecting) {
-                return self.choose(Standing::PassedOver).ok_or_else(|| self.nobody());
+            if !self.connections.iter().any(|connection| connection.preference(now) == Preference::Connecting) {
+                return self.choose(Preference::PassedOver).ok_or_else(|| self.nobody());
             }
             changed.await;
         }
     }
 
-    /// The better of two connections among the best ones that stand no worse than `worst`.
-    fn choose(&self, worst: Standing) -> Option<Lease> {
+    /// The better of two connections among the best ones with a preference no worse than `worst`.
+    fn choose(&self, worst: Preference) -> Option<Lease> {
         let now = Instant::now();
-        let standings: Vec<Standing> = self.connections.iter().map(|connection| connection.standing(now)).collect();
-        let best = standings.iter().copied().min().filter(|best| *best <= worst)?;
-        let all = self.connections.iter().zip(standings);
-        let among: Vec<_> = all.filter(|(_, standing)| *standing == best).map(|(connection, _)| connection).collect();
+        let preferences: Vec<Preference> =
+            self.connections.iter().map(|connection| connection.preference(now)).collect();
+        let best = preferences.iter().copied().min().filter(|best| *best <= worst)?;
+        let all = self.connections.iter().zip(preferences);
+        let among: Vec<_> =
+            all.filter(|(_, preference)| *preference == best).map(|(connection, _)| connection).collect();
         let two = among.choose_multiple(&mut rand::rng(), 2);
         two.min_by_key(|connection| connection.in_flight())?.lease()
     }
@@ -201,8 +203,8 @@ impl Pool {
 
     /// A connection has come up.
     fn came_up(&self) {
-        // The first one after an outage: if that had opened the circuit, its rest has lost its reason. Once only, until somebody
-        // answers: a callee that closes whatever it accepts is to have its longer and longer rests.
+        // The first connection after an outage ends the rest of an open circuit. Only once until the callee answers: a callee that
+        // closes each connection at once keeps its growing rests.
         let first = self.up.fetch_add(1, Ordering::Relaxed) == 0;
         if first && self.circuit.state() == BreakerState::Open && self.proven.swap(false, Ordering::Relaxed) {
             self.circuit.try_soon();

@@ -54,7 +54,7 @@ async fn one_probe_goes_through_however_many_call_and_its_success_closes_the_cir
         let outcome = calls.join_next().await.expect("twenty calls").expect("no panic").expect("no panic");
         assert!(surely_not_sent(&outcome.expect_err("only the probe goes through")));
     }
-    assert_eq!(payment.breaker_state(), BreakerState::Probing);
+    assert_eq!(payment.breaker_state(), BreakerState::HalfOpen);
     assert!(payment.refuses_now().is_some());
 
     callee.let_go(1);
@@ -135,7 +135,7 @@ async fn timeouts_open_the_circuit() {
 }
 
 #[tokio::test]
-async fn callers_with_too_little_patience_do_not_open_the_circuit_for_the_others() {
+async fn timeouts_of_callers_with_short_deadlines_do_not_open_the_circuit() {
     let payment = Callee::that(Does::Hang).in_process(Limits { timeout: Duration::from_secs(60), ..opens_after(1) });
     for _ in 0..3 {
         make(&payment, within(Duration::from_millis(5))).await.expect_err("too slow");
@@ -153,7 +153,7 @@ async fn a_callee_that_was_left_no_time_for_its_work_does_not_open_the_circuit()
 }
 
 #[tokio::test]
-async fn a_probe_in_a_hurry_neither_closes_the_circuit_nor_ends_the_callees_rest() {
+async fn a_probe_with_a_short_deadline_neither_closes_the_circuit_nor_ends_its_rest() {
     let down = Does::Fail(Status::unavailable("down"));
     let callee = Callee::that_first([down, Does::refuse(Reason::PaymentUnavailable)], Does::Answer);
     let rest = Duration::from_millis(400);
@@ -169,7 +169,7 @@ async fn a_probe_in_a_hurry_neither_closes_the_circuit_nor_ends_the_callees_rest
 }
 
 #[tokio::test]
-async fn callers_who_waited_their_fair_share_in_vain_do() {
+async fn timeouts_of_callers_with_fair_deadlines_open_the_circuit() {
     let payment = Callee::that(Does::Hang).in_process(Limits { timeout: Duration::from_millis(100), ..opens_after(1) });
     make(&payment, within(Duration::from_millis(80))).await.expect_err("too slow");
     assert_eq!(payment.breaker_state(), BreakerState::Open);
@@ -198,7 +198,7 @@ async fn calls_above_the_limit_are_shed_and_count_as_failures() {
 }
 
 #[tokio::test]
-async fn callers_in_a_hurry_who_take_all_places_do_not_open_the_circuit() {
+async fn callers_with_short_deadlines_do_not_open_the_circuit_even_when_they_fill_the_limit() {
     let timeout = Duration::from_secs(60);
     let callee = Callee::that(Does::Hang);
     let payment = callee.in_process(Limits { in_flight: 2, breaker_in_flight: 2, timeout, ..opens_after(3) });
@@ -220,12 +220,12 @@ async fn a_callee_that_stops_answering_opens_the_circuit_before_the_first_timeou
     let payment = callee.in_process(Limits { breaker_in_flight: 4, timeout, ..opens_after(3) });
     let mut hanging: Vec<_> = (0..4).map(|_| spawn_call(&payment)).collect();
     callee.has_seen(4).await;
-    // For so long a crowd may go without an answer.
+    // A full set of calls may go unanswered for this long.
     tokio::time::sleep(timeout / 10).await;
     hanging.extend((0..2).map(|_| spawn_call(&payment)));
     callee.has_seen(6).await;
     assert_eq!(payment.breaker_state(), BreakerState::Closed);
-    assert!(surely_not_sent(&call(&payment).await.expect_err("the third that came into a crowd")));
+    assert!(surely_not_sent(&call(&payment).await.expect_err("the third that began while the set is full")));
     assert_eq!(payment.breaker_state(), BreakerState::Open);
     hanging.iter().for_each(JoinHandle::abort);
 }

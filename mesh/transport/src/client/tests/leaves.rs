@@ -53,7 +53,7 @@ async fn both_leaves_end_every_call_alike() {
 }
 
 #[tokio::test]
-async fn a_callee_that_panics_leaves_its_caller_alive_and_not_knowing() {
+async fn a_callee_that_panics_leaves_its_caller_alive_and_the_outcome_unknown() {
     for over_a_socket in [true, false] {
         let seen = outcome_of(Does::Panic, over_a_socket).await;
         assert_eq!((seen.reason, seen.not_sent), (Some(Reason::UpstreamUnavailable), false));
@@ -67,7 +67,7 @@ async fn what_a_reply_says_beside_its_message_arrives() {
 }
 
 #[tokio::test]
-async fn nobody_there_ends_alike_too() {
+async fn an_absent_callee_fails_a_call_alike_on_both_leaves() {
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("a free port");
     let address = listener.local_addr().expect("bound");
     drop(listener);

@@ -70,7 +70,7 @@ async fn a_restart_under_load_ends_for_every_caller() {
 }
 
 #[tokio::test]
-async fn a_callee_that_closes_whatever_it_accepts_is_not_hammered() {
+async fn a_callee_that_closes_every_connection_is_reconnected_to_with_backoff() {
     let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
     let payment = upstream_at(listener.local_addr().expect("bound"), Limits { connections: 2, ..as_configured() });
     let callers: Vec<_> = (0..16)
@@ -98,7 +98,7 @@ async fn a_callee_that_closes_whatever_it_accepts_is_not_hammered() {
 }
 
 #[tokio::test]
-async fn a_callee_that_closes_whatever_it_accepts_does_not_end_the_circuits_rest_each_time() {
+async fn a_callee_that_closes_every_connection_does_not_end_the_circuits_rest_each_time() {
     let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
     let rest = Duration::from_secs(60);
     let limits = Limits { breaker_failures: 1, breaker_backoff: rest, breaker_max_backoff: rest, ..limits() };
@@ -169,7 +169,7 @@ async fn an_attempt_is_told_how_much_time_is_left_for_it() {
 }
 
 #[tokio::test]
-async fn the_time_that_connecting_took_is_not_promised_to_the_callee() {
+async fn the_time_that_connecting_took_is_deducted_from_the_callees_timeout() {
     const HANDSHAKE: Duration = Duration::from_millis(100);
     let replica = Replica::that(Does::Answer);
     let authority = Authority::new();

@@ -68,7 +68,7 @@ async fn a_call_carries_its_business_case_and_a_token_for_its_callee() {
 }
 
 #[tokio::test]
-async fn what_no_socket_would_carry_does_not_reach_a_callee_in_process_either() {
+async fn request_extensions_do_not_reach_a_callee_in_process() {
     let (tell, told) = std::sync::mpsc::channel();
     let service = tower::service_fn(move |request: http::Request<tonic::body::Body>| {
         tell.send(request.extensions().len()).expect("somebody listens");
@@ -117,14 +117,14 @@ async fn a_call_inside_a_transaction_panics() {
 }
 
 #[tokio::test]
-async fn a_callee_without_an_address_is_a_mistake_that_shows_at_once() {
+async fn a_callee_without_an_address_is_an_error_at_once() {
     let upstreams = Upstreams::builder("reservation", Arc::new(Named), limits()).build();
     let error = upstreams.get("payment").expect_err("no address");
     assert_eq!(error.to_string(), "internal: reservation has no address for payment; configure one");
 }
 
 #[tokio::test]
-async fn what_is_no_address_is_a_mistake_that_shows_at_once_too() {
+async fn a_malformed_address_is_an_error_at_once() {
     for uri in ["ftp://payment:50051", "payment:50051", "/payment", ""] {
         let builder = Upstreams::builder("reservation", Arc::new(Named), limits());
         assert!(builder.address("payment", uri).is_err(), "{uri}");

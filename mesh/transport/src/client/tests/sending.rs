@@ -110,7 +110,7 @@ async fn an_unknown_attempt_outweighs_the_circuit_that_it_opens() {
 }
 
 #[tokio::test]
-async fn that_payment_is_unavailable_says_nothing_about_an_attempt_before() {
+async fn payment_unavailable_says_nothing_about_an_earlier_attempt() {
     let callee = Callee::that_first([unknown()], Does::refuse(Reason::PaymentUnavailable));
     let status = make(&callee.in_process(attempts(3)), request().idempotent()).await.expect_err("refused");
     assert_eq!(callee.calls(), 2);
@@ -119,7 +119,7 @@ async fn that_payment_is_unavailable_says_nothing_about_an_attempt_before() {
 }
 
 #[tokio::test]
-async fn a_refusal_at_the_door_of_another_replica_says_nothing_about_an_attempt_before() {
+async fn a_refusal_by_another_replicas_layers_says_nothing_about_an_earlier_attempt() {
     let at_the_door = [
         Reason::CardNumberRefused,
         Reason::TokenInvalid,

@@ -6,8 +6,8 @@ use super::*;
 async fn a_flood_of_unknown_keys_costs_the_issuer_one_fetch_in_an_interval() {
     let key = SigningKey::generate();
     let server = Server::with(&[key.public().to_jwk()]).await;
-    let pace = Pace { rest: Duration::from_secs(600), ..PACE };
-    let world = unstarted(server.config(), pace);
+    let timing = Timing { rest: Duration::from_secs(600), ..TIMING };
+    let world = unstarted(server.config(), timing);
     world.asked(1).await;
     let stranger = SigningKey::generate();
     let begun = Instant::now();

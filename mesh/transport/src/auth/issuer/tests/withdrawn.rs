@@ -3,7 +3,7 @@
 use super::*;
 
 /// Asked once, and then not for as long as the test lasts.
-const ONCE: Pace = Pace { rest: Duration::from_secs(600), ..PACE };
+const ONCE: Timing = Timing { rest: Duration::from_secs(600), ..TIMING };
 
 /// How old a token is whose key has been published if it ever is.
 const OLD: u64 = 70;
@@ -43,7 +43,7 @@ async fn a_token_that_is_newer_than_what_the_issuer_last_showed_may_be_good() {
 #[tokio::test]
 async fn an_outage_does_not_make_a_withdrawn_key_any_better() {
     let server = Server::with(&[SigningKey::generate().public().to_jwk()]).await;
-    let world = unstarted(server.config(), Pace { refresh: Duration::from_millis(50), ..PACE });
+    let world = unstarted(server.config(), Timing { refresh: Duration::from_millis(50), ..TIMING });
     world.asked(1).await;
     server.does(Does::Status(503));
     let mut state = world.issuer.state.subscribe();

@@ -1,4 +1,4 @@
-//! Why a token is not believed, and what its bearer is told.
+//! Why a token is not accepted, and how its bearer is refused.
 
 use std::{sync::Arc, time::Duration};
 
@@ -8,43 +8,41 @@ use mesh_foundation::error::{Reason, Refusal};
 use super::LEEWAY_SECONDS;
 use crate::auth::issuer::{Issuer, Known};
 
-/// When a token is shown again whose issuer cannot be asked.
+/// After how long a token may be tried again whose issuer cannot be asked.
 const ASK_AGAIN: Duration = Duration::from_secs(2);
 
-pub(super) enum Doubt {
+pub(super) enum Rejection {
     Refused(Refusal),
     UnknownKey(UnknownKey),
 }
 
-/// A token that is signed with a key that its issuer may have by now.
+/// A token with an unknown key that its issuer may have published by now.
 pub(super) struct UnknownKey {
     pub issuer: Arc<Issuer>,
-    /// What was known of the issuer when the key was looked for.
+    /// The state of the issuer when the key was looked up.
     pub known: Known,
-    /// When it says that it was issued, in seconds since 1970. Nobody vouches for that: it decides what its bearer is told of a
-    /// token that is not believed either way.
+    /// The issue time that it claims, in seconds since 1970. It is not verified: it only decides how the token is refused.
     pub issued: Option<u64>,
 }
 
 impl UnknownKey {
-    /// Whether no waiting brings it. A token that claims to be from the future does not say when it was issued: its bearer would be
-    /// told to wait until then.
+    /// Whether waiting cannot help. An issue time in the future is ignored: otherwise the bearer would be told to wait until then.
     fn is_for_good(&self, asked: bool) -> bool {
         let latest = get_current_timestamp().saturating_add(LEEWAY_SECONDS);
         self.known.is_all(self.issued.filter(|issued| *issued <= latest), asked)
     }
 }
 
-impl From<Refusal> for Doubt {
+impl From<Refusal> for Rejection {
     fn from(refusal: Refusal) -> Self {
         Self::Refused(refusal)
     }
 }
 
-impl Doubt {
-    /// What the bearer is told: `unknown` of a key that its issuer surely does not have, for which it may have been `asked` just now.
-    /// As long as that is not sure the token may be good, and a client that were told otherwise would log its user out; but one that
-    /// were told to try again with a token of a withdrawn key would never log its user in.
+impl Rejection {
+    /// How the bearer is refused. If the issuer surely does not have the key (it may just have been `asked`): `unknown`, because a client
+    /// that tries again with a withdrawn key would never log its user in. Otherwise: try again, because the token may be valid, and a
+    /// client with an invalid token logs its user out.
     pub(super) fn refusal(self, asked: bool, unknown: impl FnOnce() -> Refusal) -> Refusal {
         match self {
             Self::Refused(refusal) => refusal,
