@@ -310,7 +310,7 @@ mod tests {
         }
         let refusal = fields.finish().expect_err("many faults");
         assert_eq!(refusal.violations.len(), 20);
-        assert!(refusal.message.starts_with("200 fields are at fault"), "{refusal}");
+        assert!(refusal.message.starts_with("200 fields are not valid"), "{refusal}");
         assert!(refusal.message.ends_with("(and 180 more)"), "{refusal}");
         let status = tonic::Status::from(refusal);
         assert!(status.details().len() + status.message().len() < 6_000, "it must fit into what a client reads");
