@@ -21,9 +21,9 @@ const STORIES: [&str; 10] = [
     "scenarios/kill/create.rs",
     "scenarios/support/mod.rs",
     "scenarios/telemetry/traces.rs",
-    "services/jumak/src/audit/tests/breaks.rs",
-    "services/jumak/src/audit/tests/house.rs",
-    "services/jumak/src/audit/tests/live.rs",
+    "services/jumak/src/tools/audit/tests/breaks.rs",
+    "services/jumak/src/tools/audit/tests/house.rs",
+    "services/jumak/src/tools/audit/tests/live.rs",
 ];
 
 fn root() -> PathBuf {
