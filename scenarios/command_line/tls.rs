@@ -180,7 +180,7 @@ async fn a_line_that_does_not_come_about_says_what_is_in_the_way() {
     let clear_target = format!("https://{}", clear.address);
     let clear_says = call(&clear_target, Some(&authority.file("ca")));
     assert!(clear_says.contains("begins with http://"), "{clear_says}");
-    assert!(call(&https, Some("/no/such.pem")).contains("/no/such.pem cannot be read"));
+    assert!(call(&https, Some("/no/such.pem")).contains("failed to read /no/such.pem"));
     assert!(call("ftp://127.0.0.1", None).contains("has to begin with http:// or https://"));
     secure.stops().await;
     clear.stops().await;

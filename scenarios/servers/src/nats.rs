@@ -1,5 +1,5 @@
 //! nats-server with JetStream, which syncs what it has stored five times a second. What it had acknowledged and a power cut takes is
-//! published again: the outboxes keep it.
+//! published again: the outboxes keep it. Dead letters are not in an outbox, so production brokers sync always.
 
 use std::{
     fs, io,

@@ -8,6 +8,9 @@
 //! | [`cli`] | the commands |
 //! | [`tools`] | the audit, backup, benchmark, calls and demo behind the commands |
 
+// A release build computes the layout of whole commands, whose futures nest deeper than the default allows.
+#![recursion_limit = "256"]
+
 pub mod cli;
 pub mod embedded;
 pub mod house;

@@ -137,6 +137,12 @@ pub trait Bus: Send + Sync + 'static {
     /// again. Its dead letters are kept.
     async fn forget(&self, consumer: &str) -> Result<(), BusError>;
 
+    /// Whether the stream and the places of consumers are stored together, so that a failure takes them back to one moment. A consumer's
+    /// place is then never beyond the end of the stream, and nothing has to be consumed from the beginning.
+    fn keeps_places_with_stream(&self) -> bool {
+        false
+    }
+
     /// How many events the consumer of that name has not acknowledged yet, delivered or not. A name that never subscribed is an error,
     /// because the bus does not know its filters.
     async fn pending(&self, consumer: &str) -> Result<u64, BusError>;

@@ -72,14 +72,19 @@ impl Consumer {
         Ok(())
     }
 
-    /// Has the bus forget this consumer if the stream has lost events that it handled.
+    /// If the stream has lost events that this consumer handled, forgets its place: at the bus as well, unless the bus has taken the
+    /// consumer back together with the stream.
     pub(super) async fn find_place(&self) -> Result<(), BusError> {
         if self.is_in_place().await? {
             return Ok(());
         }
-        tracing::warn!(consumer = %self.name, "the stream has lost events that were handled; consuming everything once more");
-        // The bus first: if the process dies in between, both steps are repeated.
-        self.bus.forget(&self.name).await?;
+        if self.bus.keeps_places_with_stream() {
+            tracing::warn!(consumer = %self.name, "the bus has lost its newest events; relays will publish them again");
+        } else {
+            tracing::warn!(consumer = %self.name, "the stream has lost events that were handled; consuming everything once more");
+            // The bus first: if the process dies in between, both steps are repeated.
+            self.bus.forget(&self.name).await?;
+        }
         let forget = self.database.transact("forget the place", |tx| async move {
             Entity::delete_by_id(self.name.clone()).exec(&*tx).await?;
             Ok(())

@@ -177,32 +177,43 @@ impl fmt::Debug for Member {
 #[cfg(test)]
 mod tests {
     use mesh::Database;
+    use sea_orm::{ConnectionTrait, DbBackend, Statement};
+    use sha2::{Digest, Sha256};
 
     use super::*;
 
-    /// A step that is added without another format would let an older version go on with what it does not understand. Format 1 is that of
-    /// the first release: until then its steps may still become more.
+    /// A step that is added, or a column that is changed, without another format would let an older version go on with data that it does
+    /// not understand. Format 1 is that of the first release: until then it may still change.
     #[tokio::test]
-    async fn a_format_is_a_list_of_steps() {
+    async fn a_format_is_a_list_of_steps_and_of_the_tables_that_they_make() {
         let of_mesh = ["m0001_mesh_tables", "m0002_stream_position", "m0003_place"];
         let own = [
-            ("provider", vec!["m0001_provider_tables"]),
-            ("payment", vec!["m0001_payment_tables"]),
-            ("room", vec!["m0101_room_tables", "m0102_room_spellings"]),
-            ("reservation", vec!["m0002_reservation_tables"]),
-            ("mypage", vec!["m0101_read_model"]),
+            ("provider", vec!["m0001_provider_tables"], "e772cca380667cbc"),
+            ("payment", vec!["m0001_payment_tables"], "350241c2077c8e0e"),
+            ("room", vec!["m0101_room_tables", "m0102_room_spellings"], "966f429c5109c6b7"),
+            ("reservation", vec!["m0002_reservation_tables"], "c03fa36e2671b41e"),
+            ("mypage", vec!["m0101_read_model"], "6c52551e5a7203b2"),
         ];
         assert_eq!(
-            own.each_ref().map(|(name, _)| *name).as_slice(),
+            own.each_ref().map(|(name, ..)| *name).as_slice(),
             Member::ALL.into_iter().map(Member::name).collect::<Vec<_>>()
         );
-        for (member, (_, own)) in Member::ALL.into_iter().zip(own) {
+        let mut found = Vec::new();
+        for (member, (_, own, tables)) in Member::ALL.into_iter().zip(own) {
             let folder = tempfile::tempdir().unwrap();
             let database = Database::open_file(&folder.path().join("fresh.db"), 2).await.unwrap();
             let steps = member.schema.migrate(&database).await.unwrap();
             let expected: Vec<_> = of_mesh.into_iter().chain(own).collect();
             assert_eq!(steps, expected, "{member}: raise mesh::store::version::FORMAT with a step");
+            let made = "SELECT sql FROM sqlite_master WHERE sql IS NOT NULL ORDER BY name";
+            let made = database.read().query_all_raw(Statement::from_string(DbBackend::Sqlite, made)).await.unwrap();
+            let made: Vec<String> = made.iter().map(|row| row.try_get_by_index(0).unwrap()).collect();
+            let digest: String =
+                Sha256::digest(made.join(";")).iter().take(8).map(|byte| format!("{byte:02x}")).collect();
+            found.push((member.name(), digest, tables));
         }
+        let others: Vec<_> = found.iter().filter(|(_, digest, tables)| digest != tables).collect();
+        assert!(others.is_empty(), "raise mesh::store::version::FORMAT with another column: {others:?}");
         assert_eq!(mesh::store::version::FORMAT, 1, "and write down here which steps the new format has");
     }
 

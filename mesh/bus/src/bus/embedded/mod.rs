@@ -234,6 +234,10 @@ impl Bus for EmbeddedBus {
         "embedded"
     }
 
+    fn keeps_places_with_stream(&self) -> bool {
+        true
+    }
+
     async fn publish(&self, events: &[Event]) -> Result<Vec<Position>, BusError> {
         assert_no_transaction("publish");
         if events.is_empty() {

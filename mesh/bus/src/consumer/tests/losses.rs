@@ -32,7 +32,9 @@ async fn a_consumer_whose_stream_has_lost_its_tail_hears_what_came_there_instead
     drop(survivor);
     assert!(is_settled(&second, "stay").await, "the bus has nothing more for it");
 
-    let after = wiring(&second);
+    // As a broker does, which keeps a consumer's place apart from the stream.
+    let broker: SharedBus = Arc::new(Refusing { bus: second.clone(), full: Arc::default() });
+    let after = wiring(&broker);
     start_at(TIMING, "stay", database.clone(), hears(|_| Ok(Handled::Done)), &after).await.unwrap();
     let all = [sent, others].concat();
     eventually("the others are heard", async || effects(&database, &all[7]).await > 0).await;

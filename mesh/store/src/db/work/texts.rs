@@ -39,6 +39,9 @@ pub(in crate::db) fn postgres(steps: &[Step]) -> Statement {
         }
         before = Some(step);
     }
+    // A CASE of no WHEN is no SQL.
+    let is_counted = steps.iter().any(|step| step.touches().is_some());
+    let verdict = if is_counted { verdict.into() } else { Expr::val(0_i32) };
     StatementBuilder::build(&Query::select().expr(verdict).to_owned().with(parts), &DbBackend::Postgres)
 }
 

@@ -80,12 +80,11 @@ fn usable(jwk: &Value, issuer: &IssuerConfig) -> Option<(String, DecodingKey, Al
     }
     let (kind, name, algorithm, key) = match (text("kty")?, text("crv")) {
         ("RSA", _) => {
-            let (n, e) = (text("n")?, text("e")?);
-            let bytes = URL_SAFE_NO_PAD.decode(n).ok()?.len();
-            if !RSA_BYTES.contains(&bytes) {
+            let (n, e) = (unsigned(text("n")?)?, unsigned(text("e")?)?);
+            if !RSA_BYTES.contains(&n.len()) {
                 return None;
             }
-            (SigningAlgorithm::RS256, "RS256", Algorithm::RS256, DecodingKey::from_rsa_components(n, e))
+            (SigningAlgorithm::RS256, "RS256", Algorithm::RS256, Ok(DecodingKey::from_rsa_raw_components(&n, &e)))
         }
         ("EC", Some("P-256")) => {
             let key = DecodingKey::from_ec_components(text("x")?, text("y")?);
@@ -101,6 +100,12 @@ fn usable(jwk: &Value, issuer: &IssuerConfig) -> Option<(String, DecodingKey, Al
         return None;
     }
     Some((kid.to_owned(), key.ok()?, algorithm))
+}
+
+/// An integer of a key, without leading zeros. RFC 7518 allows none, and warns that some libraries write one.
+fn unsigned(text: &str) -> Option<Vec<u8>> {
+    let bytes = URL_SAFE_NO_PAD.decode(text).ok()?;
+    Some(bytes.into_iter().skip_while(|byte| *byte == 0).collect())
 }
 
 fn may_verify(jwk: &Value) -> bool {

@@ -200,6 +200,11 @@ impl Lease {
         self.peer
     }
 
+    /// Where the connection leads.
+    pub fn address(&self) -> &Address {
+        &self.connection.address
+    }
+
     /// Sends the request and waits for the head of its reply.
     pub async fn send(&self, request: Request<Full<Bytes>>) -> Result<Response<Body>, Unsent> {
         let waiting = Waiting { connection: &self.connection, begun: self.begun, over: false };

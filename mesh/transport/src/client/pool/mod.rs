@@ -109,19 +109,19 @@ impl Pool {
                     return Err(failure);
                 }
             };
-            let peer = lease.peer();
+            let (peer, address) = (lease.peer(), lease.address().clone());
             // Only now: connecting may have taken a while.
             tell_what_is_left(request.headers_mut(), until);
             match lease.send(request).await {
                 Ok(response) => {
                     self.proven.store(true, Ordering::Relaxed);
                     let outcome = Reply::read(&self.callee, response).await;
-                    return outcome.map_err(|failure| self.judge(failure, peer));
+                    return outcome.map_err(|failure| self.judge(failure, peer, &address));
                 }
                 Err(Unsent::Given(back)) => request = *back,
                 Err(Unsent::Broken(error)) => {
                     let failure = Failure::broken(&self.callee, error.into());
-                    return Err(self.judge(failure, peer));
+                    return Err(self.judge(failure, peer, &address));
                 }
             }
         }
@@ -129,7 +129,7 @@ impl Pool {
     }
 
     /// What a failure says about the connection, and whether another replica would do better.
-    fn judge(&self, failure: Failure, peer: SocketAddr) -> Failure {
+    fn judge(&self, failure: Failure, peer: SocketAddr, address: &Address) -> Failure {
         if failure.is_between_lives() {
             let until = Instant::now() + failure.retry_after().unwrap_or(PASS_OVER);
             for connection in self.connections.iter().filter(|connection| connection.peer() == Some(peer)) {
@@ -138,8 +138,8 @@ impl Pool {
         }
         let others_are_up = self.any(Preference::Unproven, |other| other.peer().is_some_and(|other| other != peer));
         if failure.is_between_lives() && !others_are_up {
-            self.connections.iter().for_each(|connection| connection.hurry());
-            let others_may_come = self.any(Preference::Connecting, |other| other.peer().is_none());
+            self.connections.iter().filter(|other| other.address != *address).for_each(|other| other.hurry());
+            let others_may_come = self.any(Preference::Connecting, |other| other.address != *address);
             return if others_may_come { failure.elsewhere() } else { failure };
         }
         if others_are_up { failure.elsewhere() } else { failure }

@@ -248,3 +248,16 @@ async fn a_replica_that_has_just_come_back_takes_over_from_the_next_one_that_sto
     }
     assert_eq!(payment.breaker_state(), BreakerState::Closed, "the callee is well all the time");
 }
+
+#[tokio::test]
+async fn another_connection_to_the_replica_that_stops_is_no_other_replica() {
+    let leaves = Refusal::new(Reason::Draining, "payment is stopping").retry_after(Duration::from_millis(300));
+    let replica = Replica::that(Does::Refuse(leaves));
+    let limits = Limits { attempts: 2, connections: 4, breaker_failures: 1, retries_per_second: 0, ..limits() };
+    let payment = upstream_at(replica.address, limits);
+    // The first call finds one connection up and the others still connecting.
+    let begun = Instant::now();
+    make(&payment, request().idempotent()).await.expect_err("it is stopping");
+    assert_eq!(payment.breaker_state(), BreakerState::Open, "nobody else serves");
+    assert!(begun.elapsed() < Duration::from_secs(5));
+}

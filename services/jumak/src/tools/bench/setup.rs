@@ -5,7 +5,6 @@ use std::{sync::Arc, time::Duration};
 use anyhow::Context as _;
 use contracts::{
     google::r#type::Money,
-    mypage::v1::GetBookingRequest,
     reservation::v1::{CreateReservationRequest, Reservation, reservation::State},
     room::v1::{CreateRoomRequest, Room},
     types::v1::PaymentMethod,
@@ -14,7 +13,10 @@ use jiff::{ToSpan, Zoned, civil::Date};
 use mesh::Role;
 use tokio::task::JoinSet;
 
-use super::{target::Target, workload::Party};
+use super::{
+    target::Target,
+    workload::{Party, shown},
+};
 use crate::demo::people::Person;
 
 /// Units of each room, as many as a room may have: no stay is refused because a night is full.
@@ -136,8 +138,7 @@ async fn book(party: &Party, stay: u64) -> anyhow::Result<String> {
     let reservation = person.reservations().create_reservation(request).await?.into_inner();
     anyhow::ensure!(reservation.state() == State::Confirmed, "{} is not confirmed", reservation.name);
     let name = reservation.name.replacen("reservations/", "users/me/bookings/", 1);
-    let request = GetBookingRequest { name, min_version: reservation.version };
-    person.my_page().get_booking(request).await.context("a guest's page did not hear of a booking")?;
+    shown(person, name, reservation.version).await?;
     Ok(reservation.name)
 }
 

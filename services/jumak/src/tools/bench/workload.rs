@@ -17,13 +17,17 @@ use contracts::{
     types::v1::PaymentMethod,
 };
 use serde::Serialize;
-use tonic::{Request, Status};
+use tokio::time::{Instant, sleep};
+use tonic::{Code, Request, Status};
 
 use super::{drive::Operate, outcome::Outcome, setup::Stock};
 use crate::demo::people::{Line, Person};
 
 /// What one call may take. Bounds every wait of the benchmark.
 const DEADLINE: Duration = Duration::from_secs(10);
+/// How long my page may take to show a booking.
+const SHOWN_WITHIN: Duration = Duration::from_secs(60);
+const SHOWN_AGAIN_AFTER: Duration = Duration::from_millis(20);
 /// In the mix, one operation in so many is a booking.
 const MIX: u64 = 10;
 
@@ -208,14 +212,24 @@ impl Party {
         let newest = self.newest.lock().unwrap_or_else(PoisonError::into_inner).clone();
         let Some((number, reservation)) = newest else { return Ok(()) };
         let name = reservation.name.replacen("reservations/", "users/me/bookings/", 1);
-        let request = GetBookingRequest { name, min_version: reservation.version };
         let person = self.person(number).context("nobody")?;
-        person
-            .my_page()
-            .get_booking(with_deadline(request))
-            .await
-            .context("my page did not hear of a booking in time")?;
-        Ok(())
+        shown(person, name, reservation.version).await
+    }
+}
+
+/// Waits until a booking is shown in that version, or a later one. A call waits for less than that may take, and answers with what there is.
+pub async fn shown(person: &Person, name: String, version: i64) -> anyhow::Result<()> {
+    let by = Instant::now() + SHOWN_WITHIN;
+    loop {
+        let request = GetBookingRequest { name: name.clone(), min_version: version };
+        match person.my_page().get_booking(with_deadline(request)).await {
+            Ok(booking) if booking.get_ref().version >= version => return Ok(()),
+            Err(status) if status.code() != Code::NotFound => return Err(status).context("my page did not answer"),
+            Ok(_) | Err(_) => {
+                anyhow::ensure!(Instant::now() < by, "my page did not hear of a booking in {SHOWN_WITHIN:?}")
+            }
+        }
+        sleep(SHOWN_AGAIN_AFTER).await;
     }
 }
 

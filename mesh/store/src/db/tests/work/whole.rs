@@ -13,6 +13,9 @@ async fn a_work_whose_statements_touch_what_they_have_to_is_done() {
         .then(Step::insert(another(6)));
     assert_eq!(bench.database.perform(work).await.unwrap(), Ok(()));
     assert_eq!((counters(&bench.database).await, rows(&bench.database).await), ([1, 1], 6));
+    let uncounted = Work::new("uncounted").then(Step::from(up([1], 1)).any()).then(Step::from(up([9], 0)).any());
+    assert_eq!(bench.database.perform(uncounted).await.unwrap(), Ok(()));
+    assert_eq!(counters(&bench.database).await, [2, 1]);
     let nothing = Work::new("nothing").then(Step::from(up([9], 0)).exactly(0));
     assert_eq!(bench.database.perform(nothing).await.unwrap(), Ok(()));
 }

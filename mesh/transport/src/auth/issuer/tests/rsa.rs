@@ -1,6 +1,7 @@
 //! A key as most issuers have. Making one takes a test longer than all the others; nobody trusts this one.
 
 use super::*;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 
 /// The private key.
 const PRIVATE: &str = "\
@@ -60,4 +61,15 @@ async fn a_token_that_is_signed_with_rsa_is_believed_and_one_that_was_changed_is
     let [_, _, signature] = others.split('.').collect::<Vec<_>>().try_into().unwrap();
     let forged = format!("{}.{signature}", token.rsplit_once('.').unwrap().0);
     world.refuses(&forged, Reason::TokenInvalid, "the token's signature is not valid");
+}
+
+#[tokio::test]
+async fn an_rsa_key_whose_integers_begin_with_a_zero_octet_verifies_as_the_same_key_without_it() {
+    let padded = URL_SAFE_NO_PAD.encode([&[0][..], &URL_SAFE_NO_PAD.decode(MODULUS).unwrap()].concat());
+    let jwk = json!({ "kty": "RSA", "use": "sig", "alg": "RS256", "kid": "rsa", "n": padded, "e": "AAEAAQ" });
+    let server = Server::with(&[jwk]).await;
+    let world = world(server.config()).await;
+    let header = Header { kid: Some("rsa".to_owned()), ..Header::new(Algorithm::RS256) };
+    let token = encode(&header, &claims(&server.name()), &EncodingKey::from_rsa_der(&der())).unwrap();
+    world.whose(&token).await.unwrap();
 }
