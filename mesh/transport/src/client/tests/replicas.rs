@@ -251,13 +251,33 @@ async fn a_replica_that_has_just_come_back_takes_over_from_the_next_one_that_sto
 
 #[tokio::test]
 async fn another_connection_to_the_replica_that_stops_is_no_other_replica() {
-    let leaves = Refusal::new(Reason::Draining, "payment is stopping").retry_after(Duration::from_millis(300));
-    let replica = Replica::that(Does::Refuse(leaves));
-    let limits = Limits { attempts: 2, connections: 4, breaker_failures: 1, retries_per_second: 0, ..limits() };
-    let payment = upstream_at(replica.address, limits);
-    // The first call finds one connection up and the others still connecting.
-    let begun = Instant::now();
-    make(&payment, request().idempotent()).await.expect_err("it is stopping");
+    let leaves = Refusal::new(Reason::Draining, "payment is stopping").retry_after(Duration::from_secs(1));
+    let anywhere = SocketAddr::from(([127, 0, 0, 1], 0));
+    let replica = Replica::of(Callee::that_first([Does::Answer], Does::Refuse(leaves)), anywhere);
+    let (address, mut closed) = keeps_one_connection(replica.address).await;
+    let payment = upstream_at(address, Limits { attempts: 1, connections: 2, breaker_failures: 2, ..limits() });
+    // The first call starts the connections: one stays, and the other one keeps coming up and going down.
+    while call(&payment).await.is_err() {}
+    closed.wait_for(|closed| *closed >= 4).await.expect("the other end lives");
+    assert_eq!(payment.breaker_state(), BreakerState::Closed);
+    for _ in 0..2 {
+        call(&payment).await.expect_err("it is stopping");
+    }
     assert_eq!(payment.breaker_state(), BreakerState::Open, "nobody else serves");
-    assert!(begun.elapsed() < Duration::from_secs(5));
+}
+
+/// An address that leads to `replica` over the first connection, and closes every other one at once; and how many it has closed.
+async fn keeps_one_connection(replica: SocketAddr) -> (SocketAddr, tokio::sync::watch::Receiver<usize>) {
+    let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
+    let address = listener.local_addr().expect("bound");
+    let (closed, seen) = tokio::sync::watch::channel(0);
+    tokio::spawn(async move {
+        let (mut first, _) = listener.accept().await.expect("a connection");
+        let mut onward = tokio::net::TcpStream::connect(replica).await.expect("the replica is there");
+        tokio::spawn(async move { tokio::io::copy_bidirectional(&mut first, &mut onward).await });
+        while listener.accept().await.is_ok() {
+            closed.send_modify(|closed| *closed += 1);
+        }
+    });
+    (address, seen)
 }
