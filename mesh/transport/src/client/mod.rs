@@ -62,7 +62,8 @@ pub struct Limits {
     pub connect_timeout: Duration,
     /// Connections to each address of the callee.
     pub connections: usize,
-    /// How often a call is tried, the first attempt included.
+    /// How often a call is tried, the first attempt included. An attempt that a stopping or starting replica turns away while another
+    /// one is up does not count.
     pub attempts: u32,
     /// How many retries a hundred calls earn.
     pub retry_percent: u32,

@@ -20,6 +20,9 @@ use super::{
 
 const FIRST_WAIT: Duration = Duration::from_millis(25);
 const MAX_WAIT: Duration = Duration::from_secs(1);
+/// How many attempts may be turned away by replicas that are stopping or starting while another one is up. They do no work there, and
+/// each connection to such a replica is found out once, so these attempts do not count as the call's own.
+const MAX_TURNED_AWAY: u32 = 16;
 
 /// Retries calls that may be retried, within the budget and the deadline.
 #[derive(Clone)]
@@ -36,10 +39,11 @@ impl Retry {
     }
 
     /// How long to wait before the next attempt; none if there is no sense in one or the budget is spent.
-    fn wait(&self, call: &Call, attempt: u32, failure: &Failure, backoff: &mut Backoff) -> Option<Duration> {
+    fn wait(&self, call: &Call, attempts: Attempts, failure: &Failure, backoff: &mut Backoff) -> Option<Duration> {
         // A call that was surely not sent may be sent again, whatever it does.
         let harmless = call.idempotent || failure.surely_not_sent();
-        if !harmless || attempt >= self.attempts || !failure.may_be_retried() {
+        let left = attempts.counted < self.attempts && attempts.turned_away <= MAX_TURNED_AWAY;
+        if !harmless || !left || !failure.may_be_retried() {
             return None;
         }
         let wait = backoff.failed().max(failure.retry_after().unwrap_or_default());
@@ -53,18 +57,38 @@ impl Retry {
     }
 }
 
+/// What has become of a call so far.
+#[derive(Clone, Copy, Debug, Default)]
+struct Attempts {
+    /// Those that count against the call's limit.
+    counted: u32,
+    /// Those that one replica turned away while another one was up.
+    turned_away: u32,
+}
+
+impl Attempts {
+    fn count(&mut self, failure: &Failure) {
+        if failure.is_free_to_retry() {
+            self.turned_away += 1;
+        } else {
+            self.counted += 1;
+        }
+    }
+}
+
 impl Around for Retry {
     async fn around(&self, call: Call, rest: impl Rest) -> Outcome {
         self.budget(Budget::earn);
         let mut backoff = Backoff::new(FIRST_WAIT, MAX_WAIT);
-        let mut attempt = 1;
+        let mut attempts = Attempts::default();
         let mut unknown = None;
         loop {
             let failure = match rest.clone().oneshot(call.clone()).await {
                 Ok(reply) => return Ok(reply),
                 Err(failure) => failure,
             };
-            let wait = self.wait(&call, attempt, &failure, &mut backoff);
+            attempts.count(&failure);
+            let wait = self.wait(&call, attempts, &failure, &mut backoff);
             // One attempt that may have had an effect makes the whole call unknown, whatever became of the others.
             let decisive = match unknown.take() {
                 Some(earlier) if !failure.is_an_answer() => earlier,
@@ -73,10 +97,9 @@ impl Around for Retry {
             let Some(wait) = wait else {
                 return Err(decisive);
             };
-            tracing::debug!(callee = &*self.callee, attempt, ?wait, "retrying the call");
+            tracing::debug!(callee = &*self.callee, ?attempts, ?wait, "retrying the call");
             unknown = (!decisive.surely_not_sent()).then_some(decisive);
             sleep(wait).await;
-            attempt += 1;
             metrics().client_retries.add(1, &[KeyValue::new("callee", self.callee.clone())]);
         }
     }

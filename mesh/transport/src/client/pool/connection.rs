@@ -149,6 +149,11 @@ impl Connection {
         state.passed_over = state.passed_over.max(Some(until));
     }
 
+    /// Until when calls prefer other connections, if they do.
+    pub fn passed_over(&self) -> Option<Instant> {
+        self.state().passed_over
+    }
+
     /// The connection for one call, if it is still up.
     pub fn lease(self: &Arc<Self>) -> Option<Lease> {
         let state = self.state();

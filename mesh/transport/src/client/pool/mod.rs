@@ -9,7 +9,8 @@
 //!
 //! A connection that is up may still be a bad choice. It is avoided for a while when its peer says that it is stopping or starting, or
 //! left a call without an answer; and a connection that has not answered yet gets a single call as a trial. This is a preference only:
-//! if no better connection is up, it is used.
+//! if no better connection is up, it is used. In a rolling update that matters: a replica is ready again before the time is over for
+//! which it asked to be avoided, and then the next one stops.
 
 mod connecting;
 mod connection;
@@ -183,7 +184,8 @@ impl Pool {
         }
     }
 
-    /// The better of two connections among the best ones with a preference no worse than `worst`.
+    /// The better of two connections among the best ones with a preference no worse than `worst`. Among those that are avoided it is the
+    /// one whose time is over first: what its peer said of itself is the oldest news.
     fn choose(&self, worst: Preference) -> Option<Lease> {
         let now = Instant::now();
         let preferences: Vec<Preference> =
@@ -192,6 +194,9 @@ impl Pool {
         let all = self.connections.iter().zip(preferences);
         let among: Vec<_> =
             all.filter(|(_, preference)| *preference == best).map(|(connection, _)| connection).collect();
+        if best == Preference::PassedOver {
+            return among.iter().min_by_key(|connection| (connection.passed_over(), connection.in_flight()))?.lease();
+        }
         let two = among.choose_multiple(&mut rand::rng(), 2);
         two.min_by_key(|connection| connection.in_flight())?.lease()
     }

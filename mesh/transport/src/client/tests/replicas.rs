@@ -250,6 +250,43 @@ async fn a_replica_that_has_just_come_back_takes_over_from_the_next_one_that_sto
 }
 
 #[tokio::test]
+async fn a_replica_that_was_starting_takes_over_before_its_time_is_over_from_the_next_one_that_starts() {
+    const ANSWERED: usize = 30;
+    let starts = || Refusal::new(Reason::Starting, "payment is starting").retry_after(Duration::from_secs(60));
+    let anywhere = SocketAddr::from(([127, 0, 0, 1], 0));
+    // The first one says once that it is starting, and is ready from then on; then the second one is replaced.
+    let first = Callee::that_first([Does::Refuse(starts())], Does::Answer);
+    let second = Callee::that_first(vec![Does::Answer; ANSWERED], Does::Refuse(starts()));
+    let replicas = [Replica::of(first, anywhere), Replica::of(second, anywhere)];
+    let limits = Limits { attempts: 1, breaker_failures: 1, retries_per_second: 0, ..limits() };
+    let payment = upstream_of(addresses(&replicas), limits);
+    for _ in 0..ANSWERED + 100 {
+        call(&payment).await.expect("one or the other answers");
+    }
+    assert_eq!(
+        replicas[1].callee.calls(),
+        ANSWERED + 1,
+        "the second one is left as soon as it says that it is starting"
+    );
+    assert_eq!(payment.breaker_state(), BreakerState::Closed, "the callee is well all the time");
+}
+
+#[tokio::test]
+async fn a_call_that_stopping_and_starting_replicas_turn_away_comes_to_the_one_that_serves() {
+    let leave = Refusal::new(Reason::Draining, "payment is stopping").retry_after(Duration::from_secs(60));
+    let mut replicas: Vec<Replica> = (0..4).map(|_| Replica::that(Does::Refuse(leave.clone()))).collect();
+    replicas.push(Replica::that(Does::Answer));
+    let limits = Limits { attempts: 1, breaker_failures: 1, connections: 1, retries_per_second: 0, ..limits() };
+    let payment = upstream_of(addresses(&replicas), limits);
+    for _ in 0..100 {
+        call(&payment).await.expect("the one that serves answers");
+    }
+    let turned_away = replicas[..4].iter().map(|replica| replica.callee.calls());
+    assert!(turned_away.clone().all(|calls| calls <= 1), "{:?}", turned_away.collect::<Vec<_>>());
+    assert_eq!(payment.breaker_state(), BreakerState::Closed);
+}
+
+#[tokio::test]
 async fn another_connection_to_the_replica_that_stops_is_no_other_replica() {
     let leaves = Refusal::new(Reason::Draining, "payment is stopping").retry_after(Duration::from_secs(1));
     let anywhere = SocketAddr::from(([127, 0, 0, 1], 0));
