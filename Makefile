@@ -48,6 +48,8 @@ mesh-down: ## stops what `make mesh` has started
 build: ## builds the one binary: target/release/jumak
 	$(CARGO) build --release -p jumak
 
+# A test that fails says what failed; a backtrace through futures is sixty lines more, and hides the next test's sentence.
+test: export RUST_BACKTRACE = 0
 test: proto ## installs what tests need, checks the contracts, runs all tests, and those of the stores on each engine
 	@scripts/install-tools.sh grpcurl servers
 	$(CARGO) test --workspace --no-fail-fast
