@@ -97,7 +97,7 @@ impl Cast {
 
 /// Plays one row in a house that stands as `cast` left it.
 pub async fn play(house: &mut impl House, cast: &Cast, table: &Table, row: &Row) {
-    let variables = variables(table.scene, row.client);
+    let (begun, variables) = (Instant::now(), variables(table.scene, row.client));
     house.opens_to_die(row, &variables).await;
     let told = cast.guest(house).await.goes_through(table.script).await;
     let said = house.dies().await;
@@ -106,6 +106,7 @@ pub async fn play(house: &mut impl House, cast: &Cast, table: &Table, row: &Row)
 
     house.opens(&variables).await;
     let back = Instant::now();
+    println!("{:?} fired {:.1} s after the row began", row.at, begun.elapsed().as_secs_f64());
     let mut guest = cast.guest(house).await;
     if row.client == Client::IsGone {
         guest.settled().await;
@@ -119,6 +120,7 @@ pub async fn play(house: &mut impl House, cast: &Cast, table: &Table, row: &Row)
     assert_eq!(guest.repeats(table.script).await, answers, "{row:?}: there is one final answer");
     assert_charged(row, house.provider_books().await, table.scene);
     house.audit().await;
+    println!("{:?}: all had settled {:.1} s after the restart", row.at, back.elapsed().as_secs_f64());
     assert!(back.elapsed() < SETTLES, "{row:?}: all had settled only after {:?}", back.elapsed());
 }
 
