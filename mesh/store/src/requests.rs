@@ -20,7 +20,7 @@ use sha2::{Digest, Sha256};
 use tonic::{Code, Response, Status};
 
 use crate::{
-    db::{Database, Tx, exactly_one},
+    db::{Database, Step, Tx},
     store::entity::request::{ActiveModel, Column, Entity, Model},
 };
 
@@ -163,7 +163,7 @@ where
     database
         .transact(label, move |tx| async move {
             let Some(request) = request else { return work(tx).await };
-            match claim(&tx, request, None, now).await? {
+            match claim(&tx, request, record(request, None, None, now)).await? {
                 Claim::New => {}
                 Claim::Answered(answer) => return Ok(answer),
                 Claim::Open { case, .. } => {
@@ -171,27 +171,33 @@ where
                 }
             }
             let answer = work(tx.clone()).await?;
-            self::answer(&tx, request, &answer).await?;
+            tx.expect(self::answer(request, &answer)).await?;
             Ok(answer)
         })
         .await
 }
 
-/// Claims the request in this transaction, for a case and attempt if it begins one. Must be the transaction's first statement, so that
-/// a concurrent request of the same id waits here, before it has changed anything.
-pub async fn claim(tx: &Tx, request: &Request, case: Option<(&str, u32)>, now: Timestamp) -> Result<Claim, Error> {
-    let row = ActiveModel {
+/// The statement that claims the request, for a case and attempt if it begins one, with its answer if that is known already. It touches no
+/// row if the id was seen before. Must come first, so that a concurrent request of the same id waits here, before it has changed anything.
+pub fn record(request: &Request, case: Option<(&str, u32)>, answer: Option<&Answer>, now: Timestamp) -> Step {
+    Step::insert_new(ActiveModel {
         principal: Set(request.principal.clone()),
         method: Set(request.method.to_owned()),
         request_id: Set(request.request_id.clone()),
         fingerprint: Set(request.fingerprint.to_vec()),
         case_name: Set(case.map(|(name, _)| name.to_owned())),
         attempt: Set(case.map_or(0, |(_, attempt)| i32::try_from(attempt).unwrap_or(i32::MAX))),
-        answer: Set(None),
+        answer: Set(answer.map(Answer::to_bytes)),
         create_time: Set(now.as_microsecond()),
-    };
-    if tx.insert_new(row).await? {
-        return Ok(Claim::New);
+    })
+}
+
+/// Claims the request in this transaction by its [`record`], or tells what its id stands for.
+pub async fn claim(tx: &Tx, request: &Request, record: Step) -> Result<Claim, Error> {
+    match tx.expect(record).await {
+        Ok(()) => return Ok(Claim::New),
+        Err(Error::Lost) => {}
+        Err(error) => return Err(error),
     }
     match look(&**tx, request).await? {
         Claim::New => Err(Error::Lost),
@@ -208,50 +214,42 @@ pub async fn look(connection: &impl ConnectionTrait, request: &Request) -> Resul
 }
 
 /// Moves an open request to another attempt of its case.
-pub async fn move_to_attempt(tx: &Tx, request: &Request, attempt: u32) -> Result<(), Error> {
-    let updated = Entity::update_many()
+pub fn move_to_attempt(request: &Request, attempt: u32) -> Step {
+    let update = Entity::update_many()
         .col_expr(Column::Attempt, Expr::value(i32::try_from(attempt).unwrap_or(i32::MAX)))
         .filter(Column::Principal.eq(&request.principal))
         .filter(Column::Method.eq(request.method))
-        .filter(Column::RequestId.eq(&request.request_id))
-        .exec(&**tx)
-        .await?;
-    exactly_one(updated.rows_affected)
+        .filter(Column::RequestId.eq(&request.request_id));
+    update.into()
 }
 
-/// Stores the answer to a request that this transaction claimed.
-pub async fn answer(tx: &Tx, request: &Request, answer: &Answer) -> Result<(), Error> {
-    let updated = Entity::update_many()
+/// Stores the answer to a request that the same transaction has claimed.
+pub fn answer(request: &Request, answer: &Answer) -> Step {
+    let update = Entity::update_many()
         .col_expr(Column::Answer, Expr::value(answer.to_bytes()))
         .filter(Column::Principal.eq(&request.principal))
         .filter(Column::Method.eq(request.method))
-        .filter(Column::RequestId.eq(&request.request_id))
-        .exec(&**tx)
-        .await?;
-    exactly_one(updated.rows_affected)
+        .filter(Column::RequestId.eq(&request.request_id));
+    update.into()
 }
 
 /// Stores the answer to every request that waits for this attempt of the case.
-pub async fn answer_case(tx: &Tx, case: &str, attempt: u32, answer: &Answer) -> Result<(), Error> {
-    Entity::update_many()
+pub fn answer_case(case: &str, attempt: u32, answer: &Answer) -> Step {
+    let update = Entity::update_many()
         .col_expr(Column::Answer, Expr::value(answer.to_bytes()))
         .filter(Column::CaseName.eq(case))
         .filter(Column::Attempt.eq(i32::try_from(attempt).unwrap_or(i32::MAX)))
-        .filter(Column::Answer.is_null())
-        .exec(&**tx)
-        .await?;
-    Ok(())
+        .filter(Column::Answer.is_null());
+    Step::from(update).any()
 }
 
 /// Deletes every unanswered request that waits for this attempt: the same id may be used again, as a new request.
-pub async fn free_case(tx: &Tx, case: &str, attempt: u32) -> Result<(), Error> {
-    Entity::delete_many()
+pub fn free_case(case: &str, attempt: u32) -> Step {
+    let delete = Entity::delete_many()
         .filter(Column::CaseName.eq(case))
         .filter(Column::Attempt.eq(i32::try_from(attempt).unwrap_or(i32::MAX)))
-        .filter(Column::Answer.is_null())
-        .exec(&**tx)
-        .await?;
-    Ok(())
+        .filter(Column::Answer.is_null());
+    Step::from(delete).any()
 }
 
 /// Purges a bounded number of answered requests made before `before`, and returns how many: zero when none is left.

@@ -161,14 +161,17 @@ impl<C: Cases> Checkout<C> {
                     }
                 }
                 self.check_open_holds(&tx, &record.payer).await?;
-                self.0.cases.take(&tx, case).await?;
-                store::insert::<C>(&tx, case).await?;
+                self.0.cases.check_left(&tx, case).await?;
+                for step in self.0.cases.take(case) {
+                    tx.expect(step).await?;
+                }
+                tx.expect(store::insert::<C>(case)?).await?;
                 outbox::append(&tx, self.0.cases.event(case, machine::Fact::Held, actor)).await?;
                 if pays {
                     return Ok(Begun::Pays { case: case.clone(), others: None });
                 }
                 if let Some(request) = request {
-                    requests::answer(&tx, request, &Answer::Ok(self.0.cases.answer(case))).await?;
+                    tx.expect(requests::answer(request, &Answer::Ok(self.0.cases.answer(case)))).await?;
                 }
                 Ok(Begun::Held(case.clone()))
             })
@@ -182,7 +185,8 @@ impl<C: Cases> Checkout<C> {
         request: &Request,
         begins: Option<(&str, u32)>,
     ) -> Result<Option<Begun<C::Case>>, Error> {
-        match requests::claim(tx, request, begins, self.0.clock.now()).await? {
+        let record = requests::record(request, begins, None, self.0.clock.now());
+        match requests::claim(tx, request, record).await? {
             Claim::New => Ok(None),
             Claim::Answered(answer) => Ok(Some(Begun::Replay(answer))),
             Claim::Open { case, attempt } => self.join(tx, &case, attempt).await.map(Some),
@@ -213,7 +217,7 @@ impl<C: Cases> Checkout<C> {
         record.update_time = now;
         record.next_attempt_time = Some(now + self.0.settings.settle_after);
         record.sweeps = 0;
-        store::update::<C>(tx, from, &case).await?;
+        tx.expect(store::update::<C>(from, &case)?).await?;
         Ok(Begun::Pays { case, others })
     }
 
@@ -252,7 +256,7 @@ impl<C: Cases> Checkout<C> {
                     .ok_or_else(|| self.not_payable(&case))?;
                 let begun = self.call(&tx, case, standing).await?;
                 if let Some(request) = request {
-                    requests::move_to_attempt(&tx, request, standing.attempt).await?;
+                    tx.expect(requests::move_to_attempt(request, standing.attempt)).await?;
                 }
                 Ok(begun)
             })

@@ -81,7 +81,7 @@ impl<C: Cases> Checkout<C> {
         *case.record_mut() = Record { version: from.0 + 1, update_time: self.0.clock.now(), ..before.record().clone() };
         // The conditional update first, because everything else hangs on it. If somebody was faster, the transaction is run again, and
         // this reads again.
-        store::update::<C>(tx, from, &case).await?;
+        tx.expect(store::update::<C>(from, &case)?).await?;
         let actor = Actor { correlation_id: case.record().correlation_id.clone(), ..actor.clone() };
         outbox::append(tx, told(&case, &actor)).await?;
         Ok(Progress::Taken(case))

@@ -10,7 +10,7 @@ use mesh_foundation::{
     money::Money,
     types::PaymentAction,
 };
-use mesh_store::db::Tx;
+use mesh_store::db::{Step, Tx};
 use sea_orm::EntityTrait;
 use uuid::Uuid;
 
@@ -216,8 +216,8 @@ pub struct Due {
     pub sweeps: u32,
 }
 
-/// What a context supplies: its table, its hold, its words and its events. Everything that takes a [`Tx`] commits or rolls back with
-/// it. The statements on the table are those of [`store`](super::store).
+/// What a context supplies: its table, its hold, its words and its events. The statements on the table are those of
+/// [`store`](super::store).
 #[async_trait]
 pub trait Cases: Sized + Send + Sync + 'static {
     /// The aggregate.
@@ -240,10 +240,12 @@ pub trait Cases: Sized + Send + Sync + 'static {
     fn to_row(case: &Self::Case) -> NewRow<Self>;
     /// The case of a row whose lifecycle's columns are read already.
     fn from_row(row: Row<Self>, record: Record) -> Result<Self::Case, Error>;
-    /// Takes the case's units, all or none.
-    async fn take(&self, tx: &Tx, case: &Self::Case) -> Result<(), Error>;
-    /// Gives the case's units back.
-    async fn give_back(&self, tx: &Tx, case: &Self::Case) -> Result<(), Error>;
+    /// The statements that take the case's units: each with the number of rows that it touches if the units are there.
+    fn take(&self, case: &Self::Case) -> Vec<Step>;
+    /// Refuses, and says why, if [`take`](Self::take) would fall short for lack of units.
+    async fn check_left(&self, tx: &Tx, case: &Self::Case) -> Result<(), Error>;
+    /// The statements that give the case's units back.
+    fn give_back(&self, case: &Self::Case) -> Vec<Step>;
     /// What is told when `fact` has become true; `case` is as it is after it.
     fn event(&self, case: &Self::Case, fact: Fact, actor: &Actor) -> Event;
     /// The case as the resource that is answered with, encoded.

@@ -8,7 +8,7 @@ use mesh_foundation::{
     error::{Error, Reason, Refusal},
 };
 use mesh_store::{
-    db::Tx,
+    db::{self, Tx},
     outbox,
     requests::{self, Answer},
 };
@@ -35,6 +35,17 @@ const UNAVAILABLE: &str = "PAYMENT_UNAVAILABLE";
 const DECLINED: &str = "DECLINED";
 /// An orphan's bit: attempts are bounded well below this.
 const MAX_ORPHAN_BITS: u32 = 62;
+
+/// A transition as it is committed.
+struct Transition<K> {
+    /// The case after it.
+    case: K,
+    /// The conditional update. It comes first, because everything else hangs on it.
+    update: db::Step,
+    gives_back: Vec<db::Step>,
+    /// Events and stored answers.
+    follows: Vec<db::Step>,
+}
 
 impl<C: Cases> Checkout<C> {
     /// Applies what was seen of an attempt, and returns the case as it then stands.
@@ -81,7 +92,7 @@ impl<C: Cases> Checkout<C> {
         }
     }
 
-    /// Commits a step: the conditional update first, because everything else hangs on it.
+    /// Takes a step in a transaction that is open already, and returns the case after it.
     pub(super) async fn take_step(
         &self,
         tx: &Tx,
@@ -90,20 +101,46 @@ impl<C: Cases> Checkout<C> {
         brought: Option<(u32, &Seen)>,
         actor: &Actor,
     ) -> Result<C::Case, Error> {
+        let Transition { case, update, gives_back, follows } = self.transition(before, step, brought, actor)?;
+        tx.expect(update).await?;
+        for step in gives_back {
+            match tx.expect(step).await {
+                // The update has locked the case, so nobody else has given them back.
+                Err(Error::Lost) => {
+                    let name = &case.record().name;
+                    return Err(Error::Internal(format!("units that {name} holds are not there to be given back")));
+                }
+                outcome => outcome?,
+            }
+        }
+        for step in follows {
+            tx.expect(step).await?;
+        }
+        Ok(case)
+    }
+
+    /// What a step makes of the case `before` it.
+    fn transition(
+        &self,
+        before: C::Case,
+        step: Step,
+        brought: Option<(u32, &Seen)>,
+        actor: &Actor,
+    ) -> Result<Transition<C::Case>, Error> {
         let now = self.0.clock.now();
         let from = (before.record().version, before.record().state());
         let mut case = before;
-        let mut events = Vec::with_capacity(step.facts.len());
+        let mut follows = Vec::with_capacity(step.facts.len() + 1);
         for fact in facts_without_empty_refund(&step, &case, now) {
             become_true(&mut case, fact, brought.map(|(_, seen)| seen), now);
-            events.push(self.0.cases.event(&case, fact, actor));
+            follows.push(outbox::appended(self.0.cases.event(&case, fact, actor)));
         }
         let record = case.record_mut();
-        if events.is_empty() {
+        if follows.is_empty() {
             record.version += 1;
         }
         // The facts moved the state; a cancellation that has nothing to refund has gone one further than the step.
-        let state = if events.is_empty() { step.after.state } else { record.standing.state };
+        let state = if follows.is_empty() { step.after.state } else { record.standing.state };
         record.standing = machine::Standing { state, ..step.after };
         if !record.standing.attempt_open {
             record.payment_action = None;
@@ -116,24 +153,18 @@ impl<C: Cases> Checkout<C> {
         let not_sent = brought.is_some_and(|(_, seen)| seen.outcome == Outcome::NotSent);
         record.next_attempt_time = next_look(record, not_sent, &self.0.settings, now);
 
-        store::update::<C>(tx, from, &case).await?;
-        if step.units == Units::GiveBack {
-            self.0.cases.give_back(tx, &case).await?;
-        }
-        for event in events {
-            outbox::append(tx, event).await?;
-        }
         if let Some((attempt, seen)) = brought {
             let name = &case.record().name;
             match step.requests {
                 Requests::Leave => {}
-                Requests::Free => requests::free_case(tx, name, attempt).await?,
+                Requests::Free => follows.push(requests::free_case(name, attempt)),
                 Requests::Answer => {
-                    requests::answer_case(tx, name, attempt, &self.answer(&case, attempt, seen)).await?
+                    follows.push(requests::answer_case(name, attempt, &self.answer(&case, attempt, seen)));
                 }
             }
         }
-        Ok(case)
+        let gives_back = if step.units == Units::GiveBack { self.0.cases.give_back(&case) } else { Vec::new() };
+        Ok(Transition { update: store::update::<C>(from, &case)?, gives_back, follows, case })
     }
 
     /// Rule O, once for each attempt: the bit and the event are one conditional commit.
@@ -149,7 +180,7 @@ impl<C: Cases> Checkout<C> {
         record.version += 1;
         record.orphans |= bit;
         record.update_time = now;
-        store::update::<C>(tx, from, &case).await?;
+        tx.expect(store::update::<C>(from, &case)?).await?;
         outbox::append(tx, self.0.cases.event(&case, Fact::RefundRequested(attempt), actor)).await?;
         Ok(case)
     }
@@ -170,7 +201,7 @@ impl<C: Cases> Checkout<C> {
         record.version += 1;
         record.payment_action = seen.action.clone();
         record.update_time = self.0.clock.now();
-        store::update::<C>(tx, from, &case).await?;
+        tx.expect(store::update::<C>(from, &case)?).await?;
         Ok(case)
     }
 

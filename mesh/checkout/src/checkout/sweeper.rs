@@ -164,7 +164,7 @@ impl<C: Cases> Checkout<C> {
                 record.version += 1;
                 record.update_time = self.0.clock.now();
                 record.refund_failure_reason = Some(why.clone());
-                store::update::<C>(tx, from, &case).await
+                tx.expect(store::update::<C>(from, &case)?).await
             }
             Refunded::Failed(_) => Ok(()),
         }

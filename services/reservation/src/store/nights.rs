@@ -7,7 +7,7 @@
 use jiff::civil::Date;
 use mesh::{
     Error, Reason, Refusal, Tx,
-    db::{Engine, missing},
+    db::{Step, missing},
 };
 use sea_orm::{
     ActiveValue::Set,
@@ -58,19 +58,13 @@ pub async fn are_there(connection: &impl ConnectionTrait, room: Uuid, stay: &Sta
     Ok(there == u64::from(stay.count()))
 }
 
-/// Takes the stay's units on every one of its nights, or refuses and names the first night that has too few. After a refusal the
-/// transaction must roll back: the nights that did have enough were counted.
-pub async fn take(tx: &Tx, room: Uuid, stay: &Stay) -> Result<(), Error> {
-    lock(tx, room, stay).await?;
-    // Checked first: after the update, a night that it updated looks as short as one that it skipped.
-    check_left(&**tx, room, stay).await?;
-    let taken = Entity::update_many()
+/// Takes the stay's units on every one of its nights.
+pub fn take(room: Uuid, stay: &Stay) -> Step {
+    let update = Entity::update_many()
         .col_expr(Column::Taken, Expr::col(Column::Taken).add(units(stay)))
         .filter(of(room, stay.check_in, stay.check_out))
-        .filter(enough(stay))
-        .exec(&**tx)
-        .await?;
-    if taken.rows_affected == u64::from(stay.count()) { Ok(()) } else { Err(Error::Lost) }
+        .filter(enough(stay));
+    Step::from(update).exactly(stay.count().into())
 }
 
 /// Refuses a stay of which a night has too few units left, and names the first such night.
@@ -88,21 +82,14 @@ pub async fn check_left(connection: &impl ConnectionTrait, room: Uuid, stay: &St
 }
 
 /// Releases the stay's units. The capacity of an oversold night shrinks by the released units.
-pub async fn give_back(tx: &Tx, room: Uuid, stay: &Stay) -> Result<(), Error> {
-    lock(tx, room, stay).await?;
+pub fn give_back(room: Uuid, stay: &Stay) -> Step {
     let left = || Expr::col(Column::Taken).sub(units(stay));
-    let updated = Entity::update_many()
+    let update = Entity::update_many()
         // Before `taken`, because MySQL evaluates from left to right with the new values.
         .col_expr(Column::Capacity, larger(left(), Expr::col(Column::Offered)))
         .col_expr(Column::Taken, left())
-        .filter(of(room, stay.check_in, stay.check_out))
-        .exec(&**tx)
-        .await?;
-    if updated.rows_affected == u64::from(stay.count()) {
-        Ok(())
-    } else {
-        Err(Error::Internal(format!("nights of room {room} that were taken are not there to be given back")))
-    }
+        .filter(of(room, stay.check_in, stay.check_out));
+    Step::from(update).exactly(stay.count().into())
 }
 
 /// Sets the offer of every night from `from` on to the room's units. The caller has just written the room's row.
@@ -161,22 +148,6 @@ pub async fn all(connection: &impl ConnectionTrait) -> Result<Vec<NightRow>, Err
             taken: row.taken,
         })
         .collect())
-}
-
-/// SQLite has one writer and needs no locks.
-async fn lock(tx: &Tx, room: Uuid, stay: &Stay) -> Result<(), Error> {
-    if tx.engine() != Engine::Sqlite {
-        let _locked: Vec<String> = Entity::find()
-            .select_only()
-            .column(Column::Night)
-            .filter(of(room, stay.check_in, stay.check_out))
-            .order_by_asc(Column::Night)
-            .lock_exclusive()
-            .into_tuple()
-            .all(&**tx)
-            .await?;
-    }
-    Ok(())
 }
 
 fn of(room: Uuid, check_in: Date, check_out: Date) -> sea_orm::Condition {

@@ -9,6 +9,7 @@ use jiff::{Timestamp, civil::Date};
 use mesh::{
     Actor, Database, Error, Event, Reason, Tx,
     checkout::{Cases, Fact, Record, State, store::case_of},
+    db::Step,
     page::{self, Page},
 };
 use prost::Message;
@@ -141,12 +142,16 @@ impl Cases for Reservations {
         row::from_row(row, record)
     }
 
-    async fn take(&self, tx: &Tx, case: &Reservation) -> Result<(), Error> {
-        nights::take(tx, case.room, &case.stay).await
+    fn take(&self, case: &Reservation) -> Vec<Step> {
+        vec![nights::take(case.room, &case.stay)]
     }
 
-    async fn give_back(&self, tx: &Tx, case: &Reservation) -> Result<(), Error> {
-        nights::give_back(tx, case.room, &case.stay).await
+    async fn check_left(&self, tx: &Tx, case: &Reservation) -> Result<(), Error> {
+        nights::check_left(&**tx, case.room, &case.stay).await
+    }
+
+    fn give_back(&self, case: &Reservation) -> Vec<Step> {
+        vec![nights::give_back(case.room, &case.stay)]
     }
 
     fn event(&self, case: &Reservation, fact: Fact, actor: &Actor) -> Event {

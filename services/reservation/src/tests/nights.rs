@@ -1,13 +1,25 @@
 //! The allocation against a reference: whatever is asked for in whatever order, no night is ever sold beyond its capacity.
 
-use std::collections::BTreeMap;
+use std::{
+    collections::BTreeMap,
+    sync::atomic::{AtomicBool, Ordering},
+};
 
 use futures::StreamExt;
-use mesh::{Error, checkout::State};
+use mesh::{Error, checkout::State, db::Engine};
 use proptest::prelude::*;
+use sea_orm::{
+    EntityTrait, QuerySelect,
+    sea_query::{LockBehavior, LockType},
+};
+use tokio::sync::Notify;
 
 use super::{House, guest_named, reason, resource, room};
-use crate::{convert, domain::Stay, store};
+use crate::{
+    convert,
+    domain::Stay,
+    store::{self, entity::night},
+};
 
 #[tokio::test]
 async fn a_last_unit_is_sold_once_to_a_thousand_racers() {
@@ -73,6 +85,40 @@ async fn lowering_units_below_what_is_sold_keeps_the_stays_and_shrinks_as_they_g
     }
     assert_eq!(house.booked(Some("approve")).await.state().as_str_name(), "CONFIRMED");
     assert_eq!(reason(house.book(house.usual(), Some("approve")).await), "ROOM_UNAVAILABLE");
+}
+
+/// A stay that has its first night and waits for the second, while somebody who has the second waits for the first. One of them is told to
+/// begin again, and does. SQLite has one writer: there the stay waits for its turn.
+#[tokio::test]
+async fn stays_that_overlap_and_wait_for_one_another_are_both_sold() {
+    let house = House::with_units(2).await;
+    let (first, second) = (house.stay("2027-05-01", "2027-05-02", 1), house.stay("2027-05-02", "2027-05-03", 1));
+    house.wish(house.usual(), &guest_named("alice")).await;
+    let (has_second, is_sold) = (&Notify::new(), &AtomicBool::new(false));
+    let stay = async {
+        has_second.notified().await;
+        let answer = house.book(house.usual(), Some("approve")).await;
+        is_sold.store(true, Ordering::SeqCst);
+        answer
+    };
+    let other = house.database.transact("other", |tx| {
+        let house = &house;
+        async move {
+            tx.expect(store::take(house.room.id, &second)).await?;
+            has_second.notify_one();
+            while house.database.engine() != Engine::Sqlite
+                && !is_sold.load(Ordering::SeqCst)
+                && !house.is_locked(&first).await
+            {
+                tokio::task::yield_now().await;
+            }
+            tx.expect(store::take(house.room.id, &first)).await
+        }
+    });
+    let (stay, other) = tokio::join!(stay, other);
+    other.expect("both nights");
+    assert_eq!(resource(stay.expect("an answer")).state().as_str_name(), "CONFIRMED");
+    assert_eq!(house.taken().await, [2, 2]);
 }
 
 #[tokio::test]
@@ -163,6 +209,13 @@ fn taken_of(sold: &[(String, Stay)], night: jiff::civil::Date) -> u32 {
 }
 
 impl House {
+    /// Whether somebody has that night's row.
+    async fn is_locked(&self, night: &Stay) -> bool {
+        let row = night::Entity::find_by_id((self.room.id, night.check_in.to_string()));
+        let locked = row.lock_with_behavior(LockType::Update, LockBehavior::Nowait).one(self.database.read()).await;
+        locked.is_err()
+    }
+
     /// The host offers another number of units.
     async fn offer(&self, units: i32, version: i64) {
         let resource = room(units, version);

@@ -76,7 +76,7 @@ async fn rule_t_a_transition_from_what_no_longer_stands_is_lost() {
         ((house.read(&held.name).await.record.version, State::Pending), false),
     ] {
         let outcome = house.database.transact("stale", |tx| async move {
-            match update::<Reservations>(&tx, from, stale).await {
+            match tx.expect(update::<Reservations>(from, stale)?).await {
                 Err(mesh::Error::Lost) => Ok(true),
                 other => other.map(|()| false),
             }

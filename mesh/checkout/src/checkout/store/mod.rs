@@ -15,7 +15,7 @@ use mesh_foundation::{
     error::{Error, Refusal, shown},
     fields,
 };
-use mesh_store::db::{Database, Engine, Tx, exactly_one};
+use mesh_store::db::{Database, Engine, Step, Tx};
 use sea_orm::{
     ColumnTrait, ConnectionTrait, EntityTrait, PaginatorTrait, QueryFilter, QueryOrder, QuerySelect,
     sea_query::{Expr, ExprTrait},
@@ -29,7 +29,7 @@ pub use self::{
 };
 use super::{
     machine::State,
-    record::{Case, Cases, Due, Scope},
+    record::{Cases, Due, Scope},
 };
 
 /// A row of a context's table of cases, as it is read.
@@ -60,22 +60,15 @@ pub async fn page<C: Cases>(on: &impl ConnectionTrait, after: Option<Uuid>, limi
 }
 
 /// Adds a case.
-pub async fn insert<C: Cases>(tx: &Tx, case: &C::Case) -> Result<(), Error> {
-    C::Table::insert(row_of::<C>(case)?).exec_without_returning(&**tx).await?;
-    Ok(())
+pub fn insert<C: Cases>(case: &C::Case) -> Result<Step, Error> {
+    Ok(Step::insert(row_of::<C>(case)?))
 }
 
-/// Writes `case` over the row of its name that is still in version and state `from`; [`Error::Lost`] if there is none (rule T).
-pub async fn update<C: Cases>(tx: &Tx, from: (i64, State), case: &C::Case) -> Result<(), Error> {
+/// Writes `case` over the row of its name that is still in version and state `from`; touches no row if there is none (rule T).
+pub fn update<C: Cases>(from: (i64, State), case: &C::Case) -> Result<Step, Error> {
     let (version, state) = from;
-    let updated = C::Table::update_many()
-        .set(row_of::<C>(case)?)
-        .filter(column::<C>("id")?.eq(id_of::<C>(&case.record().name)?))
-        .filter(column::<C>("version")?.eq(version))
-        .filter(column::<C>("state")?.eq(state.name()))
-        .exec(&**tx)
-        .await?;
-    exactly_one(updated.rows_affected)
+    let still_there = column::<C>("version")?.eq(version).and(column::<C>("state")?.eq(state.name()));
+    Ok(Step::over(row_of::<C>(case)?, still_there))
 }
 
 /// How many PENDING cases that user pays for. Nobody else counts them until the transaction ends.

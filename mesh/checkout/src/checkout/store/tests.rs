@@ -7,7 +7,7 @@ use sea_orm::{ActiveValue::Set, sea_query::Table};
 use servers::engine::FreshDatabase;
 
 use super::*;
-use crate::checkout::{By, Cancellation, Cause, Closing, Fact, Mode, PaymentAction, Record, Standing, Terms};
+use crate::checkout::{By, Cancellation, Case, Cause, Closing, Fact, Mode, PaymentAction, Record, Standing, Terms};
 
 mod crate_of_eggs {
     use sea_orm::entity::prelude::*;
@@ -108,12 +108,16 @@ impl Cases for Market {
         Ok(Eggs { record, colour: row.colour })
     }
 
-    async fn take(&self, _tx: &Tx, _case: &Eggs) -> Result<(), Error> {
+    fn take(&self, _case: &Eggs) -> Vec<Step> {
+        Vec::new()
+    }
+
+    async fn check_left(&self, _tx: &Tx, _case: &Eggs) -> Result<(), Error> {
         Ok(())
     }
 
-    async fn give_back(&self, _tx: &Tx, _case: &Eggs) -> Result<(), Error> {
-        Ok(())
+    fn give_back(&self, _case: &Eggs) -> Vec<Step> {
+        Vec::new()
     }
 
     fn event(&self, _case: &Eggs, fact: Fact, _actor: &Actor) -> Event {
@@ -193,7 +197,7 @@ fn full(id: u128) -> Eggs {
 }
 
 async fn add(database: &Database, eggs: &Eggs) -> Result<(), Error> {
-    database.transact("insert", |tx| async move { insert::<Market>(&tx, eggs).await }).await
+    database.transact("insert", |tx| async move { tx.expect(insert::<Market>(eggs)?).await }).await
 }
 
 async fn stored(database: &Database, eggs: &Eggs) -> Eggs {
@@ -212,7 +216,7 @@ async fn a_case_reads_back_as_it_was_written() {
     for (eggs, before) in [(full(1), fresh(1)), (fresh(2), full(2))] {
         let from = (before.record.version, before.record.state());
         let eggs = &eggs;
-        database.transact("update", |tx| async move { update::<Market>(&tx, from, eggs).await }).await.unwrap();
+        database.transact("update", |tx| async move { tx.expect(update::<Market>(from, eggs)?).await }).await.unwrap();
         assert_eq!(stored(&database, eggs).await, *eggs);
     }
 }

@@ -14,6 +14,7 @@ use uuid::Uuid;
 /// caller can run it in an open transaction ([`Tx::expect`](super::super::Tx::expect)), or together with others as one
 /// [`Work`](super::Work).
 #[derive(Clone, Debug)]
+#[must_use = "a step does nothing before it is carried out"]
 pub struct Step {
     change: Change,
     touches: Option<u64>,
@@ -34,6 +35,8 @@ struct Rows {
     rows: Vec<Vec<Expr>>,
     /// Whether a row whose key is there already is passed over, instead of being an error.
     new: bool,
+    /// Without which nothing is added.
+    condition: Option<Expr>,
 }
 
 impl Step {
@@ -53,6 +56,12 @@ impl Step {
         Self { change: Change::Insert(Rows::of([row], true)), touches: Some(1), appends: None }
     }
 
+    /// Adds that row if `condition` holds and no row of its key is there: otherwise it touches none.
+    pub fn insert_new_if<A: ActiveModelTrait>(row: A, condition: impl Into<Expr>) -> Self {
+        let rows = Rows { condition: Some(condition.into()), ..Rows::of([row], true) };
+        Self { change: Change::Insert(rows), touches: Some(1), appends: None }
+    }
+
     /// Writes what is set in that row over the row of its key, which must still be `as_read`. The key stays as it is, and nothing is written
     /// to its index.
     pub fn over<A: ActiveModelTrait>(mut row: A, as_read: Expr) -> Self {
@@ -68,19 +77,16 @@ impl Step {
     }
 
     /// The same, which has to touch so many rows.
-    #[must_use]
     pub fn exactly(self, rows: u64) -> Self {
         Self { touches: Some(rows), ..self }
     }
 
     /// The same, which may touch any number of rows.
-    #[must_use]
     pub fn any(self) -> Self {
         Self { touches: None, ..self }
     }
 
     /// The same, which puts that event into the outbox.
-    #[must_use]
     pub(crate) fn appends(self, event: Uuid) -> Self {
         Self { appends: Some(event), ..self }
     }
@@ -114,7 +120,7 @@ impl Step {
     pub(in crate::db) fn statement(&self, backend: DbBackend) -> Statement {
         match &self.change {
             Change::Insert(rows) => {
-                StatementBuilder::build(&rows.statement(rows.new && backend != DbBackend::MySql), &backend)
+                StatementBuilder::build(&rows.statement(rows.new && backend != DbBackend::MySql, None), &backend)
             }
             Change::Update(update) => StatementBuilder::build(update, &backend),
             Change::Delete(delete) => StatementBuilder::build(delete, &backend),
@@ -125,8 +131,7 @@ impl Step {
     pub(super) fn part(&self, condition: Option<Expr>) -> SubQueryStatement {
         let one = Query::returning().expr(Expr::cust("1"));
         match (&self.change, condition) {
-            (Change::Insert(rows), None) => rows.statement(rows.new).returning(one).to_owned().into(),
-            (Change::Insert(rows), Some(condition)) => rows.statement_if(&condition).returning(one).to_owned().into(),
+            (Change::Insert(rows), condition) => rows.statement(rows.new, condition).returning(one).to_owned().into(),
             (Change::Update(update), condition) => {
                 let mut update = update.clone();
                 update.cond_where(Condition::all().add_option(condition)).returning(one);
@@ -157,7 +162,7 @@ impl Rows {
             values
         });
         let rows = rows.collect();
-        Self { table: A::Entity::default().table_ref(), columns, rows, new }
+        Self { table: A::Entity::default().table_ref(), columns, rows, new, condition: None }
     }
 
     fn without_rows(&self, new: bool) -> InsertStatement {
@@ -169,20 +174,20 @@ impl Rows {
         insert
     }
 
-    fn statement(&self, new: bool) -> InsertStatement {
+    /// Adds the rows if their own condition holds and `condition` does.
+    fn statement(&self, new: bool, condition: Option<Expr>) -> InsertStatement {
         let mut insert = self.without_rows(new);
-        for row in &self.rows {
-            insert.values_panic(row.clone());
+        if self.condition.is_none() && condition.is_none() {
+            for row in &self.rows {
+                insert.values_panic(row.clone());
+            }
+            return insert;
         }
-        insert
-    }
-
-    fn statement_if(&self, condition: &Expr) -> InsertStatement {
+        let condition = Condition::all().add_option(condition).add_option(self.condition.clone());
         let row = |row: &Vec<Expr>| -> SelectStatement {
-            Query::select().exprs(row.clone()).and_where(condition.clone()).to_owned()
+            Query::select().exprs(row.clone()).cond_where(condition.clone()).to_owned()
         };
         let mut rows = self.rows.iter().map(row);
-        let mut insert = self.without_rows(self.new);
         if let Some(mut all) = rows.next() {
             for row in rows {
                 all.union(UnionType::All, row);
