@@ -14,7 +14,7 @@ MESH_SCENARIOS = $(CARGO) test --no-fail-fast -p jumak --test scenarios -- \
 
 # The same binaries as those of the workspace's tests, run again on another engine. real_servers runs on both anyhow.
 CONTEXTS = $(filter-out services/jumak, $(wildcard services/*))
-STORE_TESTS = $(CARGO) test --no-fail-fast --lib -p mesh-store -p mesh-bus -p mesh-checkout $(CONTEXTS:services/%=-p %) -- --skip real_servers
+STORE_TESTS = $(CARGO) test --no-fail-fast --lib -p mesh-store -p mesh-bus -p mesh-checkout -p mesh-testing $(CONTEXTS:services/%=-p %) -- --skip real_servers
 
 # Each workload five times, on the target that is named.
 define MEASURE

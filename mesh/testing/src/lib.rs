@@ -1,9 +1,11 @@
 //! What the tests of several crates of the mesh share. No crate depends on it but for its tests.
 
-#![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test that cannot go on has failed")]
 
 mod authority;
 mod events;
+#[cfg(feature = "lifecycle")]
+pub mod lifecycle;
 mod waiting;
 
 pub use self::{

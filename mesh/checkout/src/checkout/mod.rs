@@ -21,7 +21,8 @@
 //! | **C** cancel | [`machine::cancel`] | irrevocable; the units come back at once, the refund follows |
 //! | **L** claims | [`sweeper`] | work is claimed by a committed conditional update; doing it twice is harmless |
 //!
-//! What is decided is decided in [`machine`], by pure functions.
+//! What is decided is decided in [`machine`], by pure functions. Each context with cases runs the rules as tests on its own cases:
+//! `mesh_testing::lifecycle`.
 
 mod audit;
 mod begin;

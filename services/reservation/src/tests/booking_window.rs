@@ -33,7 +33,7 @@ async fn faults(app: &App, room: Uuid, check_in: &str) -> Vec<String> {
 async fn last_night_can_be_booked_until_check_out_time() {
     let house = House::with_units(5).await;
     let desk = FrontDesk::closed(Ok(room(1, 1)));
-    let (app, room) = (house.app(&desk), house.room.id);
+    let (app, room) = (house.app(&desk), house.seller.room.id);
     // 09:00 of the first of April where the room is.
     assert_eq!(faults(&app, room, "2027-03-30").await, ["reservation.check_in_date"]);
     assert!(faults(&app, room, "2027-03-31").await.is_empty());
@@ -53,7 +53,7 @@ async fn last_night_can_be_booked_until_check_out_time() {
 async fn a_stay_begins_at_most_1830_days_ahead() {
     let house = House::with_units(1).await;
     let desk = FrontDesk::closed(Ok(room(1, 1)));
-    let (app, room) = (house.app(&desk), house.room.id);
+    let (app, room) = (house.app(&desk), house.seller.room.id);
     assert!(faults(&app, room, "2032-04-04").await.is_empty());
     assert_eq!(faults(&app, room, "2032-04-05").await, ["reservation.check_in_date"]);
 }

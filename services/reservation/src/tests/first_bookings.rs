@@ -8,7 +8,7 @@ use mesh::{Caller, Error, Reason, Refusal};
 use tokio::time::{Duration, Instant};
 use uuid::Uuid;
 
-use super::{House, front_desk::FrontDesk, guest, guest_named, resource, room};
+use super::{House, caller, front_desk::FrontDesk, guest, resource, room};
 use crate::{
     app::{App, Wish},
     rooms::Rooms,
@@ -69,7 +69,7 @@ async fn a_hundred_first_bookings_at_once_ask_about_their_room_once_and_none_is_
     let (app, come) = (&app, &AtomicUsize::new(0));
     let bookings = (0..GUESTS).map(|number| async move {
         come.fetch_add(1, Ordering::SeqCst);
-        app.create(wish(), None, None, Some("approve".to_owned()), None, &guest_named(&format!("guest{number}"))).await
+        app.create(wish(), None, None, Some("approve".to_owned()), None, &caller(&format!("guest{number}"))).await
     });
     let (answers, ()) = tokio::join!(join_all(bookings), let_through_when(&desk, come));
     for answer in answers {

@@ -14,7 +14,7 @@ use sea_orm::{
 };
 use tokio::sync::Notify;
 
-use super::{House, guest_named, reason, resource, room};
+use super::{House, caller, reason, resource, room, stay, usual};
 use crate::{
     convert,
     domain::Stay,
@@ -27,8 +27,8 @@ async fn a_last_unit_is_sold_once_to_a_thousand_racers() {
     let racers = (0..1_000).map(|racer| {
         let house = &house;
         async move {
-            let caller = guest_named(&format!("racer{racer}"));
-            house.book_as(&caller, house.usual(), Some("approve"), None).await
+            let caller = caller(&format!("racer{racer}"));
+            house.book_as(&caller, usual(), Some("approve")).await
         }
     });
     let outcomes: Vec<_> = futures::stream::iter(racers).buffer_unordered(200).collect().await;
@@ -44,8 +44,8 @@ async fn a_last_unit_is_sold_once_to_a_thousand_racers() {
 #[tokio::test]
 async fn a_refused_stay_names_the_first_short_night_and_takes_none() {
     let house = House::with_units(2).await;
-    house.book(house.stay("2027-05-03", "2027-05-04", 2), Some("approve")).await.expect("an answer");
-    let refused = house.book(house.stay("2027-05-01", "2027-05-06", 1), Some("approve")).await;
+    house.book(stay("2027-05-03", "2027-05-04", 2), Some("approve")).await.expect("an answer");
+    let refused = house.book(stay("2027-05-01", "2027-05-06", 1), Some("approve")).await;
     let Err(Error::Refused(refusal)) = refused else { panic!("refused: {refused:?}") };
     assert_eq!(refusal.metadata.get("date").map(String::as_str), Some("2027-05-03"));
     assert_eq!(refusal.metadata.get("units_left").map(String::as_str), Some("0"));
@@ -58,13 +58,13 @@ async fn stays_that_touch_do_not_overlap() {
     for (check_in, check_out) in
         [("2027-05-03", "2027-05-05"), ("2027-05-01", "2027-05-03"), ("2027-05-05", "2027-05-06")]
     {
-        let answer = house.book(house.stay(check_in, check_out, 1), Some("approve")).await;
+        let answer = house.book(stay(check_in, check_out, 1), Some("approve")).await;
         assert!(answer.is_ok(), "{check_in} to {check_out}: {answer:?}");
     }
     for (check_in, check_out) in
         [("2027-05-02", "2027-05-04"), ("2027-05-01", "2027-05-06"), ("2027-05-04", "2027-05-05")]
     {
-        let answer = house.book(house.stay(check_in, check_out, 1), Some("approve")).await;
+        let answer = house.book(stay(check_in, check_out, 1), Some("approve")).await;
         assert_eq!(reason(answer), "ROOM_UNAVAILABLE", "{check_in} to {check_out}");
     }
 }
@@ -74,17 +74,18 @@ async fn lowering_units_below_what_is_sold_keeps_the_stays_and_shrinks_as_they_g
     let house = House::with_units(3).await;
     let mut names = Vec::new();
     for _ in 0..3 {
-        names.push(house.booked(Some("approve")).await.name);
+        names.push(house.booked(Some("approve")).await);
     }
     house.offer(1, 2).await;
     assert_eq!(house.capacities().await, [3, 3], "what is sold stays sold");
-    assert_eq!(reason(house.book(house.usual(), Some("approve")).await), "ROOM_UNAVAILABLE");
+    assert_eq!(reason(house.book(usual(), Some("approve")).await), "ROOM_UNAVAILABLE");
     for (cancelled, capacity) in names.iter().zip([2, 1, 1]) {
         resource(house.cancel(cancelled).await.expect("an answer"));
         assert_eq!(house.capacities().await, [capacity, capacity]);
     }
-    assert_eq!(house.booked(Some("approve")).await.state().as_str_name(), "CONFIRMED");
-    assert_eq!(reason(house.book(house.usual(), Some("approve")).await), "ROOM_UNAVAILABLE");
+    let last = house.booked(Some("approve")).await;
+    assert_eq!(house.state(&last).await, State::Confirmed);
+    assert_eq!(reason(house.book(usual(), Some("approve")).await), "ROOM_UNAVAILABLE");
 }
 
 /// A stay that has its first night and waits for the second, while somebody who has the second waits for the first. One of them is told to
@@ -92,19 +93,19 @@ async fn lowering_units_below_what_is_sold_keeps_the_stays_and_shrinks_as_they_g
 #[tokio::test]
 async fn stays_that_overlap_and_wait_for_one_another_are_both_sold() {
     let house = House::with_units(2).await;
-    let (first, second) = (house.stay("2027-05-01", "2027-05-02", 1), house.stay("2027-05-02", "2027-05-03", 1));
-    house.wish(house.usual(), &guest_named("alice")).await;
+    let (first, second) = (stay("2027-05-01", "2027-05-02", 1), stay("2027-05-02", "2027-05-03", 1));
+    house.wish(usual(), &caller("alice")).await;
     let (has_second, is_sold) = (&Notify::new(), &AtomicBool::new(false));
     let stay = async {
         has_second.notified().await;
-        let answer = house.book(house.usual(), Some("approve")).await;
+        let answer = house.book(usual(), Some("approve")).await;
         is_sold.store(true, Ordering::SeqCst);
         answer
     };
     let other = house.database.transact("other", |tx| {
         let house = &house;
         async move {
-            tx.expect(store::take(house.room.id, &second)).await?;
+            tx.expect(store::take(house.seller.room.id, &second)).await?;
             has_second.notify_one();
             while house.database.engine() != Engine::Sqlite
                 && !is_sold.load(Ordering::SeqCst)
@@ -112,7 +113,7 @@ async fn stays_that_overlap_and_wait_for_one_another_are_both_sold() {
             {
                 tokio::task::yield_now().await;
             }
-            tx.expect(store::take(house.room.id, &first)).await
+            tx.expect(store::take(house.seller.room.id, &first)).await
         }
     });
     let (stay, other) = tokio::join!(stay, other);
@@ -211,7 +212,7 @@ fn taken_of(sold: &[(String, Stay)], night: jiff::civil::Date) -> u32 {
 impl House {
     /// Whether somebody has that night's row.
     async fn is_locked(&self, night: &Stay) -> bool {
-        let row = night::Entity::find_by_id((self.room.id, night.check_in.to_string()));
+        let row = night::Entity::find_by_id((self.seller.room.id, night.check_in.to_string()));
         let locked = row.lock_with_behavior(LockType::Update, LockBehavior::Nowait).one(self.database.read()).await;
         locked.is_err()
     }

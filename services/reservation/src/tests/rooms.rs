@@ -10,7 +10,7 @@ use mesh::{Actor, Event, clock::to_proto, context::Policies as _};
 use proptest::prelude::*;
 use prost::{Message, Name};
 
-use super::{House, front_desk::FrontDesk, now, reason, room};
+use super::{House, front_desk::FrontDesk, now, reason, room, stay, usual};
 use crate::{policies::Policies, rooms::Rooms, store};
 
 pub fn event<M: Message + Name>(version: i64, message: &M) -> Event {
@@ -73,10 +73,10 @@ async fn a_room_that_is_kept_back_cannot_be_taken() {
     let house = House::with_units(2).await;
     let policies = policies(&house);
     hear(&house, &policies, &blocked(2, 2, "2027-05-02", 2)).await;
-    assert_eq!(reason(house.book(house.usual(), Some("approve")).await), "ROOM_UNAVAILABLE");
+    assert_eq!(reason(house.book(usual(), Some("approve")).await), "ROOM_UNAVAILABLE");
     hear(&house, &policies, &blocked(3, 2, "2027-05-02", 1)).await;
     house.booked(Some("approve")).await;
-    assert_eq!(reason(house.book(house.usual(), Some("approve")).await), "ROOM_UNAVAILABLE");
+    assert_eq!(reason(house.book(usual(), Some("approve")).await), "ROOM_UNAVAILABLE");
 }
 
 #[tokio::test]
@@ -86,12 +86,12 @@ async fn a_removed_room_takes_no_more_and_its_stays_are_refunded_in_full_if_it_s
     let paid = house.booked(Some("approve")).await;
     let held = house.booked(None).await;
     hear(&house, &policies, &deleted_with_its_stays(2)).await;
-    assert_eq!(reason(house.book(house.usual(), Some("approve")).await), "ROOM_UNAVAILABLE");
+    assert_eq!(reason(house.book(usual(), Some("approve")).await), "ROOM_UNAVAILABLE");
     policies.cancel_stays_of_removed_rooms().await.expect("cancelled");
-    let cancelled = house.read(&paid.name).await;
+    let cancelled = house.read(&paid).await;
     assert_eq!(cancelled.record.state().name(), "CANCEL_REQUESTED");
     assert_eq!(cancelled.record.refund_amount, Some(cancelled.price.total));
-    assert_eq!(house.state(&held.name).await.name(), "CANCELLED");
+    assert_eq!(house.state(&held).await.name(), "CANCELLED");
     assert_eq!(house.taken().await, [0, 0]);
 }
 
@@ -100,8 +100,8 @@ async fn a_removed_room_gives_everything_back_for_stays_that_have_begun_and_noth
     let house = House::with_units(60).await;
     let policies = policies(&house);
     let books = async |check_in: &str, check_out: &str, token: Option<&str>| {
-        let stay = house.stay(check_in, check_out, 1);
-        super::resource(house.book(stay, token).await.expect("an answer")).name
+        let answer = house.book(stay(check_in, check_out, 1), token).await;
+        super::resource(answer.expect("an answer")).name
     };
     let mut over = Vec::new();
     // More of them than are taken up at a time.
@@ -143,12 +143,12 @@ async fn a_room_that_is_known_to_be_removed_has_its_stays_cancelled_once_it_says
     let learned = house.database.transact("ask", |tx| async move { store::learn(&tx, gone, false).await });
     learned.await.expect("learned");
     policies.cancel_stays_of_removed_rooms().await.expect("looked");
-    assert_eq!(house.state(&paid.name).await.name(), "CONFIRMED");
+    assert_eq!(house.state(&paid).await.name(), "CONFIRMED");
 
     for _ in 0..2 {
         hear(&house, &policies, &deleted_with_its_stays(2)).await;
         policies.cancel_stays_of_removed_rooms().await.expect("cancelled");
-        assert_eq!(house.state(&paid.name).await.name(), "CANCEL_REQUESTED");
+        assert_eq!(house.state(&paid).await.name(), "CANCEL_REQUESTED");
         assert!(left_to_do(&house).await.is_empty(), "a replay is looked at once");
     }
 }
@@ -160,8 +160,8 @@ async fn a_removed_room_keeps_its_stays_if_it_says_nothing() {
     let paid = house.booked(Some("approve")).await;
     hear(&house, &policies, &event(2, &RoomDeleted { room: Some(removed(2)), ..RoomDeleted::default() })).await;
     policies.cancel_stays_of_removed_rooms().await.expect("looked");
-    assert_eq!(house.state(&paid.name).await.name(), "CONFIRMED");
-    assert_eq!(reason(house.book(house.usual(), Some("approve")).await), "ROOM_UNAVAILABLE");
+    assert_eq!(house.state(&paid).await.name(), "CONFIRMED");
+    assert_eq!(reason(house.book(usual(), Some("approve")).await), "ROOM_UNAVAILABLE");
 }
 
 #[tokio::test]
@@ -195,7 +195,7 @@ proptest! {
             for at in order.into_iter().chain(again) {
                 hear(&house, &policies, &history[at]).await;
             }
-            let known = store::read_room(house.database.read(), house.room.id).await.expect("database").expect("room");
+            let known = store::read_room(house.database.read(), house.seller.room.id).await.expect("database").expect("room");
             assert_eq!((known.version, known.units), (6, 3));
             let mut nights = store::all_nights(house.database.read()).await.expect("database");
             nights.sort_by(|a, b| a.night.cmp(&b.night));

@@ -222,6 +222,28 @@ async fn a_case_reads_back_as_it_was_written() {
 }
 
 #[tokio::test]
+async fn rule_t_a_transition_from_what_no_longer_stands_is_lost() {
+    let kept = FreshDatabase::new().await.unwrap();
+    let database = database(&kept).await;
+    let before = fresh(1);
+    add(&database, &before).await.unwrap();
+    let mut after = before.clone();
+    after.record.version = 2;
+    let (first, after) = ((1, State::Pending), &after);
+    for (from, lost) in [((2, State::Pending), true), ((1, State::Confirmed), true), (first, false), (first, true)] {
+        let updated = database.transact("update", |tx| async move {
+            match tx.expect(update::<Market>(from, after)?).await {
+                Err(Error::Lost) => Ok(true),
+                other => other.map(|()| false),
+            }
+        });
+        assert_eq!(updated.await.unwrap(), lost, "{from:?}");
+        let stands = if from == first { after } else { &before };
+        assert_eq!(stored(&database, after).await, *stands);
+    }
+}
+
+#[tokio::test]
 async fn a_case_is_found_by_its_parties_alone() {
     let kept = FreshDatabase::new().await.unwrap();
     let database = database(&kept).await;

@@ -10,20 +10,23 @@ use std::{
 };
 
 use async_trait::async_trait;
-use mesh::{
-    Error, Reason, Refusal,
-    checkout::{
-        PaymentAction, Record,
-        machine::Outcome,
-        payments::{Payments, Refunded, Seen},
-    },
+use mesh_checkout::checkout::{
+    PaymentAction, Record,
+    machine::Outcome,
+    payments::{Payments, Refunded, Seen},
+};
+use mesh_foundation::{
+    error::{Error, Reason, Refusal},
     money::Money,
 };
+use mesh_store::db::assert_no_transaction;
 use tokio::sync::Semaphore;
 
-/// Tokens: `approve`, `decline`, `not_sent`, `lost` (no answer, nothing kept), `late` (no answer, but approved), `open` (no answer,
-/// and not decided), `action`, and two that wait for
-/// [`Till::open_gate`]: `gate`, which then approves, and `gate_lost`, which then is `lost`.
+/// A payment context that does as the token says.
+///
+/// Tokens: `approve`, `decline`, `not_sent`, `lost` (no answer, nothing kept), `late` (no answer, but approved), `open` (no answer, and
+/// not decided), `action` (the payer has to do something first), and two that wait for [`Till::open_gate`]: `gate`, which then
+/// approves, and `gate_lost`, which then is `lost`.
 pub struct Till {
     payments: Mutex<HashMap<String, Outcome>>,
     /// How often money was taken, by payment.
@@ -55,7 +58,7 @@ impl Default for Till {
 impl Till {
     /// How often any payment was charged.
     pub fn charges(&self) -> u32 {
-        self.charges.lock().expect("lock").values().sum()
+        self.charges.lock().unwrap().values().sum()
     }
 
     /// How often it was asked for a payment, or about one.
@@ -70,16 +73,16 @@ impl Till {
 
     /// Decides a payment that was left open.
     pub fn decide(&self, payment: &str, outcome: Outcome) {
-        self.payments.lock().expect("lock").insert(payment.to_owned(), outcome);
+        self.payments.lock().unwrap().insert(payment.to_owned(), outcome);
     }
 
     /// What it knows of a payment.
     pub fn knows(&self, payment: &str) -> Option<Outcome> {
-        self.payments.lock().expect("lock").get(payment).copied()
+        self.payments.lock().unwrap().get(payment).copied()
     }
 
     fn keep(&self, payment: &str, outcome: Outcome) -> Outcome {
-        let mut payments = self.payments.lock().expect("lock");
+        let mut payments = self.payments.lock().unwrap();
         // A payment that is settled stays as it is, whatever the next token says.
         let kept = *payments
             .entry(payment.to_owned())
@@ -90,7 +93,7 @@ impl Till {
             })
             .or_insert(outcome);
         if kept == Outcome::Approved {
-            self.charges.lock().expect("lock").entry(payment.to_owned()).or_insert(1);
+            self.charges.lock().unwrap().entry(payment.to_owned()).or_insert(1);
         }
         kept
     }
@@ -113,7 +116,7 @@ impl Payments for Till {
     }
 
     async fn create(&self, _record: &Record, payment: &str, token: &str, _within: Duration) -> Seen {
-        mesh::db::assert_no_transaction("a call to payment");
+        assert_no_transaction("a call to payment");
         self.asked.fetch_add(1, Ordering::SeqCst);
         match token {
             "approve" => seen(self.keep(payment, Outcome::Approved)),
@@ -131,11 +134,11 @@ impl Payments for Till {
             },
             "gate" => {
                 self.keep(payment, Outcome::Unknown);
-                let _through = self.gate.acquire().await.expect("gate");
+                let _through = self.gate.acquire().await.unwrap();
                 seen(self.keep(payment, Outcome::Approved))
             }
             "gate_lost" => {
-                let _through = self.gate.acquire().await.expect("gate");
+                let _through = self.gate.acquire().await.unwrap();
                 seen(Outcome::Unknown)
             }
             other => panic!("no such token: {other}"),
@@ -143,21 +146,21 @@ impl Payments for Till {
     }
 
     async fn get(&self, _record: &Record, payment: &str) -> Result<Option<Seen>, Error> {
-        mesh::db::assert_no_transaction("a call to payment");
+        assert_no_transaction("a call to payment");
         self.asked.fetch_add(1, Ordering::SeqCst);
         if self.unreachable.load(Ordering::SeqCst) {
             return Err(tonic::Status::unavailable("no route").into());
         }
-        Ok(self.payments.lock().expect("lock").get(payment).copied().map(seen))
+        Ok(self.payments.lock().unwrap().get(payment).copied().map(seen))
     }
 
     async fn void(&self, _record: &Record, payment: &str) -> Result<Seen, Error> {
-        mesh::db::assert_no_transaction("a call to payment");
+        assert_no_transaction("a call to payment");
         Ok(seen(self.keep(payment, Outcome::Voided)))
     }
 
     async fn refund(&self, _record: &Record, _payment: &str, _amount: Money) -> Result<Refunded, Error> {
-        mesh::db::assert_no_transaction("a call to payment");
-        Ok(self.refund.lock().expect("lock").clone())
+        assert_no_transaction("a call to payment");
+        Ok(self.refund.lock().unwrap().clone())
     }
 }

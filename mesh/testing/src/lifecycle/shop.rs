@@ -1,0 +1,266 @@
+//! The smallest context with cases: a shop sells things off one shelf, each thing like the other.
+
+use async_trait::async_trait;
+use jiff::{SignedDuration, Timestamp};
+use mesh_checkout::checkout::{
+    By, Case, Cases, Closing, Fact, Mode, Record, Terms, Told,
+    store::{NewRow, Row, columns_v1, payers_v1},
+};
+use mesh_foundation::{
+    call::Actor,
+    error::{Error, Reason, Refusal},
+    event::{Event, route},
+    money::Money,
+};
+use mesh_store::{
+    db::{Database, Step, Tx},
+    store::{Schema, Tables, number},
+};
+use sea_orm::{
+    ActiveValue::Set,
+    ColumnTrait, DbBackend, EntityTrait, QueryFilter,
+    sea_query::{Expr, ExprTrait, Table, TableCreateStatement},
+};
+use uuid::Uuid;
+
+use super::{CaseOf, Moment, Seller};
+
+crate::lifecycle_rules!(Shop);
+
+mod shelf {
+    use sea_orm::entity::prelude::*;
+
+    #[derive(Clone, Debug, PartialEq, DeriveEntityModel)]
+    #[sea_orm(table_name = "shelf")]
+    pub struct Model {
+        #[sea_orm(primary_key, auto_increment = false)]
+        pub id: i32,
+        pub things: i32,
+    }
+
+    #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]
+    pub enum Relation {}
+
+    impl ActiveModelBehavior for ActiveModel {}
+}
+
+mod purchase {
+    use sea_orm::entity::prelude::*;
+
+    #[derive(Clone, Debug, PartialEq, DeriveEntityModel)]
+    #[sea_orm(table_name = "purchase")]
+    pub struct Model {
+        #[sea_orm(primary_key, auto_increment = false)]
+        pub id: Uuid,
+        pub version: i64,
+        pub state: String,
+        pub all_or_nothing: bool,
+        pub attempt: i32,
+        pub attempt_open: bool,
+        pub calls: i32,
+        pub paid: bool,
+        pub cancel_asked: bool,
+        pub correlation_id: String,
+        pub payer: String,
+        pub payee: String,
+        pub total_minor: i64,
+        pub currency: String,
+        pub refund_minor: Option<i64>,
+        pub earn_time: i64,
+        pub hold_expire_time: i64,
+        pub next_attempt_time: Option<i64>,
+        pub sweeps: i32,
+        pub payment_label: Option<String>,
+        pub pay_time: Option<i64>,
+        pub action_uri: Option<String>,
+        pub action_expire_time: Option<i64>,
+        pub reject_reason: Option<String>,
+        pub refund_failure_reason: Option<String>,
+        pub cancel_party: Option<String>,
+        pub cancel_cause: Option<String>,
+        pub cancel_reason: Option<String>,
+        pub confirm_time: Option<i64>,
+        pub cancel_time: Option<i64>,
+        pub orphans: i64,
+        pub confirmation_code: String,
+        pub create_time: i64,
+        pub update_time: i64,
+        /// How often the thing was handed over: once, or not yet.
+        pub handed_over: i32,
+    }
+
+    #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]
+    pub enum Relation {}
+
+    impl ActiveModelBehavior for ActiveModel {}
+}
+
+const SCHEMA: Schema = Schema::new(|| vec![Box::new(Tables { name: "m0001_shop", tables, indices: &[] })]);
+
+fn tables(backend: DbBackend) -> Vec<TableCreateStatement> {
+    let mut purchase = Table::create().table("purchase").to_owned();
+    columns_v1(&mut purchase, backend);
+    let shelf = Table::create().table("shelf").col(number("id").primary_key()).col(number("things")).to_owned();
+    vec![purchase.col(number("handed_over")).to_owned(), shelf, payers_v1(backend)]
+}
+
+#[derive(Clone, Debug, PartialEq)]
+struct Purchase {
+    record: Record,
+    handed_over: bool,
+}
+
+impl Case for Purchase {
+    fn record(&self) -> &Record {
+        &self.record
+    }
+
+    fn record_mut(&mut self) -> &mut Record {
+        &mut self.record
+    }
+
+    /// Everything on the first day, and nothing from then on.
+    fn refund_at(&self, now: Timestamp) -> Money {
+        let first_day = now < self.record.create_time + SignedDuration::from_hours(24);
+        if first_day { self.record.total } else { self.record.total.zero() }
+    }
+
+    /// A thing is sent to its payer.
+    fn may_be_no_show(&self, _now: Timestamp) -> bool {
+        false
+    }
+
+    fn closing(&self, by: By, now: Timestamp) -> Closing {
+        let until = self.record.earn_time;
+        if by == By::Agent || now < until { Closing::Open } else { Closing::Closed(until) }
+    }
+}
+
+struct Purchases;
+
+#[async_trait]
+impl Cases for Purchases {
+    type Case = Purchase;
+    type Table = purchase::Entity;
+
+    const CONTEXT: &'static str = "shop";
+    const COLLECTION: &'static str = "purchases";
+    const WORD: &'static str = "purchase";
+    const NOT_FOUND: Reason = Reason::ReservationNotFound;
+    const LIST: &'static str = "ListPurchases";
+
+    fn to_row(case: &Purchase) -> NewRow<Self> {
+        purchase::ActiveModel { handed_over: Set(case.handed_over.into()), ..Default::default() }
+    }
+
+    fn from_row(row: Row<Self>, record: Record) -> Result<Purchase, Error> {
+        Ok(Purchase { record, handed_over: row.handed_over > 0 })
+    }
+
+    fn take(&self, _case: &Purchase) -> Vec<Step> {
+        let update = shelf::Entity::update_many()
+            .col_expr(shelf::Column::Things, Expr::col(shelf::Column::Things).sub(1))
+            .filter(shelf::Column::Things.gt(0));
+        vec![Step::from(update)]
+    }
+
+    async fn check_left(&self, tx: &Tx, _case: &Purchase) -> Result<(), Error> {
+        match shelf::Entity::find().filter(shelf::Column::Things.gt(0)).one(&**tx).await? {
+            Some(_) => Ok(()),
+            None => Err(Refusal::new(Shop::SOLD_OUT, "the shelf is empty").into()),
+        }
+    }
+
+    fn give_back(&self, _case: &Purchase) -> Vec<Step> {
+        let things = Expr::col(shelf::Column::Things).add(1);
+        vec![Step::from(shelf::Entity::update_many().col_expr(shelf::Column::Things, things))]
+    }
+
+    fn event(&self, case: &Purchase, fact: Fact, actor: &Actor) -> Event {
+        let what = match fact {
+            Fact::Held => "PurchaseHeld",
+            Fact::Confirmed => "PurchaseConfirmed",
+            Fact::Rejected => "PurchaseRejected",
+            Fact::Expired => "PurchaseExpired",
+            Fact::CancelRequested => "PurchaseCancelRequested",
+            Fact::Cancelled => "PurchaseCancelled",
+            Fact::RefundRequested(_) => "PurchaseRefundRequested",
+        };
+        event(case, what, actor)
+    }
+
+    fn answer(&self, case: &Purchase) -> Vec<u8> {
+        format!("{case:?}").into_bytes()
+    }
+}
+
+fn event(case: &Purchase, what: &str, actor: &Actor) -> Event {
+    Event {
+        id: Uuid::now_v7(),
+        kind: format!("jumak.shop.v1.{what}"),
+        source: Purchases::CONTEXT.to_owned(),
+        subject: case.record.name.clone(),
+        route: route(Purchases::CONTEXT, "purchase", what),
+        time: case.record.update_time,
+        correlation_id: actor.correlation_id.clone(),
+        causation_id: actor.causation_id.clone(),
+        actor: actor.actor.clone(),
+        sequence: case.record.version.unsigned_abs(),
+        traceparent: None,
+        data: Vec::new(),
+    }
+}
+
+struct Shop;
+
+#[async_trait]
+impl Seller for Shop {
+    type Cases = Purchases;
+
+    const SCHEMA: Schema = SCHEMA;
+    const SOLD_OUT: Reason = Reason::RoomUnavailable;
+    const NEVER: &'static [Moment] = &[Moment::NoShow];
+
+    fn begin() -> Timestamp {
+        Timestamp::from_second(1_800_000_000).unwrap()
+    }
+
+    async fn open(database: &Database, units: u32) -> Self {
+        let things = i32::try_from(units).unwrap();
+        let shelf = shelf::ActiveModel { id: Set(1), things: Set(things) };
+        shelf::Entity::insert(shelf).exec_without_returning(database.for_migrations()).await.unwrap();
+        Self
+    }
+
+    fn cases(_database: &Database) -> Purchases {
+        Purchases
+    }
+
+    async fn case(&self, _database: &Database, payer: &str, now: Timestamp) -> CaseOf<Self> {
+        let terms = Terms {
+            collection: Purchases::COLLECTION,
+            id: Uuid::now_v7(),
+            mode: Mode::Hold,
+            correlation_id: "case".to_owned(),
+            payer: payer.to_owned(),
+            payee: "users/keeper".to_owned(),
+            total: Money::new(3_500, "KRW").unwrap(),
+            // The shop closes down on its tenth day.
+            earn_time: Self::begin() + SignedDuration::from_hours(240),
+        };
+        Purchase { record: Record::begin(terms, now), handed_over: false }
+    }
+
+    async fn free(&self, database: &Database) -> u32 {
+        let shelf = shelf::Entity::find_by_id(1).one(database.read()).await.unwrap().unwrap();
+        u32::try_from(shelf.things).unwrap()
+    }
+
+    fn step(case: &mut Purchase) -> Result<Option<Told<Purchase>>, Error> {
+        if case.handed_over {
+            return Ok(None);
+        }
+        case.handed_over = true;
+        Ok(Some(|case, actor| event(case, "PurchaseHandedOver", actor)))
+    }
+}
