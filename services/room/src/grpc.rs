@@ -139,9 +139,9 @@ impl RoomService for Grpc {
     ) -> Result<Response<SearchRoomsResponse>, Status> {
         let message = request.into_inner();
         let mut query = query::of(&message)?;
-        // The same search, in canonical form, for any page size.
-        let wish = format!("{query:?}");
-        let page = self.tokens.open::<String>(&["SearchRooms", &wish], &message.page_token, message.page_size)?;
+        let list = query.list();
+        let page =
+            self.tokens.open::<String>(&list.each_ref().map(String::as_str), &message.page_token, message.page_size)?;
         if let Some(cursor) = &page.after {
             query.order = query.order.resume(cursor).ok_or_else(not_our_cursor)?;
         }

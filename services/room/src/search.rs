@@ -5,7 +5,11 @@
 //! 3. The batches of one page are bounded. If the bound is reached, the page is short, and the next page continues there.
 
 use jiff::Timestamp;
-use mesh::{BookingWindow, Error, money::Money, page::Cursor};
+use mesh::{
+    BookingWindow, Error,
+    money::Money,
+    page::{self, Cursor},
+};
 use uuid::Uuid;
 
 use crate::{
@@ -42,6 +46,31 @@ pub struct Query {
     pub min_size: Option<u16>,
     /// The order, and where to continue.
     pub order: Order,
+}
+
+impl Query {
+    /// All parameters of the search but the place where it continues: a page token of another search must not open this one.
+    pub fn list(&self) -> [String; 11] {
+        let order = match self.order {
+            Order::Price { .. } => "PRICE",
+            Order::Distance { .. } => "DISTANCE",
+            Order::Rating { .. } => "RATING",
+        };
+        let near = self.near.iter().flat_map(|near| near.on_unit_sphere.into_iter().chain([near.radius_meters.into()]));
+        [
+            "SearchRooms".to_owned(),
+            page::joined(self.nights.iter().flat_map(|nights| [nights.first(), nights.end()])),
+            self.guests.to_string(),
+            self.units.to_string(),
+            self.place.clone(),
+            page::joined(near),
+            self.min_rate.map_or_else(String::new, |rate| rate.write()),
+            self.max_rate.map_or_else(String::new, |rate| rate.write()),
+            page::joined(&self.amenities),
+            page::joined(self.min_size),
+            order.to_owned(),
+        ]
+    }
 }
 
 /// Around a place.

@@ -100,3 +100,31 @@ fn one_currency(min_rate: Option<Money>, max_rate: Option<Money>) -> Result<(), 
         _ => Ok(()),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use contracts::google::r#type::{LatLng, Money};
+
+    use super::*;
+
+    /// The tokens of a search are good for another version that knows the same parameters.
+    #[test]
+    fn a_search_is_told_from_others_by_its_parameters() {
+        let query = SearchRoomsRequest {
+            check_in_date: "2027-05-01".to_owned(),
+            check_out_date: "2027-05-03".to_owned(),
+            place: "Jeju".to_owned(),
+            near: Some(LatLng { latitude: 90.0, longitude: 0.0 }),
+            radius_meters: 500,
+            min_rate: Some(Money { currency_code: "KRW".to_owned(), units: 1, nanos: 0 }),
+            amenities: vec!["wifi".to_owned(), "pool".to_owned()],
+            min_size: 20,
+            order: search_rooms_request::Order::Distance.into(),
+            ..SearchRoomsRequest::default()
+        };
+        let list = of(&query).expect("a search").list();
+        assert_eq!(list[..5], ["SearchRooms", "2027-05-01,2027-05-03", "1", "1", "Jeju"]);
+        assert!(list[5].ends_with(",1,500"), "{}", list[5]);
+        assert_eq!(list[6..], ["KRW 1", "", "pool,wifi", "20", "DISTANCE"]);
+    }
+}

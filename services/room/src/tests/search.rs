@@ -260,13 +260,26 @@ async fn a_page_token_goes_on_with_its_own_search_only() {
     let page = inn.try_search(query.clone()).await.expect("a page");
     let next = SearchRoomsRequest { page_token: page.next_page_token, ..query };
     inn.try_search(SearchRoomsRequest { page_size: 2, ..next.clone() }).await.expect("a larger page");
+    let near = SearchRoomsRequest { near: at(33.5, 126.5), ..anything() };
     for other in [
-        SearchRoomsRequest { guests: Some(2), ..next.clone() },
-        SearchRoomsRequest { order: Order::Rating.into(), ..next.clone() },
-        SearchRoomsRequest { page_token: "made-up".to_owned(), ..next },
+        nights("2027-05-01", "2027-05-02"),
+        SearchRoomsRequest { guests: Some(2), ..anything() },
+        SearchRoomsRequest { units: Some(2), ..anything() },
+        SearchRoomsRequest { place: "Jeju".to_owned(), ..anything() },
+        near.clone(),
+        SearchRoomsRequest { radius_meters: 1_000, ..near.clone() },
+        SearchRoomsRequest { order: Order::Distance.into(), ..near },
+        SearchRoomsRequest { min_rate: Some(won(1)), ..anything() },
+        SearchRoomsRequest { max_rate: Some(won(100_000)), ..anything() },
+        SearchRoomsRequest { amenities: strings(&["wifi"]), ..anything() },
+        SearchRoomsRequest { min_size: 1, ..anything() },
+        SearchRoomsRequest { order: Order::Rating.into(), ..anything() },
     ] {
-        assert_eq!(reason(inn.try_search(other).await), Reason::PageTokenInvalid);
+        let other = SearchRoomsRequest { page_token: next.page_token.clone(), ..other };
+        assert_eq!(reason(inn.try_search(other.clone()).await), Reason::PageTokenInvalid, "{other:?}");
     }
+    let made_up = SearchRoomsRequest { page_token: "made-up".to_owned(), ..next };
+    assert_eq!(reason(inn.try_search(made_up).await), Reason::PageTokenInvalid);
 }
 
 #[tokio::test]
