@@ -10,7 +10,7 @@ RELEASE = $(or $(CARGO_TARGET_DIR),target)/release
 
 # The scenarios again, on the mesh. What is about one process, about processes anyway, or about no process is not.
 MESH_SCENARIOS = $(CARGO) test --no-fail-fast -p jumak --test scenarios -- \
-  --skip bench:: --skip canary::secrets --skip kill:: --skip mesh:: --skip model:: --skip serve:: --skip soak:: --skip stock_client:: --skip telemetry::
+  --skip bench:: --skip budget:: --skip canary::secrets --skip kill:: --skip mesh:: --skip model:: --skip serve:: --skip soak:: --skip stock_client:: --skip telemetry::
 
 # The same binaries as those of the workspace's tests, run again on another engine. real_servers runs on both anyhow.
 CONTEXTS = $(filter-out services/jumak, $(wildcard services/*))

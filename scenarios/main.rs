@@ -16,6 +16,7 @@ mod access;
 mod bad_input;
 mod bench;
 mod beyond;
+mod budget;
 mod canary;
 mod command_line;
 mod contract;

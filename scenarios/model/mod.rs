@@ -30,6 +30,7 @@ fn each_rule_left_out_is_caught() {
         LeftOut::VoidReversed,
         LeftOut::VoidEndsTheCase,
         LeftOut::NotSentKeepsTheAttemptOpen,
+        LeftOut::TheUpdateIsConditional,
     ] {
         let outcome = (Search { left_out: rule }).run();
         assert!(outcome.is_err(), "{rule:?} was left out, and {outcome:?} states are all well");

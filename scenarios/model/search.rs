@@ -30,6 +30,7 @@ pub enum LeftOut {
     NotSentKeepsTheAttemptOpen,
     EveryCallIsCounted,
     TheApprovalThatPaidIsNoOrphan,
+    TheUpdateIsConditional,
     /// Two at once: the second rule is the net below the first.
     EveryCallIsCountedAndLateApprovalRefunded,
 }
@@ -60,6 +61,19 @@ impl Search {
             world = world.tell(Told::RefundWanted, attempt_number(&step.after));
         }
         world
+    }
+
+    /// A handler applies an answer to the case as it wrote it when it counted its call. Nothing is committed unless the case is still so;
+    /// otherwise what stands decides.
+    fn settle_as_written(&self, world: World, attempt: u8, calls: u8, outcome: Outcome) -> World {
+        let written =
+            Case { attempt: attempt.into(), attempt_open: true, calls: calls.into(), ..Case::held(world.mode) };
+        let is_step = matches!(machine::settle(&written, attempt.into(), outcome, world.expired), Settle::Step(_));
+        if is_step && (world.case == Some(written) || self.without(LeftOut::TheUpdateIsConditional)) {
+            self.settle(World { case: Some(written), ..world }, attempt, outcome)
+        } else {
+            self.settle(world, attempt, outcome)
+        }
     }
 
     fn settle(&self, world: World, attempt: u8, outcome: Outcome) -> World {
@@ -109,9 +123,12 @@ impl Search {
 
     /// Payment answers whoever waits, with the payment as it stands.
     fn reply(&self, world: World, attempt: u8) -> World {
-        if !world.threads().any(|thread| thread == Thread::Wait(attempt)) {
-            return world;
-        }
+        // Of several the first: whose knowledge of the case is the oldest.
+        let waits = world.threads().filter_map(|thread| match thread {
+            Thread::Wait(of, calls) if of == attempt => Some(calls),
+            _ => None,
+        });
+        let Some(calls) = waits.min() else { return world };
         let answered = match world.payment(attempt) {
             Some(Payment { state: PayState::Approved | PayState::PartlyRefunded | PayState::Refunded, .. }) => {
                 Known::Approved
@@ -121,9 +138,9 @@ impl Search {
             // Surely not sent, and no earlier call either.
             Some(Payment { state: PayState::Pending, calls: 0 }) => Known::NotSent,
             // Still open: as good as no answer.
-            _ => return world.without(Thread::Wait(attempt)),
+            _ => return world.without(Thread::Wait(attempt, calls)),
         };
-        world.without(Thread::Wait(attempt)).and(Thread::Handler(attempt, answered))
+        world.without(Thread::Wait(attempt, calls)).and(Thread::Handler(attempt, calls, answered))
     }
 
     /// Everything that can happen next, by name.
@@ -148,7 +165,7 @@ impl Search {
             let created = World { case: Some(Case::held(world.mode)), units: true, ..*world };
             next.push((
                 "create",
-                if world.mode == Mode::AllOrNothing { created.and(Thread::Call(1)) } else { created },
+                if world.mode == Mode::AllOrNothing { created.and(Thread::Call(1, 1)) } else { created },
             ));
             return;
         };
@@ -161,15 +178,14 @@ impl Search {
                 _ => None,
             };
             if let Some(standing) = opened {
-                let attempt = attempt_number(&standing);
-                next.push(("pay", World { case: Some(standing), ..*world }.and(Thread::Call(attempt))));
+                next.push(("pay", World { case: Some(standing), ..*world }.and(call(&standing))));
             }
         }
         if world.joins > 0
             && let Some(joined) = machine::join(&case, case.attempt)
         {
             let again = World { case: Some(joined), joins: world.joins - 1, ..*world };
-            next.push(("retry_same_id", again.and(Thread::Call(attempt_number(&joined)))));
+            next.push(("retry_same_id", again.and(call(&joined))));
         }
         if !world.cancelled_once
             && matches!(case.state, CaseState::Pending | CaseState::Confirmed)
@@ -197,12 +213,14 @@ impl Search {
     fn thread(&self, world: &World, thread: Thread, next: &mut Vec<(&'static str, World)>) {
         let rest = world.without(thread);
         match thread {
-            Thread::Call(attempt) => {
-                next.push(("not_sent", self.settle(rest, attempt, Outcome::NotSent)));
-                next.push(("call_payment", rest.and(Thread::Wait(attempt)).and(Thread::Create(attempt))));
+            Thread::Call(attempt, calls) => {
+                next.push(("not_sent", self.settle_as_written(rest, attempt, calls, Outcome::NotSent)));
+                next.push(("call_payment", rest.and(Thread::Wait(attempt, calls)).and(Thread::Create(attempt))));
             }
-            Thread::Wait(_) => next.push(("caller_times_out", rest)),
-            Thread::Handler(attempt, known) => next.push(("handler_settles", self.settle(rest, attempt, known.into()))),
+            Thread::Wait(..) => next.push(("caller_times_out", rest)),
+            Thread::Handler(attempt, calls, known) => {
+                next.push(("handler_settles", self.settle_as_written(rest, attempt, calls, known.into())));
+            }
             Thread::Create(attempt) => next.push(("create_payment", self.create_payment(rest, attempt))),
             Thread::AtProvider(attempt) => {
                 let outcomes: &[Provider] = match world.provider(attempt) {
@@ -313,7 +331,7 @@ impl Search {
         let of_reservation = |thread: &Thread| {
             matches!(
                 thread,
-                Thread::Call(_) | Thread::Wait(_) | Thread::Handler(..) | Thread::Ask(_) | Thread::Sweeper(..)
+                Thread::Call(..) | Thread::Wait(..) | Thread::Handler(..) | Thread::Ask(_) | Thread::Sweeper(..)
             )
         };
         let of_payment = |thread: &Thread| {
@@ -363,6 +381,11 @@ impl Search {
         }
         Ok(seen.len())
     }
+}
+
+/// A handler that has just written this on the case.
+fn call(written: &Case) -> Thread {
+    Thread::Call(attempt_number(written), u8::try_from(written.calls).expect("a few calls at most"))
 }
 
 fn tell(history: &[(u32, &'static str)], mut at: u32) -> String {

@@ -25,12 +25,12 @@ pub enum Says {
 /// Somebody at work. A crash of its process removes it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Thread {
-    /// Reservation's handler is about to call payment.
-    Call(u8),
+    /// Reservation's handler is about to call payment for an attempt, having counted so many calls for it.
+    Call(u8, u8),
     /// It waits for payment's answer.
-    Wait(u8),
-    /// It has an answer to apply.
-    Handler(u8, Known),
+    Wait(u8, u8),
+    /// It has an answer to apply, to the case as it wrote it.
+    Handler(u8, u8, Known),
     /// Payment has received CreatePayment.
     Create(u8),
     /// It has committed, and calls the provider.
@@ -153,8 +153,8 @@ impl World {
     pub fn and(mut self, thread: Thread) -> Self {
         let repeatable = !matches!(
             thread,
-            Thread::Call(_)
-                | Thread::Wait(_)
+            Thread::Call(..)
+                | Thread::Wait(..)
                 | Thread::Handler(..)
                 | Thread::Create(_)
                 | Thread::AtProvider(_)

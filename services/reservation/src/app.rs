@@ -1,5 +1,7 @@
 //! The use cases of guests and hosts.
 
+use std::sync::Arc;
+
 use jiff::{Timestamp, civil::Date};
 use mesh::{
     Caller, Clock, Error, Principal, Reach, Reason, Refusal,
@@ -18,6 +20,9 @@ use crate::{
     rooms::Rooms,
     store::{Filter, Reservations},
 };
+
+/// How often a booking is made anew because its room changes meanwhile.
+const MAX_RUNS: u32 = 5;
 
 /// The use cases of this context.
 #[derive(Clone)]
@@ -64,13 +69,14 @@ impl App {
     /// Quotes a stay, without holding anything.
     pub async fn quote(&self, wish: Wish, caller: &Caller) -> Result<Quote, Error> {
         let now = self.clock.now();
-        let (room, stay, price) = self.offer(wish, caller, now).await?;
+        let room = self.rooms.on_offer(wish.room, caller).await?;
+        let (stay, price) = offer(&room, &wish, now)?;
         let check_in = instant_of(stay.check_in, room.check_in_time, &room.time_zone);
         Ok(Quote {
             price,
             refundable_until: room.cancellation_policy.refundable_until(check_in, now),
             units_left: self.rooms.fewest_left(&room, &stay).await?,
-            policy: room.cancellation_policy,
+            policy: room.cancellation_policy.clone(),
             as_of: now,
         })
     }
@@ -85,25 +91,61 @@ impl App {
         request: Option<Request>,
         caller: &Caller,
     ) -> Result<Answer, Error> {
-        if let Some(answer) = self.checkout.replay(request.as_ref(), token.as_deref(), caller).await? {
-            return Ok(answer);
+        let mut remembered = self.rooms.remembered(wish.room);
+        for _ in 0..MAX_RUNS {
+            let (room, is_sought) = remembered.take().unzip();
+            let is_read = room.is_none();
+            let made = self.make(&wish, room, details.as_ref(), expected_total, caller).await;
+            let reservation = match made {
+                Ok(reservation) => reservation,
+                // By what the room was when it was last read.
+                Err(Error::Refused(_)) if !is_read => continue,
+                Err(refusal) => {
+                    return self.checkout.replay_or(refusal, request.as_ref(), token.as_deref(), caller).await;
+                }
+            };
+            // Only the hold decides. But if many guests want the last unit, those who come too late need not queue for a write.
+            if is_sought == Some(true) {
+                if let Err(sold_out) = self.rooms.check_left(wish.room, &reservation.stay).await {
+                    // The units may have been taken by this same request, sent twice: both were committed at once.
+                    return self.checkout.replay_or(sold_out, request.as_ref(), token.as_deref(), caller).await;
+                }
+                self.rooms.set_sought(wish.room, false);
+            }
+            match self.checkout.create(reservation, token.clone(), request.clone(), caller).await {
+                Ok(Some(answer)) => return Ok(answer),
+                Ok(None) => tracing::debug!(room = %wish.room, "the room has changed; reading it again"),
+                Err(refused) => {
+                    if matches!(&refused, Error::Refused(refusal) if refusal.reason == Reason::RoomUnavailable) {
+                        self.rooms.set_sought(wish.room, true);
+                    }
+                    return Err(refused);
+                }
+            }
         }
+        Err(Error::Lost)
+    }
+
+    /// The reservation that is wished for, of a room as it was remembered, or else as it is read now.
+    async fn make(
+        &self,
+        wish: &Wish,
+        remembered: Option<Arc<RoomOffer>>,
+        details: Option<&GuestDetails>,
+        expected_total: Option<Money>,
+        caller: &Caller,
+    ) -> Result<Reservation, Error> {
+        let room = match remembered {
+            Some(room) => room,
+            None => self.rooms.on_offer(wish.room, caller).await?,
+        };
         let now = self.clock.now();
-        let (room, stay, price) = self.offer(wish, caller, now).await?;
+        let (stay, price) = offer(&room, wish, now)?;
         if let Some(expected) = expected_total {
             check_expected(expected, price.total)?;
         }
-        self.rooms.ensure_nights(&room, &stay).await?;
-        // Only the hold decides. But if many guests want the last unit, those who come too late need not queue for a write.
-        if let Err(sold_out) = self.rooms.check_left(&room, &stay).await {
-            // The units may have been taken by this same request, sent twice: its record was read before the units.
-            let answer = self.checkout.replay(request.as_ref(), token.as_deref(), caller).await?;
-            return answer.ok_or(sold_out);
-        }
-        let id = Uuid::now_v7();
-        let reservation =
-            Reservation::begin(id, caller.user()?, &room, stay, price, details, &caller.correlation_id, now);
-        self.checkout.create(reservation, token, request, caller).await
+        let (id, guest, details) = (Uuid::now_v7(), caller.user()?, details.cloned());
+        Ok(Reservation::begin(id, guest, &room, stay, price, details, &caller.correlation_id, now))
     }
 
     /// Pays for a held reservation of the caller's.
@@ -146,27 +188,26 @@ impl App {
     pub async fn list(&self, filter: &Filter, page: &Page<Uuid>) -> Result<Vec<Reservation>, Error> {
         self.checkout.cases().list(filter, page).await
     }
+}
 
-    /// The room, the stay and its price, or every fault of the request at once.
-    async fn offer(&self, wish: Wish, caller: &Caller, now: Timestamp) -> Result<(RoomOffer, Stay, Price), Error> {
-        let room = self.rooms.on_offer(wish.room, caller).await?;
-        let stay = Stay { check_in: wish.check_in, check_out: wish.check_out, units: wish.units, guests: wish.guests };
-        let mut fields = Fields::new();
-        if let Err(fault) = room.booking_window(now).check(stay.check_in) {
-            fields.fault("reservation.check_in_date", fault.to_string());
-        }
-        if let Err(fault) = stay.check_guests(room.capacity) {
-            fields.fault("reservation.guests", fault.to_string());
-        }
-        let price = domain::of_nights(&stay, room.nightly_rate);
-        if let Err(fault) = &price {
-            fields.fault("reservation.units", format!("the total {fault}"));
-        }
-        fields.finish()?;
-        match price {
-            Ok(price) => Ok((room, stay, price)),
-            Err(fault) => Err(Error::Internal(fault.to_string())),
-        }
+/// The stay in the room and its price, or every fault of the wish at once.
+fn offer(room: &RoomOffer, wish: &Wish, now: Timestamp) -> Result<(Stay, Price), Error> {
+    let stay = Stay { check_in: wish.check_in, check_out: wish.check_out, units: wish.units, guests: wish.guests };
+    let mut fields = Fields::new();
+    if let Err(fault) = room.booking_window(now).check(stay.check_in) {
+        fields.fault("reservation.check_in_date", fault.to_string());
+    }
+    if let Err(fault) = stay.check_guests(room.capacity) {
+        fields.fault("reservation.guests", fault.to_string());
+    }
+    let price = domain::of_nights(&stay, room.nightly_rate);
+    if let Err(fault) = &price {
+        fields.fault("reservation.units", format!("the total {fault}"));
+    }
+    fields.finish()?;
+    match price {
+        Ok(price) => Ok((stay, price)),
+        Err(fault) => Err(Error::Internal(fault.to_string())),
     }
 }
 

@@ -23,6 +23,7 @@ pub mod domain;
 mod events;
 mod grpc;
 mod policies;
+mod remembered;
 mod rooms;
 mod single_flight;
 mod store;

@@ -16,6 +16,7 @@ use uuid::Uuid;
 
 use crate::{
     domain::{RoomOffer, RoomState, Stay},
+    remembered::Remembered,
     single_flight::SingleFlight,
     store,
 };
@@ -29,6 +30,7 @@ pub struct Rooms {
     database: Database,
     room_context: Upstream,
     clock: Clock,
+    remembered: Remembered,
     /// The calls about rooms that are under way.
     asking: Arc<SingleFlight<Uuid, Result<RoomOffer, Status>>>,
 }
@@ -36,17 +38,31 @@ pub struct Rooms {
 impl Rooms {
     /// The known rooms in `database`; others are fetched from `room_context`.
     pub fn new(database: Database, room_context: Upstream, clock: Clock) -> Self {
-        Self { database, room_context, clock, asking: Arc::default() }
+        Self { database, room_context, clock, remembered: Remembered::default(), asking: Arc::default() }
+    }
+
+    /// A room as it was last read, if it was, and whether somebody was just refused for lack of units. It may have changed.
+    pub fn remembered(&self, id: Uuid) -> Option<(Arc<RoomOffer>, bool)> {
+        self.remembered.get(id)
+    }
+
+    /// Notes whether somebody was refused a room for lack of units.
+    pub fn set_sought(&self, id: Uuid, is_sought: bool) {
+        self.remembered.set_sought(id, is_sought);
     }
 
     /// A room that can be booked.
-    pub async fn on_offer(&self, id: Uuid, caller: &Caller) -> Result<RoomOffer, Error> {
+    pub async fn on_offer(&self, id: Uuid, caller: &Caller) -> Result<Arc<RoomOffer>, Error> {
         let room = match store::read_room(self.database.read(), id).await? {
             Some(room) => room,
             None => self.ask(id, caller).await?,
         };
         match room.state {
-            RoomState::Active => Ok(room),
+            RoomState::Active => {
+                let room = Arc::new(room);
+                self.remembered.keep(room.clone());
+                Ok(room)
+            }
             RoomState::Deleted => {
                 Err(Refusal::new(Reason::RoomDeleted, "the room was removed and takes no more reservations")
                     .hint("SearchRooms finds others")
@@ -56,23 +72,9 @@ impl Rooms {
         }
     }
 
-    /// Makes sure that every night of the stay has a row.
-    pub async fn ensure_nights(&self, room: &RoomOffer, stay: &Stay) -> Result<(), Error> {
-        if store::are_there(self.database.read(), room.id, stay).await? {
-            return Ok(());
-        }
-        self.database
-            .transact("ensure_nights", |tx| async move {
-                // Under the room's lock, so that its offer cannot change between this read and the rows.
-                let room = store::find_room(&tx, room.id).await?.ok_or(Error::Lost)?;
-                store::ensure(&tx, &room, stay).await
-            })
-            .await
-    }
-
     /// Refuses a stay that is sold out already.
-    pub async fn check_left(&self, room: &RoomOffer, stay: &Stay) -> Result<(), Error> {
-        store::check_left(self.database.read(), room.id, stay).await
+    pub async fn check_left(&self, room: Uuid, stay: &Stay) -> Result<(), Error> {
+        store::check_left(self.database.read(), room, stay).await
     }
 
     /// How many units the stay's fullest night has left.
@@ -86,6 +88,8 @@ impl Rooms {
             return Ok(());
         }
         if let Some(room) = self.find(tx, resource).await? {
+            let (remembered, id) = (self.remembered.clone(), room.id);
+            tx.on_commit(move || remembered.forget(id));
             store::reoffer(tx, &room, room.booking_window(self.clock.now()).first()).await?;
         }
         Ok(())

@@ -8,13 +8,13 @@ use mesh_foundation::{
     error::{Error, Reason, Refusal},
 };
 use mesh_store::{
-    db::Tx,
+    db::{Step, Tx, Work},
     outbox,
     requests::{self, Answer, Claim, Request},
 };
 
 use super::{
-    Checkout, kill,
+    Checkout, Inner, kill,
     machine::{self, Mode, Outcome, State},
     payments::Seen,
     record::{Case, Cases, Scope, payment_name},
@@ -38,19 +38,37 @@ enum Begun<K> {
     Stands(K, u32),
 }
 
+/// T1, as it is committed.
+struct Hold<K> {
+    case: K,
+    pays: bool,
+    /// The request record. It comes first (rule R).
+    record: Option<Step>,
+    steps: Vec<Step>,
+}
+
+impl<K: Clone> Hold<K> {
+    /// What T1 leads to when it is taken.
+    fn begun(&self) -> Begun<K> {
+        let case = self.case.clone();
+        if self.pays { Begun::Pays { case, others: None } } else { Begun::Held(case) }
+    }
+}
+
 impl<C: Cases> Checkout<C> {
-    /// What a request id stands for already: its answer if there is one, or that of the payment under way, which is joined
-    /// (rule R). Asked before anything is checked that may have changed since the first time, like a price.
-    pub async fn replay(
+    /// The answer to a request whose id was seen before: its first answer, or that of the payment under way, which is joined (rule R).
+    /// Otherwise the refusal. Asked before anything is refused, because what is checked, like a price, may have changed since the first time.
+    pub async fn replay_or(
         &self,
+        refusal: Error,
         request: Option<&Request>,
         token: Option<&str>,
         caller: &Caller,
-    ) -> Result<Option<Answer>, Error> {
-        let Some(request) = request else { return Ok(None) };
+    ) -> Result<Answer, Error> {
+        let Some(request) = request else { return Err(refusal) };
         match requests::look(self.0.database.read(), request).await? {
-            Claim::New => Ok(None),
-            Claim::Answered(answer) => Ok(Some(answer)),
+            Claim::New => Err(refusal),
+            Claim::Answered(answer) => Ok(answer),
             Claim::Open { case, attempt } => {
                 let (this, joins, token) = (self.clone(), caller.clone(), token.map(str::to_owned));
                 let work = async move {
@@ -59,13 +77,15 @@ impl<C: Cases> Checkout<C> {
                     let begun = this.0.database.transact("join", join).await?;
                     Ok(this.go_on(begun, token.as_deref(), &joins).await)
                 };
-                self.detached(work, Some(request), caller).await.map(Some)
+                let reply = self.detached(work).await?;
+                Ok(self.heard(reply, Some(request), caller).await)
             }
         }
     }
 
     /// Takes the hold for `case` and, if it came with a payment method's token, pays for it: confirmed, or refused with the units
-    /// back at once. Without a token the hold is the answer.
+    /// back at once. Without a token the hold is the answer. None if what the case was made from does not stand any more: then nothing is
+    /// held, and the caller makes the case anew.
     ///
     /// All that changes anything runs in a task of its own: a caller who hangs up changes nothing (rule D).
     pub async fn create(
@@ -74,17 +94,24 @@ impl<C: Cases> Checkout<C> {
         token: Option<String>,
         request: Option<Request>,
         caller: &Caller,
-    ) -> Result<Answer, Error> {
-        if token.is_some() {
-            self.check_circuit()?;
+    ) -> Result<Option<Answer>, Error> {
+        if token.is_some()
+            && let Err(closed) = self.check_circuit()
+        {
+            return self.replay_or(closed, request.as_ref(), token.as_deref(), caller).await.map(Some);
         }
         let (this, books, sent) = (self.clone(), caller.clone(), request.clone());
         let work = async move {
-            let begun = this.take_hold(&case, token.is_some(), sent.as_ref(), &books).await?;
+            let Some(begun) = this.take_hold(case, token.is_some(), sent.as_ref(), &books).await? else {
+                return Ok(None);
+            };
             kill::AFTER_HOLD.reached();
-            Ok(this.go_on(begun, token.as_deref(), &books).await)
+            Ok(Some(this.go_on(begun, token.as_deref(), &books).await))
         };
-        self.detached(work, request.as_ref(), caller).await
+        match self.detached(work).await? {
+            Some(reply) => Ok(Some(self.heard(reply, request.as_ref(), caller).await)),
+            None => Ok(None),
+        }
     }
 
     /// Pays for a hold. Another token may be tried as long as the one before was declined.
@@ -96,32 +123,34 @@ impl<C: Cases> Checkout<C> {
         request: Option<Request>,
         caller: &Caller,
     ) -> Result<Answer, Error> {
-        if let Some(answer) = self.replay(request.as_ref(), Some(&token), caller).await? {
-            return Ok(answer);
+        if let Err(closed) = self.check_circuit() {
+            return self.replay_or(closed, request.as_ref(), Some(&token), caller).await;
         }
-        self.check_circuit()?;
         let (this, pays, name, sent) = (self.clone(), caller.clone(), name.to_owned(), request.clone());
         let work = async move {
             let begun = this.open_attempt(&name, &scope, sent.as_ref()).await?;
             Ok(this.go_on(begun, Some(&token), &pays).await)
         };
-        self.detached(work, request.as_ref(), caller).await
+        let reply = self.detached(work).await?;
+        Ok(self.heard(reply, request.as_ref(), caller).await)
     }
 
-    /// The answer to `work`, which goes on without its caller. What is waited for after it does not: that wait changes nothing, and
-    /// would outlast the caller's place among the calls in flight, by which the number of waits is bounded.
-    async fn detached(
+    /// What comes of `work`, which goes on without its caller.
+    async fn detached<T: Send + 'static>(
         &self,
-        work: impl Future<Output = Result<Reply, Error>> + Send + 'static,
-        request: Option<&Request>,
-        caller: &Caller,
-    ) -> Result<Answer, Error> {
+        work: impl Future<Output = Result<T, Error>> + Send + 'static,
+    ) -> Result<T, Error> {
         let ended = self.0.background.detach(work).await;
-        let Reply { answer, others } =
-            ended.map_err(|error| Error::Internal(format!("a checkout ended without an answer: {error}")))??;
+        ended.map_err(|error| Error::Internal(format!("a checkout ended without an answer: {error}")))?
+    }
+
+    /// The answer, once what others have called for is heard. That wait is not detached: it changes nothing, and would outlast the
+    /// caller's place among the calls in flight, by which the number of waits is bounded.
+    async fn heard(&self, reply: Reply, request: Option<&Request>, caller: &Caller) -> Answer {
+        let Reply { answer, others } = reply;
         match others {
-            Some(others) => Ok(self.outcome_of_others(&others, request, caller).await.unwrap_or(answer)),
-            None => Ok(answer),
+            Some(others) => self.outcome_of_others(&others, request, caller).await.unwrap_or(answer),
+            None => answer,
         }
     }
 
@@ -133,59 +162,93 @@ impl<C: Cases> Checkout<C> {
         }
     }
 
-    /// T1, one commit: the request record, the units, the case, its event; for a hold also its answer.
+    /// T1, one commit: the request record, the units, the case, its event; for a hold also its answer. Nothing is read before it: its
+    /// statements carry their conditions, and what stands is looked at only if one of them does not hold.
     async fn take_hold(
         &self,
-        case: &C::Case,
+        case: C::Case,
         pays: bool,
         request: Option<&Request>,
         caller: &Caller,
-    ) -> Result<Begun<C::Case>, Error> {
-        let now = self.0.clock.now();
-        let mut case = case.clone();
-        let record = case.record_mut();
-        record.standing = machine::Standing::held(if pays { Mode::AllOrNothing } else { Mode::Hold });
-        record.hold_expire_time = now + self.0.settings.hold;
-        record.next_attempt_time =
-            Some(if pays { now + self.0.settings.settle_after } else { record.hold_expire_time });
-        let (case, actor) = (&case, &caller.actor());
-        let actor = &Actor { correlation_id: case.record().correlation_id.clone(), ..actor.clone() };
+    ) -> Result<Option<Begun<C::Case>>, Error> {
+        let hold = &self.hold(case, pays, request, caller)?;
+        let work = Work::new("hold").then_all(hold.record.clone()).then_all(hold.steps.clone());
         self.0
             .database
-            .transact("hold", |tx| async move {
-                let record = case.record();
-                if let Some(request) = request {
-                    let begins = Some((record.name.as_str(), record.standing.attempt));
-                    if let Some(begun) = self.claimed(&tx, request, begins).await? {
-                        return Ok(begun);
-                    }
-                }
-                self.check_open_holds(&tx, &record.payer).await?;
-                self.0.cases.check_left(&tx, case).await?;
-                for step in self.0.cases.take(case) {
-                    tx.expect(step).await?;
-                }
-                tx.expect(store::insert::<C>(case)?).await?;
-                outbox::append(&tx, self.0.cases.event(case, machine::Fact::Held, actor)).await?;
-                if pays {
-                    return Ok(Begun::Pays { case: case.clone(), others: None });
-                }
-                if let Some(request) = request {
-                    tx.expect(requests::answer(request, &Answer::Ok(self.0.cases.answer(case)))).await?;
-                }
-                Ok(Begun::Held(case.clone()))
-            })
+            .perform_or(
+                work,
+                Some(hold.begun()),
+                |tx| async move { self.hold_by_what_stands(&tx, hold, request).await },
+            )
             .await
     }
 
-    /// What a request id stands for, if it was seen before (rule R).
-    async fn claimed(
+    /// What T1 commits for a new case.
+    fn hold(
+        &self,
+        mut case: C::Case,
+        pays: bool,
+        request: Option<&Request>,
+        caller: &Caller,
+    ) -> Result<Hold<C::Case>, Error> {
+        let Inner { cases, settings, clock, .. } = &*self.0;
+        let now = clock.now();
+        let record = case.record_mut();
+        record.standing = machine::Standing::held(if pays { Mode::AllOrNothing } else { Mode::Hold });
+        record.hold_expire_time = now + settings.hold;
+        record.next_attempt_time = Some(if pays { now + settings.settle_after } else { record.hold_expire_time });
+        let record = case.record();
+        let actor = Actor { correlation_id: record.correlation_id.clone(), ..caller.actor() };
+        let answer = (!pays).then(|| Answer::Ok(cases.answer(&case)));
+        let begins = Some((record.name.as_str(), record.standing.attempt));
+        let mut steps = Vec::new();
+        if !pays {
+            steps.push(store::payer::take_turn::<C>(record)?);
+        }
+        steps.extend(cases.take(&case));
+        steps.push(store::insert::<C>(&case, settings.max_open_holds)?);
+        steps.push(outbox::appended(cases.event(&case, machine::Fact::Held, &actor)));
+        let record = request.map(|request| requests::record(request, begins, answer.as_ref(), now));
+        Ok(Hold { case, pays, record, steps })
+    }
+
+    /// Why the hold could not be taken by its statements alone, or the hold, if there is no reason any more.
+    async fn hold_by_what_stands(
         &self,
         tx: &Tx,
-        request: &Request,
-        begins: Option<(&str, u32)>,
+        hold: &Hold<C::Case>,
+        request: Option<&Request>,
     ) -> Result<Option<Begun<C::Case>>, Error> {
-        let record = requests::record(request, begins, None, self.0.clock.now());
+        let Hold { case, pays, record: claim, steps } = hold;
+        let record = case.record();
+        // It was committed, and nobody has said so.
+        if let Some(stands) = store::find::<C>(&**tx, &record.name, &Scope::All).await? {
+            let goes_on = *pays && stands.record().version != record.version;
+            let begun =
+                if goes_on { self.join(tx, &record.name, record.standing.attempt).await? } else { hold.begun() };
+            return Ok(Some(begun));
+        }
+        if !self.0.cases.still_stands(tx, case).await? {
+            return Ok(None);
+        }
+        if let Some((request, claim)) = request.zip(claim.as_ref())
+            && let Some(begun) = self.claimed(tx, request, claim.clone()).await?
+        {
+            return Ok(Some(begun));
+        }
+        if !pays {
+            store::payer::lock(tx, &record.payer).await?;
+        }
+        self.check_open_holds(tx, &record.payer).await?;
+        self.0.cases.make_ready(tx, case).await?;
+        for step in steps.clone() {
+            tx.expect(step).await?;
+        }
+        Ok(Some(hold.begun()))
+    }
+
+    /// What a request id stands for, if it was seen before (rule R).
+    async fn claimed(&self, tx: &Tx, request: &Request, record: Step) -> Result<Option<Begun<C::Case>>, Error> {
         match requests::claim(tx, request, record).await? {
             Claim::New => Ok(None),
             Claim::Answered(answer) => Ok(Some(Begun::Replay(answer))),
@@ -244,10 +307,11 @@ impl<C: Cases> Checkout<C> {
         self.0
             .database
             .transact("pay", |tx| async move {
-                if let Some(request) = request
-                    && let Some(begun) = self.claimed(&tx, request, Some((name, 0))).await?
-                {
-                    return Ok(begun);
+                if let Some(request) = request {
+                    let record = requests::record(request, Some((name, 0)), None, self.0.clock.now());
+                    if let Some(begun) = self.claimed(&tx, request, record).await? {
+                        return Ok(begun);
+                    }
                 }
                 let case = self.must_find(&tx, name, scope).await?;
                 let record = case.record();
@@ -306,7 +370,7 @@ impl<C: Cases> Checkout<C> {
         };
         kill::BEFORE_SETTLE.reached();
         let actor = Actor { correlation_id: record.correlation_id.clone(), ..caller.actor() };
-        let settled = match self.settle(&record.name, attempt, &seen, &actor).await {
+        let settled = match self.settle_as_written(case, attempt, &seen, &actor).await {
             Ok(settled) => settled,
             Err(error) => {
                 // The money may have moved, so this is no failure of the call: it is a case whose outcome is not known yet, and the

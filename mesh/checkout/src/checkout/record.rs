@@ -240,10 +240,13 @@ pub trait Cases: Sized + Send + Sync + 'static {
     fn to_row(case: &Self::Case) -> NewRow<Self>;
     /// The case of a row whose lifecycle's columns are read already.
     fn from_row(row: Row<Self>, record: Record) -> Result<Self::Case, Error>;
-    /// The statements that take the case's units: each with the number of rows that it touches if the units are there.
+    /// The statements that take the case's units: each with the number of rows that it touches if the units are there, and if what the
+    /// case was made from, like a price, still stands.
     fn take(&self, case: &Self::Case) -> Vec<Step>;
-    /// Refuses, and says why, if [`take`](Self::take) would fall short for lack of units.
-    async fn check_left(&self, tx: &Tx, case: &Self::Case) -> Result<(), Error>;
+    /// After [`take`](Self::take) fell short: whether what the case was made from still stands. Changes nothing.
+    async fn still_stands(&self, tx: &Tx, case: &Self::Case) -> Result<bool, Error>;
+    /// After [`take`](Self::take) fell short: adds the rows that it misses, or refuses and says which units are not there.
+    async fn make_ready(&self, tx: &Tx, case: &Self::Case) -> Result<(), Error>;
     /// The statements that give the case's units back.
     fn give_back(&self, case: &Self::Case) -> Vec<Step>;
     /// What is told when `fact` has become true; `case` is as it is after it.

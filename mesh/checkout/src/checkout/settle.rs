@@ -8,7 +8,7 @@ use mesh_foundation::{
     error::{Error, Reason, Refusal},
 };
 use mesh_store::{
-    db::{self, Tx},
+    db::{self, Tx, Work},
     outbox,
     requests::{self, Answer},
 };
@@ -48,15 +48,50 @@ struct Transition<K> {
 }
 
 impl<C: Cases> Checkout<C> {
-    /// Applies what was seen of an attempt, and returns the case as it then stands.
-    pub(super) async fn settle(&self, name: &str, attempt: u32, seen: &Seen, actor: &Actor) -> Result<C::Case, Error> {
+    /// Applies what was seen of an attempt to the case as its caller has just written it, and returns the case as it then stands. Nothing
+    /// is read before: the update itself finds out whether the case is still so. If it is not, what stands decides, as it does where
+    /// there is no step to take.
+    pub(super) async fn settle_as_written(
+        &self,
+        written: &C::Case,
+        attempt: u32,
+        seen: &Seen,
+        actor: &Actor,
+    ) -> Result<C::Case, Error> {
+        let record = written.record();
+        let past_expiry = record.past_expiry(self.0.clock.now());
+        let Settle::Step(step) = machine::settle(&record.standing, attempt, seen.outcome, past_expiry) else {
+            return self.settle(&record.name, attempt, seen, actor).await;
+        };
+        let Transition { case, update, gives_back, follows } =
+            self.transition(written.clone(), step, Some((attempt, seen)), actor)?;
+        let work = Work::new("settle")
+            .then(update)
+            .then_all(gives_back)
+            .then_all(follows)
+            .on_commit(count_settled::<C>(&case));
         self.0
             .database
-            .transact("settle", |tx| async move {
-                let case = self.must_find(&tx, name, &Scope::All).await?;
-                self.settle_in(&tx, case, attempt, seen, actor).await
-            })
+            .perform_or(work, case, |tx| self.settle_by_what_stands(tx, &record.name, attempt, seen, actor))
             .await
+    }
+
+    /// Applies what was seen of an attempt, and returns the case as it then stands.
+    pub(super) async fn settle(&self, name: &str, attempt: u32, seen: &Seen, actor: &Actor) -> Result<C::Case, Error> {
+        let database = &self.0.database;
+        database.transact("settle", |tx| self.settle_by_what_stands(tx, name, attempt, seen, actor)).await
+    }
+
+    async fn settle_by_what_stands(
+        &self,
+        tx: Tx,
+        name: &str,
+        attempt: u32,
+        seen: &Seen,
+        actor: &Actor,
+    ) -> Result<C::Case, Error> {
+        let case = self.must_find(&tx, name, &Scope::All).await?;
+        self.settle_in(&tx, case, attempt, seen, actor).await
     }
 
     /// The case as it stands in this transaction, or the refusal that there is none.
@@ -78,12 +113,8 @@ impl<C: Cases> Checkout<C> {
         match machine::settle(&record.standing, attempt, seen.outcome, record.past_expiry(now)) {
             Settle::Step(step) => {
                 let case = self.take_step(tx, case, step, Some((attempt, seen)), actor).await?;
-                let state = case.record().state().name();
                 // This transaction may lose and be run again, or be rolled back with all that was heard together.
-                tx.on_commit(move || {
-                    let labels = [KeyValue::new("context", C::CONTEXT), KeyValue::new("state", state)];
-                    metrics::SETTLED.add(1, &labels);
-                });
+                tx.on_commit(count_settled::<C>(&case));
                 Ok(case)
             }
             Settle::GiveBack => self.give_money_back(tx, case, attempt, actor).await,
@@ -245,6 +276,12 @@ impl<C: Cases> Checkout<C> {
             },
         }
     }
+}
+
+/// Counts a case that was settled.
+fn count_settled<C: Cases>(case: &C::Case) -> impl FnOnce() + Send + use<C> {
+    let labels = [KeyValue::new("context", C::CONTEXT), KeyValue::new("state", case.record().state().name())];
+    move || metrics::SETTLED.add(1, &labels)
 }
 
 fn declined<C: Cases>(record: &Record, state: State, reason: &str) -> Refusal {

@@ -145,7 +145,7 @@ impl<S: Seller> Bench<S> {
     ) -> (String, Result<Answer, Error>) {
         let case = self.case(caller).await;
         let name = case.record().name.clone();
-        (name, self.checkout.create(case, token.map(str::to_owned), request, caller).await)
+        (name, create(&self.checkout, case, token, request, caller).await)
     }
 
     /// Begins a new case that comes about, and which the answer shows as it then stands.
@@ -277,6 +277,18 @@ impl<S: Seller> Bench<S> {
 
 fn settings() -> Settings {
     Settings { max_open_holds: 100, ..Settings::default() }
+}
+
+/// Has one replica begin a case that is made from what still stands.
+pub async fn create<C: Cases>(
+    replica: &Checkout<C>,
+    case: C::Case,
+    token: Option<&str>,
+    request: Option<Request>,
+    caller: &Caller,
+) -> Result<Answer, Error> {
+    let created = replica.create(case, token.map(str::to_owned), request, caller).await?;
+    Ok(created.expect("what the case is made from still stands"))
 }
 
 /// A guest of that name, who listens for ten seconds.

@@ -164,7 +164,12 @@ impl Cases for Purchases {
         vec![Step::from(update)]
     }
 
-    async fn check_left(&self, tx: &Tx, _case: &Purchase) -> Result<(), Error> {
+    /// A thing costs what it costs.
+    async fn still_stands(&self, _tx: &Tx, _case: &Purchase) -> Result<bool, Error> {
+        Ok(true)
+    }
+
+    async fn make_ready(&self, tx: &Tx, _case: &Purchase) -> Result<(), Error> {
         match shelf::Entity::find().filter(shelf::Column::Things.gt(0)).one(&**tx).await? {
             Some(_) => Ok(()),
             None => Err(Refusal::new(Shop::SOLD_OUT, "the shelf is empty").into()),

@@ -191,7 +191,7 @@ mod tests {
             ("provider", vec!["m0001_provider_tables"], "e772cca380667cbc"),
             ("payment", vec!["m0001_payment_tables"], "350241c2077c8e0e"),
             ("room", vec!["m0101_room_tables", "m0102_room_spellings"], "966f429c5109c6b7"),
-            ("reservation", vec!["m0002_reservation_tables"], "c03fa36e2671b41e"),
+            ("reservation", vec!["m0002_reservation_tables"], "dfbbc2d9a0f2b6bc"),
             ("mypage", vec!["m0101_read_model"], "6c52551e5a7203b2"),
         ];
         assert_eq!(

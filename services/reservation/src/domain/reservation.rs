@@ -52,6 +52,8 @@ pub struct Reservation {
     pub id: Uuid,
     /// The room.
     pub room: Uuid,
+    /// The version of the room that it is made from; of no concern once it is made.
+    pub room_version: Option<i64>,
     /// Nights, units, guests.
     pub stay: Stay,
     /// Of the guest.
@@ -97,6 +99,7 @@ impl Reservation {
             record: Record::begin(terms, now),
             id,
             room: room.id,
+            room_version: Some(room.version),
             stay,
             guest_details,
             room_snapshot: room.snapshot.clone(),

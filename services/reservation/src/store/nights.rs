@@ -1,8 +1,9 @@
 //! The allocation of room-nights: overselling is impossible by construction.
 //!
 //! A night's row has its capacity and the taken units. Taking units is one conditional update over all nights of a stay; it succeeds if it
-//! updates as many rows as there are nights. The table's CHECK is a second defence. Rows are locked in the order of nights, so that two
-//! overlapping stays wait for one another and never deadlock.
+//! updates as many rows as there are nights. The table's CHECK is a second defence. The update finds the rows by the primary key, in the
+//! order of nights. Where a planner chooses another way, two overlapping stays may wait for one another: the database ends one of them,
+//! and it is run again.
 
 use jiff::civil::Date;
 use mesh::{
@@ -16,7 +17,10 @@ use sea_orm::{
 };
 use uuid::Uuid;
 
-use super::entity::night::{ActiveModel, Column, Entity};
+use super::{
+    entity::night::{ActiveModel, Column, Entity},
+    rooms,
+};
 use crate::domain::{RoomOffer, RoomState, Stay};
 
 /// A night as the audit and the quote see it.
@@ -53,17 +57,18 @@ pub async fn ensure(tx: &Tx, room: &RoomOffer, stay: &Stay) -> Result<(), Error>
 }
 
 /// Whether every night of the stay has a row: then there is no need to lock the room and [`ensure`] them.
-pub async fn are_there(connection: &impl ConnectionTrait, room: Uuid, stay: &Stay) -> Result<bool, Error> {
-    let there = Entity::find().filter(of(room, stay.check_in, stay.check_out)).count(connection).await?;
+pub async fn are_there(tx: &Tx, room: Uuid, stay: &Stay) -> Result<bool, Error> {
+    let there = Entity::find().filter(of(room, stay.check_in, stay.check_out)).count(&**tx).await?;
     Ok(there == u64::from(stay.count()))
 }
 
-/// Takes the stay's units on every one of its nights.
-pub fn take(room: Uuid, stay: &Stay) -> Step {
+/// Takes the stay's units on every one of its nights, if the room is still in `version`.
+pub fn take(room: Uuid, version: Option<i64>, stay: &Stay) -> Step {
     let update = Entity::update_many()
         .col_expr(Column::Taken, Expr::col(Column::Taken).add(units(stay)))
         .filter(of(room, stay.check_in, stay.check_out))
-        .filter(enough(stay));
+        .filter(enough(stay))
+        .filter(Expr::exists(rooms::in_version(room, version)));
     Step::from(update).exactly(stay.count().into())
 }
 

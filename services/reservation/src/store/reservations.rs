@@ -18,7 +18,7 @@ use uuid::Uuid;
 
 use super::{
     entity::reservation::{ActiveModel, Column, Entity, Model},
-    nights, row,
+    nights, rooms, row,
 };
 use crate::{
     convert,
@@ -143,10 +143,19 @@ impl Cases for Reservations {
     }
 
     fn take(&self, case: &Reservation) -> Vec<Step> {
-        vec![nights::take(case.room, &case.stay)]
+        vec![nights::take(case.room, case.room_version, &case.stay)]
     }
 
-    async fn check_left(&self, tx: &Tx, case: &Reservation) -> Result<(), Error> {
+    async fn still_stands(&self, tx: &Tx, case: &Reservation) -> Result<bool, Error> {
+        Ok(case.room_version.is_some() && rooms::version(tx, case.room).await? == case.room_version)
+    }
+
+    async fn make_ready(&self, tx: &Tx, case: &Reservation) -> Result<(), Error> {
+        if !nights::are_there(tx, case.room, &case.stay).await? {
+            // Under the room's lock, so that its offer cannot change between this read and the rows.
+            let room = rooms::find(tx, case.room).await?.ok_or(Error::Lost)?;
+            nights::ensure(tx, &room, &case.stay).await?;
+        }
         nights::check_left(&**tx, case.room, &case.stay).await
     }
 

@@ -4,7 +4,9 @@ use contracts::room::v1::Room;
 use mesh::{Error, Tx, db::Kept, fields, page};
 use prost::Message;
 use sea_orm::{
-    ActiveValue::Set, ColumnTrait, ConnectionTrait, EntityTrait, Order, QueryFilter, QuerySelect, sea_query::Expr,
+    ActiveValue::Set,
+    ColumnTrait, ConnectionTrait, EntityTrait, Order, QueryFilter, QuerySelect, QueryTrait,
+    sea_query::{Expr, SelectStatement},
 };
 use uuid::Uuid;
 
@@ -70,6 +72,17 @@ pub async fn find(tx: &Tx, id: Uuid) -> Result<Option<RoomOffer>, Error> {
 /// The room as it was last committed.
 pub async fn read(connection: &impl ConnectionTrait, id: Uuid) -> Result<Option<RoomOffer>, Error> {
     Entity::find_by_id(id).one(connection).await?.map(offer).transpose()
+}
+
+/// The version in which a room was last heard of.
+pub async fn version(tx: &Tx, id: Uuid) -> Result<Option<i64>, Error> {
+    Ok(Entity::find_by_id(id).select_only().column(Column::Version).into_tuple().one(&**tx).await?)
+}
+
+/// A row if the room is in that version, which is that of a room that is on offer.
+pub(super) fn in_version(id: Uuid, version: Option<i64>) -> SelectStatement {
+    let room = Entity::find_by_id(id).filter(Column::Version.eq(version));
+    room.select_only().expr(Expr::val(1)).into_query()
 }
 
 /// Every room, for the audit.

@@ -49,6 +49,7 @@ pub(super) fn from_row(row: Model, record: Record) -> Result<Reservation, Error>
         record,
         id: row.id,
         room: row.room,
+        room_version: None,
         stay,
         guest_details,
         room_snapshot,

@@ -1,9 +1,12 @@
 //! A hotel of one room with a till that does as it is told. What holds for every case is tested by the rules of the lifecycle; the other
 //! tests are about nights and rooms.
 
+mod as_written;
 mod booking_window;
+mod budget;
 mod first_bookings;
 mod front_desk;
+mod hold;
 mod lifecycle;
 mod nights;
 mod replicas;
@@ -17,15 +20,19 @@ use contracts::{
     types::v1::{CancellationPolicy, cancellation_policy::Tier},
 };
 use jiff::Timestamp;
-use mesh::{Caller, Error, checkout::Case, requests::Answer};
-use mesh_testing::lifecycle::{Bench, answered, caller, reason};
+use mesh::{
+    Caller, Error,
+    checkout::{Case, store::page},
+    requests::Answer,
+};
+use mesh_testing::lifecycle::{Bench, answered, caller, create, reason};
 use prost::Message;
 use uuid::Uuid;
 
 use self::lifecycle::Hotel;
 use crate::{
     domain::{Reservation, Stay},
-    store,
+    store::{self, Reservations},
 };
 
 /// The hotel, with its lifecycle.
@@ -44,7 +51,7 @@ fn now() -> Timestamp {
 }
 
 /// A room as its context tells it.
-fn room(units: i32, version: i64) -> Room {
+pub(crate) fn room(units: i32, version: i64) -> Room {
     Room {
         name: mesh::fields::name("rooms", Uuid::from_u128(7)),
         host: "users/host".to_owned(),
@@ -97,12 +104,18 @@ impl House {
     }
 
     async fn book_as(&self, caller: &Caller, stay: Stay, token: Option<&str>) -> Result<Answer, Error> {
-        self.checkout.create(self.wish(stay, caller).await, token.map(str::to_owned), None, caller).await
+        create(&self.checkout, self.wish(stay, caller).await, token, None, caller).await
     }
 
     /// Books the usual stay, and returns the reservation's name.
     async fn booked(&self, token: Option<&str>) -> String {
         self.sold(token).await.record().name.clone()
+    }
+
+    /// The reservation that was made last.
+    async fn newest(&self) -> Reservation {
+        let all = page::<Reservations>(self.database.read(), None, 100).await.expect("database");
+        all.into_iter().next_back().expect("a reservation")
     }
 
     /// Units taken on the nights that have any row.

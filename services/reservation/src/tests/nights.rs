@@ -105,7 +105,7 @@ async fn stays_that_overlap_and_wait_for_one_another_are_both_sold() {
     let other = house.database.transact("other", |tx| {
         let house = &house;
         async move {
-            tx.expect(store::take(house.seller.room.id, &second)).await?;
+            tx.expect(store::take(house.seller.room.id, Some(house.seller.room.version), &second)).await?;
             has_second.notify_one();
             while house.database.engine() != Engine::Sqlite
                 && !is_sold.load(Ordering::SeqCst)
@@ -113,7 +113,7 @@ async fn stays_that_overlap_and_wait_for_one_another_are_both_sold() {
             {
                 tokio::task::yield_now().await;
             }
-            tx.expect(store::take(house.seller.room.id, &first)).await
+            tx.expect(store::take(house.seller.room.id, Some(house.seller.room.version), &first)).await
         }
     });
     let (stay, other) = tokio::join!(stay, other);

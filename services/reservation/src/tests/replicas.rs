@@ -28,7 +28,7 @@ async fn stays_that_overlap_in_every_way_are_sold_or_refused_and_none_waits_for_
         async move {
             let caller = caller(&format!("guest{number}"));
             let wish = house.wish(*stay, &caller).await;
-            replica.create(wish, Some("approve".to_owned()), None, &caller).await
+            create(replica, wish, Some("approve"), None, &caller).await
         }
     });
     let outcomes = join_all(bookings).await;

@@ -1,6 +1,8 @@
 //! The columns of a case's lifecycle, for a context's migration.
 
-use mesh_store::store::{flag, id, instant, key, large, number, optional_instant, optional_key, optional_large};
+use mesh_store::store::{
+    flag, id, instant, key, large, number, optional_id, optional_instant, optional_key, optional_large,
+};
 use sea_orm::{
     DbBackend,
     sea_query::{Table, TableCreateStatement},
@@ -51,7 +53,11 @@ pub fn columns_v1(table: &mut TableCreateStatement, backend: DbBackend) {
         .col(instant("update_time"));
 }
 
-/// The table under which the open holds of one payer are counted ([`payer`](super::payer)).
+/// The table of those who hold ([`payer`](super::payer)).
 pub fn payers_v1(backend: DbBackend) -> TableCreateStatement {
-    Table::create().table("payer").col(key(backend, "name", USER_CHARS).primary_key()).to_owned()
+    Table::create()
+        .table("payer")
+        .col(key(backend, "name", USER_CHARS).primary_key())
+        .col(optional_id("last_hold"))
+        .to_owned()
 }

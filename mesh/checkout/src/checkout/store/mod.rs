@@ -15,9 +15,10 @@ use mesh_foundation::{
     error::{Error, Refusal, shown},
     fields,
 };
-use mesh_store::db::{Database, Engine, Step, Tx};
+use mesh_store::db::{Database, Step, Tx};
 use sea_orm::{
-    ColumnTrait, ConnectionTrait, EntityTrait, PaginatorTrait, QueryFilter, QueryOrder, QuerySelect,
+    ColumnTrait, ConnectionTrait, EntityTrait, PaginatorTrait, QueryFilter, QueryOrder, QuerySelect, QueryTrait,
+    Select,
     sea_query::{Expr, ExprTrait},
 };
 use uuid::Uuid;
@@ -29,7 +30,7 @@ pub use self::{
 };
 use super::{
     machine::State,
-    record::{Cases, Due, Scope},
+    record::{Case, Cases, Due, Scope},
 };
 
 /// A row of a context's table of cases, as it is read.
@@ -59,9 +60,16 @@ pub async fn page<C: Cases>(on: &impl ConnectionTrait, after: Option<Uuid>, limi
     query.all(on).await?.into_iter().map(case_of::<C>).collect()
 }
 
-/// Adds a case.
-pub fn insert<C: Cases>(case: &C::Case) -> Result<Step, Error> {
-    Ok(Step::insert(row_of::<C>(case)?))
+/// Adds a case, unless it is there already or its payer has `most` PENDING cases.
+///
+/// The statement counts what was committed when it began, so of statements that run at once each may add one. That suffices for cases that
+/// are paid at once: they stay PENDING for a moment, and the calls that a person has in flight are bounded. Holds without a payment take
+/// turns besides ([`payer::take_turn`]), and are never more than `most`.
+pub fn insert<C: Cases>(case: &C::Case, most: u64) -> Result<Step, Error> {
+    let open =
+        pending_of::<C>(&case.record().payer)?.select_only().expr(Expr::col(column::<C>("id")?).count()).into_query();
+    let most = i64::try_from(most).unwrap_or(i64::MAX);
+    Ok(Step::insert_new_if(row_of::<C>(case)?, Expr::from(open).lt(most)))
 }
 
 /// Writes `case` over the row of its name that is still in version and state `from`; touches no row if there is none (rule T).
@@ -71,18 +79,14 @@ pub fn update<C: Cases>(from: (i64, State), case: &C::Case) -> Result<Step, Erro
     Ok(Step::over(row_of::<C>(case)?, still_there))
 }
 
-/// How many PENDING cases that user pays for. Nobody else counts them until the transaction ends.
+/// How many PENDING cases that user pays for.
 pub async fn open_holds<C: Cases>(tx: &Tx, payer: &str) -> Result<u64, Error> {
-    // A caller that counts before this transaction commits would not see its hold. Before any unit is locked, so that everybody locks
-    // in one order. SQLite has one writer anyway.
-    if tx.engine() != Engine::Sqlite {
-        payer::lock(tx, payer).await?;
-    }
-    Ok(C::Table::find()
-        .filter(column::<C>("payer")?.eq(payer))
-        .filter(column::<C>("state")?.eq(State::Pending.name()))
-        .count(&**tx)
-        .await?)
+    Ok(pending_of::<C>(payer)?.count(&**tx).await?)
+}
+
+fn pending_of<C: Cases>(payer: &str) -> Result<Select<C::Table>, Error> {
+    let pending = column::<C>("state")?.eq(State::Pending.name());
+    Ok(C::Table::find().filter(column::<C>("payer")?.eq(payer)).filter(pending))
 }
 
 /// Up to `limit` cases whose next look is due, oldest first. Reads no more of them than that, so that a case that cannot be read is

@@ -7,7 +7,7 @@ use sea_orm::{ActiveValue::Set, sea_query::Table};
 use servers::engine::FreshDatabase;
 
 use super::*;
-use crate::checkout::{By, Cancellation, Case, Cause, Closing, Fact, Mode, PaymentAction, Record, Standing, Terms};
+use crate::checkout::{By, Cancellation, Cause, Closing, Fact, Mode, PaymentAction, Record, Standing, Terms};
 
 mod crate_of_eggs {
     use sea_orm::entity::prelude::*;
@@ -112,7 +112,11 @@ impl Cases for Market {
         Vec::new()
     }
 
-    async fn check_left(&self, _tx: &Tx, _case: &Eggs) -> Result<(), Error> {
+    async fn still_stands(&self, _tx: &Tx, _case: &Eggs) -> Result<bool, Error> {
+        Ok(true)
+    }
+
+    async fn make_ready(&self, _tx: &Tx, _case: &Eggs) -> Result<(), Error> {
         Ok(())
     }
 
@@ -197,7 +201,7 @@ fn full(id: u128) -> Eggs {
 }
 
 async fn add(database: &Database, eggs: &Eggs) -> Result<(), Error> {
-    database.transact("insert", |tx| async move { tx.expect(insert::<Market>(eggs)?).await }).await
+    database.transact("insert", |tx| async move { tx.expect(insert::<Market>(eggs, 10)?).await }).await
 }
 
 async fn stored(database: &Database, eggs: &Eggs) -> Eggs {

@@ -4,7 +4,7 @@ use futures::future::join_all;
 use mesh_checkout::checkout::{Asks, Cancels, Case, Scope, State};
 
 use super::steps::{has_taken_step, step_at};
-use crate::lifecycle::{Bench, Seller, actor, caller, reason};
+use crate::lifecycle::{Bench, Seller, actor, caller, create, reason};
 
 pub async fn the_last_unit_is_sold_once_over_several_replicas<S: Seller>() {
     let bench = Bench::<S>::with_units(1).await;
@@ -13,7 +13,7 @@ pub async fn the_last_unit_is_sold_once_over_several_replicas<S: Seller>() {
         let (replica, bench) = (&replicas[number % replicas.len()], &bench);
         async move {
             let payer = caller(&format!("payer{number}"));
-            replica.create(bench.case(&payer).await, Some("approve".to_owned()), None, &payer).await
+            create(replica, bench.case(&payer).await, Some("approve"), None, &payer).await
         }
     });
     let (won, lost): (Vec<_>, Vec<_>) = join_all(begun).await.into_iter().partition(Result::is_ok);
