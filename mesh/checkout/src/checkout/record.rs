@@ -236,8 +236,8 @@ pub trait Cases: Sized + Send + Sync + 'static {
     /// The RPC that lists a caller's cases, as in `ListReservations`.
     const LIST: &'static str;
 
-    /// The context's own columns of a case's row; the store sets the lifecycle's.
-    fn to_row(case: &Self::Case) -> NewRow<Self>;
+    /// The context's own columns of a case's row; the store sets the lifecycle's. A number that no column holds is an error.
+    fn to_row(case: &Self::Case) -> Result<NewRow<Self>, Error>;
     /// The case of a row whose lifecycle's columns are read already.
     fn from_row(row: Row<Self>, record: Record) -> Result<Self::Case, Error>;
     /// The statements that take the case's units: each with the number of rows that it touches if the units are there, and if what the

@@ -149,8 +149,8 @@ impl Cases for Purchases {
     const NOT_FOUND: Reason = Reason::ReservationNotFound;
     const LIST: &'static str = "ListPurchases";
 
-    fn to_row(case: &Purchase) -> NewRow<Self> {
-        purchase::ActiveModel { handed_over: Set(case.handed_over.into()), ..Default::default() }
+    fn to_row(case: &Purchase) -> Result<NewRow<Self>, Error> {
+        Ok(purchase::ActiveModel { handed_over: Set(case.handed_over.into()), ..Default::default() })
     }
 
     fn from_row(row: Row<Self>, record: Record) -> Result<Purchase, Error> {

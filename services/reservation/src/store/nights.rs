@@ -9,6 +9,7 @@ use jiff::civil::Date;
 use mesh::{
     Error, Reason, Refusal, Tx,
     db::{Step, missing},
+    store::int,
 };
 use sea_orm::{
     ActiveValue::Set,
@@ -49,7 +50,7 @@ pub async fn ensure(tx: &Tx, room: &RoomOffer, stay: &Stay) -> Result<(), Error>
         .into_tuple()
         .all(&**tx)
         .await?;
-    let offered = units_on_offer(room);
+    let offered = units_on_offer(room)?;
     for night in missing(&nights, &present.into_iter().collect()) {
         tx.insert_new(fresh(room.id, night, offered)).await?;
     }
@@ -99,7 +100,7 @@ pub fn give_back(room: Uuid, stay: &Stay) -> Step {
 
 /// Sets the offer of every night from `from` on to the room's units. The caller has just written the room's row.
 pub async fn reoffer(tx: &Tx, room: &RoomOffer, from: Date) -> Result<(), Error> {
-    let units = units_on_offer(room);
+    let units = units_on_offer(room)?;
     let offered = || -> SimpleExpr {
         CaseStatement::new()
             .case(Expr::val(units).gt(Expr::col(Column::Blocked)), Expr::val(units).sub(Expr::col(Column::Blocked)))
@@ -118,8 +119,9 @@ pub async fn reoffer(tx: &Tx, room: &RoomOffer, from: Date) -> Result<(), Error>
 
 /// Sets the blocked units of a night, unless a newer version of the room has set them.
 pub async fn block(tx: &Tx, room: &RoomOffer, night: Date, blocked: i32, version: i64) -> Result<(), Error> {
-    tx.insert_new(fresh(room.id, night.to_string(), units_on_offer(room))).await?;
-    let offered = Ord::max(units_on_offer(room) - blocked, 0);
+    let units = units_on_offer(room)?;
+    tx.insert_new(fresh(room.id, night.to_string(), units)).await?;
+    let offered = Ord::max(units - blocked, 0);
     Entity::update_many()
         .col_expr(Column::Blocked, Expr::val(blocked))
         .col_expr(Column::BlockVersion, Expr::val(version))
@@ -136,7 +138,8 @@ pub async fn block(tx: &Tx, room: &RoomOffer, night: Date, blocked: i32, version
 /// How many units the night with the fewest has left; a night without a row has all.
 pub async fn fewest_left(connection: &impl ConnectionTrait, room: &RoomOffer, stay: &Stay) -> Result<i32, Error> {
     let rows = Entity::find().filter(of(room.id, stay.check_in, stay.check_out)).all(connection).await?;
-    let untouched = (rows.len() < usize::try_from(stay.count()).unwrap_or(usize::MAX)).then(|| units_on_offer(room));
+    let all_touched = rows.len() as u64 == u64::from(stay.count());
+    let untouched = if all_touched { None } else { Some(units_on_offer(room)?) };
     Ok(rows.iter().map(|row| row.capacity - row.taken).chain(untouched).min().unwrap_or(0))
 }
 
@@ -183,15 +186,16 @@ fn fresh(room: Uuid, night: String, offered: i32) -> ActiveModel {
     }
 }
 
-fn units_on_offer(room: &RoomOffer) -> i32 {
+fn units_on_offer(room: &RoomOffer) -> Result<i32, Error> {
     match room.state {
-        RoomState::Active => i32::try_from(room.units).unwrap_or(i32::MAX),
-        RoomState::Deleted => 0,
+        RoomState::Active => int(room.units),
+        RoomState::Deleted => Ok(0),
     }
 }
 
-fn units(stay: &Stay) -> i32 {
-    i32::try_from(stay.units).unwrap_or(i32::MAX)
+/// Wider than the columns: more units than a column holds are more than are left, and the table refuses them.
+fn units(stay: &Stay) -> i64 {
+    stay.units.into()
 }
 
 fn unavailable(night: &str, left: i32, of: i32) -> Error {

@@ -134,7 +134,7 @@ impl Cases for Reservations {
     const NOT_FOUND: Reason = Reason::ReservationNotFound;
     const LIST: &'static str = "ListReservations";
 
-    fn to_row(case: &Reservation) -> ActiveModel {
+    fn to_row(case: &Reservation) -> Result<ActiveModel, Error> {
         row::to_row(case)
     }
 

@@ -1,7 +1,7 @@
 //! Rooms from events: the newest version wins, in any order of arrival.
 
 use contracts::room::v1::Room;
-use mesh::{Error, Tx, db::Kept, fields, page};
+use mesh::{Error, Tx, db::Kept, fields, page, store::int};
 use prost::Message;
 use sea_orm::{
     ActiveValue::Set,
@@ -41,7 +41,7 @@ pub async fn learn(tx: &Tx, resource: &Room, cancel_stays: bool) -> Result<Kept,
         version: Set(offer.version),
         deleted: Set(offer.state == RoomState::Deleted),
         cancel_stays: Set(cancel_stays),
-        units: Set(i32::try_from(offer.units).unwrap_or(i32::MAX)),
+        units: Set(int(offer.units)?),
         resource: Set(resource.encode_to_vec()),
     };
     let kept = tx.keep_newest(row, Column::Version.lt(offer.version)).await?;

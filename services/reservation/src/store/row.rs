@@ -5,6 +5,7 @@ use jiff::civil::Date;
 use mesh::{
     Error,
     checkout::{Record, store::broken},
+    store::int,
 };
 use prost::Message;
 use sea_orm::ActiveValue::Set;
@@ -15,17 +16,17 @@ use crate::{
     domain::{Reservation, Stay},
 };
 
-pub(super) fn to_row(case: &Reservation) -> ActiveModel {
-    ActiveModel {
+pub(super) fn to_row(case: &Reservation) -> Result<ActiveModel, Error> {
+    Ok(ActiveModel {
         room: Set(case.room),
         check_in_date: Set(case.stay.check_in.to_string()),
         check_out_date: Set(case.stay.check_out.to_string()),
-        units: Set(i32::try_from(case.stay.units).unwrap_or(i32::MAX)),
-        guests: Set(i32::try_from(case.stay.guests).unwrap_or(i32::MAX)),
+        units: Set(int(case.stay.units)?),
+        guests: Set(int(case.stay.guests)?),
         frozen: Set(convert::frozen(case).encode_to_vec()),
         guest_details: Set(case.guest_details.as_ref().map(|details| convert::guest_details(details).encode_to_vec())),
         ..ActiveModel::default()
-    }
+    })
 }
 
 pub(super) fn from_row(row: Model, record: Record) -> Result<Reservation, Error> {

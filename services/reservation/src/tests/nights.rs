@@ -17,7 +17,7 @@ use tokio::sync::Notify;
 use super::{House, caller, reason, resource, room, stay, usual};
 use crate::{
     convert,
-    domain::Stay,
+    domain::{Reservation, RoomOffer, Stay},
     store::{self, entity::night},
 };
 
@@ -50,6 +50,22 @@ async fn a_refused_stay_names_the_first_short_night_and_takes_none() {
     assert_eq!(refusal.metadata.get("date").map(String::as_str), Some("2027-05-03"));
     assert_eq!(refusal.metadata.get("units_left").map(String::as_str), Some("0"));
     assert_eq!(house.taken().await, [0, 0, 2, 0, 0]);
+}
+
+#[tokio::test]
+async fn more_units_than_a_column_holds_are_neither_sold_nor_offered() {
+    let house = House::with_units(2).await;
+    let most = stay("2027-05-01", "2027-05-02", u32::MAX);
+    let wish = Reservation { stay: most, ..house.wish(usual(), &caller("alice")).await };
+    assert_eq!(reason(create(&house.checkout, wish, None, None, &caller("alice")).await), "ROOM_UNAVAILABLE");
+    assert_eq!((house.count().await, house.taken().await), (0, vec![0, 0]));
+    let offer = RoomOffer { units: u32::MAX, ..house.seller.room.clone() };
+    let first = "2027-01-01".parse().expect("date");
+    let offer = &offer;
+    let reoffered = house.database.transact("offer", |tx| async move { store::reoffer(&tx, offer, first).await });
+    let error = reoffered.await.expect_err("no column holds it").to_string();
+    assert!(error.contains("4294967295 is more than a column can hold"), "{error}");
+    assert_eq!(house.capacities().await, [2, 2]);
 }
 
 #[tokio::test]

@@ -125,6 +125,6 @@ mod tests {
         let list = of(&query).expect("a search").list();
         assert_eq!(list[..5], ["SearchRooms", "2027-05-01,2027-05-03", "1", "1", "Jeju"]);
         assert!(list[5].ends_with(",1,500"), "{}", list[5]);
-        assert_eq!(list[6..], ["KRW 1", "", "pool,wifi", "20", "DISTANCE"]);
+        assert_eq!(list[6..], ["KRW 1", "", "wifi,pool", "20", "DISTANCE"]);
     }
 }

@@ -22,7 +22,7 @@ pub fn broken(name: &str, what: &str) -> Error {
 
 /// A case as the row that is written: its own columns, the id and the lifecycle's.
 pub fn row_of<C: Cases>(case: &C::Case) -> Result<NewRow<C>, Error> {
-    let mut row = Writing::<C>(C::to_row(case));
+    let mut row = Writing::<C>(C::to_row(case)?);
     let Record {
         name,
         version,

@@ -100,8 +100,8 @@ impl Cases for Market {
     const NOT_FOUND: Reason = Reason::ReservationNotFound;
     const LIST: &'static str = "ListEggs";
 
-    fn to_row(case: &Eggs) -> crate_of_eggs::ActiveModel {
-        crate_of_eggs::ActiveModel { colour: Set(case.colour.clone()), ..Default::default() }
+    fn to_row(case: &Eggs) -> Result<crate_of_eggs::ActiveModel, Error> {
+        Ok(crate_of_eggs::ActiveModel { colour: Set(case.colour.clone()), ..Default::default() })
     }
 
     fn from_row(row: crate_of_eggs::Model, record: Record) -> Result<Eggs, Error> {
