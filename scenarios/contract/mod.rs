@@ -4,4 +4,5 @@ mod access;
 mod comments;
 mod docs;
 mod events;
+mod reasons;
 mod rpcs;

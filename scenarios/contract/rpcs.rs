@@ -88,10 +88,10 @@ async fn an_internal_rpc_is_reached_by_no_person() {
         let allowed = exception.map_or(&[][..], |(_, roles)| *roles);
         let others: Vec<Role> = Role::ALL.into_iter().filter(|role| !allowed.contains(role)).collect();
         let refusal = inn.person("mallory", &others).sends(rpc, Vec::new()).await.expect_err("a refusal");
-        assert_eq!(reason(&refusal), Reason::RoleRequired.as_str(), "{rpc}: {refusal:?}");
+        assert_eq!(reason(&refusal), Reason::ROLE_REQUIRED.as_str(), "{rpc}: {refusal:?}");
         for role in allowed {
             if let Err(refusal) = inn.person("carol", &[*role]).sends(rpc, Vec::new()).await {
-                assert_ne!(reason(&refusal), Reason::RoleRequired.as_str(), "{rpc} as {}", role.name());
+                assert_ne!(reason(&refusal), Reason::ROLE_REQUIRED.as_str(), "{rpc} as {}", role.name());
             }
         }
     }

@@ -8,7 +8,7 @@ use contracts::{
     room::v1::{CreateRoomRequest, Room},
     types::v1::PaymentMethod,
 };
-use mesh::{Reason, Refusal};
+use mesh::{Reason, Refusal, checkout};
 use tonic::Status;
 
 use crate::support::{Person, a_room, eventually, nights::two_nights};
@@ -137,15 +137,15 @@ impl Guest {
 
 /// Whether asking again under the same id would change nothing.
 pub fn is_final(refusal: &Refusal) -> bool {
-    !matches!(
-        refusal.reason,
-        Reason::PaymentPending
-            | Reason::PaymentUnavailable
-            | Reason::RequestInProgress
-            | Reason::Overloaded
-            | Reason::UpstreamUnavailable
-            | Reason::DeadlineExceeded
-            | Reason::Starting
-            | Reason::Draining
-    )
+    let temporary = [
+        checkout::reasons::PAYMENT_PENDING,
+        payment::reasons::PAYMENT_UNAVAILABLE,
+        Reason::REQUEST_IN_PROGRESS,
+        Reason::OVERLOADED,
+        Reason::UPSTREAM_UNAVAILABLE,
+        Reason::DEADLINE_EXCEEDED,
+        Reason::STARTING,
+        Reason::DRAINING,
+    ];
+    !temporary.contains(&refusal.reason)
 }

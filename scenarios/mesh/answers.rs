@@ -8,7 +8,6 @@ use contracts::{
     reservation::v1::{ListReservationsRequest, Reservation, reservation::State},
 };
 use futures::StreamExt;
-use mesh::Reason;
 use tokio::time::Instant;
 use tonic::Status;
 
@@ -45,10 +44,10 @@ impl Answer {
         let refusal = refusal(&status);
         let when = refusal.retry_after.unwrap_or_else(|| panic!("it does not say when to come again: {status:?}"));
         assert!(when > Duration::ZERO && when <= Duration::from_secs(30), "come again in {when:?}: {status:?}");
-        match (refusal.reason, refusal.metadata.get("case")) {
-            (Reason::PaymentUnavailable, None) => Self::HeldOff,
-            (Reason::PaymentUnavailable, Some(name)) => Self::NotSent(name.clone()),
-            (Reason::PaymentPending, Some(name)) => Self::Pending(name.clone()),
+        match (refusal.reason.as_str(), refusal.metadata.get("case")) {
+            ("PAYMENT_UNAVAILABLE", None) => Self::HeldOff,
+            ("PAYMENT_UNAVAILABLE", Some(name)) => Self::NotSent(name.clone()),
+            ("PAYMENT_PENDING", Some(name)) => Self::Pending(name.clone()),
             _ => panic!("no answer that a guest may get: {status:?}"),
         }
     }

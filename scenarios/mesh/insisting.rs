@@ -4,7 +4,7 @@ use std::{sync::Arc, time::Duration};
 
 use contracts::reservation::v1::{CreateReservationRequest, Reservation, reservation::State};
 use jumak::house::Member;
-use mesh::{Reason, Refusal, Role};
+use mesh::{Reason, Refusal, Role, checkout};
 use tokio::time::{Instant, sleep};
 use tonic::{Status, transport::Endpoint};
 
@@ -46,17 +46,17 @@ pub async fn insists(at: &[Person], request: CreateReservationRequest) -> Booked
 fn asks_again(status: &Status) -> Option<Duration> {
     // Without a reason it is the connection's.
     let Some(refusal) = Refusal::from_status(status) else { return Some(BREATH) };
-    let temporary = matches!(
-        refusal.reason,
-        Reason::PaymentPending
-            | Reason::PaymentUnavailable
-            | Reason::RequestInProgress
-            | Reason::Overloaded
-            | Reason::UpstreamUnavailable
-            | Reason::DeadlineExceeded
-            | Reason::Starting
-            | Reason::Draining
-    );
+    let temporary = [
+        checkout::reasons::PAYMENT_PENDING,
+        payment::reasons::PAYMENT_UNAVAILABLE,
+        Reason::REQUEST_IN_PROGRESS,
+        Reason::OVERLOADED,
+        Reason::UPSTREAM_UNAVAILABLE,
+        Reason::DEADLINE_EXCEEDED,
+        Reason::STARTING,
+        Reason::DRAINING,
+    ]
+    .contains(&refusal.reason);
     temporary.then(|| refusal.retry_after.unwrap_or(BREATH))
 }
 

@@ -9,7 +9,7 @@ mod same_request;
 use std::time::Duration;
 
 use contracts::reservation::v1::{CreateReservationRequest, Reservation};
-use mesh::{Reason, Refusal, Role};
+use mesh::{Refusal, Role};
 use proptest::test_runner::{RngAlgorithm, TestRng};
 use tokio::{task::JoinSet, time::Instant};
 use tonic::Request;
@@ -80,7 +80,7 @@ async fn insists(person: &Person, request: &CreateReservationRequest) -> Result<
 
 /// How many units of the two usual nights a guest is told to be left.
 fn units_left(refusal: &Refusal) -> i32 {
-    assert_eq!(refusal.reason, Reason::RoomUnavailable, "{refusal:?}");
+    assert_eq!(refusal.reason, reservation::reasons::ROOM_UNAVAILABLE, "{refusal:?}");
     refusal.metadata["units_left"].parse().expect("a number")
 }
 

@@ -2,7 +2,6 @@
 
 use std::{collections::BTreeMap, ops::Range};
 
-use mesh::Reason;
 use proptest::prelude::RngExt;
 
 use super::{dice, guests, inn_that_pays_all_at_once, race};
@@ -44,7 +43,7 @@ async fn z1_no_night_is_sold_twice_however_the_stays_overlap() {
     assert!(taken.values().any(|taken| *taken == UNITS), "{taken:?}");
     for (wish, outcome) in wishes.iter().zip(&outcomes) {
         let Err(refusal) = outcome else { continue };
-        assert_eq!(refusal.reason, Reason::RoomUnavailable, "{refusal:?}");
+        assert_eq!(refusal.reason, reservation::reasons::ROOM_UNAVAILABLE, "{refusal:?}");
         let short: Vec<String> = wish
             .nights
             .clone()

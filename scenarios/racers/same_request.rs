@@ -1,7 +1,7 @@
 //! One request, sent many times at once: a client that is in a hurry, or a network that repeats.
 
 use contracts::reservation::v1::{CreateReservationRequest, reservation::State};
-use mesh::Reason;
+use mesh::{Reason, checkout};
 
 use super::{guests, insists, race};
 use crate::support::{
@@ -36,7 +36,7 @@ async fn z3_one_request_sent_fifty_times_at_once_is_one_reservation_and_one_char
     for other in [other_nights, other_card, a_hold] {
         let other = CreateReservationRequest { request_id: "once".to_owned(), ..other };
         let refusal = insists(&alice, &other).await.expect_err("another request");
-        assert_eq!(refusal.reason, Reason::RequestIdReused, "{refusal}");
+        assert_eq!(refusal.reason, Reason::REQUEST_ID_REUSED, "{refusal}");
     }
 
     // The id is hers alone.
@@ -63,7 +63,7 @@ async fn z3_a_declined_request_sent_many_times_at_once_is_declined_once() {
     for answer in &answers {
         assert_eq!(answer, &answers[0]);
     }
-    assert_eq!(answers[0].as_ref().expect_err("a refusal").reason, Reason::PaymentDeclined);
+    assert_eq!(answers[0].as_ref().expect_err("a refusal").reason, checkout::reasons::PAYMENT_DECLINED);
     let (charges, _) = inn.provider_books().await;
     assert_eq!(charges.len(), 1, "{charges:#?}");
     inn.audit().await;

@@ -23,10 +23,13 @@ use contracts::{
     },
     room::v1::{CreateRoomRequest, Room, room_service_client::RoomServiceClient},
 };
-use jumak::{embedded::Keyring, house::DataFolder};
+use jumak::{
+    embedded::Keyring,
+    house::{DataFolder, reasons},
+};
 use local_mesh::LocalMesh;
 use mesh::{
-    Database, Refusal, Role,
+    Database, Reason, Refusal, Role,
     auth::{keys::SigningKey, token::ServiceTokens, verify::user_name},
     config::Config,
 };
@@ -347,12 +350,21 @@ pub fn won(units: i64) -> Money {
 
 /// The stable reason in a status.
 pub fn reason(status: &Status) -> &'static str {
-    refusal(status).reason.as_str()
+    defined(status).1.as_str()
 }
 
 /// The refusal in a status; a status without one is a defect of its own.
 pub fn refusal(status: &Status) -> Refusal {
-    Refusal::from_status(status).unwrap_or_else(|| panic!("a status without a reason: {status:?}"))
+    defined(status).0
+}
+
+/// The refusal in a status and its reason as it is defined: a reason that nobody defines, or another code, is a defect too.
+fn defined(status: &Status) -> (Refusal, &'static Reason) {
+    let refusal = Refusal::from_status(status).unwrap_or_else(|| panic!("a status without a reason: {status:?}"));
+    let reason = reasons().find(|reason| **reason == refusal.reason);
+    let reason = reason.unwrap_or_else(|| panic!("a reason that nobody defines: {status:?}"));
+    assert_eq!(reason.code(), status.code(), "{status:?}");
+    (refusal, reason)
 }
 
 /// Asks until there is an answer.

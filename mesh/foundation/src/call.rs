@@ -89,7 +89,9 @@ impl Caller {
     /// The caller of a request that came through the server's stack.
     pub fn of<T>(request: &tonic::Request<T>) -> Result<Self, Error> {
         request.extensions().get::<Self>().cloned().ok_or_else(|| {
-            Refusal::new(Reason::TokenMissing, "the call has no identity").hint("send `authorization: Bearer …`").into()
+            Refusal::new(Reason::TOKEN_MISSING, "the call has no identity")
+                .hint("send `authorization: Bearer …`")
+                .into()
         })
     }
 
@@ -98,7 +100,7 @@ impl Caller {
         match &self.principal {
             Principal::User { name, .. } => Ok(name),
             Principal::Context { name } => Err(Refusal::new(
-                Reason::RoleRequired,
+                Reason::ROLE_REQUIRED,
                 format!("only people may make this call, and the token belongs to the context {name}"),
             )
             .into()),

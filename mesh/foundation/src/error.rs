@@ -76,14 +76,14 @@ impl Refusal {
         self
     }
 
-    /// The refusal that a status off the wire carries, if it is one of ours; it asks to wait for a minute at most.
+    /// The refusal that a status off the wire carries, if it is one of ours, whatever context its reason belongs to; it asks to wait for a minute at most.
     pub fn from_status(status: &Status) -> Option<Self> {
         let details = status.check_error_details().ok()?;
         let info = details.error_info()?;
         if info.domain != DOMAIN {
             return None;
         }
-        let reason = Reason::parse(&info.reason)?;
+        let reason = Reason::read(&info.reason, status.code())?;
         Some(Self {
             reason,
             message: status.message().to_owned(),
@@ -182,7 +182,7 @@ impl From<Error> for Status {
             Error::Upstream(status) => *status,
             Error::Store(source @ (StoreError::Unavailable(_) | StoreError::Conflict(_))) => {
                 tracing::error!(error = &source as &dyn std::error::Error, "call failed: the database cannot be used");
-                Refusal::new(Reason::UpstreamUnavailable, "the database of this context cannot be used right now")
+                Refusal::new(Reason::UPSTREAM_UNAVAILABLE, "the database of this context cannot be used right now")
                     .with("component", "database")
                     .hint("try again shortly")
                     .retry_after(Duration::from_secs(1))
@@ -193,21 +193,21 @@ impl From<Error> for Status {
                     error = &source as &dyn std::error::Error,
                     "call failed: a COMMIT has an unknown outcome"
                 );
-                Refusal::new(Reason::UpstreamUnavailable, "it is not known whether the database has stored the change")
+                Refusal::new(Reason::UPSTREAM_UNAVAILABLE, "it is not known whether the database has stored the change")
                     .with("component", "database")
                     .hint("send the same request again with the same request_id: if it was stored, you get the same answer")
                     .retry_after(Duration::from_secs(1))
                     .into()
             }
             Error::Lost => {
-                Refusal::new(Reason::RequestInProgress, "too many other requests are changing the same resource")
+                Refusal::new(Reason::REQUEST_IN_PROGRESS, "too many other requests are changing the same resource")
                     .hint("try again shortly")
                     .retry_after(Duration::from_secs(1))
                     .into()
             }
             error => {
                 tracing::error!(error = &error as &dyn std::error::Error, "call failed with an internal error");
-                Refusal::new(Reason::Internal, "an internal error occurred")
+                Refusal::new(Reason::INTERNAL, "an internal error occurred")
                     .hint("the server's log has the details under the correlation id of this call")
                     .into()
             }
@@ -221,21 +221,24 @@ mod tests {
 
     use super::*;
 
+    /// A context's.
+    const SOLD_OUT: Reason = Reason::new("SOLD_OUT", Code::FailedPrecondition);
+
     #[test]
     fn a_refusal_survives_the_wire() {
-        let refusal = Refusal::new(Reason::RoomUnavailable, "room is sold out on 2027-05-02 (0 of 1 left)")
+        let refusal = Refusal::new(SOLD_OUT, "room is sold out on 2027-05-02 (0 of 1 left)")
             .hint("try other dates or SearchRooms")
             .with("date", "2027-05-02")
             .retry_after(Duration::from_secs(2));
         let status = Status::from(refusal.clone());
         assert_eq!(status.code(), Code::FailedPrecondition);
-        assert_eq!(Reason::of(&status), Some(Reason::RoomUnavailable));
+        assert_eq!(Reason::of(&status), Some(SOLD_OUT));
         assert_eq!(Refusal::from_status(&status), Some(refusal));
     }
 
     #[test]
     fn nobody_is_made_to_wait_for_longer_than_a_minute() {
-        let refusal = Refusal::new(Reason::Draining, "payment is stopping").retry_after(Duration::MAX);
+        let refusal = Refusal::new(Reason::DRAINING, "payment is stopping").retry_after(Duration::MAX);
         let read = Refusal::from_status(&refusal.into()).unwrap();
         assert_eq!(read.retry_after, Some(Duration::from_secs(60)));
     }

@@ -248,7 +248,7 @@ impl Fields {
         let more = if self.untold == 0 { String::new() } else { format!(" (and {} more)", self.untold) };
         let message =
             if count == 1 { first } else { format!("{count} fields are not valid; the first: {first}{more}") };
-        let mut refusal = Refusal::new(Reason::InvalidFields, message);
+        let mut refusal = Refusal::new(Reason::INVALID_FIELDS, message);
         refusal.violations = self.violations;
         Err(refusal)
     }
@@ -264,7 +264,7 @@ pub fn read_name(path: &str, name: &str, collection: &str) -> Result<Uuid, Error
 /// The refusal for one field, whose fault is found only with the resource.
 pub fn refusal_of(path: &str, what: impl Into<String>) -> Refusal {
     let what = what.into();
-    let mut refusal = Refusal::new(Reason::InvalidFields, format!("{path} {what}"));
+    let mut refusal = Refusal::new(Reason::INVALID_FIELDS, format!("{path} {what}"));
     refusal.violations.push((path.to_owned(), what));
     refusal
 }

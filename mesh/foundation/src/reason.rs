@@ -1,116 +1,139 @@
-//! The reasons of refusals: one list for all contexts, so that no two reasons mean the same.
+//! Why a call is refused: a name that never changes, and the gRPC code that goes with it.
+//!
+//! The reasons that the layers of the mesh answer are here. Those of the checkout and of the contexts stand where they belong, each list
+//! in a module `reasons` that is written with [`reasons!`](crate::reasons). Whoever has all contexts before them compares the lists.
 
-use tonic::Code;
+use std::{
+    borrow::Cow,
+    hash::{Hash, Hasher},
+};
 
+pub use tonic::Code;
+
+/// The longest name, as the documentation of `ErrorInfo` demands.
+const MAX_NAME_BYTES: usize = 63;
+
+/// Why a call was refused. Programs decide by its name, so two reasons of one name are the same reason.
+#[derive(Clone, Debug)]
+pub struct Reason {
+    name: Cow<'static, str>,
+    code: Code,
+}
+
+impl Reason {
+    /// The reason of that name, in SCREAMING_SNAKE_CASE, which is answered with `code`.
+    pub const fn new(name: &'static str, code: Code) -> Self {
+        Self { name: Cow::Borrowed(name), code }
+    }
+
+    /// A reason off the wire. It may be one that nothing in this process defines; none if it is not written as a reason is.
+    pub fn read(name: &str, code: Code) -> Option<Self> {
+        let is_part = |part: &str| {
+            !part.is_empty() && part.bytes().all(|letter| letter.is_ascii_uppercase() || letter.is_ascii_digit())
+        };
+        let is_name = name.len() <= MAX_NAME_BYTES && name.split('_').all(is_part);
+        (is_name && code != Code::Ok).then(|| Self { name: Cow::Owned(name.to_owned()), code })
+    }
+
+    /// The reason as it stands in `ErrorInfo.reason`.
+    pub fn as_str(&self) -> &str {
+        &self.name
+    }
+
+    /// The gRPC code that goes with it; for a reason off the wire, the one that came with it.
+    pub const fn code(&self) -> Code {
+        self.code
+    }
+}
+
+impl PartialEq for Reason {
+    fn eq(&self, other: &Self) -> bool {
+        self.name == other.name
+    }
+}
+
+impl Eq for Reason {}
+
+impl Hash for Reason {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        self.name.hash(state);
+    }
+}
+
+/// Defines reasons: a constant for each, which is its name on the wire, and a list of all of them. First the name of the list, then the
+/// reasons with their gRPC codes.
+///
+/// ```
+/// mod reasons {
+///     mesh_foundation::reasons! {
+///         ALL;
+///         /// The shop is closed.
+///         SHOP_CLOSED: FailedPrecondition;
+///     }
+/// }
+/// assert_eq!(reasons::SHOP_CLOSED.as_str(), "SHOP_CLOSED");
+/// assert_eq!(reasons::ALL, [reasons::SHOP_CLOSED]);
+/// ```
+#[macro_export]
 macro_rules! reasons {
-    ($($(#[$doc:meta])* $name:ident = $text:literal, $code:ident;)*) => {
-        /// Why a call was refused. Stable: programs decide by it.
-        #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-        pub enum Reason { $($(#[$doc])* $name,)* }
+    ($list:ident; $($(#[$doc:meta])* $name:ident: $code:ident;)*) => {
+        $(
+            $(#[$doc])*
+            pub const $name: $crate::reason::Reason =
+                $crate::reason::Reason::new(stringify!($name), $crate::reason::Code::$code);
+        )*
 
-        impl Reason {
-            /// Every reason.
-            pub const ALL: &[Self] = &[$(Self::$name),*];
-
-            /// The reason as it stands in `ErrorInfo.reason`.
-            pub const fn as_str(self) -> &'static str {
-                match self { $(Self::$name => $text,)* }
-            }
-
-            /// The gRPC code that goes with it.
-            pub const fn code(self) -> Code {
-                match self { $(Self::$name => Code::$code,)* }
-            }
-
-            /// The reason of that text.
-            pub fn parse(text: &str) -> Option<Self> {
-                match text { $($text => Some(Self::$name),)* _ => None }
-            }
-        }
+        /// All that are defined here.
+        pub const $list: &[$crate::reason::Reason] =
+            &[$($crate::reason::Reason::new(stringify!($name), $crate::reason::Code::$code)),*];
     };
 }
 
-reasons! {
-    /// One or more fields are out of their bounds; `BadRequest` lists all of them.
-    InvalidFields = "INVALID_FIELDS", InvalidArgument;
-    /// A field holds what looks like a card number. Send a provider's token.
-    CardNumberRefused = "CARD_NUMBER_REFUSED", InvalidArgument;
-    /// Two amounts of one case are in two currencies.
-    CurrencyMismatch = "CURRENCY_MISMATCH", InvalidArgument;
-    /// A page token that this server did not make for this list.
-    PageTokenInvalid = "PAGE_TOKEN_INVALID", InvalidArgument;
-    /// No such room, or not the caller's to see.
-    RoomNotFound = "ROOM_NOT_FOUND", NotFound;
-    /// No such reservation, or not the caller's to see.
-    ReservationNotFound = "RESERVATION_NOT_FOUND", NotFound;
-    /// No such payment, or not the caller's to see.
-    PaymentNotFound = "PAYMENT_NOT_FOUND", NotFound;
-    /// No such refund.
-    RefundNotFound = "REFUND_NOT_FOUND", NotFound;
-    /// No such booking, or not the caller's to see.
-    BookingNotFound = "BOOKING_NOT_FOUND", NotFound;
-    /// No such user page, or not the caller's to see.
-    PageNotFound = "PAGE_NOT_FOUND", NotFound;
-    /// The provider knows no such charge.
-    ChargeNotFound = "CHARGE_NOT_FOUND", NotFound;
-    /// Fewer units are left than were asked for, on the night in the metadata.
-    RoomUnavailable = "ROOM_UNAVAILABLE", FailedPrecondition;
-    /// The room was removed.
-    RoomDeleted = "ROOM_DELETED", FailedPrecondition;
-    /// The room still has stays, and the caller asked not to touch them.
-    RoomReserved = "ROOM_RESERVED", FailedPrecondition;
-    /// The price is no longer the one that the caller expected.
-    PriceChanged = "PRICE_CHANGED", FailedPrecondition;
-    /// The payment was declined.
-    PaymentDeclined = "PAYMENT_DECLINED", FailedPrecondition;
-    /// The payment was voided before it was charged.
-    PaymentVoided = "PAYMENT_VOIDED", FailedPrecondition;
-    /// More would be refunded than was paid.
-    RefundExceedsPayment = "REFUND_EXCEEDS_PAYMENT", FailedPrecondition;
-    /// The resource is in a state that does not allow this.
-    IllegalTransition = "ILLEGAL_TRANSITION", FailedPrecondition;
-    /// It is too late to cancel.
-    CancellationClosed = "CANCELLATION_CLOSED", FailedPrecondition;
-    /// The guest has too many open holds.
-    TooManyHolds = "TOO_MANY_HOLDS", FailedPrecondition;
-    /// The request id was used for another request.
-    RequestIdReused = "REQUEST_ID_REUSED", AlreadyExists;
-    /// The host has another room of this number.
-    RoomNumberTaken = "ROOM_NUMBER_TAKEN", AlreadyExists;
-    /// The resource changed since the caller read it.
-    EtagMismatch = "ETAG_MISMATCH", Aborted;
-    /// The outcome of the payment is not known yet; it settles by itself.
-    PaymentPending = "PAYMENT_PENDING", Aborted;
-    /// The same request is being worked on.
-    RequestInProgress = "REQUEST_IN_PROGRESS", Aborted;
-    /// Payment was surely not asked: pay again shortly.
-    PaymentUnavailable = "PAYMENT_UNAVAILABLE", ResourceExhausted;
-    /// The server has reached its limit of calls in flight.
-    Overloaded = "OVERLOADED", ResourceExhausted;
-    /// The caller calls too often.
-    RateLimited = "RATE_LIMITED", ResourceExhausted;
-    /// Something this call needs cannot be reached.
-    UpstreamUnavailable = "UPSTREAM_UNAVAILABLE", Unavailable;
-    /// The server is not ready yet; another one will answer.
-    Starting = "STARTING", Unavailable;
-    /// The server is stopping; another one will answer.
-    Draining = "DRAINING", Unavailable;
-    /// The call did not finish within its deadline. If it had an effect, that settles by itself.
-    DeadlineExceeded = "DEADLINE_EXCEEDED", DeadlineExceeded;
-    /// The watch's position is from before a rebuild.
-    PositionExpired = "POSITION_EXPIRED", OutOfRange;
-    /// No token came with the call.
-    TokenMissing = "TOKEN_MISSING", Unauthenticated;
-    /// The token is not one that this server accepts.
-    TokenInvalid = "TOKEN_INVALID", Unauthenticated;
-    /// The token has expired.
-    TokenExpired = "TOKEN_EXPIRED", Unauthenticated;
-    /// The token's issuer cannot be asked for its keys right now, so the token cannot be verified: try again shortly.
-    IssuerUnavailable = "ISSUER_UNAVAILABLE", ResourceExhausted;
-    /// None of the token's roles permits this call.
-    RoleRequired = "ROLE_REQUIRED", PermissionDenied;
-    /// An internal error; the server's log has it under the correlation id.
-    Internal = "INTERNAL", Internal;
+/// The reasons of the mesh's own layers, and those of any context that has states, amounts or requests.
+impl Reason {
+    reasons! {
+        OF_THE_MESH;
+        /// One or more fields are out of their bounds; `BadRequest` lists all of them.
+        INVALID_FIELDS: InvalidArgument;
+        /// A field holds what looks like a card number. Send a provider's token.
+        CARD_NUMBER_REFUSED: InvalidArgument;
+        /// Two amounts of one case are in two currencies.
+        CURRENCY_MISMATCH: InvalidArgument;
+        /// A page token that this server did not make for this list.
+        PAGE_TOKEN_INVALID: InvalidArgument;
+        /// The resource is in a state that does not allow this.
+        ILLEGAL_TRANSITION: FailedPrecondition;
+        /// The request id was used for another request.
+        REQUEST_ID_REUSED: AlreadyExists;
+        /// The same request is being worked on.
+        REQUEST_IN_PROGRESS: Aborted;
+        /// The server has reached its limit of calls in flight.
+        OVERLOADED: ResourceExhausted;
+        /// The caller calls too often.
+        RATE_LIMITED: ResourceExhausted;
+        /// Something this call needs cannot be reached.
+        UPSTREAM_UNAVAILABLE: Unavailable;
+        /// The server is not ready yet; another one will answer.
+        STARTING: Unavailable;
+        /// The server is stopping; another one will answer.
+        DRAINING: Unavailable;
+        /// The call did not finish within its deadline. If it had an effect, that settles by itself.
+        DEADLINE_EXCEEDED: DeadlineExceeded;
+        /// The watch's position is from before a rebuild.
+        POSITION_EXPIRED: OutOfRange;
+        /// No token came with the call.
+        TOKEN_MISSING: Unauthenticated;
+        /// The token is not one that this server accepts.
+        TOKEN_INVALID: Unauthenticated;
+        /// The token has expired.
+        TOKEN_EXPIRED: Unauthenticated;
+        /// The token's issuer cannot be asked for its keys right now, so the token cannot be verified: try again shortly.
+        ISSUER_UNAVAILABLE: ResourceExhausted;
+        /// None of the token's roles permits this call.
+        ROLE_REQUIRED: PermissionDenied;
+        /// An internal error; the server's log has it under the correlation id.
+        INTERNAL: Internal;
+    }
 }
 
 #[cfg(test)]
@@ -118,9 +141,27 @@ mod tests {
     use super::*;
 
     #[test]
+    fn a_reason_that_is_not_defined_here_is_read_as_it_was_sent() {
+        let read = Reason::read("SHOP_CLOSED", Code::FailedPrecondition).unwrap();
+        assert_eq!((read.as_str(), read.code()), ("SHOP_CLOSED", Code::FailedPrecondition));
+        assert_ne!(read, Reason::INTERNAL);
+    }
+
+    #[test]
     fn every_reason_reads_back() {
-        for reason in Reason::ALL {
-            assert_eq!(Reason::parse(reason.as_str()), Some(*reason));
+        for reason in Reason::OF_THE_MESH {
+            assert_eq!(Reason::read(reason.as_str(), reason.code()).as_ref(), Some(reason));
         }
+    }
+
+    #[test]
+    fn what_is_not_written_as_a_reason_is_none() {
+        let too_long = "A".repeat(64);
+        for name in
+            ["", "closed", "Closed", "SHOP CLOSED", "SHOP__CLOSED", "_CLOSED", "CLOSED_", "\u{1b}[2J", &too_long]
+        {
+            assert_eq!(Reason::read(name, Code::Internal), None, "{name:?}");
+        }
+        assert_eq!(Reason::read("SHOP_CLOSED", Code::Ok), None, "nothing was refused");
     }
 }

@@ -11,7 +11,7 @@ pub use mesh_bus::{
     wiring::Wiring,
 };
 use mesh_checkout::checkout::CaseEntry;
-use mesh_foundation::{background::Background, clock::Clock, error::Error};
+use mesh_foundation::{background::Background, clock::Clock, error::Error, reason::Reason};
 use mesh_server::server;
 use mesh_store::{db::Database, store::Schema};
 pub use mesh_transport::auth::access::CaseOwner;
@@ -36,6 +36,10 @@ pub struct Descriptor {
     pub calls: &'static [Call],
     /// Its cases; none for a context that sells nothing.
     pub cases: Option<CaseBook>,
+    /// The reasons for which it alone refuses calls.
+    pub reasons: &'static [Reason],
+    /// The reasons of other contexts that it reads in their answers, or answers itself in the same meaning.
+    pub reasons_of_others: &'static [Reason],
     /// How it hears events; none for a context that hears nothing.
     pub hears: Option<Subscription>,
     /// Its tables.

@@ -29,7 +29,8 @@ pub use mesh_bus::{bus, consumer, hearing, relay};
 pub use mesh_checkout::checkout;
 pub use mesh_foundation::{
     Actor, BookingWindow, Caller, Clock, Error, Event, Principal, Reason, Refusal, Role, background, booking_window,
-    call, clock, driver, error, event, fields, killpoint, mask, money, output, text, trace, types, unicode,
+    call, clock, driver, error, event, fields, killpoint, mask, money, output, reason, reasons, text, trace, types,
+    unicode,
 };
 pub use mesh_server::server;
 pub use mesh_store::{Database, Reach, Tx, db, housekeeping, inbox, outbox, page, reach, requests, store, watch};

@@ -181,7 +181,7 @@ impl PageTokens {
             return Ok(None);
         }
         let refuse = || {
-            Refusal::new(Reason::PageTokenInvalid, "the page token was not made for this list").hint(
+            Refusal::new(Reason::PAGE_TOKEN_INVALID, "the page token was not made for this list").hint(
                 "send next_page_token of the previous page with the same other fields, or none for the first page",
             )
         };

@@ -112,7 +112,7 @@ impl Request {
     fn compare(&self, row: Model) -> Result<Claim, Error> {
         if row.fingerprint != self.fingerprint {
             return Err(Refusal::new(
-                Reason::RequestIdReused,
+                Reason::REQUEST_ID_REUSED,
                 format!("request_id {} was used for another {} request", self.request_id, self.method),
             )
             .hint("send a new request_id with a new request")
@@ -122,7 +122,7 @@ impl Request {
             Some(answer) => Ok(Claim::Answered(Answer::from_bytes(&answer)?)),
             None => match row.case_name {
                 Some(case) => Ok(Claim::Open { case, attempt: u32::try_from(row.attempt).unwrap_or_default() }),
-                None => Err(Refusal::new(Reason::RequestInProgress, "the same request is being worked on")
+                None => Err(Refusal::new(Reason::REQUEST_IN_PROGRESS, "the same request is being worked on")
                     .retry_after(Duration::from_secs(1))
                     .into()),
             },
@@ -304,7 +304,7 @@ mod tests {
             assert_eq!(answer, Answer::Ok(vec![1]));
         }
         let other = once(&database, "create", Some(&request("another")), now, work).await.unwrap_err();
-        assert!(matches!(other, Error::Refused(refusal) if refusal.reason == Reason::RequestIdReused));
+        assert!(matches!(other, Error::Refused(refusal) if refusal.reason == Reason::REQUEST_ID_REUSED));
         assert_eq!(once(&database, "create", None, now, work).await.unwrap(), Answer::Ok(vec![2]), "it has no id");
     }
 
@@ -313,7 +313,7 @@ mod tests {
         let testbed = Testbed::new();
         let database = testbed.database("x.db").await;
         let (request, now) = (request("a thing"), Timestamp::UNIX_EPOCH);
-        let refuse = |_| async { Err(Refusal::new(Reason::RoomNotFound, "there is none").into()) };
+        let refuse = |_| async { Err(Refusal::new(Reason::INTERNAL, "there is none").into()) };
         once(&database, "create", Some(&request), now, refuse).await.unwrap_err();
         let done = once(&database, "create", Some(&request), now, |_| async { Ok(Answer::Ok(vec![7])) }).await;
         assert_eq!(done.unwrap(), Answer::Ok(vec![7]));
@@ -321,8 +321,8 @@ mod tests {
 
     #[test]
     fn a_stored_refusal_reads_back_whole() {
-        let refusal =
-            Refusal::new(Reason::PaymentDeclined, "the card was declined").with("decline_reason", "insufficient_funds");
+        let refusal = Refusal::new(Reason::new("CARD_DECLINED", Code::FailedPrecondition), "the card was declined")
+            .with("decline_reason", "insufficient_funds");
         let answer = Answer::Refused(refusal);
         assert_eq!(Answer::from_bytes(&answer.to_bytes()).ok(), Some(answer));
     }

@@ -84,7 +84,7 @@ where
             }
         }
         if background.is_draining() {
-            return Err(Refusal::new(Reason::Draining, "this server is stopping")
+            return Err(Refusal::new(Reason::DRAINING, "this server is stopping")
                 .hint("resume from the last position")
                 .into());
         }
@@ -136,7 +136,7 @@ where
 }
 
 fn expired() -> Refusal {
-    Refusal::new(Reason::PositionExpired, "the position does not belong to this resource")
+    Refusal::new(Reason::POSITION_EXPIRED, "the position does not belong to this resource")
         .hint("watch without a position: the current state comes first")
 }
 
@@ -214,7 +214,7 @@ mod tests {
         assert_eq!(stream.next().await.unwrap().unwrap(), 1);
         database.transact("wake", |_| async { Ok(()) }).await.unwrap();
         let status = stream.next().await.unwrap().unwrap_err();
-        assert_eq!(Refusal::from_status(&status).unwrap().reason, Reason::Internal);
+        assert_eq!(Refusal::from_status(&status).unwrap().reason, Reason::INTERNAL);
         assert!(stream.next().await.is_none());
     }
 
@@ -235,7 +235,7 @@ mod tests {
         assert_eq!(resumed.next().await.unwrap().unwrap(), "v3", "the one before was sent");
         for position in ["v4", "3", "v", "w3"] {
             let refused = watch(position).await.err().unwrap();
-            assert!(matches!(refused, Error::Refused(refusal) if refusal.reason == Reason::PositionExpired));
+            assert!(matches!(refused, Error::Refused(refusal) if refusal.reason == Reason::POSITION_EXPIRED));
         }
     }
 

@@ -9,7 +9,7 @@ use contracts::mypage::v1::{
     my_page_service_server::MyPageService,
 };
 use mesh::{
-    Caller, Clock, Database, Error, Reach, Reason, Refusal,
+    Caller, Clock, Database, Error, Reach, Refusal,
     background::Background,
     fields::Fields,
     page::{self, PageTokens},
@@ -20,7 +20,7 @@ use tonic::{Request, Response, Status};
 use uuid::Uuid;
 
 use crate::{
-    names,
+    names, reasons,
     store::read::{self, Wanted},
     timeline, view,
     watch::{self, Positions},
@@ -180,7 +180,7 @@ fn own_page(caller: &Caller, user: &str) -> Result<String, Error> {
     if Reach::of(caller).covers(&user) {
         return Ok(user);
     }
-    Err(Refusal::new(Reason::PageNotFound, format!("there is no page {user}/myPage"))
+    Err(Refusal::new(reasons::PAGE_NOT_FOUND, format!("there is no page {user}/myPage"))
         .hint("yours is users/me/myPage")
         .into())
 }
@@ -192,7 +192,7 @@ fn own_booking(caller: &Caller, user: &str, case_id: Uuid) -> Result<String, Err
 }
 
 fn no_booking(user: &str, case_id: Uuid) -> Error {
-    Refusal::new(Reason::BookingNotFound, format!("there is no booking {user}/bookings/{case_id}"))
+    Refusal::new(reasons::BOOKING_NOT_FOUND, format!("there is no booking {user}/bookings/{case_id}"))
         .hint("one made a moment ago is found with min_version")
         .into()
 }

@@ -18,6 +18,7 @@ mod course;
 mod grpc;
 mod names;
 mod projection;
+pub mod reasons;
 mod store;
 mod timeline;
 mod view;
@@ -54,6 +55,8 @@ pub static DESCRIPTOR: Descriptor = Descriptor {
     rank: Rank::Supporting,
     calls: &[],
     cases: None,
+    reasons: reasons::ALL,
+    reasons_of_others: &[],
     hears: Some(Subscription::Projection),
     schema: store::SCHEMA,
     assemble: |deps, _| Box::pin(assemble(deps)),

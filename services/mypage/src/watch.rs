@@ -40,7 +40,7 @@ impl Positions {
     /// restored older database does not have the changes beyond it.
     fn read(&self, user: &str, token: &str, last: i64) -> Result<Option<i64>, Refusal> {
         let expired = || {
-            Refusal::new(Reason::PositionExpired, "the position is from before the read model was rebuilt")
+            Refusal::new(Reason::POSITION_EXPIRED, "the position is from before the read model was rebuilt")
                 .hint("watch without a position: the open bookings come first")
         };
         let Some(cursor) = self.0.read(&["WatchMyPage", user], token).map_err(|_| expired())? else {

@@ -13,12 +13,13 @@ use opentelemetry::KeyValue;
 use tokio::{sync::Notify, task::JoinHandle};
 
 use crate::{
+    CONTEXT,
     domain::{
         pace::Settings,
         payment::{Broken, Change, Payment},
         provider::PaymentProvider,
     },
-    events, metrics, store,
+    events, metrics, reasons, store,
 };
 
 pub use pay::Order;
@@ -108,27 +109,29 @@ fn brings(payment: &Payment, change: &Change, actor: &Actor, now: Timestamp) -> 
 
 /// The payment does not exist, or the caller may not see it.
 pub fn not_found(name: &str) -> Error {
-    Refusal::new(Reason::PaymentNotFound, format!("{name} was not found")).with("payment", name).into()
+    Refusal::new(reasons::PAYMENT_NOT_FOUND, format!("{name} was not found")).with("payment", name).into()
 }
 
 fn voided(name: &str) -> Error {
-    Refusal::new(Reason::PaymentVoided, format!("{name} was voided, and nothing is charged"))
+    Refusal::new(reasons::PAYMENT_VOIDED, format!("{name} was voided, and nothing is charged"))
         .with("payment", name)
         .into()
 }
 
 fn unavailable(retry_after: Duration) -> Error {
     Refusal::new(
-        Reason::PaymentUnavailable,
+        reasons::PAYMENT_UNAVAILABLE,
         "the payment provider cannot be reached right now, and nothing was charged",
     )
     .hint("pay again shortly")
+    // About this context: its callers pause their calls to it.
+    .with("context", CONTEXT)
     .retry_after(retry_after)
     .into()
 }
 
 fn reused(what: &str, differs: &str) -> Error {
-    Refusal::new(Reason::RequestIdReused, format!("{what} was used with another {differs}"))
+    Refusal::new(Reason::REQUEST_ID_REUSED, format!("{what} was used with another {differs}"))
         .hint("derive the id from what it is for")
         .into()
 }

@@ -169,7 +169,7 @@ impl Api {
         };
         own.map(|owner| owner.collection).ok_or_else(|| {
             let what = "only contexts create, void and refund payments, each for its own cases";
-            Refusal::new(Reason::RoleRequired, what).into()
+            Refusal::new(Reason::ROLE_REQUIRED, what).into()
         })
     }
 

@@ -33,6 +33,7 @@ mod grpc;
 pub mod kill;
 mod metrics;
 mod policies;
+pub mod reasons;
 mod store;
 #[cfg(test)]
 mod tests;
@@ -82,6 +83,8 @@ pub static DESCRIPTOR: Descriptor = Descriptor {
     rank: Rank::Core,
     calls: &[Call::patient(PROVIDER, |config| config.payment.provider_timeout())],
     cases: None,
+    reasons: reasons::ALL,
+    reasons_of_others: reasons::OF_OTHERS,
     hears: Some(Subscription::Once),
     schema: store::SCHEMA,
     assemble: |deps, config| {

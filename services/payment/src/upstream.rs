@@ -20,7 +20,10 @@ use tokio::time::Instant;
 use tonic::{Code, Request, Status};
 use uuid::Uuid;
 
-use crate::domain::provider::{Call, Method, Outcome, PaymentProvider, RefundOutcome};
+use crate::{
+    domain::provider::{Call, Method, Outcome, PaymentProvider, RefundOutcome},
+    reasons,
+};
 
 /// When to try again if the circuit does not say.
 const TRY_AGAIN: Duration = Duration::from_secs(2);
@@ -70,7 +73,7 @@ impl PaymentProvider for SimulatedProvider {
         let message = GetChargeRequest { charge_id: payment.to_string() };
         match self.client().get_charge(request(call, message)).await {
             Ok(charge) => outcome(charge.into_inner()),
-            Err(status) if Reason::of(&status) == Some(Reason::ChargeNotFound) => Outcome::NotFound,
+            Err(status) if Reason::of(&status) == Some(reasons::CHARGE_NOT_FOUND) => Outcome::NotFound,
             Err(status) => unknown("look", &status),
         }
     }

@@ -20,7 +20,7 @@ use crate::{
         charge::{Charge, Refund, RefundError, State},
         token::{Pace, RefundPlan, Script, TOKENS, Token},
     },
-    store,
+    reasons, store,
 };
 
 /// How long a call that is never answered waits: longer than any call's deadline.
@@ -286,19 +286,19 @@ impl App {
 }
 
 fn unknown_charge(id: &str) -> Error {
-    Refusal::new(Reason::ChargeNotFound, format!("no charge {id} has reached the provider")).into()
+    Refusal::new(reasons::CHARGE_NOT_FOUND, format!("no charge {id} has reached the provider")).into()
 }
 
 fn unknown_refund(id: &str) -> Error {
-    Refusal::new(Reason::RefundNotFound, format!("no refund {id} has reached the provider")).into()
+    Refusal::new(reasons::REFUND_NOT_FOUND, format!("no refund {id} has reached the provider")).into()
 }
 
 fn reused(field: &str) -> Error {
-    Refusal::new(Reason::RequestIdReused, format!("the {field} stands for another amount")).into()
+    Refusal::new(Reason::REQUEST_ID_REUSED, format!("the {field} stands for another amount")).into()
 }
 
 fn unknown_token() -> Error {
-    let mut refusal = Refusal::new(Reason::InvalidFields, "the provider does not know this token")
+    let mut refusal = Refusal::new(Reason::INVALID_FIELDS, "the provider does not know this token")
         .hint(format!("send one of {}", TOKENS.join(", ")));
     refusal.violations.push(("token".to_owned(), format!("is none of {}", TOKENS.join(", "))));
     refusal.into()
@@ -308,10 +308,10 @@ fn refused(error: RefundError) -> Error {
     let what = format!("the charge cannot be refunded: {error}");
     match error {
         RefundError::NotCharged(state) => {
-            Refusal::new(Reason::IllegalTransition, what).with("from", state.name()).with("to", "REFUNDED")
+            Refusal::new(Reason::ILLEGAL_TRANSITION, what).with("from", state.name()).with("to", "REFUNDED")
         }
-        RefundError::Exceeds { left } => Refusal::new(Reason::RefundExceedsPayment, what).with("left", left),
-        RefundError::Amount(_) => Refusal::new(Reason::CurrencyMismatch, what),
+        RefundError::Exceeds { left } => Refusal::new(reasons::REFUND_EXCEEDS_PAYMENT, what).with("left", left),
+        RefundError::Amount(_) => Refusal::new(Reason::CURRENCY_MISMATCH, what),
     }
     .into()
 }

@@ -25,6 +25,7 @@ mod app;
 pub mod audit;
 pub mod domain;
 mod grpc;
+pub mod reasons;
 mod store;
 #[cfg(test)]
 mod tests;
@@ -89,6 +90,8 @@ pub static DESCRIPTOR: Descriptor = Descriptor {
     rank: Rank::Outside,
     calls: &[],
     cases: None,
+    reasons: reasons::ALL,
+    reasons_of_others: reasons::OF_OTHERS,
     hears: None,
     schema: store::SCHEMA,
     assemble: |deps, _| Box::pin(assemble(deps, Settings::default())),

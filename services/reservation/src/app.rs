@@ -17,6 +17,7 @@ use uuid::Uuid;
 
 use crate::{
     domain::{self, GuestDetails, Reservation, RoomOffer, Stay},
+    reasons,
     rooms::Rooms,
     store::{Filter, Reservations},
 };
@@ -116,7 +117,7 @@ impl App {
                 Ok(Some(answer)) => return Ok(answer),
                 Ok(None) => tracing::debug!(room = %wish.room, "the room has changed; reading it again"),
                 Err(refused) => {
-                    if matches!(&refused, Error::Refused(refusal) if refusal.reason == Reason::RoomUnavailable) {
+                    if matches!(&refused, Error::Refused(refusal) if refusal.reason == reasons::ROOM_UNAVAILABLE) {
                         self.rooms.set_sought(wish.room, true);
                     }
                     return Err(refused);
@@ -222,13 +223,13 @@ pub fn scope(caller: &Caller) -> Scope {
 fn check_expected(expected: Money, total: Money) -> Result<(), Error> {
     if expected.code() != total.code() {
         return Err(Refusal::new(
-            Reason::CurrencyMismatch,
+            Reason::CURRENCY_MISMATCH,
             format!("expected_total is in {}, and the room is sold in {}", expected.code(), total.code()),
         )
         .into());
     }
     if expected != total {
-        return Err(Refusal::new(Reason::PriceChanged, format!("the price is {total} and no longer {expected}"))
+        return Err(Refusal::new(reasons::PRICE_CHANGED, format!("the price is {total} and no longer {expected}"))
             .hint("show the guest the new price, and send it as expected_total")
             .with("total", total)
             .into());

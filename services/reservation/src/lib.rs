@@ -23,6 +23,7 @@ pub mod domain;
 mod events;
 mod grpc;
 mod policies;
+pub mod reasons;
 mod remembered;
 mod rooms;
 mod single_flight;
@@ -72,6 +73,8 @@ pub static DESCRIPTOR: Descriptor = Descriptor {
     rank: Rank::Core,
     calls: &[Call::patient("payment", |config| config.checkout.payment_timeout()), Call::to("room")],
     cases: Some(CaseBook { collection: "reservations", read: |database| Box::pin(audit::cases(database)) }),
+    reasons: reasons::ALL,
+    reasons_of_others: reasons::OF_OTHERS,
     hears: Some(Subscription::Once),
     schema: store::SCHEMA,
     assemble: |deps, config| Box::pin(assemble(deps, Settings { checkout: config.checkout.settings() })),

@@ -16,6 +16,7 @@ use uuid::Uuid;
 
 use crate::{
     domain::{RoomOffer, RoomState, Stay},
+    reasons,
     remembered::Remembered,
     single_flight::SingleFlight,
     store,
@@ -64,7 +65,7 @@ impl Rooms {
                 Ok(room)
             }
             RoomState::Deleted => {
-                Err(Refusal::new(Reason::RoomDeleted, "the room was removed and takes no more reservations")
+                Err(Refusal::new(reasons::ROOM_DELETED, "the room was removed and takes no more reservations")
                     .hint("SearchRooms finds others")
                     .with("room", fields::name("rooms", id))
                     .into())
@@ -163,7 +164,7 @@ impl Rooms {
 
 fn unknown_room(status: &Status, id: Uuid) -> Error {
     match Reason::of(status) {
-        Some(Reason::RoomNotFound) => not_found(id),
+        Some(reason) if reason == reasons::ROOM_NOT_FOUND => not_found(id),
         _ => {
             tracing::warn!(code = ?status.code(), "failed to fetch an unknown room from the room context");
             no_answer().into()
@@ -172,11 +173,11 @@ fn unknown_room(status: &Status, id: Uuid) -> Error {
 }
 
 fn has_no_answer(status: &Status) -> bool {
-    Reason::of(status) == Some(Reason::UpstreamUnavailable)
+    Reason::of(status) == Some(Reason::UPSTREAM_UNAVAILABLE)
 }
 
 fn no_answer() -> Refusal {
-    Refusal::new(Reason::UpstreamUnavailable, "the room is not known here yet, and the room context cannot be reached")
+    Refusal::new(Reason::UPSTREAM_UNAVAILABLE, "the room is not known here yet, and the room context cannot be reached")
         .with("context", "room")
         .hint("try again shortly")
         .retry_after(Duration::from_secs(1))
@@ -184,7 +185,7 @@ fn no_answer() -> Refusal {
 
 fn not_found(id: Uuid) -> Error {
     let name = fields::name("rooms", id);
-    Refusal::new(Reason::RoomNotFound, format!("there is no {name}"))
+    Refusal::new(reasons::ROOM_NOT_FOUND, format!("there is no {name}"))
         .hint("SearchRooms finds rooms")
         .with("room", name)
         .into()

@@ -12,7 +12,10 @@ use mesh::{
     store::int,
 };
 
-use crate::domain::{Details, Fault, Night, NightState, OnReserved, Point, Room};
+use crate::{
+    domain::{Details, Fault, Night, NightState, OnReserved, Point, Room},
+    reasons,
+};
 
 /// The room as a resource.
 pub fn room(room: &Room) -> pb::Room {
@@ -97,17 +100,19 @@ impl From<Fault> for Error {
     fn from(fault: Fault) -> Self {
         let message = fault.to_string();
         match fault {
-            Fault::NotFound => Refusal::new(Reason::RoomNotFound, message).hint("ListRooms shows the existing rooms"),
-            Fault::Deleted => Refusal::new(Reason::RoomDeleted, message).hint("register another one with CreateRoom"),
-            Fault::NumberTaken => {
-                Refusal::new(Reason::RoomNumberTaken, message).hint("choose another number, or leave it empty")
+            Fault::NotFound => {
+                Refusal::new(reasons::ROOM_NOT_FOUND, message).hint("ListRooms shows the existing rooms")
             }
-            Fault::EtagMismatch { current } => Refusal::new(Reason::EtagMismatch, message)
+            Fault::Deleted => Refusal::new(reasons::ROOM_DELETED, message).hint("register another one with CreateRoom"),
+            Fault::NumberTaken => {
+                Refusal::new(reasons::ROOM_NUMBER_TAKEN, message).hint("choose another number, or leave it empty")
+            }
+            Fault::EtagMismatch { current } => Refusal::new(reasons::ETAG_MISMATCH, message)
                 .with("etag", current)
                 .hint("read it again with GetRoom and repeat the change"),
-            Fault::CurrencyMismatch { .. } => Refusal::new(Reason::CurrencyMismatch, message)
+            Fault::CurrencyMismatch { .. } => Refusal::new(Reason::CURRENCY_MISMATCH, message)
                 .hint("register another room to sell in another currency"),
-            Fault::Reserved { count, first } => Refusal::new(Reason::RoomReserved, message)
+            Fault::Reserved { count, first } => Refusal::new(reasons::ROOM_RESERVED, message)
                 .with("count", count)
                 .with("cases", first.into_iter().map(|id| name("reservations", id)).collect::<Vec<_>>().join(","))
                 .hint("wait until they are over, or set on_reserved to KEEP or CANCEL"),

@@ -18,6 +18,7 @@ mod domain;
 mod events;
 mod grpc;
 mod policies;
+pub mod reasons;
 mod search;
 mod store;
 #[cfg(test)]
@@ -77,6 +78,8 @@ pub static DESCRIPTOR: Descriptor = Descriptor {
     rank: Rank::Core,
     calls: &[],
     cases: None,
+    reasons: reasons::ALL,
+    reasons_of_others: &[],
     hears: Some(Subscription::Once),
     schema: store::SCHEMA,
     assemble: |deps, config| Box::pin(assemble(deps, Settings { time_zone: config.time_zone.clone() })),

@@ -17,6 +17,7 @@ use super::{
     Checkout, Inner, kill,
     machine::{self, Mode, Outcome, State},
     payments::Seen,
+    reasons,
     record::{Case, Cases, Scope, payment_name},
     settle::payment_unavailable,
     store,
@@ -290,7 +291,7 @@ impl<C: Cases> Checkout<C> {
         if open < most {
             return Ok(());
         }
-        Err(Refusal::new(Reason::TooManyHolds, format!("{open} of your holds are open, and at most {most} may be"))
+        Err(Refusal::new(reasons::TOO_MANY_HOLDS, format!("{open} of your holds are open, and at most {most} may be"))
             .hint("pay for one, cancel one, or wait until one expires")
             .with("open", open)
             .with("max", most)
@@ -338,7 +339,7 @@ impl<C: Cases> Checkout<C> {
         } else {
             format!("{} payment methods were declined, and no more are tried", record.standing.attempt)
         };
-        Refusal::new(Reason::IllegalTransition, format!("{why} and cannot be paid"))
+        Refusal::new(Reason::ILLEGAL_TRANSITION, format!("{why} and cannot be paid"))
             .with("from", record.state().name())
             .with("to", State::Confirmed.name())
             .with("case", &record.name)

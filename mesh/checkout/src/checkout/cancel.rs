@@ -15,6 +15,7 @@ use super::{
     cancellation::{Asks, By, Cancellation, Cause, Closing},
     kill,
     machine::{self, Cancel, State},
+    reasons,
     record::{Case, Cases, Scope},
 };
 
@@ -68,7 +69,7 @@ impl<C: Cases> Checkout<C> {
             Cancel::Refuse => {
                 let state = case.record().state().name();
                 return Err(Refusal::new(
-                    Reason::IllegalTransition,
+                    Reason::ILLEGAL_TRANSITION,
                     format!("the {} is {state}: nothing is held and nothing is charged", C::WORD),
                 )
                 .with("from", state)
@@ -110,7 +111,7 @@ impl<C: Cases> Checkout<C> {
             && let Closing::Closed(closed_time) = case.closing(party, now)
         {
             let what = format!("the {} could be cancelled until {closed_time}", C::WORD);
-            return Err(Refusal::new(Reason::CancellationClosed, what).with("closed_time", closed_time).into());
+            return Err(Refusal::new(reasons::CANCELLATION_CLOSED, what).with("closed_time", closed_time).into());
         }
         Ok(())
     }

@@ -36,6 +36,7 @@ mod metrics;
 pub mod payments;
 mod policy;
 mod progress;
+pub mod reasons;
 pub mod record;
 mod settle;
 pub mod store;

@@ -24,6 +24,7 @@ use tonic::{Code, Status};
 
 use super::{
     machine::Outcome,
+    reasons,
     record::{Record, refund_id},
 };
 
@@ -134,7 +135,7 @@ impl Payments for PaymentContext {
         match self.client().get_payment(request).await {
             Ok(payment) => Ok(Some(seen(payment.get_ref()))),
             // Only payment's own word for it counts: a NOT_FOUND of a proxy says nothing about the payment.
-            Err(status) if Reason::of(&status) == Some(Reason::PaymentNotFound) => Ok(None),
+            Err(status) if Reason::of(&status) == Some(reasons::PAYMENT_NOT_FOUND) => Ok(None),
             Err(status) => Err(status.into()),
         }
     }
@@ -214,14 +215,15 @@ fn from_refusal(status: &Status) -> Seen {
         return Seen::bare(Outcome::NotSent);
     }
     match Refusal::from_status(status) {
-        Some(refusal) if refusal.reason == Reason::PaymentVoided => Seen::bare(Outcome::Voided),
-        Some(refusal) if refusal.reason == Reason::PaymentUnavailable => Seen::bare(Outcome::NotSent),
+        Some(refusal) if refusal.reason == reasons::PAYMENT_VOIDED => Seen::bare(Outcome::Voided),
+        Some(refusal) if refusal.reason == reasons::PAYMENT_UNAVAILABLE => Seen::bare(Outcome::NotSent),
         // Payment read the request and would not have it: it committed nothing, and says what is wrong.
         Some(refusal) if refusal.reason.code() == Code::InvalidArgument => {
             Seen { refusal: Some(refusal), ..Seen::bare(Outcome::NotSent) }
         }
         refusal => {
-            tracing::warn!(code = ?status.code(), reason = refusal.map(|r| r.reason.as_str()), "the payment's outcome is unknown");
+            let reason = refusal.as_ref().map(|refusal| refusal.reason.as_str());
+            tracing::warn!(code = ?status.code(), reason, "the payment's outcome is unknown");
             Seen::bare(Outcome::Unknown)
         }
     }

@@ -91,7 +91,7 @@ impl<C: Cases> Checkout<C> {
 fn not_confirmed<C: Cases>(record: &Record) -> Refusal {
     let state = record.state().name();
     Refusal::new(
-        Reason::IllegalTransition,
+        Reason::ILLEGAL_TRANSITION,
         format!("the {} is {state}, and goes on only while it is CONFIRMED", C::WORD),
     )
     .with("from", state)

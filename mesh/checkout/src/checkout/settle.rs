@@ -5,7 +5,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 use mesh_foundation::{
     call::Actor,
-    error::{Error, Reason, Refusal},
+    error::{Error, Refusal},
 };
 use mesh_store::{
     db::{self, Tx, Work},
@@ -19,6 +19,7 @@ use super::{
     machine::{self, Fact, Outcome, Requests, Settle, State, Step, Units},
     metrics,
     payments::Seen,
+    reasons,
     record::{Case, Cases, Record, Scope},
     store,
 };
@@ -253,13 +254,13 @@ impl<C: Cases> Checkout<C> {
                 about(declined::<C>(record, state, seen.reason.as_deref().unwrap_or(DECLINED)))
             }
             _ if not_sent => about(seen.refusal.clone().unwrap_or_else(|| {
-                Refusal::new(Reason::PaymentUnavailable, "payment cannot be reached; nothing is charged")
+                Refusal::new(reasons::PAYMENT_UNAVAILABLE, "payment cannot be reached; nothing is charged")
                     .hint("pay again shortly")
                     .retry_after(PAY_AGAIN)
             })),
             State::Pending if open && record.payment_action.is_some() => Answer::Ok(self.0.cases.answer(case)),
             State::Pending if open => about(
-                Refusal::new(Reason::PaymentPending, "the payment's outcome is not known yet, and settles by itself")
+                Refusal::new(reasons::PAYMENT_PENDING, "the payment's outcome is not known yet, and settles by itself")
                     .hint(format!("watch the {0} or send the same request_id again; do not begin another {0}", C::WORD))
                     .with("expire_time", record.hold_expire_time)
                     .retry_after(ASK_AGAIN),
@@ -268,7 +269,7 @@ impl<C: Cases> Checkout<C> {
                 Some(reason) if !matches!(reason, VOIDED | UNAVAILABLE) => about(declined::<C>(record, state, reason)),
                 _ => about(
                     Refusal::new(
-                        Reason::PaymentVoided,
+                        reasons::PAYMENT_VOIDED,
                         format!("the {} ended as {} before it was paid; nothing stays charged", C::WORD, state.name()),
                     )
                     .hint("begin again"),
@@ -285,7 +286,7 @@ fn count_settled<C: Cases>(case: &C::Case) -> impl FnOnce() + Send + use<C> {
 }
 
 fn declined<C: Cases>(record: &Record, state: State, reason: &str) -> Refusal {
-    let refusal = Refusal::new(Reason::PaymentDeclined, format!("the payment was declined: {reason}"))
+    let refusal = Refusal::new(reasons::PAYMENT_DECLINED, format!("the payment was declined: {reason}"))
         .with("decline_reason", reason);
     if state == State::Pending {
         refusal.hint(format!("the hold stands until {}; pay with another method", record.hold_expire_time))
@@ -298,7 +299,7 @@ fn declined<C: Cases>(record: &Record, state: State, reason: &str) -> Refusal {
 
 /// The refusal when payment is not even asked.
 pub(super) fn payment_unavailable(why: Refusal) -> Refusal {
-    Refusal::new(Reason::PaymentUnavailable, "payment takes no calls right now; nothing is charged")
+    Refusal::new(reasons::PAYMENT_UNAVAILABLE, "payment takes no calls right now; nothing is charged")
         .hint("pay again shortly")
         .retry_after(why.retry_after.unwrap_or(PAY_AGAIN))
 }

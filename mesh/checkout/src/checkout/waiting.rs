@@ -7,10 +7,7 @@
 use std::time::Duration;
 
 use jiff::Timestamp;
-use mesh_foundation::{
-    call::Caller,
-    error::{Error, Reason},
-};
+use mesh_foundation::{call::Caller, error::Error};
 use mesh_store::{
     requests::{self, Answer, Claim, Request},
     watch,
@@ -22,6 +19,7 @@ use super::{
     begin::ANSWER_MARGIN,
     machine::Outcome,
     payments::Seen,
+    reasons,
     record::{Cases, Record, Scope},
 };
 
@@ -102,5 +100,5 @@ impl<C: Cases> Checkout<C> {
 
 /// Whether the caller is told that the outcome is not known yet.
 fn is_pending(answer: &Answer) -> bool {
-    matches!(answer, Answer::Refused(refusal) if refusal.reason == Reason::PaymentPending)
+    matches!(answer, Answer::Refused(refusal) if refusal.reason == reasons::PAYMENT_PENDING)
 }

@@ -19,7 +19,7 @@ impl Around for Access {
         let allowed = match call.request.extensions().get::<Caller>() {
             Some(caller) => self.0.check(&call.method.name, &caller.principal),
             // Cannot happen below the identity layer. Without that layer every call would be refused.
-            None => Err(Refusal::new(Reason::TokenMissing, "the call has no identity")),
+            None => Err(Refusal::new(Reason::TOKEN_MISSING, "the call has no identity")),
         };
         match allowed {
             Ok(()) => rest.answer(call).await,

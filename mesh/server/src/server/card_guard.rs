@@ -141,15 +141,15 @@ fn message_in(body: &Bytes) -> Result<Bytes, Unreadable> {
 
 fn too_slow() -> Refusal {
     let message = format!("the request did not arrive within {} s", ARRIVES.as_secs());
-    Refusal::new(Reason::DeadlineExceeded, message).hint("nothing was done; send the complete request again")
+    Refusal::new(Reason::DEADLINE_EXCEEDED, message).hint("nothing was done; send the complete request again")
 }
 
 fn malformed(method: &Method, problem: impl AsRef<str>) -> Refusal {
-    Refusal::new(Reason::InvalidFields, format!("the {} {}", method.input.name(), problem.as_ref()))
+    Refusal::new(Reason::INVALID_FIELDS, format!("the {} {}", method.input.name(), problem.as_ref()))
 }
 
 fn card_number_in(field: String) -> Refusal {
-    let mut refusal = Refusal::new(Reason::CardNumberRefused, format!("{field} holds what looks like a card number"))
+    let mut refusal = Refusal::new(Reason::CARD_NUMBER_REFUSED, format!("{field} holds what looks like a card number"))
         .hint("send the token that your payment provider gave you for the card; if it is a telephone number, begin it with +")
         .with("field", &field);
     refusal.violations.push((field, "looks like a card number".to_owned()));

@@ -74,7 +74,7 @@ impl From<Vec<ContextService>> for Contexts {
 
 /// The refusal of a call to a context that is not open yet.
 pub(super) fn starting(service: &str) -> Refusal {
-    Refusal::new(Reason::Starting, format!("{service} is starting"))
+    Refusal::new(Reason::STARTING, format!("{service} is starting"))
         .hint("call again: another replica answers, or this one will shortly")
         .retry_after(RETRY_AFTER)
 }

@@ -47,13 +47,13 @@ impl Around for Deadline {
 }
 
 fn exceeded() -> Refusal {
-    Refusal::new(Reason::DeadlineExceeded, "the call did not finish within its deadline").hint(
+    Refusal::new(Reason::DEADLINE_EXCEEDED, "the call did not finish within its deadline").hint(
         "work that has begun settles by itself; send the same request with the same request id to learn its outcome",
     )
 }
 
 fn over() -> Refusal {
-    Refusal::new(Reason::DeadlineExceeded, "the stream has reached its time limit")
+    Refusal::new(Reason::DEADLINE_EXCEEDED, "the stream has reached its time limit")
         .hint("resume it from its last position")
 }
 

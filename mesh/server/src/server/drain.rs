@@ -42,7 +42,7 @@ pub(super) fn end_when_cancelled(reply: Reply, name: &'static str, stopping: Can
 
 /// Names the context that is stopping, because the refusal may be passed on to the caller's caller.
 fn draining(name: &'static str) -> Refusal {
-    Refusal::new(Reason::Draining, format!("{name} is stopping"))
+    Refusal::new(Reason::DRAINING, format!("{name} is stopping"))
         .with("context", name)
         .hint("call again: another replica answers")
         .retry_after(RETRY_AFTER)

@@ -50,7 +50,7 @@ impl InFlight {
         metrics().shed.add(1, &[KeyValue::new("context", self.context)]);
         // Names the context, because the refusal may be passed on to the caller's caller.
         let refusal =
-            Refusal::new(Reason::Overloaded, format!("{} {full}", self.context)).with("context", self.context);
+            Refusal::new(Reason::OVERLOADED, format!("{} {full}", self.context)).with("context", self.context);
         refuse(refusal.hint("try again shortly").retry_after(RETRY_AFTER))
     }
 }

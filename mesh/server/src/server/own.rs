@@ -92,7 +92,7 @@ impl OwnServices {
         let checks = request.uri().path().ends_with("/Check");
         let places = if checks { &self.checks } else { &self.streams };
         let Ok(place) = places.clone().try_acquire_owned() else {
-            let refusal = Refusal::new(Reason::Overloaded, "the server has reached its limit of such calls in flight");
+            let refusal = Refusal::new(Reason::OVERLOADED, "the server has reached its limit of such calls in flight");
             return refuse(refusal.hint("try again shortly").retry_after(Duration::from_secs(1)));
         };
         let over = CancellationToken::new();
@@ -128,7 +128,7 @@ async fn keep(_place: OwnedSemaphorePermit, over: CancellationToken) {
 
 async fn end(over: CancellationToken) -> Status {
     over.cancelled().await;
-    Refusal::new(Reason::DeadlineExceeded, "the stream has reached its time limit").hint("open it again").into()
+    Refusal::new(Reason::DEADLINE_EXCEEDED, "the stream has reached its time limit").hint("open it again").into()
 }
 
 async fn closed(closing: &CancellationToken) {
@@ -138,5 +138,5 @@ async fn closed(closing: &CancellationToken) {
 
 fn slow(waited: Duration) -> Refusal {
     let message = format!("the request did not arrive within {} ms", waited.as_millis());
-    Refusal::new(Reason::DeadlineExceeded, message).hint("send the complete request again")
+    Refusal::new(Reason::DEADLINE_EXCEEDED, message).hint("send the complete request again")
 }

@@ -13,7 +13,7 @@ use mesh_foundation::{
     background::Background,
     call::{Actor, Caller, Principal, Role},
     clock::Clock,
-    error::{Error, Reason},
+    error::Error,
     event::Event,
 };
 use mesh_store::{
@@ -314,9 +314,9 @@ pub fn answered(outcome: Result<Answer, Error>) -> Vec<u8> {
 }
 
 /// The stable reason of a refusal, whether it is stored or not.
-pub fn reason(outcome: Result<Answer, Error>) -> &'static str {
+pub fn reason(outcome: Result<Answer, Error>) -> String {
     match outcome {
-        Ok(Answer::Refused(refusal)) | Err(Error::Refused(refusal)) => Reason::as_str(refusal.reason),
+        Ok(Answer::Refused(refusal)) | Err(Error::Refused(refusal)) => refusal.reason.as_str().to_owned(),
         other => panic!("not refused: {other:?}"),
     }
 }

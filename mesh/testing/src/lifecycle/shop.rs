@@ -27,6 +27,14 @@ use super::{CaseOf, Moment, Seller};
 
 crate::lifecycle_rules!(Shop);
 
+mod reasons {
+    mesh_foundation::reasons! {
+        ALL;
+        PURCHASE_NOT_FOUND: NotFound;
+        SHELF_EMPTY: FailedPrecondition;
+    }
+}
+
 mod shelf {
     use sea_orm::entity::prelude::*;
 
@@ -146,7 +154,7 @@ impl Cases for Purchases {
     const CONTEXT: &'static str = "shop";
     const COLLECTION: &'static str = "purchases";
     const WORD: &'static str = "purchase";
-    const NOT_FOUND: Reason = Reason::ReservationNotFound;
+    const NOT_FOUND: Reason = reasons::PURCHASE_NOT_FOUND;
     const LIST: &'static str = "ListPurchases";
 
     fn to_row(case: &Purchase) -> Result<NewRow<Self>, Error> {
@@ -223,7 +231,7 @@ impl Seller for Shop {
     type Cases = Purchases;
 
     const SCHEMA: Schema = SCHEMA;
-    const SOLD_OUT: Reason = Reason::RoomUnavailable;
+    const SOLD_OUT: Reason = reasons::SHELF_EMPTY;
     const NEVER: &'static [Moment] = &[Moment::NoShow];
 
     fn begin() -> Timestamp {

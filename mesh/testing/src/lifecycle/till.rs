@@ -117,7 +117,7 @@ impl Payments for Till {
     fn refuses_now(&self) -> Option<Refusal> {
         self.circuit_open
             .load(Ordering::SeqCst)
-            .then(|| Refusal::new(Reason::UpstreamUnavailable, "the circuit is open"))
+            .then(|| Refusal::new(Reason::UPSTREAM_UNAVAILABLE, "the circuit is open"))
     }
 
     async fn create(&self, _record: &Record, payment: &str, token: &str, _within: Duration) -> Seen {

@@ -144,7 +144,7 @@ impl AccessTable {
             Principal::User { roles, .. } => format!("the token has {}", names(roles, " and ")),
             Principal::Context { name } => format!("the token is that of the context {name}, which may not call it"),
         };
-        Err(Refusal::new(Reason::RoleRequired, format!("{method} {may}; {has}")).with("role", names(roles, ",")))
+        Err(Refusal::new(Reason::ROLE_REQUIRED, format!("{method} {may}; {has}")).with("role", names(roles, ",")))
     }
 
     /// Where the table and the contracts differ: methods of `services` without a rule, and rules without a method. Both are empty in a
@@ -232,7 +232,7 @@ mod tests {
     fn a_refusal_names_the_roles_needed_and_those_at_hand() {
         let table = AccessTable::new(RULES, OWNERS).unwrap();
         let refusal = table.check("s/Create", &user(&[Role::Guest])).unwrap_err();
-        assert_eq!(refusal.reason, Reason::RoleRequired);
+        assert_eq!(refusal.reason, Reason::ROLE_REQUIRED);
         assert_eq!(refusal.message, "s/Create needs the role host or admin; the token has guest");
         assert_eq!(refusal.metadata["role"], "host,admin");
     }

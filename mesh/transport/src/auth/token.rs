@@ -78,7 +78,7 @@ impl Issuer {
                 "the token would have {} bytes, and at most {MAX_TOKEN_BYTES} are accepted; shorten the user's name",
                 token.len()
             );
-            return Err(Refusal::new(Reason::InvalidFields, problem).into());
+            return Err(Refusal::new(Reason::INVALID_FIELDS, problem).into());
         }
         Ok(token)
     }

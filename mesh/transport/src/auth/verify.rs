@@ -190,7 +190,7 @@ impl Verifier {
     fn bearer<'a>(&self, authorization: impl IntoIterator<Item = &'a http::HeaderValue>) -> Result<&'a str, Refusal> {
         let mut sent = authorization.into_iter();
         let Some(value) = sent.next() else {
-            return Err(self.refusal(Reason::TokenMissing, "the call has no token in `authorization: Bearer …`"));
+            return Err(self.refusal(Reason::TOKEN_MISSING, "the call has no token in `authorization: Bearer …`"));
         };
         if sent.next().is_some() {
             return Err(self.invalid("the call has more than one `authorization` header"));
@@ -332,11 +332,11 @@ impl Verifier {
 
     /// The refusal of a person whose token has expired.
     pub fn expired(&self) -> Refusal {
-        self.refusal(Reason::TokenExpired, "the token has expired")
+        self.refusal(Reason::TOKEN_EXPIRED, "the token has expired")
     }
 
     fn invalid(&self, problem: impl Into<String>) -> Refusal {
-        self.refusal(Reason::TokenInvalid, problem)
+        self.refusal(Reason::TOKEN_INVALID, problem)
     }
 
     fn refusal(&self, reason: Reason, problem: impl Into<String>) -> Refusal {

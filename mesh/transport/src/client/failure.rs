@@ -10,8 +10,8 @@ use super::breaker::Verdict;
 
 /// The metadata key that says which context a refusal is about.
 const CONTEXT: &str = "context";
-/// The context for which PAYMENT_UNAVAILABLE is about itself. Other contexts pass it on about payment.
-const PAYMENT: &str = "payment";
+/// The reasons for which the layers in front of a callee refuse a call before any work.
+const BY_ITS_LAYERS: [Reason; 4] = [Reason::OVERLOADED, Reason::RATE_LIMITED, Reason::STARTING, Reason::DRAINING];
 /// When a caller may try again if the callee named no time.
 const RETRY_AFTER: Duration = Duration::from_secs(1);
 
@@ -29,7 +29,7 @@ pub(super) struct Failure {
     source: Option<BoxError>,
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 enum Cause {
     /// There was nothing that could be sent.
     Unsendable,
@@ -84,14 +84,14 @@ pub(super) fn circuit_open(callee: &str, retry_after: Duration) -> Refusal {
 }
 
 fn unreachable(callee: &str, why: &str) -> Refusal {
-    Refusal::new(Reason::UpstreamUnavailable, format!("{callee} cannot be reached: {why}"))
+    Refusal::new(Reason::UPSTREAM_UNAVAILABLE, format!("{callee} cannot be reached: {why}"))
         .hint("try again shortly")
         .with(CONTEXT, callee)
         .retry_after(RETRY_AFTER)
 }
 
 fn too_slow(callee: &str) -> Refusal {
-    Refusal::new(Reason::DeadlineExceeded, format!("{callee} did not answer in time"))
+    Refusal::new(Reason::DEADLINE_EXCEEDED, format!("{callee} did not answer in time"))
         .hint("if the call had an effect, it is settled by itself")
         .with(CONTEXT, callee)
 }
@@ -155,7 +155,7 @@ impl Failure {
 
     /// Whether a replica says that it is stopping, or has not quite started.
     pub fn is_between_lives(&self) -> bool {
-        matches!(self.cause, Cause::TurnedAway(Reason::Starting | Reason::Draining))
+        matches!(&self.cause, Cause::TurnedAway(reason) if [Reason::STARTING, Reason::DRAINING].contains(reason))
     }
 
     /// Whether another attempt adds no load: this one was not accepted, and the next one goes to another replica.
@@ -189,20 +189,19 @@ impl Failure {
             };
             return Self::new(cause, status);
         };
-        let reason = refusal.reason;
+        let (reason, code) = (refusal.reason.clone(), refusal.reason.code());
         let retry_after = refusal.retry_after;
         // A callee that passes on the error of a context behind it is healthy itself.
         let about = refusal.metadata.get(CONTEXT).map(String::as_str);
         let passed_on = about.is_some_and(|about| about != callee);
-        let (cause, status) = match reason {
+        let about_itself = about == Some(callee);
+        let (cause, status) = match code {
             _ if passed_on => (Cause::Answered, status),
             // Named, so that it cannot be mistaken for our own refusal when it is passed on in turn.
-            Reason::Overloaded | Reason::RateLimited | Reason::Starting | Reason::Draining => {
-                (Cause::TurnedAway(reason), refusal.with(CONTEXT, callee).into())
-            }
-            Reason::PaymentUnavailable if callee == PAYMENT => (Cause::Unwell, status),
-            _ if reason.code() == Code::Unavailable => (Cause::Unwell, status),
-            _ if reason.code() == Code::DeadlineExceeded => (Cause::OutOfTime, status),
+            _ if BY_ITS_LAYERS.contains(&reason) => (Cause::TurnedAway(reason), refusal.with(CONTEXT, callee).into()),
+            Code::ResourceExhausted if about_itself => (Cause::Unwell, status),
+            Code::Unavailable => (Cause::Unwell, status),
+            Code::DeadlineExceeded => (Cause::OutOfTime, status),
             _ => (Cause::Answered, status),
         };
         Self { retry_after, ..Self::new(cause, status) }
@@ -222,14 +221,14 @@ impl Failure {
     /// connection, "payment unavailable" does not mean that nothing was charged. Nor does a refusal by the layers of another replica,
     /// which may have other keys or another version. An answer that knows the request has one of a few codes and a reason of ours.
     pub fn is_an_answer(&self) -> bool {
-        let decides = |reason: Reason| {
+        let decides = |reason: &Reason| {
             matches!(
                 reason.code(),
                 Code::NotFound | Code::AlreadyExists | Code::FailedPrecondition | Code::Aborted | Code::OutOfRange
             )
         };
         self.cause == Cause::Answered
-            && Refusal::from_status(&self.status).is_some_and(|refusal| decides(refusal.reason))
+            && Refusal::from_status(&self.status).is_some_and(|refusal| decides(&refusal.reason))
     }
 
     /// Whether another attempt may succeed. Not after our own refusal, which exists to keep load away; not after a timeout, which has used
@@ -251,7 +250,7 @@ impl Failure {
     /// What the failure says about the callee. An error answer is an answer. A timeout, or an answer that the callee cannot serve, counts
     /// against the callee only if it had enough time: otherwise callers with short deadlines could open the circuit for everybody.
     pub fn verdict(&self, share: Share) -> Verdict {
-        match self.cause {
+        match &self.cause {
             _ if self.elsewhere => Verdict::Inconclusive,
             // Calls without time left take permits too, and do not show that the callee is slow.
             Cause::Shed | Cause::Unwell if share == Share::Hurried => Verdict::Inconclusive,
@@ -259,7 +258,7 @@ impl Failure {
             Cause::OutOfTime if share == Share::Fair => Verdict::Failing,
             Cause::OutOfTime => Verdict::Inconclusive,
             // A rate limit concerns the callee and this one caller.
-            Cause::TurnedAway(Reason::RateLimited) => Verdict::Healthy,
+            Cause::TurnedAway(reason) if *reason == Reason::RATE_LIMITED => Verdict::Healthy,
             Cause::TurnedAway(_) => Verdict::Failing,
             Cause::Answered => Verdict::Healthy,
             // Made above the circuit or by it.

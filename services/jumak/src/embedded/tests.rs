@@ -15,7 +15,7 @@ use contracts::{
     types::v1::PaymentMethod,
 };
 use jiff::{ToSpan, Zoned};
-use mesh::{Reason, Refusal, Role};
+use mesh::{Refusal, Role};
 use tonic::{
     Code, Request, Response, Status,
     metadata::AsciiMetadataValue,
@@ -150,7 +150,7 @@ async fn with_payment_cut_off_nothing_is_booked_and_later_the_same_request_is() 
     let room = create_room(&channel, &bearer).await;
     system.cut_off("payment");
     let status = pay_with("tok_approve", &channel, &bearer, &room).await.unwrap_err();
-    assert_eq!(Refusal::from_status(&status).unwrap().reason, Reason::PaymentUnavailable);
+    assert_eq!(Refusal::from_status(&status).unwrap().reason, payment::reasons::PAYMENT_UNAVAILABLE);
     system.reconnect("payment");
     assert_eq!(book(&channel, &bearer, &room).await.state(), reservation::State::Confirmed);
     system.stop().await.unwrap();

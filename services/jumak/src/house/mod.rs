@@ -10,6 +10,7 @@ mod folder_version;
 mod front;
 mod issuers;
 mod member;
+mod reasons;
 mod run;
 mod stop;
 
@@ -20,5 +21,6 @@ pub use self::{
     front::Front,
     issuers::ask_issuers,
     member::Member,
+    reasons::reasons,
     run::{House, Tenant},
 };

@@ -168,7 +168,7 @@ async fn what_is_not_there_is_waited_for_and_then_given_up_by_name() {
     let mut client = contracts::payment::v1::payment_service_client::PaymentServiceClient::new(channel);
     let refused = client.get_payment(contracts::payment::v1::GetPaymentRequest::default()).await.unwrap_err();
     assert_eq!(refused.code(), Code::Unavailable);
-    assert_eq!(Refusal::from_status(&refused).unwrap().reason, Reason::Starting);
+    assert_eq!(Refusal::from_status(&refused).unwrap().reason, Reason::STARTING);
 
     let error = format!("{:#}", starting.await.unwrap().unwrap_err());
     assert!(error.contains("was not available within") && error.contains("start_deadline_ms"), "{error}");

@@ -19,6 +19,7 @@ use super::{
     history::{Plot, Story, room_story, won},
     reason, today,
 };
+use crate::reasons;
 
 fn list(parent: &str) -> ListBookingsRequest {
     ListBookingsRequest { parent: parent.to_owned(), ..Default::default() }
@@ -68,16 +69,16 @@ async fn another_users_page_and_bookings_are_not_found() {
     let theirs = booking_name(ALICE, &story.name());
 
     let page = house.try_page(BOB, &format!("{ALICE}/myPage")).await.expect_err("not Bob's");
-    assert_eq!(reason(&page), Some(Reason::PageNotFound));
+    assert_eq!(reason(&page), Some(reasons::PAGE_NOT_FOUND));
     let bookings = house.list(BOB, list(ALICE)).await.expect_err("not Bob's");
-    assert_eq!(reason(&bookings), Some(Reason::PageNotFound));
+    assert_eq!(reason(&bookings), Some(reasons::PAGE_NOT_FOUND));
     // Neither under its owner's name, nor as if it were his own.
     for name in [theirs.clone(), booking_name("users/me", &story.name())] {
         let request = GetBookingRequest { name: name.clone(), min_version: 0 };
         let booking = house.service.get_booking(by(BOB, request)).await.expect_err("not Bob's");
-        assert_eq!(reason(&booking), Some(Reason::BookingNotFound));
+        assert_eq!(reason(&booking), Some(reasons::BOOKING_NOT_FOUND));
         let timeline = house.service.get_timeline(by(BOB, GetTimelineRequest { name })).await.expect_err("not Bob's");
-        assert_eq!(reason(&timeline), Some(Reason::BookingNotFound));
+        assert_eq!(reason(&timeline), Some(reasons::BOOKING_NOT_FOUND));
     }
     assert!(house.bookings(BOB).await.is_empty());
 
@@ -183,7 +184,7 @@ async fn a_list_is_filtered_by_role_and_its_token_is_good_for_no_other() {
     assert!(page.bookings.iter().all(|booking| booking.counterparty == HOST));
     let as_host = ListBookingsRequest { role: PartyRole::Host.into(), page_token: page.next_page_token, ..as_guest };
     let refused = house.list(BOB, as_host).await.expect_err("another list");
-    assert_eq!(reason(&refused), Some(Reason::PageTokenInvalid));
+    assert_eq!(reason(&refused), Some(Reason::PAGE_TOKEN_INVALID));
 }
 
 #[tokio::test]
@@ -200,12 +201,12 @@ async fn every_fault_of_a_request_is_named() {
     {
         let request = GetBookingRequest { name: name.to_owned(), min_version };
         let status = house.service.get_booking(by(ALICE, request)).await.expect_err("a fault");
-        assert_eq!(reason(&status), Some(Reason::InvalidFields), "{name}");
+        assert_eq!(reason(&status), Some(Reason::INVALID_FIELDS), "{name}");
     }
     for name in ["", "users/me", "/myPage", "users/a b/myPage"] {
         let request = GetMyPageRequest { name: name.to_owned() };
         let status = house.service.get_my_page(by(ALICE, request)).await.expect_err("a fault");
-        assert_eq!(reason(&status), Some(Reason::InvalidFields), "{name}");
+        assert_eq!(reason(&status), Some(Reason::INVALID_FIELDS), "{name}");
     }
 }
 
@@ -240,7 +241,7 @@ async fn a_reader_whose_version_does_not_come_is_answered_by_what_stands() {
     let stands = house.service.get_booking(in_a_hurry(&story.name())).await.expect("within the caller's time");
     assert_eq!(stands.get_ref().version, 1);
     let nothing = house.service.get_booking(in_a_hurry(&format!("reservations/{}", Uuid::now_v7()))).await;
-    assert_eq!(nothing.err().and_then(|status| reason(&status)), Some(Reason::BookingNotFound));
+    assert_eq!(nothing.err().and_then(|status| reason(&status)), Some(reasons::BOOKING_NOT_FOUND));
 }
 
 #[tokio::test]

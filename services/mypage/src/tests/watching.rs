@@ -12,7 +12,7 @@ use super::{
     history::{Plot, Story},
     reason,
 };
-use crate::watch::Positions;
+use crate::{reasons, watch::Positions};
 
 async fn next(stream: &mut Following<WatchMyPageResponse>) -> (Booking, String) {
     let message = tokio::time::timeout(Duration::from_secs(5), stream.next()).await.expect("in time");
@@ -137,7 +137,7 @@ async fn a_position_from_before_a_rebuild_has_expired() {
         [(ALICE, position.as_str()), (ALICE, "nonsense"), (BOB, &rebuilt.page(ALICE).await.position)]
     {
         let refused = rebuilt.watch(user, position).await.expect_err("not a position of this user, here");
-        assert_eq!(reason(&refused), Some(Reason::PositionExpired));
+        assert_eq!(reason(&refused), Some(Reason::POSITION_EXPIRED));
         assert_eq!(refused.code(), tonic::Code::OutOfRange);
     }
 }
@@ -150,7 +150,7 @@ async fn a_position_that_the_database_has_not_reached_has_expired() {
     assert!(house.watch(ALICE, &positions.make(ALICE, 1)).await.is_ok());
     // Handed out before the database was put back to an earlier day.
     let refused = house.watch(ALICE, &positions.make(ALICE, 2)).await.expect_err("nothing is known of it");
-    assert_eq!(reason(&refused), Some(Reason::PositionExpired));
+    assert_eq!(reason(&refused), Some(Reason::POSITION_EXPIRED));
 }
 
 #[tokio::test]
@@ -158,5 +158,5 @@ async fn another_users_page_cannot_be_watched() {
     let house = House::open().await;
     let request = WatchMyPageRequest { name: format!("{ALICE}/myPage"), position: String::new() };
     let refused = house.service.watch_my_page(by(BOB, request)).await.expect_err("not Bob's");
-    assert_eq!(reason(&refused), Some(Reason::PageNotFound));
+    assert_eq!(reason(&refused), Some(reasons::PAGE_NOT_FOUND));
 }

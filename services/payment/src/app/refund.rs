@@ -14,7 +14,7 @@ use crate::{
         provider::{Call, RefundOutcome},
         refund::{Kind, Refund, RefundError},
     },
-    kill, metrics, store,
+    kill, metrics, reasons, store,
 };
 
 /// A request to RefundPayment.
@@ -205,7 +205,7 @@ fn check_same(refund: &Refund, wish: &Wish) -> Result<(), Error> {
 
 fn refund_not_found(payment: &str, id: Uuid) -> Error {
     let name = format!("{payment}/refunds/{id}");
-    Refusal::new(Reason::RefundNotFound, format!("{name} was not found"))
+    Refusal::new(reasons::REFUND_NOT_FOUND, format!("{name} was not found"))
         .hint("ListRefunds lists those of a payment")
         .with("refund", name)
         .into()
@@ -215,14 +215,14 @@ fn refused(payment: &str, error: RefundError) -> Error {
     let what = format!("{payment} cannot be refunded: {error}");
     match error {
         RefundError::NotPaid(state) => {
-            Refusal::new(Reason::IllegalTransition, what).with("from", state.name()).with("to", "REFUNDED")
+            Refusal::new(Reason::ILLEGAL_TRANSITION, what).with("from", state.name()).with("to", "REFUNDED")
         }
-        RefundError::Exceeds { left } => Refusal::new(Reason::RefundExceedsPayment, what).with("left", left),
+        RefundError::Exceeds { left } => Refusal::new(reasons::REFUND_EXCEEDS_PAYMENT, what).with("left", left),
         RefundError::NotFailed(state) => {
-            Refusal::new(Reason::IllegalTransition, what).with("from", state.name()).with("to", "PENDING")
+            Refusal::new(Reason::ILLEGAL_TRANSITION, what).with("from", state.name()).with("to", "PENDING")
         }
-        RefundError::NotOwed { owed } => Refusal::new(Reason::RefundExceedsPayment, what).with("left", owed),
-        RefundError::Amount(_) => Refusal::new(Reason::CurrencyMismatch, what),
+        RefundError::NotOwed { owed } => Refusal::new(reasons::REFUND_EXCEEDS_PAYMENT, what).with("left", owed),
+        RefundError::Amount(_) => Refusal::new(Reason::CURRENCY_MISMATCH, what),
     }
     .with("payment", payment)
     .into()

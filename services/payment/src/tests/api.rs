@@ -15,7 +15,7 @@ use tonic::{Request, Status};
 use uuid::Uuid;
 
 use super::{Bench, CASE, GUEST, HOST, bench, charged, context, declined, order, owners, user};
-use crate::{ACCESS, app::Order, domain::provider::Outcome, grpc::Api};
+use crate::{ACCESS, app::Order, domain::provider::Outcome, grpc::Api, reasons};
 
 impl Bench {
     pub(super) async fn api(&self) -> Api {
@@ -104,7 +104,7 @@ async fn all_faults_of_a_request_are_told_at_once_by_their_paths() {
     };
     let status = bench.api().await.create_payment(by(&context("reservation"), bad)).await.expect_err("faults");
     let refusal = said(&status);
-    assert_eq!(refusal.reason, Reason::InvalidFields);
+    assert_eq!(refusal.reason, Reason::INVALID_FIELDS);
     let mut paths: Vec<_> = refusal.violations.iter().map(|(path, _)| path.as_str()).collect();
     paths.sort_unstable();
     assert_eq!(
@@ -134,7 +134,7 @@ async fn a_context_pays_for_cases_of_its_own_only() {
     }
     for caller in [user(GUEST, &[Role::Admin]), context("room")] {
         let status = api.create_payment(by(&caller, good())).await.expect_err("not for them");
-        assert_eq!(said(&status).reason, Reason::RoleRequired);
+        assert_eq!(said(&status).reason, Reason::ROLE_REQUIRED);
     }
     assert_eq!(bench.till.charge_calls(), 0);
 }
@@ -185,7 +185,7 @@ async fn a_payment_is_found_by_those_whom_it_concerns_and_nobody_else() {
         let got = api.get_payment(by(&caller, GetPaymentRequest { name: name(1) })).await;
         assert_eq!(got.is_ok(), sees, "{caller:?} gets");
         if let Err(status) = got {
-            assert_eq!(said(&status).reason, Reason::PaymentNotFound);
+            assert_eq!(said(&status).reason, reasons::PAYMENT_NOT_FOUND);
         }
         let refunds = ListRefundsRequest { parent: name(1), ..ListRefundsRequest::default() };
         assert_eq!(api.list_refunds(by(&caller, refunds)).await.is_ok(), sees, "{caller:?} lists refunds");
@@ -224,7 +224,7 @@ async fn pages_show_every_payment_once_the_newest_first() {
     let first = api.list_payments(by(&caller, request)).await.expect("a page").into_inner();
     let stolen = ListPaymentsRequest { page_token: first.next_page_token, ..ListPaymentsRequest::default() };
     let status = api.list_payments(by(&user(HOST, &[Role::Host]), stolen)).await.expect_err("another's list");
-    assert_eq!(said(&status).reason, Reason::PageTokenInvalid);
+    assert_eq!(said(&status).reason, Reason::PAGE_TOKEN_INVALID);
 }
 
 #[tokio::test]

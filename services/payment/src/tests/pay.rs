@@ -13,6 +13,7 @@ use crate::{
         payment::Bill,
         provider::Outcome,
     },
+    reasons,
 };
 
 #[tokio::test]
@@ -57,7 +58,7 @@ async fn an_id_stands_for_one_case_payer_payee_and_amount() {
         Order { bill: Bill { payer: HOST.to_owned(), ..bill(90_000) }, ..order(1) },
         Order { bill: Bill { payee: GUEST.to_owned(), ..bill(90_000) }, ..order(1) },
     ] {
-        assert_eq!(reason(bench.create(other).await), Reason::RequestIdReused);
+        assert_eq!(reason(bench.create(other).await), Reason::REQUEST_ID_REUSED);
     }
     assert_eq!(bench.till.charge_calls(), 1);
 }
@@ -94,7 +95,7 @@ async fn with_the_circuit_open_a_new_payment_leaves_nothing_behind() {
     let bench = bench().await;
     bench.till.refuses();
     let refused = refusal(bench.create(order(1)).await.expect_err("held off"));
-    assert_eq!(refused.reason, Reason::PaymentUnavailable);
+    assert_eq!(refused.reason, reasons::PAYMENT_UNAVAILABLE);
     assert_eq!(refused.retry_after, Some(Duration::from_secs(7)));
     assert!(crate::audit::payments(&bench.database).await.expect("database").is_empty());
 }
@@ -109,7 +110,7 @@ async fn with_the_circuit_open_a_payment_that_may_be_charged_is_answered_as_it_s
     assert_eq!(bench.create(order(1)).await.expect("as it stands").state(), State::Pending);
     assert_eq!(bench.create(order(2)).await.expect("as it stands").state(), State::Approved);
     bench.void(1).await.expect("voided");
-    assert_eq!(reason(bench.create(order(1)).await), Reason::PaymentVoided);
+    assert_eq!(reason(bench.create(order(1)).await), reasons::PAYMENT_VOIDED);
 }
 
 #[tokio::test]
@@ -117,7 +118,7 @@ async fn a_call_that_was_surely_not_sent_is_held_off_and_may_be_made_again() {
     let bench = bench().await;
     bench.till.never_gets_it(Outcome::NotSent);
     let refused = refusal(bench.create(order(1)).await.expect_err("held off"));
-    assert_eq!(refused.reason, Reason::PaymentUnavailable);
+    assert_eq!(refused.reason, reasons::PAYMENT_UNAVAILABLE);
     assert!(refused.retry_after.is_some());
     assert_eq!(bench.payment(1).await.standing, Standing { state: State::Pending, calls: 0 });
 
@@ -137,11 +138,11 @@ async fn a_call_not_sent_after_one_that_may_have_been_is_unknown() {
 #[tokio::test]
 async fn a_token_that_the_provider_does_not_know_is_told_by_its_field_and_another_may_be_sent() {
     let bench = bench().await;
-    let mut unread = Refusal::new(Reason::InvalidFields, "the provider does not know this token");
+    let mut unread = Refusal::new(Reason::INVALID_FIELDS, "the provider does not know this token");
     unread.violations.push(("token".to_owned(), "is none of tok_approve".to_owned()));
     bench.till.never_gets_it(Outcome::Refused(unread));
     let refused = refusal(bench.create(order(1)).await.expect_err("refused"));
-    assert_eq!(refused.reason, Reason::InvalidFields);
+    assert_eq!(refused.reason, Reason::INVALID_FIELDS);
     assert_eq!(refused.violations, [("payment_method.token".to_owned(), "is none of tok_approve".to_owned())]);
 
     assert_eq!(bench.approved(1).await.state(), State::Approved);

@@ -21,6 +21,7 @@ use crate::{
     audit,
     domain::{machine::State, provider::Outcome, refund::RefundState},
     policies::hearing,
+    reasons,
 };
 
 fn payment_name(id: u128) -> String {
@@ -96,17 +97,17 @@ async fn a_case_gets_its_own_payments_back_and_no_other() {
     let other = Order { case: "reservations/0190a5d8-0000-7000-8000-000000000007".to_owned(), ..order(1) };
     bench.till.says(super::charged());
     bench.create(other).await.expect("paid");
-    assert_eq!(reason(bench.hears(&refund_requested(1)).await), Reason::PaymentNotFound);
+    assert_eq!(reason(bench.hears(&refund_requested(1)).await), reasons::PAYMENT_NOT_FOUND);
     assert!(bench.refunds().await.is_empty());
 }
 
 #[tokio::test]
 async fn what_cannot_be_refunded_is_put_aside_with_its_reason_and_not_passed_over() {
     let bench = bench().await;
-    assert_eq!(reason(bench.hears(&refund_requested(1)).await), Reason::PaymentNotFound);
+    assert_eq!(reason(bench.hears(&refund_requested(1)).await), reasons::PAYMENT_NOT_FOUND);
     bench.till.never_gets_it(Outcome::Unknown);
     bench.create(order(1)).await.expect("pending");
-    assert_eq!(reason(bench.hears(&refund_requested(1)).await), Reason::IllegalTransition);
+    assert_eq!(reason(bench.hears(&refund_requested(1)).await), Reason::ILLEGAL_TRANSITION);
 }
 
 #[tokio::test]

@@ -29,7 +29,7 @@ use tonic::Status;
 use uuid::Uuid;
 
 use super::{CASE, GUEST, HOST, owners};
-use crate::audit;
+use crate::{audit, reasons};
 
 /// One process, with the contexts that a test starts in it.
 struct House {
@@ -252,7 +252,7 @@ async fn an_unknown_token_is_told_the_ones_that_there_are() {
     let house = House::open().await;
     let status = house.pay(1, "tok_aprove").await.expect_err("refused");
     let refusal = Refusal::from_status(&status).expect("ours");
-    assert_eq!(refusal.reason, Reason::InvalidFields);
+    assert_eq!(refusal.reason, Reason::INVALID_FIELDS);
     let (path, what) = &refusal.violations[0];
     assert_eq!(path, "payment_method.token");
     assert!(what.contains("tok_approve") && what.contains("tok_slow_<ms>"), "{what}");
@@ -307,7 +307,7 @@ async fn with_the_provider_gone_payment_says_so_and_works_again_when_it_is_back(
     let house = House::open().await;
     house.registry.remove("provider");
     let status = house.pay(1, "tok_approve").await.expect_err("held off");
-    assert_eq!(Refusal::from_status(&status).expect("ours").reason, Reason::PaymentUnavailable);
+    assert_eq!(Refusal::from_status(&status).expect("ours").reason, reasons::PAYMENT_UNAVAILABLE);
     house.start_provider().await;
     assert_eq!(house.pay(1, "tok_approve").await.expect("paid").state(), payment::State::Approved);
     assert_eq!(house.at_the_provider(1).await, (1, 0));

@@ -11,6 +11,7 @@ use crate::{
         provider::{Outcome, RefundOutcome},
         refund::RefundState,
     },
+    reasons,
 };
 
 fn failed() -> RefundOutcome {
@@ -24,10 +25,10 @@ async fn a_payment_is_refunded_in_parts_until_nothing_is_left() {
     assert_eq!(bench.refund(1, 11, Some(30_000)).await.expect("a refund").state, RefundState::Succeeded);
     assert_eq!(bench.state(1).await, State::PartlyRefunded);
     let exceeds = refusal(bench.refund(1, 12, Some(60_001)).await.expect_err("too much"));
-    assert_eq!((exceeds.reason, exceeds.metadata["left"].as_str()), (Reason::RefundExceedsPayment, "60000 KRW"));
+    assert_eq!((exceeds.reason, exceeds.metadata["left"].as_str()), (reasons::REFUND_EXCEEDS_PAYMENT, "60000 KRW"));
     assert_eq!(bench.refund(1, 13, None).await.expect("the rest").amount, money(60_000));
     assert_eq!(bench.state(1).await, State::Refunded);
-    assert_eq!(reason(bench.refund(1, 14, None).await), Reason::RefundExceedsPayment);
+    assert_eq!(reason(bench.refund(1, 14, None).await), reasons::REFUND_EXCEEDS_PAYMENT);
 
     assert_eq!(bench.till.given_back(1), 90_000);
     assert_eq!(
@@ -47,7 +48,7 @@ async fn the_same_refund_asked_again_is_answered_as_it_stands() {
         assert_eq!(bench.refund(1, 11, Some(30_000)).await.expect("a refund").state, RefundState::Succeeded);
     }
     assert_eq!(bench.refund(1, 11, None).await.expect("a refund").amount, money(30_000));
-    assert_eq!(reason(bench.refund(1, 11, Some(40_000)).await), Reason::RequestIdReused);
+    assert_eq!(reason(bench.refund(1, 11, Some(40_000)).await), Reason::REQUEST_ID_REUSED);
     assert_eq!((bench.till.refund_calls(), bench.till.given_back(1)), (1, 30_000));
 }
 
@@ -59,7 +60,7 @@ async fn a_refund_that_gets_no_answer_is_pending_and_is_asked_for_until_it_is_kn
     assert_eq!(bench.refund(1, 11, None).await.expect("a refund").state, RefundState::Pending);
     assert_eq!(bench.state(1).await, State::Approved, "not given back before it is known to be");
     assert_eq!(bench.balance("guest_clearing").await, -90_000);
-    assert_eq!(reason(bench.refund(1, 12, Some(1)).await), Reason::RefundExceedsPayment, "it is spoken for");
+    assert_eq!(reason(bench.refund(1, 12, Some(1)).await), reasons::REFUND_EXCEEDS_PAYMENT, "it is spoken for");
 
     bench.pass(6).await;
     assert_eq!(bench.state(1).await, State::Refunded);
@@ -95,9 +96,9 @@ async fn what_was_not_paid_cannot_be_refunded() {
     bench.void(3).await.expect("voided");
     for (id, from) in [(1, "DECLINED"), (2, "PENDING"), (3, "VOIDED")] {
         let refused = refusal(bench.refund(id, 11, None).await.expect_err("refused"));
-        assert_eq!((refused.reason, refused.metadata["from"].as_str()), (Reason::IllegalTransition, from));
+        assert_eq!((refused.reason, refused.metadata["from"].as_str()), (Reason::ILLEGAL_TRANSITION, from));
     }
-    assert_eq!(reason(bench.refund(4, 11, None).await), Reason::PaymentNotFound);
+    assert_eq!(reason(bench.refund(4, 11, None).await), reasons::PAYMENT_NOT_FOUND);
     assert_eq!(bench.till.refund_calls(), 0);
 }
 
@@ -108,7 +109,7 @@ async fn a_refund_is_in_the_currency_that_was_paid() {
     let dollars = mesh::money::Money::new(1, "USD").expect("money");
     let wish = Wish { payment: Uuid::from_u128(1), refund: Uuid::from_u128(11), amount: Some(dollars) };
     let refused = bench.app.refund(&context("reservation"), "reservations", wish).await;
-    assert_eq!(reason(refused), Reason::CurrencyMismatch);
+    assert_eq!(reason(refused), Reason::CURRENCY_MISMATCH);
 }
 
 #[tokio::test]
@@ -118,7 +119,7 @@ async fn a_context_refunds_its_own_cases_only() {
     for collection in ["orders", "reservation"] {
         let wish = Wish { payment: Uuid::from_u128(1), refund: Uuid::from_u128(11), amount: None };
         let refused = bench.app.refund(&context("order"), collection, wish).await;
-        assert_eq!(reason(refused), Reason::PaymentNotFound);
+        assert_eq!(reason(refused), reasons::PAYMENT_NOT_FOUND);
     }
 }
 

@@ -13,6 +13,7 @@ use crate::{
         provider::RefundOutcome,
         refund::{Refund, RefundState},
     },
+    reasons,
 };
 
 fn failed() -> RefundOutcome {
@@ -73,7 +74,7 @@ async fn the_same_retry_sent_again_is_answered_as_it_stands() {
     assert_eq!(bench.till.refund_calls(), 2, "the refund and its retry");
     // An id that stands for another amount already.
     bench.with_failed(13, Some(20_000)).await;
-    assert_eq!(reason(bench.retry(11, 13).await), Reason::RequestIdReused);
+    assert_eq!(reason(bench.retry(11, 13).await), Reason::REQUEST_ID_REUSED);
 }
 
 #[tokio::test]
@@ -85,7 +86,7 @@ async fn what_failed_is_given_back_once_however_often_it_is_retried() {
     assert_eq!((done.len(), bench.till.given_back(1)), (1, 30_000));
     for outcome in refused {
         let refused = refusal(outcome.expect_err("refused"));
-        assert_eq!((refused.reason, refused.metadata["left"].as_str()), (Reason::RefundExceedsPayment, "0 KRW"));
+        assert_eq!((refused.reason, refused.metadata["left"].as_str()), (reasons::REFUND_EXCEEDS_PAYMENT, "0 KRW"));
     }
     assert_eq!(bench.owed_to_host().await, 60_000, "the host does not pay for it twice");
 }
@@ -118,7 +119,7 @@ async fn of_several_refunds_that_failed_each_is_retried() {
     assert_eq!(bench.refund_states().await, [RefundState::Failed; 2]);
     assert_eq!(bench.retry(11, 13).await.expect("a refund").amount, money(30_000));
     let refused = refusal(bench.retry(11, 14).await.expect_err("given back"));
-    assert_eq!((refused.reason, refused.metadata["left"].as_str()), (Reason::RefundExceedsPayment, "20000 KRW"));
+    assert_eq!((refused.reason, refused.metadata["left"].as_str()), (reasons::REFUND_EXCEEDS_PAYMENT, "20000 KRW"));
     assert_eq!(bench.retry(12, 15).await.expect("a refund").amount, money(20_000));
     assert_eq!((bench.balance("guest_clearing").await, bench.owed_to_host().await), (0, 40_000));
 }
@@ -144,14 +145,14 @@ async fn only_what_failed_is_asked_for_again() {
     bench.refund(1, 12, Some(10_000)).await.expect("pending");
     for (refund, from) in [(11, "SUCCEEDED"), (12, "PENDING")] {
         let refused = refusal(bench.retry(refund, 13).await.expect_err("it did not fail"));
-        assert_eq!((refused.reason, refused.metadata["from"].as_str()), (Reason::IllegalTransition, from));
+        assert_eq!((refused.reason, refused.metadata["from"].as_str()), (Reason::ILLEGAL_TRANSITION, from));
     }
     let missing = refusal(bench.retry(14, 13).await.expect_err("no such refund"));
-    assert_eq!(missing.reason, Reason::RefundNotFound);
+    assert_eq!(missing.reason, reasons::REFUND_NOT_FOUND);
     let name = format!("payments/{}/refunds/{}", Uuid::from_u128(1), Uuid::from_u128(14));
     assert_eq!(missing.metadata["refund"], name);
     let elsewhere = Retry { payment: Uuid::from_u128(2), failed: Uuid::from_u128(11), refund: Uuid::from_u128(13) };
-    assert_eq!(reason(bench.app.retry_refund(&service_centre(), elsewhere).await), Reason::PaymentNotFound);
+    assert_eq!(reason(bench.app.retry_refund(&service_centre(), elsewhere).await), reasons::PAYMENT_NOT_FOUND);
     assert_eq!(bench.till.refund_calls(), 2);
 }
 
@@ -179,7 +180,7 @@ async fn a_retry_names_the_refund_and_an_id_of_its_own() {
         let request = RetryRefundRequest { name: name.to_owned(), refund_id: refund_id.to_owned() };
         let status = api.retry_refund(by(&service_centre(), request)).await.expect_err("faults");
         let refusal = mesh::Refusal::from_status(&status).expect("a refusal");
-        assert_eq!(refusal.reason, Reason::InvalidFields, "{name} {refund_id}");
+        assert_eq!(refusal.reason, Reason::INVALID_FIELDS, "{name} {refund_id}");
         let paths: Vec<_> = refusal.violations.iter().map(|(path, _)| path.as_str()).collect();
         assert_eq!(paths, faults, "{name} {refund_id}");
     }

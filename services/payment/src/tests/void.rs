@@ -1,6 +1,5 @@
 //! VoidPayment, against whatever is under way.
 
-use mesh::Reason;
 use uuid::Uuid;
 
 use super::{CASE, bench, charged, context, declined, order, reason};
@@ -10,7 +9,7 @@ use crate::{
         provider::{Outcome, RefundOutcome},
         refund::{Kind, RefundState},
     },
-    store,
+    reasons, store,
 };
 
 #[tokio::test]
@@ -19,7 +18,7 @@ async fn an_id_that_was_never_paid_is_voided_and_refuses_to_be_paid_later() {
     let tombstone = bench.void(1).await.expect("voided");
     assert_eq!((tombstone.state(), tombstone.case.as_str()), (State::Voided, CASE));
     assert_eq!(bench.told().await, [("voided".to_owned(), 1)]);
-    assert_eq!(reason(bench.create(order(1)).await), Reason::PaymentVoided);
+    assert_eq!(reason(bench.create(order(1)).await), reasons::PAYMENT_VOIDED);
     assert_eq!(bench.till.charge_calls(), 0);
     assert_eq!(bench.payment(1).await.next_attempt_time, None, "there is nothing to watch");
 }
@@ -49,7 +48,7 @@ async fn another_cases_payment_is_not_there_to_be_voided() {
     bench.create(order(1)).await.expect("pending");
     let other = "reservations/0190a5d8-0000-7000-8000-000000000009";
     let voided = bench.app.void(&context("reservation"), Uuid::from_u128(1), other).await;
-    assert_eq!(reason(voided), Reason::PaymentNotFound);
+    assert_eq!(reason(voided), reasons::PAYMENT_NOT_FOUND);
     assert_eq!(bench.state(1).await, State::Pending);
 }
 
@@ -64,7 +63,7 @@ async fn an_approval_that_finds_its_payment_voided_is_given_back_and_never_told(
         bench.till.let_go();
     };
     let (created, ()) = tokio::join!(create, void);
-    assert_eq!(reason(created), Reason::PaymentVoided);
+    assert_eq!(reason(created), reasons::PAYMENT_VOIDED);
     assert_eq!(bench.balance("guest_clearing").await, -90_000, "owed to the guest until it is back");
 
     bench.settle().await;

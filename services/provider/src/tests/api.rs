@@ -8,7 +8,7 @@ use contracts::{
     },
 };
 use mesh::{
-    Principal, Reason, Refusal, Role,
+    Principal, Refusal, Role,
     auth::access::{AccessTable, Differences},
     clock::to_proto,
     page::PageTokens,
@@ -17,7 +17,7 @@ use mesh::{
 use tonic::Request;
 
 use super::{Bench, bench, now};
-use crate::{ACCESS, grpc::Api};
+use crate::{ACCESS, grpc::Api, reasons};
 
 impl Bench {
     async fn api(&self) -> Api {
@@ -98,7 +98,7 @@ async fn what_never_arrived_is_told_so() {
     let bench = bench().await;
     let status = bench.api().await.get_charge(Request::new(GetChargeRequest { charge_id: "a".to_owned() })).await;
     let refusal = Refusal::from_status(&status.expect_err("unknown")).expect("ours");
-    assert_eq!(refusal.reason, Reason::ChargeNotFound);
+    assert_eq!(refusal.reason, reasons::CHARGE_NOT_FOUND);
 }
 
 #[tokio::test]

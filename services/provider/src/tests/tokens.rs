@@ -9,9 +9,12 @@ use servers::engine::FreshDatabase;
 use tonic::Code;
 
 use super::{bench, reason, reason_of, won};
-use crate::domain::{
-    charge::{Charge, RefundState, State},
-    token::{MAX_SLOW_MS, TOKENS, Token},
+use crate::{
+    domain::{
+        charge::{Charge, RefundState, State},
+        token::{MAX_SLOW_MS, TOKENS, Token},
+    },
+    reasons,
 };
 
 /// How long a test waits for an answer that is not to come.
@@ -98,7 +101,7 @@ async fn error_is_a_bare_status_and_leaves_nothing() {
     let bench = bench().await;
     let status = bench.charge("a", "tok_error").await.expect_err("an error");
     assert_eq!((status.code(), reason(&status)), (Code::Internal, None));
-    assert_eq!(reason_of(bench.app.get("a").await), Reason::ChargeNotFound);
+    assert_eq!(reason_of(bench.app.get("a").await), reasons::CHARGE_NOT_FOUND);
 }
 
 #[tokio::test]
@@ -119,9 +122,9 @@ async fn approved_after_void_is_unknown_until_it_arrives() {
     bench.hangs_up("a", "tok_approved_after_void").await;
     let again = tokio::time::timeout(A_WHILE, bench.charge("a", "tok_approve")).await;
     assert!(again.is_err(), "whoever calls again is lost as well: {again:?}");
-    assert_eq!(reason_of(bench.app.get("a").await), Reason::ChargeNotFound);
-    assert_eq!(reason(&bench.refund("a", "r", 1).await.expect_err("unknown")), Some(Reason::ChargeNotFound));
-    assert_eq!(reason_of(bench.app.complete_action("a", true).await), Reason::ChargeNotFound);
+    assert_eq!(reason_of(bench.app.get("a").await), reasons::CHARGE_NOT_FOUND);
+    assert_eq!(reason(&bench.refund("a", "r", 1).await.expect_err("unknown")), Some(reasons::CHARGE_NOT_FOUND));
+    assert_eq!(reason_of(bench.app.complete_action("a", true).await), reasons::CHARGE_NOT_FOUND);
     bench.pass(seconds(25)).await;
     assert_eq!((bench.state("a").await, bench.moved("a").await), (State::Charged, (1, 0)));
 }
@@ -152,7 +155,7 @@ async fn any_other_token_is_refused_with_the_ones_that_there_are() {
     let bench = bench().await;
     for token in ["tok_aprove", "", "tok_slow_", "tok_slow_-1", "tok_slow_+1", "tok_slow_60001", "TOK_APPROVE"] {
         let refusal = Refusal::from_status(&bench.charge("a", token).await.expect_err("refused")).expect("ours");
-        assert_eq!(refusal.reason, Reason::InvalidFields, "{token}");
+        assert_eq!(refusal.reason, Reason::INVALID_FIELDS, "{token}");
         assert!(TOKENS.iter().all(|token| refusal.message.contains(token)), "{refusal}");
     }
     for token in TOKENS {
@@ -169,7 +172,7 @@ async fn an_id_is_charged_once_whatever_its_second_call_brings() {
         assert_eq!(bench.charge("a", token).await.expect("as it stands").state, State::Charged, "{token}");
     }
     let status = bench.app.charge("a", won(2_000), "tok_approve").await.expect_err("another amount");
-    assert_eq!(reason(&status), Some(Reason::RequestIdReused));
+    assert_eq!(reason(&status), Some(Reason::REQUEST_ID_REUSED));
     assert_eq!(bench.moved("a").await, (1, 0));
 }
 
@@ -193,9 +196,9 @@ async fn a_refund_gives_back_once_for_each_id_and_never_more_than_was_taken() {
     }
     assert_eq!(bench.state("a").await, State::PartlyRefunded);
     let status = bench.refund("a", "r", 300).await.expect_err("another amount");
-    assert_eq!(reason(&status), Some(Reason::RequestIdReused));
+    assert_eq!(reason(&status), Some(Reason::REQUEST_ID_REUSED));
     let status = bench.refund("a", "r2", 601).await.expect_err("too much");
-    assert_eq!(reason(&status), Some(Reason::RefundExceedsPayment));
+    assert_eq!(reason(&status), Some(reasons::REFUND_EXCEEDS_PAYMENT));
     bench.refund("a", "r3", 600).await.expect("the rest");
     assert_eq!((bench.state("a").await, bench.moved("a").await), (State::Refunded, (1, 1_000)));
 }
@@ -204,9 +207,9 @@ async fn a_refund_gives_back_once_for_each_id_and_never_more_than_was_taken() {
 async fn what_was_not_charged_cannot_be_refunded() {
     let bench = bench().await;
     bench.charge("a", "tok_decline_expired").await.expect("declined");
-    assert_eq!(reason(&bench.refund("a", "r", 1).await.expect_err("refused")), Some(Reason::IllegalTransition));
-    assert_eq!(reason(&bench.refund("b", "r", 1).await.expect_err("refused")), Some(Reason::ChargeNotFound));
-    assert_eq!(reason_of(bench.app.get_refund("a", "r").await), Reason::RefundNotFound);
+    assert_eq!(reason(&bench.refund("a", "r", 1).await.expect_err("refused")), Some(Reason::ILLEGAL_TRANSITION));
+    assert_eq!(reason(&bench.refund("b", "r", 1).await.expect_err("refused")), Some(reasons::CHARGE_NOT_FOUND));
+    assert_eq!(reason_of(bench.app.get_refund("a", "r").await), reasons::REFUND_NOT_FOUND);
 }
 
 #[tokio::test]

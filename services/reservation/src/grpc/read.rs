@@ -92,7 +92,7 @@ pub fn list(message: &ListReservationsRequest, caller: &Caller) -> Result<Filter
         Ok(Wished::All) if Reach::of(caller) == Reach::All => View::All,
         Ok(Wished::All) => {
             let refusal =
-                Refusal::new(Reason::RoleRequired, "only agents and admins may list everybody's reservations");
+                Refusal::new(Reason::ROLE_REQUIRED, "only agents and admins may list everybody's reservations");
             return Err(refusal.with("role", "agent,admin").hint("list yours with GUEST or HOST").into());
         }
         Ok(Wished::Guest | Wished::Unspecified) => View::Guest,

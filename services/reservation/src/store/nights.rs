@@ -7,7 +7,7 @@
 
 use jiff::civil::Date;
 use mesh::{
-    Error, Reason, Refusal, Tx,
+    Error, Refusal, Tx,
     db::{Step, missing},
     store::int,
 };
@@ -22,7 +22,10 @@ use super::{
     entity::night::{ActiveModel, Column, Entity},
     rooms,
 };
-use crate::domain::{RoomOffer, RoomState, Stay};
+use crate::{
+    domain::{RoomOffer, RoomState, Stay},
+    reasons,
+};
 
 /// A night as the audit and the quote see it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -200,7 +203,7 @@ fn units(stay: &Stay) -> i64 {
 
 fn unavailable(night: &str, left: i32, of: i32) -> Error {
     let left = Ord::max(left, 0);
-    Refusal::new(Reason::RoomUnavailable, format!("the room is sold out on {night} ({left} of {of} left)"))
+    Refusal::new(reasons::ROOM_UNAVAILABLE, format!("the room is sold out on {night} ({left} of {of} left)"))
         .hint("try other dates or SearchRooms")
         .with("date", night)
         .with("units_left", left)

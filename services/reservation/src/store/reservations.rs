@@ -23,7 +23,7 @@ use super::{
 use crate::{
     convert,
     domain::{COLLECTION, Reservation},
-    events,
+    events, reasons,
 };
 
 /// The store of reservations.
@@ -131,7 +131,7 @@ impl Cases for Reservations {
     const CONTEXT: &'static str = "reservation";
     const COLLECTION: &'static str = COLLECTION;
     const WORD: &'static str = "reservation";
-    const NOT_FOUND: Reason = Reason::ReservationNotFound;
+    const NOT_FOUND: Reason = reasons::RESERVATION_NOT_FOUND;
     const LIST: &'static str = "ListReservations";
 
     fn to_row(case: &Reservation) -> Result<ActiveModel, Error> {

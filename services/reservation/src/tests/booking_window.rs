@@ -22,7 +22,7 @@ fn wish(room: Uuid, check_in: &str) -> Wish {
 async fn faults(app: &App, room: Uuid, check_in: &str) -> Vec<String> {
     match app.quote(wish(room, check_in), &guest()).await {
         Ok(_) => Vec::new(),
-        Err(Error::Refused(refusal)) if refusal.reason == Reason::InvalidFields => {
+        Err(Error::Refused(refusal)) if refusal.reason == Reason::INVALID_FIELDS => {
             refusal.violations.into_iter().map(|(path, _)| path).collect()
         }
         Err(other) => panic!("not what a wish is refused for: {other}"),
@@ -46,7 +46,7 @@ async fn last_night_can_be_booked_until_check_out_time() {
     assert_eq!(faults(&app, room, "2027-03-31").await, ["reservation.check_in_date"], "at eleven");
     assert!(faults(&app, room, "2027-04-01").await.is_empty());
     let late = app.create(wish(room, "2027-03-31"), None, None, None, None, &guest()).await;
-    assert!(matches!(late, Err(Error::Refused(refusal)) if refusal.reason == Reason::InvalidFields));
+    assert!(matches!(late, Err(Error::Refused(refusal)) if refusal.reason == Reason::INVALID_FIELDS));
 }
 
 #[tokio::test]

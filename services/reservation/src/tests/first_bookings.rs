@@ -11,6 +11,7 @@ use uuid::Uuid;
 use super::{House, caller, front_desk::FrontDesk, guest, resource, room};
 use crate::{
     app::{App, Wish},
+    reasons,
     rooms::Rooms,
 };
 
@@ -42,7 +43,7 @@ fn wish() -> Wish {
 }
 
 fn no_such_room() -> Refusal {
-    Refusal::new(Reason::RoomNotFound, "there is no such room")
+    Refusal::new(reasons::ROOM_NOT_FOUND, "there is no such room")
 }
 
 async fn asks(app: &App, caller: &Caller) -> Result<i32, Reason> {
@@ -92,7 +93,7 @@ async fn a_call_that_fails_fails_whoever_made_it_and_those_who_joined_it_ask_onc
     });
     let (answers, ()) = tokio::join!(join_all(guests), let_through_when(&desk, come));
     let (failed, told): (Vec<_>, Vec<_>) = answers.into_iter().partition(Result::is_err);
-    assert_eq!(failed, [Err(Reason::UpstreamUnavailable)]);
+    assert_eq!(failed, [Err(Reason::UPSTREAM_UNAVAILABLE)]);
     assert_eq!(told, vec![Ok(100); GUESTS - 1]);
     assert_eq!(desk.asked(), 2);
 }
@@ -102,7 +103,7 @@ async fn a_room_that_was_not_found_is_asked_about_again() {
     let house = House::with_units(1).await;
     let desk = FrontDesk::open(Err(no_such_room()));
     let app = house.app(&desk);
-    assert_eq!(asks(&app, &guest()).await, Err(Reason::RoomNotFound));
+    assert_eq!(asks(&app, &guest()).await, Err(reasons::ROOM_NOT_FOUND));
     desk.tell(Ok(new_room()));
     for _ in 0..2 {
         assert_eq!(asks(&app, &guest()).await, Ok(100));
@@ -118,7 +119,7 @@ async fn who_can_wait_no_longer_for_a_new_room_is_told_so_in_time() {
     let patience = Duration::from_millis(100);
     let hurried = Caller { deadline: Instant::now() + patience, ..guest() };
     let begun = Instant::now();
-    assert_eq!(asks(&app, &hurried).await, Err(Reason::UpstreamUnavailable));
+    assert_eq!(asks(&app, &hurried).await, Err(Reason::UPSTREAM_UNAVAILABLE));
     assert!(begun.elapsed() < patience * 10, "{:?}", begun.elapsed());
     desk.let_through();
     assert_eq!(asks(&app, &guest()).await, Ok(100));

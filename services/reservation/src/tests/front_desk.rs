@@ -98,7 +98,7 @@ impl RoomService for FrontDesk {
         self.0.asked.fetch_add(1, Ordering::SeqCst);
         let _through = self.0.open.acquire().await.expect("never closed");
         if self.0.fails.swap(false, Ordering::SeqCst) {
-            return Err(Refusal::new(Reason::Internal, "told to").into());
+            return Err(Refusal::new(Reason::INTERNAL, "told to").into());
         }
         let tells = self.0.tells.lock().expect("lock").clone();
         Ok(Response::new(tells?))

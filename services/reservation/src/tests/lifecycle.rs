@@ -48,7 +48,7 @@ impl Seller for Hotel {
     type Cases = Reservations;
 
     const SCHEMA: Schema = store::SCHEMA;
-    const SOLD_OUT: Reason = Reason::RoomUnavailable;
+    const SOLD_OUT: Reason = crate::reasons::ROOM_UNAVAILABLE;
 
     fn begin() -> Timestamp {
         now()

@@ -14,7 +14,7 @@ use sea_orm::{
 };
 use tokio::sync::Notify;
 
-use super::{House, caller, reason, resource, room, stay, usual};
+use super::{House, caller, create, reason, resource, room, stay, usual};
 use crate::{
     convert,
     domain::{Reservation, RoomOffer, Stay},

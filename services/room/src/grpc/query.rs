@@ -93,7 +93,7 @@ fn order(fields: &mut Fields, order: i32, near: Option<Near>) -> Option<Order> {
 fn one_currency(min_rate: Option<Money>, max_rate: Option<Money>) -> Result<(), Refusal> {
     match (min_rate, max_rate) {
         (Some(min), Some(max)) if min.code() != max.code() => Err(Refusal::new(
-            Reason::CurrencyMismatch,
+            Reason::CURRENCY_MISMATCH,
             format!("min_rate is in {}, max_rate in {}", min.code(), max.code()),
         )
         .hint("search in one currency at a time")),

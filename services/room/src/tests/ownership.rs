@@ -4,27 +4,27 @@ use contracts::{
     reservation::v1::reservation::State,
     room::v1::{BlockNightsRequest, Room, room::OnReserved, room_service_server::RoomService},
 };
-use mesh::{Principal, Reason, Role, auth::access::AccessTable};
+use mesh::{Principal, Role, auth::access::AccessTable};
 
 use super::{AGENT, Booking, HOST, Inn, RIVAL, SERVICE_CENTRE, a_room, call, reason, refusal};
-use crate::ACCESS;
+use crate::{ACCESS, reasons};
 
 #[tokio::test]
 async fn another_hosts_room_is_not_found() {
     let inn = Inn::open().await;
     let room = inn.create(a_room("Blue room")).await;
     let wish = Room { name: room.name.clone(), place: "Jeju".to_owned(), ..Room::default() };
-    assert_eq!(reason(inn.update(RIVAL, wish, &[]).await), Reason::RoomNotFound);
-    assert_eq!(reason(inn.delete(RIVAL, &room.name, OnReserved::Keep).await), Reason::RoomNotFound);
+    assert_eq!(reason(inn.update(RIVAL, wish, &[]).await), reasons::ROOM_NOT_FOUND);
+    assert_eq!(reason(inn.delete(RIVAL, &room.name, OnReserved::Keep).await), reasons::ROOM_NOT_FOUND);
     let block = BlockNightsRequest {
         name: room.name.clone(),
         start_date: "2027-05-01".to_owned(),
         end_date: "2027-05-02".to_owned(),
         ..BlockNightsRequest::default()
     };
-    assert_eq!(reason(inn.grpc.block_nights(call(RIVAL, block)).await), Reason::RoomNotFound);
+    assert_eq!(reason(inn.grpc.block_nights(call(RIVAL, block)).await), reasons::ROOM_NOT_FOUND);
     let nights = inn.calendar(RIVAL, &room.name, "2027-05-01", "2027-05-02").await;
-    assert_eq!(reason(nights), Reason::RoomNotFound);
+    assert_eq!(reason(nights), reasons::ROOM_NOT_FOUND);
     assert_eq!(inn.get(&room.name).await, room);
     inn.calendar(HOST, &room.name, "2027-05-01", "2027-05-02").await.expect("the host's own");
 }

@@ -7,6 +7,7 @@ use contracts::room::v1::{
 use mesh::Reason;
 
 use super::{HOST, Inn, RIVAL, a_room, call, faults, reason};
+use crate::reasons;
 
 fn create(display_name: &str, request_id: &str) -> CreateRoomRequest {
     CreateRoomRequest { room: Some(a_room(display_name)), request_id: request_id.to_owned() }
@@ -56,7 +57,7 @@ async fn a_request_id_stands_for_one_request_of_one_user() {
     let inn = Inn::open().await;
     inn.grpc.create_room(call(HOST, create("Blue room", "r1"))).await.expect("created");
     let other = inn.grpc.create_room(call(HOST, create("Red room", "r1"))).await;
-    assert_eq!(reason(other), Reason::RequestIdReused);
+    assert_eq!(reason(other), Reason::REQUEST_ID_REUSED);
     inn.grpc.create_room(call(RIVAL, create("Red room", "r1"))).await.expect("another user's id");
     assert_eq!(faults(inn.grpc.create_room(call(HOST, create("Blue room", "r 1"))).await), ["request_id"]);
     assert_eq!(inn.told().await.len(), 2);
@@ -78,7 +79,7 @@ async fn a_request_that_writes_its_defaults_out_is_the_same_request() {
         assert_eq!(again.expect("replayed").into_inner(), first, "{same:?}");
     }
     for other in [Room { units: Some(2), ..wish.clone() }, Room { place: "Jeju".to_owned(), ..wish.clone() }] {
-        assert_eq!(reason(inn.grpc.create_room(call(HOST, create(other))).await), Reason::RequestIdReused);
+        assert_eq!(reason(inn.grpc.create_room(call(HOST, create(other))).await), Reason::REQUEST_ID_REUSED);
     }
 
     let update = |room, paths: &[&str]| UpdateRoomRequest {
@@ -98,7 +99,7 @@ async fn a_request_that_writes_its_defaults_out_is_the_same_request() {
         assert_eq!(again.expect("replayed").into_inner(), updated, "{same:?}");
     }
     let other = inn.grpc.update_room(call(HOST, update(wish, &["place"]))).await;
-    assert_eq!(reason(other), Reason::RequestIdReused);
+    assert_eq!(reason(other), Reason::REQUEST_ID_REUSED);
 
     let delete = |on_reserved: OnReserved| DeleteRoomRequest {
         name: first.name.clone(),
@@ -110,7 +111,7 @@ async fn a_request_that_writes_its_defaults_out_is_the_same_request() {
         inn.grpc.delete_room(call(HOST, delete(OnReserved::Unspecified))).await.expect("deleted").into_inner();
     let again = inn.grpc.delete_room(call(HOST, delete(OnReserved::Keep))).await;
     assert_eq!(again.expect("replayed").into_inner(), deleted);
-    assert_eq!(reason(inn.grpc.delete_room(call(HOST, delete(OnReserved::Cancel))).await), Reason::RequestIdReused);
+    assert_eq!(reason(inn.grpc.delete_room(call(HOST, delete(OnReserved::Cancel))).await), Reason::REQUEST_ID_REUSED);
 }
 
 #[tokio::test]
@@ -119,7 +120,7 @@ async fn a_request_that_was_refused_may_try_again_under_its_id() {
     let numbered = Room { number: "204".to_owned(), ..a_room("Blue room") };
     let first = inn.create(numbered.clone()).await;
     let message = CreateRoomRequest { room: Some(numbered), request_id: "r1".to_owned() };
-    assert_eq!(reason(inn.grpc.create_room(call(HOST, message.clone())).await), Reason::RoomNumberTaken);
+    assert_eq!(reason(inn.grpc.create_room(call(HOST, message.clone())).await), reasons::ROOM_NUMBER_TAKEN);
     inn.delete(HOST, &first.name, OnReserved::Keep).await.expect("deleted");
     inn.grpc.create_room(call(HOST, message)).await.expect("created");
 }

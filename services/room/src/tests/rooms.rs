@@ -14,6 +14,7 @@ use jiff::ToSpan;
 use mesh::Reason;
 
 use super::{Booking, GUEST, HOST, Inn, RIVAL, a_room, call, faults, reason, refusal, won};
+use crate::reasons;
 
 fn tiers(tiers: &[(i32, i32)]) -> Option<CancellationPolicy> {
     let tier = |(hours_before_start, percent): &(i32, i32)| Tier {
@@ -247,7 +248,7 @@ async fn currency_and_time_zone_are_for_good() {
     let room = inn.create(a_room("Blue room")).await;
     let dollars = Some(Money { currency_code: "USD".to_owned(), units: 80, nanos: 0 });
     let wish = Room { name: room.name.clone(), nightly_rate: dollars, ..Room::default() };
-    assert_eq!(reason(inn.update(HOST, wish, &[]).await), Reason::CurrencyMismatch);
+    assert_eq!(reason(inn.update(HOST, wish, &[]).await), Reason::CURRENCY_MISMATCH);
     let wish = Room { name: room.name.clone(), time_zone: "Asia/Tokyo".to_owned(), ..Room::default() };
     assert_eq!(faults(inn.update(HOST, wish, &["time_zone"]).await), ["room.time_zone"]);
     assert_eq!(inn.get(&room.name).await, room);
@@ -266,7 +267,7 @@ async fn an_etag_that_somebody_else_has_outdated_stops_a_change() {
     let changed = inn.update(HOST, wish(&room.etag, "Jeju"), &[]).await.expect("updated");
     assert_ne!(changed.etag, room.etag);
     let refused = refusal(inn.update(HOST, wish(&room.etag, "Busan"), &[]).await);
-    assert_eq!((refused.reason, refused.metadata.get("etag")), (Reason::EtagMismatch, Some(&changed.etag)));
+    assert_eq!((refused.reason, refused.metadata.get("etag")), (reasons::ETAG_MISMATCH, Some(&changed.etag)));
 
     let delete = |etag: &str| {
         let message = contracts::room::v1::DeleteRoomRequest {
@@ -276,7 +277,7 @@ async fn an_etag_that_somebody_else_has_outdated_stops_a_change() {
         };
         inn.grpc.delete_room(call(HOST, message))
     };
-    assert_eq!(reason(delete(&room.etag).await), Reason::EtagMismatch);
+    assert_eq!(reason(delete(&room.etag).await), reasons::ETAG_MISMATCH);
     delete(&changed.etag).await.expect("deleted");
 }
 
@@ -285,13 +286,13 @@ async fn a_number_is_one_active_room_of_its_host() {
     let inn = Inn::open().await;
     let numbered = |number: &str| Room { number: number.to_owned(), ..a_room("Blue room") };
     let first = inn.create(numbered("204")).await;
-    assert_eq!(reason(inn.try_create(HOST, numbered("204")).await), Reason::RoomNumberTaken);
+    assert_eq!(reason(inn.try_create(HOST, numbered("204")).await), reasons::ROOM_NUMBER_TAKEN);
     inn.try_create(RIVAL, numbered("204")).await.expect("another host's door");
     inn.create(numbered("")).await;
     let other = inn.create(numbered("")).await;
 
     let wish = Room { name: other.name.clone(), number: "204".to_owned(), ..Room::default() };
-    assert_eq!(reason(inn.update(HOST, wish.clone(), &[]).await), Reason::RoomNumberTaken);
+    assert_eq!(reason(inn.update(HOST, wish.clone(), &[]).await), reasons::ROOM_NUMBER_TAKEN);
     inn.delete(HOST, &first.name, OnReserved::Keep).await.expect("deleted");
     assert_eq!(inn.get(&first.name).await.number, "204", "a deleted room still shows its number");
     inn.update(HOST, wish, &[]).await.expect("the number is free");
@@ -312,7 +313,7 @@ async fn of_many_who_want_one_number_at_once_one_gets_it() {
         match outcome {
             Ok(_) => made += 1,
             Err(status) => {
-                assert_eq!(reason::<()>(Err(status)), Reason::RoomNumberTaken);
+                assert_eq!(reason::<()>(Err(status)), reasons::ROOM_NUMBER_TAKEN);
                 refused += 1;
             }
         }
@@ -331,14 +332,14 @@ async fn a_deleted_room_can_be_read_and_nothing_else() {
     let again = inn.delete(HOST, &room.name, OnReserved::Cancel).await.expect("deleted before");
     assert_eq!(again, deleted);
     let wish = Room { name: room.name.clone(), place: "Jeju".to_owned(), ..Room::default() };
-    assert_eq!(reason(inn.update(HOST, wish, &[]).await), Reason::RoomDeleted);
+    assert_eq!(reason(inn.update(HOST, wish, &[]).await), reasons::ROOM_DELETED);
     let block = contracts::room::v1::BlockNightsRequest {
         name: room.name,
         start_date: "2027-05-01".to_owned(),
         end_date: "2027-05-02".to_owned(),
         ..Default::default()
     };
-    assert_eq!(reason(inn.block(block).await), Reason::RoomDeleted);
+    assert_eq!(reason(inn.block(block).await), reasons::ROOM_DELETED);
     assert_eq!(inn.told().await.len(), 2);
 }
 
@@ -352,7 +353,7 @@ async fn a_room_with_stays_is_not_deleted_under_refuse() {
     inn.hear(&[held.event(State::Pending, 1), sold.event(State::Confirmed, 2), gone.event(State::Cancelled, 4)]).await;
 
     let refused = refusal(inn.delete(HOST, &room, OnReserved::Refuse).await);
-    assert_eq!((refused.reason, refused.metadata.get("count")), (Reason::RoomReserved, Some(&"2".to_owned())));
+    assert_eq!((refused.reason, refused.metadata.get("count")), (reasons::ROOM_RESERVED, Some(&"2".to_owned())));
     assert_eq!(refused.metadata["cases"], format!("{},{}", sold.name, held.name), "the first to begin comes first");
 
     // Today at eleven the second guest has left.
@@ -427,7 +428,7 @@ async fn a_list_shows_each_room_once_the_newest_first() {
         }
     }
     assert_eq!(seen, names);
-    assert_eq!(reason(inn.grpc.list_rooms(call(RIVAL, page.clone())).await), Reason::PageTokenInvalid);
+    assert_eq!(reason(inn.grpc.list_rooms(call(RIVAL, page.clone())).await), Reason::PAGE_TOKEN_INVALID);
 
     let everything = ListRoomsRequest { show_deleted: true, ..ListRoomsRequest::default() };
     let listed = inn.grpc.list_rooms(call(GUEST, everything)).await.expect("a page").into_inner();

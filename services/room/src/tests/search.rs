@@ -247,7 +247,7 @@ async fn all_faults_of_a_search_are_told_at_once() {
     assert_eq!(faults(inn.try_search(SearchRoomsRequest { order: 9, ..anything() }).await), ["order"]);
     let dollars = Some(Money { currency_code: "USD".to_owned(), units: 1, nanos: 0 });
     let query = SearchRoomsRequest { min_rate: Some(won(1)), max_rate: dollars, ..anything() };
-    assert_eq!(reason(inn.try_search(query).await), Reason::CurrencyMismatch);
+    assert_eq!(reason(inn.try_search(query).await), Reason::CURRENCY_MISMATCH);
 }
 
 #[tokio::test]
@@ -276,10 +276,10 @@ async fn a_page_token_goes_on_with_its_own_search_only() {
         SearchRoomsRequest { order: Order::Rating.into(), ..anything() },
     ] {
         let other = SearchRoomsRequest { page_token: next.page_token.clone(), ..other };
-        assert_eq!(reason(inn.try_search(other.clone()).await), Reason::PageTokenInvalid, "{other:?}");
+        assert_eq!(reason(inn.try_search(other.clone()).await), Reason::PAGE_TOKEN_INVALID, "{other:?}");
     }
     let made_up = SearchRoomsRequest { page_token: "made-up".to_owned(), ..next };
-    assert_eq!(reason(inn.try_search(made_up).await), Reason::PageTokenInvalid);
+    assert_eq!(reason(inn.try_search(made_up).await), Reason::PAGE_TOKEN_INVALID);
 }
 
 #[tokio::test]

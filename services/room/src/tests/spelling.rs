@@ -1,11 +1,10 @@
 //! How places and numbers are compared: as people read them, on every engine alike.
 
 use contracts::room::v1::{Room, SearchRoomsRequest, room_service_server::RoomService};
-use mesh::Reason;
 use sea_orm::{ColumnTrait, ConnectionTrait, EntityTrait, QueryFilter, sea_query::Expr};
 
 use super::{GUEST, HOST, Inn, RIVAL, a_room, call, faults, reason};
-use crate::{DESCRIPTOR, store::entity::room};
+use crate::{DESCRIPTOR, reasons, store::entity::room};
 
 /// The step that writes again what an earlier version wrote.
 const STEP: &str = "m0102_room_spellings";
@@ -84,7 +83,7 @@ async fn a_number_is_one_door_however_it_is_written() {
     inn.create(numbered("204")).await;
     inn.create(numbered("Café")).await;
     for number in ["204\u{200b}", "２０４", "2\u{2060}04", "\u{feff}204", "²04", "Cafe\u{301}"] {
-        assert_eq!(reason(inn.try_create(HOST, numbered(number)).await), Reason::RoomNumberTaken, "{number:?}");
+        assert_eq!(reason(inn.try_create(HOST, numbered(number)).await), reasons::ROOM_NUMBER_TAKEN, "{number:?}");
     }
     for number in ["204 ", "204\u{3000}"] {
         assert_eq!(faults(inn.try_create(HOST, numbered(number)).await), ["room.number"], "{number:?}");
@@ -94,7 +93,7 @@ async fn a_number_is_one_door_however_it_is_written() {
     let other = inn.create(numbered("２０５")).await;
     assert_eq!(other.number, "２０５", "it is shown as its host wrote it");
     let wish = Room { name: other.name, number: "２０４".to_owned(), ..Room::default() };
-    assert_eq!(reason(inn.update(HOST, wish, &[]).await), Reason::RoomNumberTaken);
+    assert_eq!(reason(inn.update(HOST, wish, &[]).await), reasons::ROOM_NUMBER_TAKEN);
 }
 
 #[tokio::test]
@@ -127,8 +126,8 @@ async fn rooms_of_an_earlier_version_are_found_and_keep_their_numbers() {
     for (place, found) in [("istanbul", "İstanbul"), ("GIESSEN", "Gießen"), ("제주", "제주")] {
         assert_eq!(inn.in_place(place).await, [found], "{place}");
     }
-    assert_eq!(reason(inn.try_create(HOST, numbered("204")).await), Reason::RoomNumberTaken);
-    assert_eq!(reason(inn.try_create(HOST, numbered("305")).await), Reason::RoomNumberTaken);
+    assert_eq!(reason(inn.try_create(HOST, numbered("204")).await), reasons::ROOM_NUMBER_TAKEN);
+    assert_eq!(reason(inn.try_create(HOST, numbered("305")).await), reasons::ROOM_NUMBER_TAKEN);
     let rows = room::Entity::find().all(inn.database.read()).await.expect("rooms");
     let number =
         |name: &str| rows.iter().find(|row| row.display_name == name).and_then(|row| row.active_number.clone());

@@ -5,6 +5,7 @@ use mesh_foundation::{call::Actor, error::Reason, event::Event, money::Money};
 use mesh_store::store::{Schema, Tables, key};
 use sea_orm::{ActiveValue::Set, sea_query::Table};
 use servers::engine::FreshDatabase;
+use tonic::Code;
 
 use super::*;
 use crate::checkout::{By, Cancellation, Cause, Closing, Fact, Mode, PaymentAction, Record, Standing, Terms};
@@ -97,7 +98,7 @@ impl Cases for Market {
     const CONTEXT: &'static str = "market";
     const COLLECTION: &'static str = "eggs";
     const WORD: &'static str = "egg";
-    const NOT_FOUND: Reason = Reason::ReservationNotFound;
+    const NOT_FOUND: Reason = Reason::new("STAY_NOT_FOUND", Code::NotFound);
     const LIST: &'static str = "ListEggs";
 
     fn to_row(case: &Eggs) -> Result<crate_of_eggs::ActiveModel, Error> {

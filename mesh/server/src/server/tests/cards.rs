@@ -22,7 +22,7 @@ async fn a_request_that_is_no_message_is_the_callers_fault() {
     let broken_with_digits = framed(b"\x0a\x7f4242424242424242");
     for body in [Bytes::new(), odd_flag.into(), two.into(), broken, broken_with_digits] {
         let answer = bench.send(request("Do", &token, body)).await;
-        assert_eq!(answer.refusal().reason, Reason::InvalidFields, "{answer:?}");
+        assert_eq!(answer.refusal().reason, Reason::INVALID_FIELDS, "{answer:?}");
     }
 }
 
@@ -52,6 +52,6 @@ async fn a_request_is_bounded() {
     let bench = bench_with(LimitsConfig { max_request_bytes: 1_024, ..LimitsConfig::default() });
     assert_eq!(bench.call("Do", &"x".repeat(1_000)).await.text().len(), 1_000);
     let answer = bench.call("Do", &"x".repeat(1_100)).await;
-    assert_eq!(answer.refusal().reason, Reason::InvalidFields);
+    assert_eq!(answer.refusal().reason, Reason::INVALID_FIELDS);
     assert!(answer.status.message().contains("larger than 1024 bytes"));
 }

@@ -31,11 +31,11 @@ async fn a_call_without_a_good_token_is_refused_before_its_request_is_read() {
     let mut unread = bench.request("Do", "x");
     *unread.body_mut() = Body::new(StreamBody::new(futures::stream::pending::<Result<_, Status>>()));
     unread.headers_mut().remove("authorization");
-    assert_eq!(bench.send(unread).await.refusal().reason, Reason::TokenMissing);
+    assert_eq!(bench.send(unread).await.refusal().reason, Reason::TOKEN_MISSING);
 
     let elsewhere = bench.reservation.for_callee("payment").unwrap();
     let answer = bench.send(request("Do", &elsewhere, framed(&message("x")))).await;
-    assert_eq!(answer.refusal().reason, Reason::TokenInvalid);
+    assert_eq!(answer.refusal().reason, Reason::TOKEN_INVALID);
     assert_eq!(answer.status.code(), Code::Unauthenticated);
 }
 
@@ -49,7 +49,7 @@ async fn only_a_call_with_a_good_token_lets_its_connection_stay() {
     };
     let mut nameless = bench.request("Do", "x");
     nameless.headers_mut().remove("authorization");
-    assert_eq!(on_it(nameless).await.refusal().reason, Reason::TokenMissing);
+    assert_eq!(on_it(nameless).await.refusal().reason, Reason::TOKEN_MISSING);
     assert_eq!(usage.kept(&IdleTimeouts::DEFAULT), IdleTimeouts::DEFAULT.stranger);
     assert_eq!(on_it(bench.request("Do", "x")).await.text(), "x");
     assert_eq!(usage.kept(&IdleTimeouts::DEFAULT), IdleTimeouts::DEFAULT.idle);
@@ -73,7 +73,7 @@ async fn a_method_that_the_table_does_not_list_is_denied_to_everybody() {
     let token = bench.user(&Role::ALL);
     let answer = bench.send(request("Unlisted", &token, framed(&message("x")))).await;
     assert_eq!(answer.status.code(), Code::PermissionDenied);
-    assert_eq!(answer.refusal().reason, Reason::RoleRequired);
+    assert_eq!(answer.refusal().reason, Reason::ROLE_REQUIRED);
 
     let differences = AccessTable::new(RULES, &[]).unwrap().differences(&contract(), &[SERVICE]);
     assert_eq!(differences.unruled, [format!("{SERVICE}/Unlisted")].into(), "and a test of the table finds it");
@@ -129,7 +129,7 @@ async fn a_slow_handler_is_given_up_with_our_reason() {
     let before = Instant::now();
     let answer = bench.send(request).await;
     assert_eq!(answer.status.code(), Code::DeadlineExceeded);
-    assert_eq!(answer.refusal().reason, Reason::DeadlineExceeded);
+    assert_eq!(answer.refusal().reason, Reason::DEADLINE_EXCEEDED);
     assert!(before.elapsed() < Duration::from_millis(1_500), "before the caller's own timer");
 }
 
@@ -138,7 +138,7 @@ async fn a_call_whose_time_is_over_does_not_begin() {
     let bench = bench();
     let mut request = bench.request("Do", PANIC);
     request.headers_mut().insert("grpc-timeout", HeaderValue::from_static("0m"));
-    assert_eq!(bench.send(request).await.refusal().reason, Reason::DeadlineExceeded);
+    assert_eq!(bench.send(request).await.refusal().reason, Reason::DEADLINE_EXCEEDED);
 }
 
 #[tokio::test]
@@ -149,7 +149,7 @@ async fn a_stream_ends_at_its_own_deadline() {
     let before = Instant::now();
     let answer = bench.send(request).await;
     assert!(before.elapsed() >= Duration::from_millis(180));
-    assert_eq!(answer.refusal().reason, Reason::DeadlineExceeded);
+    assert_eq!(answer.refusal().reason, Reason::DEADLINE_EXCEEDED);
     assert_eq!(answer.messages, framed(&message("first")));
 }
 
@@ -158,7 +158,7 @@ async fn a_call_above_the_limit_is_refused_with_a_time_to_retry() {
     let bench = bench_with(LimitsConfig { in_flight: 2, ..LimitsConfig::default() });
     let in_hand = [bench.hang().await, bench.hang().await];
     let refusal = bench.call("Do", "x").await.refusal();
-    assert_eq!(refusal.reason, Reason::Overloaded);
+    assert_eq!(refusal.reason, Reason::OVERLOADED);
     assert_eq!(refusal.reason.code(), Code::ResourceExhausted);
     assert_eq!(refusal.retry_after, Some(Duration::from_secs(1)));
     assert_eq!(refusal.metadata["context"], "test");
@@ -183,7 +183,7 @@ async fn an_open_stream_counts_until_it_is_closed_and_takes_no_calls_place() {
     let bench = bench_with(LimitsConfig { in_flight: 1, open_streams: 1, ..LimitsConfig::default() });
     let open = bench.service.clone().oneshot(bench.request("Watch", "x")).await.unwrap();
     assert_eq!(bench.call("Do", "x").await.text(), "x");
-    assert_eq!(bench.call("Watch", "x").await.refusal().reason, Reason::Overloaded);
+    assert_eq!(bench.call("Watch", "x").await.refusal().reason, Reason::OVERLOADED);
     drop(open);
     let mut open = bench.service.clone().oneshot(bench.request("Watch", "x")).await.unwrap();
     assert!(open.body_mut().frame().await.unwrap().unwrap().is_data());
@@ -194,12 +194,12 @@ async fn a_panic_costs_its_own_call_only() {
     let bench = bench();
     let answer = bench.call("Do", PANIC).await;
     assert_eq!(answer.status.code(), Code::Internal);
-    assert_eq!(answer.refusal().reason, Reason::Internal);
+    assert_eq!(answer.refusal().reason, Reason::INTERNAL);
     assert!(!answer.status.message().contains("told to"));
     assert_eq!(bench.call("Do", "x").await.text(), "x");
 
     let answer = bench.call("Watch", PANIC_LATER).await;
-    assert_eq!(answer.refusal().reason, Reason::Internal);
+    assert_eq!(answer.refusal().reason, Reason::INTERNAL);
     assert_eq!(answer.messages, framed(&message(PANIC_LATER)));
 }
 
@@ -210,11 +210,11 @@ async fn a_draining_context_finishes_what_it_has_and_takes_no_more() {
     let stream = bench.service.clone().oneshot(bench.request("Watch", "first")).await.unwrap();
     bench.service.drain();
     let refusal = bench.call("Do", "x").await.refusal();
-    assert_eq!(refusal.reason, Reason::Draining);
+    assert_eq!(refusal.reason, Reason::DRAINING);
     assert_eq!(refusal.metadata["context"], "test");
 
     let ended = Answer::read(stream).await;
-    assert_eq!(ended.refusal().reason, Reason::Draining);
+    assert_eq!(ended.refusal().reason, Reason::DRAINING);
     assert_eq!(ended.messages, framed(&message("first")), "what was ready goes out first");
 
     bench.go_on.add_permits(1);

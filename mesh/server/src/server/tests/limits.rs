@@ -23,7 +23,7 @@ impl Bench {
 async fn people_do_not_take_the_places_of_contexts() {
     let bench = bench_with(LimitsConfig { in_flight: 1, ..LimitsConfig::default() });
     let in_hand = bench.hang().await;
-    assert_eq!(bench.send(bench.request_of("bob", "Do", "x")).await.refusal().reason, Reason::Overloaded);
+    assert_eq!(bench.send(bench.request_of("bob", "Do", "x")).await.refusal().reason, Reason::OVERLOADED);
     let token = bench.reservation.for_callee("test").unwrap();
     assert_eq!(bench.send(request("Do", &token, framed(&message("x")))).await.text(), "x");
     bench.go_on.add_permits(1);
@@ -35,7 +35,7 @@ async fn one_person_does_not_take_the_places_of_another() {
     let bench = bench_with(LimitsConfig { in_flight_per_person: 1, ..LimitsConfig::default() });
     let in_hand = bench.hang().await;
     let refusal = bench.call("Do", "x").await.refusal();
-    assert_eq!(refusal.reason, Reason::Overloaded);
+    assert_eq!(refusal.reason, Reason::OVERLOADED);
     assert!(refusal.message.contains("per person"), "{refusal}");
     assert_eq!(bench.send(bench.request_of("bob", "Do", "x")).await.text(), "x");
     bench.go_on.add_permits(1);
@@ -47,7 +47,7 @@ async fn one_person_does_not_take_the_places_of_another() {
 async fn one_person_does_not_open_all_the_streams() {
     let bench = bench_with(LimitsConfig { open_streams_per_person: 1, ..LimitsConfig::default() });
     let open = bench.service.clone().oneshot(bench.request("Watch", "x")).await.unwrap();
-    assert_eq!(bench.call("Watch", "x").await.refusal().reason, Reason::Overloaded);
+    assert_eq!(bench.call("Watch", "x").await.refusal().reason, Reason::OVERLOADED);
     let mut bobs = bench.service.clone().oneshot(bench.request_of("bob", "Watch", "x")).await.unwrap();
     assert!(bobs.body_mut().frame().await.unwrap().unwrap().is_data());
     drop(open);
@@ -67,7 +67,7 @@ async fn a_request_that_comes_slowly_is_not_waited_for() {
     let (call, stream) = tokio::join!(slow("Do"), slow("Watch"));
     for answer in [call, stream] {
         let refusal = answer.refusal();
-        assert_eq!(refusal.reason, Reason::DeadlineExceeded);
+        assert_eq!(refusal.reason, Reason::DEADLINE_EXCEEDED);
         assert!(refusal.message.contains("did not arrive"), "{refusal}");
     }
 }
@@ -78,7 +78,7 @@ async fn a_stream_ends_with_the_token_that_opened_it() {
     // As good as over: what is left is the difference that two clocks may have.
     let token = bench.issuer.mint_user("alice", &[Role::Guest], Duration::ZERO).unwrap();
     let answer = bench.send(request("Watch", &token, framed(&message("first")))).await;
-    assert_eq!(answer.refusal().reason, Reason::TokenExpired);
+    assert_eq!(answer.refusal().reason, Reason::TOKEN_EXPIRED);
     assert_eq!(answer.messages, framed(&message("first")));
 }
 
@@ -98,7 +98,7 @@ async fn two_tokens_in_one_call_are_one_too_many() {
     let mut request = bench.request("Do", "x");
     let own = request.headers()["authorization"].clone();
     request.headers_mut().append("authorization", own);
-    assert_eq!(bench.send(request).await.refusal().reason, Reason::TokenInvalid);
+    assert_eq!(bench.send(request).await.refusal().reason, Reason::TOKEN_INVALID);
 }
 
 #[tokio::test]
@@ -117,5 +117,5 @@ async fn a_large_request_is_searched_too() {
     let harmless = "x".repeat(100 * 1024);
     assert_eq!(bench.call("Do", &harmless).await.text(), harmless);
     let refusal = bench.call("Do", &format!("{harmless} 4111 1111 1111 1111")).await.refusal();
-    assert_eq!(refusal.reason, Reason::CardNumberRefused);
+    assert_eq!(refusal.reason, Reason::CARD_NUMBER_REFUSED);
 }

@@ -85,7 +85,7 @@ async fn calls_to_a_context_that_is_starting_are_refused_as_starting_until_it_is
     let serving = tokio::spawn(serve(listener, contexts.clone(), health, PROMPT, CancellationToken::new()));
     let channel = endpoint.connect().await.unwrap();
     let early = over(&channel, bench.request("Do", "x")).await;
-    assert_eq!((early.status.code(), early.refusal().reason), (Code::Unavailable, Reason::Starting));
+    assert_eq!((early.status.code(), early.refusal().reason), (Code::Unavailable, Reason::STARTING));
     contexts.open([bench.service.clone()]);
     assert_eq!(over(&channel, bench.request("Do", "x")).await.text(), "x");
     serving.abort();
@@ -100,7 +100,7 @@ async fn calls_over_the_socket_pass_the_same_stack() {
     assert!(answer.headers.contains_key("x-correlation-id"));
     let mut nobody = process.bench.request("Do", "x");
     nobody.headers_mut().remove("authorization");
-    assert_eq!(over(&channel, nobody).await.refusal().reason, Reason::TokenMissing);
+    assert_eq!(over(&channel, nobody).await.refusal().reason, Reason::TOKEN_MISSING);
 }
 
 /// tonic's server has a timer of its own for the same header, and says CANCELLED; ours has to be the faster one, every time. So has
@@ -117,7 +117,7 @@ async fn a_slow_handler_answers_our_deadline_over_the_socket_too() {
     let answers: Vec<_> = futures::future::join_all(calls).await.into_iter().flatten().collect();
     assert!(!answers.is_empty());
     for answer in answers {
-        assert_eq!(Answer::read(answer).await.refusal().reason, Reason::DeadlineExceeded);
+        assert_eq!(Answer::read(answer).await.refusal().reason, Reason::DEADLINE_EXCEEDED);
     }
 }
 
@@ -258,7 +258,7 @@ async fn health_watches_are_bounded_and_take_no_permits_of_checks() {
         open.push(reply);
         assert!(open.len() < 190, "watches are not bounded");
     };
-    assert_eq!(refused.refusal().reason, Reason::Overloaded);
+    assert_eq!(refused.refusal().reason, Reason::OVERLOADED);
     assert_eq!(process.health("").await, Serving::Serving);
     open.pop();
     let again = async {

@@ -51,7 +51,7 @@ pub(super) async fn refuse(database: &Database) {
     let outcome: Result<(), _> = database
         .transact("refuse", |tx| async move {
             tx.execute_unprepared("INSERT INTO item (id, body) VALUES (999999, x'00')").await?;
-            Err(Error::Refused(mesh_foundation::Refusal::new(mesh_foundation::Reason::RoomNumberTaken, "taken")))
+            Err(Error::Refused(mesh_foundation::Refusal::new(mesh_foundation::Reason::INTERNAL, "taken")))
         })
         .await;
     assert!(matches!(outcome, Err(Error::Refused(_))), "{outcome:?}");

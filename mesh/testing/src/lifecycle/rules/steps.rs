@@ -113,7 +113,7 @@ pub async fn nothing_goes_on_that_is_not_confirmed<S: Seller>() {
         let before = bench.read(&name).await;
         assert_eq!(before.record().state(), state);
         let Err(Error::Refused(refusal)) = bench.steps(&name, None).await else { panic!("{state:?} goes on") };
-        assert_eq!(refusal.reason, Reason::IllegalTransition);
+        assert_eq!(refusal.reason, Reason::ILLEGAL_TRANSITION);
         assert_eq!((refusal.metadata["from"].as_str(), &refusal.metadata["case"]), (state.name(), &name));
         assert_eq!(bench.hears_of_step(&name).await, Progress::NotConfirmed(before.clone()));
         assert_eq!(bench.read(&name).await, before);
@@ -127,7 +127,7 @@ pub async fn a_step_that_is_refused_leaves_nothing_behind_and_its_request_may_tr
     let request = Request::new(&alice, "Step", "once", &String::new());
     let refuse = |case: &mut CaseOf<S>| {
         S::step(case)?;
-        Err(Refusal::new(Reason::IllegalTransition, "the door is locked").into())
+        Err(Refusal::new(Reason::ILLEGAL_TRANSITION, "the door is locked").into())
     };
     let refused = bench.checkout.progress(name, Scope::All, request.clone(), &actor(), refuse).await;
     assert_eq!(reason(refused), "ILLEGAL_TRANSITION");

@@ -233,7 +233,7 @@ async fn a_new_key_is_fetched_when_the_first_token_names_it_and_a_withdrawn_one_
     world.whose(&signed(&claims(&server.name()), &new)).await.unwrap();
     assert!(world.whose(&before).await.is_err(), "remembered or not");
     tokio::time::sleep_until(world.issuer.state.borrow().rested).await;
-    assert_eq!(world.whose(&before).await.unwrap_err().reason, Reason::TokenInvalid, "the issuer was asked");
+    assert_eq!(world.whose(&before).await.unwrap_err().reason, Reason::TOKEN_INVALID, "the issuer was asked");
 }
 
 #[tokio::test]
@@ -249,7 +249,7 @@ async fn an_outage_keeps_the_last_good_keys_and_an_unknown_one_is_not_called_inv
         world.asked(fetches + 2).await;
         world.whose(&signed(&claims(&server.name()), &key)).await.unwrap();
         let unknown = signed(&claims(&server.name()), &SigningKey::generate());
-        world.refuses(&unknown, Reason::IssuerUnavailable, "try again");
+        world.refuses(&unknown, Reason::ISSUER_UNAVAILABLE, "try again");
         server.serves(&[key.public().to_jwk()]);
         let mut state = world.issuer.state.subscribe();
         let well = state.wait_for(|state| !state.failing);
@@ -265,7 +265,7 @@ async fn until_the_issuer_answers_its_tokens_are_neither_good_nor_bad_and_then_t
     let world = world(server.config()).await;
     let token = signed(&claims(&server.name()), &key);
     let refusal = world.whose(&token).await.unwrap_err();
-    assert_eq!((refusal.reason, refusal.retry_after), (Reason::IssuerUnavailable, Some(Duration::from_secs(2))));
+    assert_eq!((refusal.reason, refusal.retry_after), (Reason::ISSUER_UNAVAILABLE, Some(Duration::from_secs(2))));
     server.serves(&[key.public().to_jwk()]);
     let good = async {
         while world.whose(&token).await.is_err() {
@@ -288,7 +288,7 @@ async fn another_issuers_description_a_redirect_and_keys_in_clear_are_not_believ
     ] {
         *server.description.lock().unwrap() = description;
         let world = world(server.config()).await;
-        world.refuses(&signed(&claims(&server.name()), &key), Reason::IssuerUnavailable, "cannot be asked");
+        world.refuses(&signed(&claims(&server.name()), &key), Reason::ISSUER_UNAVAILABLE, "cannot be asked");
     }
     assert_eq!(server.fetches(), 0);
 }
@@ -303,7 +303,7 @@ async fn a_document_that_never_ends_is_given_up() {
         let begun = Instant::now();
         let world = world(IssuerConfig { jwks_url: Some(format!("{}/keys", server.name())), ..server.config() }).await;
         assert!(begun.elapsed() < Duration::from_secs(3));
-        world.refuses(&signed(&claims(&server.name()), &key), Reason::IssuerUnavailable, "cannot be asked");
+        world.refuses(&signed(&claims(&server.name()), &key), Reason::ISSUER_UNAVAILABLE, "cannot be asked");
     }
 }
 
@@ -323,11 +323,11 @@ async fn a_key_is_good_for_its_own_algorithm_only() {
     // The public key, in each form that a careless verifier may take for a shared secret.
     for secret in [modulus.as_bytes(), rsa.to_string().as_bytes()] {
         let forged = token("rsa", Algorithm::HS256, &EncodingKey::from_secret(secret));
-        world.refuses(&forged, Reason::TokenInvalid, "not signed by its key's algorithm");
+        world.refuses(&forged, Reason::TOKEN_INVALID, "not signed by its key's algorithm");
     }
     world.refuses(
         &token("rsa", Algorithm::ES256, &encoding),
-        Reason::TokenInvalid,
+        Reason::TOKEN_INVALID,
         "not signed by its key's algorithm",
     );
 }
@@ -375,7 +375,7 @@ async fn an_issuer_with_keys_in_files_is_asked_nothing() {
     world.whose(&signed(&claims("https://id.example"), &key)).await.unwrap();
     world.refuses(
         &signed(&claims("https://id.example"), &SigningKey::generate()),
-        Reason::TokenInvalid,
+        Reason::TOKEN_INVALID,
         "an unknown key",
     );
     fs::write(&file, jwks(&[])).unwrap();

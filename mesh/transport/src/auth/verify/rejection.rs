@@ -48,7 +48,7 @@ impl Rejection {
             Self::Refused(refusal) => refusal,
             Self::UnknownKey(key) if key.is_for_good(asked) => unknown(),
             Self::UnknownKey(_) => Refusal::new(
-                Reason::IssuerUnavailable,
+                Reason::ISSUER_UNAVAILABLE,
                 "the token's key is not known yet, or its issuer cannot be asked for it right now, so the token can be neither \
                  believed nor refused",
             )

@@ -102,7 +102,7 @@ fn a_forged_signature_is_refused() {
     let mut bytes = URL_SAFE_NO_PAD.decode(signature).unwrap();
     bytes[0] ^= 1;
     let forged = format!("{message}.{}", URL_SAFE_NO_PAD.encode(bytes));
-    world.refuses(&forged, Reason::TokenInvalid, "signature is not valid");
+    world.refuses(&forged, Reason::TOKEN_INVALID, "signature is not valid");
 }
 
 #[test]
@@ -113,7 +113,7 @@ fn changed_claims_are_refused_even_after_the_true_token_was_seen() {
     let mut parts: Vec<&str> = token.split('.').collect();
     let claims = URL_SAFE_NO_PAD.encode(with(user_claims(), "roles", json!(["admin"])).to_string());
     parts[1] = &claims;
-    world.refuses(&parts.join("."), Reason::TokenInvalid, "signature is not valid");
+    world.refuses(&parts.join("."), Reason::TOKEN_INVALID, "signature is not valid");
 }
 
 #[test]
@@ -122,15 +122,15 @@ fn a_key_of_the_same_id_made_by_somebody_else_is_refused() {
     let stranger = SigningKey::generate();
     let header = Header { kid: Some(world.issuer.kid().to_owned()), ..Header::new(Algorithm::EdDSA) };
     let token = encode(&header, &user_claims(), stranger.encoding()).unwrap();
-    world.refuses(&token, Reason::TokenInvalid, "signature is not valid");
+    world.refuses(&token, Reason::TOKEN_INVALID, "signature is not valid");
 }
 
 #[test]
 fn an_unknown_kid_or_none_is_refused() {
     let world = world();
-    world.refuses(&signed(&user_claims(), &SigningKey::generate()), Reason::TokenInvalid, "an unknown key");
+    world.refuses(&signed(&user_claims(), &SigningKey::generate()), Reason::TOKEN_INVALID, "an unknown key");
     let token = encode(&Header::new(Algorithm::EdDSA), &user_claims(), world.issuer.encoding()).unwrap();
-    world.refuses(&token, Reason::TokenInvalid, "does not name its key");
+    world.refuses(&token, Reason::TOKEN_INVALID, "does not name its key");
 }
 
 #[test]
@@ -144,7 +144,7 @@ fn a_key_that_the_token_brings_along_is_not_used() {
         ..Header::new(Algorithm::EdDSA)
     };
     let token = encode(&header, &user_claims(), stranger.encoding()).unwrap();
-    world.refuses(&token, Reason::TokenInvalid, "an unknown key");
+    world.refuses(&token, Reason::TOKEN_INVALID, "an unknown key");
 }
 
 #[test]
@@ -153,7 +153,7 @@ fn the_algorithm_none_is_refused() {
     for algorithm in ["none", "None", "NONE"] {
         let header = json!({ "alg": algorithm, "typ": "JWT", "kid": world.issuer.kid() });
         let [header, claims] = [header, user_claims()].map(|part| URL_SAFE_NO_PAD.encode(part.to_string()));
-        world.refuses(&format!("{header}.{claims}."), Reason::TokenInvalid, "cannot be read");
+        world.refuses(&format!("{header}.{claims}."), Reason::TOKEN_INVALID, "cannot be read");
     }
 }
 
@@ -167,7 +167,7 @@ fn the_public_key_used_as_a_shared_secret_is_refused() {
     {
         let header = Header { kid: Some(public.kid().to_owned()), ..Header::new(algorithm) };
         let token = encode(&header, &user_claims(), &EncodingKey::from_secret(secret)).unwrap();
-        world.refuses(&token, Reason::TokenInvalid, "algorithm");
+        world.refuses(&token, Reason::TOKEN_INVALID, "algorithm");
     }
 }
 
@@ -177,18 +177,18 @@ fn an_expired_token_says_so() {
     let exp = json!(get_current_timestamp() - LEEWAY_SECONDS - 1);
     world.refuses(
         &signed(&with(user_claims(), "exp", exp.clone()), &world.issuer),
-        Reason::TokenExpired,
+        Reason::TOKEN_EXPIRED,
         "has expired",
     );
     let token = signed(&with(context_claims(), "exp", exp), &world.reservation);
-    world.refuses(&token, Reason::TokenExpired, "run `jumak token`");
+    world.refuses(&token, Reason::TOKEN_EXPIRED, "run `jumak token`");
 }
 
 #[test]
 fn a_token_that_is_not_good_yet_is_refused() {
     let world = world();
     let token = signed(&with(user_claims(), "nbf", json!(get_current_timestamp() + 60)), &world.issuer);
-    world.refuses(&token, Reason::TokenInvalid, "not valid yet");
+    world.refuses(&token, Reason::TOKEN_INVALID, "not valid yet");
 }
 
 #[test]
@@ -196,8 +196,8 @@ fn a_token_without_one_of_its_claims_is_refused() {
     let world = world();
     for claim in ["exp", "iss", "aud", "sub"] {
         let problem = format!("lacks the claim `{claim}`");
-        world.refuses(&signed(&without(user_claims(), claim), &world.issuer), Reason::TokenInvalid, &problem);
-        world.refuses(&signed(&without(context_claims(), claim), &world.reservation), Reason::TokenInvalid, &problem);
+        world.refuses(&signed(&without(user_claims(), claim), &world.issuer), Reason::TOKEN_INVALID, &problem);
+        world.refuses(&signed(&without(context_claims(), claim), &world.reservation), Reason::TOKEN_INVALID, &problem);
     }
 }
 
@@ -206,7 +206,7 @@ fn an_expiry_that_is_no_number_is_refused() {
     let world = world();
     for exp in [json!("9999999999"), json!(null), json!([9_999_999_999_u64]), json!(-1)] {
         let refusal = world.verifier.verify(&signed(&with(user_claims(), "exp", exp), &world.issuer)).unwrap_err();
-        assert_eq!(refusal.reason, Reason::TokenInvalid);
+        assert_eq!(refusal.reason, Reason::TOKEN_INVALID);
     }
 }
 
@@ -214,7 +214,7 @@ fn an_expiry_that_is_no_number_is_refused() {
 fn a_token_for_another_audience_is_refused() {
     let world = world();
     let token = signed(&with(user_claims(), "aud", json!("contexts/payment")), &world.issuer);
-    world.refuses(&token, Reason::TokenInvalid, "another audience");
+    world.refuses(&token, Reason::TOKEN_INVALID, "another audience");
     let one_of_two = with(user_claims(), "aud", json!(["account", "jumak"]));
     world.verifier.verify(&signed(&one_of_two, &world.issuer)).unwrap();
 }
@@ -223,19 +223,19 @@ fn a_token_for_another_audience_is_refused() {
 fn a_contexts_token_is_good_at_one_callee_only() {
     let world = world();
     let tokens = ServiceTokens::new("reservation", world.reservation.clone());
-    world.refuses(&tokens.for_callee("room").unwrap(), Reason::TokenInvalid, "another audience");
+    world.refuses(&tokens.for_callee("room").unwrap(), Reason::TOKEN_INVALID, "another audience");
     let token = signed(&with(context_claims(), "aud", json!("jumak")), &world.reservation);
-    world.refuses(&token, Reason::TokenInvalid, "another audience");
+    world.refuses(&token, Reason::TOKEN_INVALID, "another audience");
     let token =
         signed(&with(context_claims(), "aud", json!(["contexts/payment", "contexts/room"])), &world.reservation);
-    world.refuses(&token, Reason::TokenInvalid, "one audience");
+    world.refuses(&token, Reason::TOKEN_INVALID, "one audience");
 }
 
 #[test]
 fn a_contexts_token_lives_a_minute_at_most() {
     let world = world();
     let token = signed(&with(context_claims(), "exp", json!(get_current_timestamp() + 3_600)), &world.reservation);
-    world.refuses(&token, Reason::TokenInvalid, "lives longer");
+    world.refuses(&token, Reason::TOKEN_INVALID, "lives longer");
 }
 
 #[test]
@@ -252,17 +252,17 @@ fn a_context_cannot_speak_for_another_one() {
     let world = world();
     // Its own key under the other's name.
     let as_other = with(with(context_claims(), "iss", json!("contexts/servicecenter")), "sub", json!("servicecenter"));
-    world.refuses(&signed(&as_other, &world.reservation), Reason::TokenInvalid, "an unknown key");
+    world.refuses(&signed(&as_other, &world.reservation), Reason::TOKEN_INVALID, "an unknown key");
     // Its own name as issuer, the other's as subject.
     let token = signed(&with(context_claims(), "sub", json!("servicecenter")), &world.reservation);
-    world.refuses(&token, Reason::TokenInvalid, "different contexts");
+    world.refuses(&token, Reason::TOKEN_INVALID, "different contexts");
 }
 
 #[test]
 fn a_context_cannot_make_users_and_the_issuer_cannot_make_contexts() {
     let world = world();
-    world.refuses(&signed(&user_claims(), &world.reservation), Reason::TokenInvalid, "an unknown key");
-    world.refuses(&signed(&context_claims(), &world.issuer), Reason::TokenInvalid, "an unknown key");
+    world.refuses(&signed(&user_claims(), &world.reservation), Reason::TOKEN_INVALID, "an unknown key");
+    world.refuses(&signed(&context_claims(), &world.issuer), Reason::TOKEN_INVALID, "an unknown key");
 }
 
 #[test]
@@ -278,7 +278,7 @@ fn an_issuer_of_people_that_goes_by_a_contexts_name_does_not_become_it() {
         contexts: [("reservation".to_owned(), vec![reservation.public().clone()])].into(),
         hint: String::new(),
     });
-    assert_eq!(verifier.verify(&signed(&context_claims(), &stranger)).unwrap_err().reason, Reason::TokenInvalid);
+    assert_eq!(verifier.verify(&signed(&context_claims(), &stranger)).unwrap_err().reason, Reason::TOKEN_INVALID);
     verifier.verify(&signed(&context_claims(), &reservation)).unwrap();
 }
 
@@ -286,9 +286,9 @@ fn an_issuer_of_people_that_goes_by_a_contexts_name_does_not_become_it() {
 fn an_issuer_or_a_context_that_is_not_listed_is_refused() {
     let world = world();
     let token = signed(&with(user_claims(), "iss", json!("https://accounts.example")), &world.issuer);
-    world.refuses(&token, Reason::TokenInvalid, "not trusted here");
+    world.refuses(&token, Reason::TOKEN_INVALID, "not trusted here");
     let tokens = ServiceTokens::new("marketing", SigningKey::generate());
-    world.refuses(&tokens.for_callee("payment").unwrap(), Reason::TokenInvalid, "not trusted here");
+    world.refuses(&tokens.for_callee("payment").unwrap(), Reason::TOKEN_INVALID, "not trusted here");
 }
 
 #[test]
@@ -300,26 +300,26 @@ fn an_extension_that_must_be_understood_is_refused() {
         ..Header::new(Algorithm::EdDSA)
     };
     let token = encode(&header, &user_claims(), world.issuer.encoding()).unwrap();
-    world.refuses(&token, Reason::TokenInvalid, "extension");
+    world.refuses(&token, Reason::TOKEN_INVALID, "extension");
 }
 
 #[test]
 fn what_is_no_token_is_refused() {
     let world = world();
     for token in ["", ".", "..", "a.b.c", "Bearer", &"x".repeat(MAX_TOKEN_BYTES + 1)] {
-        assert_eq!(world.verifier.verify(token).unwrap_err().reason, Reason::TokenInvalid);
+        assert_eq!(world.verifier.verify(token).unwrap_err().reason, Reason::TOKEN_INVALID);
     }
 }
 
 #[test]
 fn what_providers_give_out_for_no_audience_is_told_from_a_token_of_a_strange_algorithm() {
     let world = world();
-    world.refuses("BSB0sfptTGFsnj_aqj0-bhTcKQJAJUxtZBd11AwY7a0", Reason::TokenInvalid, "not a signed JWT");
+    world.refuses("BSB0sfptTGFsnj_aqj0-bhTcKQJAJUxtZBd11AwY7a0", Reason::TOKEN_INVALID, "not a signed JWT");
     // Five parts: an encrypted one.
-    world.refuses("e30.e30.e30.e30.e30", Reason::TokenInvalid, "not a signed JWT");
+    world.refuses("e30.e30.e30.e30.e30", Reason::TOKEN_INVALID, "not a signed JWT");
     let header = json!({ "alg": "Ed25519", "typ": "at+jwt", "kid": world.issuer.kid() });
     let [header, claims] = [header, user_claims()].map(|part| URL_SAFE_NO_PAD.encode(part.to_string()));
-    world.refuses(&format!("{header}.{claims}.e30"), Reason::TokenInvalid, "an algorithm that is not supported");
+    world.refuses(&format!("{header}.{claims}.e30"), Reason::TOKEN_INVALID, "an algorithm that is not supported");
 }
 
 #[tokio::test]
@@ -331,12 +331,12 @@ async fn the_header_is_a_bearer_token() {
         world.verifier.authenticate(Some(&header(format!("{scheme} {token}")))).await.unwrap();
     }
     let reason = async |value: Option<&http::HeaderValue>| world.verifier.authenticate(value).await.unwrap_err().reason;
-    assert_eq!(reason(None).await, Reason::TokenMissing);
-    assert_eq!(reason(Some(&header(format!("Basic {token}")))).await, Reason::TokenInvalid);
-    assert_eq!(reason(Some(&header(token.clone()))).await, Reason::TokenInvalid);
+    assert_eq!(reason(None).await, Reason::TOKEN_MISSING);
+    assert_eq!(reason(Some(&header(format!("Basic {token}")))).await, Reason::TOKEN_INVALID);
+    assert_eq!(reason(Some(&header(token.clone()))).await, Reason::TOKEN_INVALID);
     let one = header(format!("Bearer {token}"));
     let two = world.verifier.authenticate([&one, &one]).await.unwrap_err();
-    assert_eq!(two.reason, Reason::TokenInvalid, "of two, neither is chosen");
+    assert_eq!(two.reason, Reason::TOKEN_INVALID, "of two, neither is chosen");
 }
 
 #[test]

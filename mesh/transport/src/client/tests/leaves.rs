@@ -41,8 +41,8 @@ async fn outcome_of(does: Does, over_a_socket: bool) -> Seen {
 
 #[tokio::test]
 async fn both_leaves_end_every_call_alike() {
-    let refusals = Reason::ALL.iter().map(|reason| {
-        let refusal = Refusal::new(*reason, "no, \"and why\": 100 %").with("payment", "payments/1");
+    let refusals = reasons().map(|reason| {
+        let refusal = Refusal::new(reason, "no, \"and why\": 100 %").with("payment", "payments/1");
         Does::Refuse(refusal.retry_after(Duration::from_secs(1)))
     });
     let statuses = (1..=16).map(|code| Does::Fail(Status::new(Code::from_i32(code), "from somewhere")));
@@ -56,7 +56,7 @@ async fn both_leaves_end_every_call_alike() {
 async fn a_callee_that_panics_leaves_its_caller_alive_and_the_outcome_unknown() {
     for over_a_socket in [true, false] {
         let seen = outcome_of(Does::Panic, over_a_socket).await;
-        assert_eq!((seen.reason, seen.not_sent), (Some(Reason::UpstreamUnavailable), false));
+        assert_eq!((seen.reason, seen.not_sent), (Some(Reason::UPSTREAM_UNAVAILABLE), false));
         assert_eq!(seen.circuit, BreakerState::Open);
     }
 }

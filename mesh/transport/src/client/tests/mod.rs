@@ -42,6 +42,21 @@ impl Does {
     fn refuse(reason: Reason) -> Self {
         Self::Refuse(Refusal::new(reason, "no"))
     }
+
+    /// Payment says of itself that it cannot serve: it cannot reach the provider.
+    fn say_that_it_cannot_serve() -> Self {
+        let provider_away = Reason::new("PROVIDER_AWAY", Code::ResourceExhausted);
+        Self::Refuse(Refusal::new(provider_away, "no").with("context", "payment"))
+    }
+}
+
+/// A reason of a context, which the mesh does not define.
+const DECLINED: Reason = Reason::new("DECLINED", Code::FailedPrecondition);
+
+/// All reasons of the mesh, and a reason of a context's own for each code.
+fn reasons() -> impl Iterator<Item = Reason> {
+    let of_a_context = (1..=16).map(|code| Reason::new("OF_A_CONTEXT", Code::from_i32(code)));
+    Reason::OF_THE_MESH.iter().cloned().chain(of_a_context)
 }
 
 /// A context that follows a script, and remembers what it was sent.

@@ -151,7 +151,7 @@ async fn a_call_that_was_with_a_replica_when_it_died_is_unknown() {
     replica.callee.has_seen(1).await;
     replica.kill();
     let status = hanging.await.expect("no panic").expect_err("nobody answered");
-    assert_eq!(reason(&status), Some(Reason::UpstreamUnavailable));
+    assert_eq!(reason(&status), Some(Reason::UPSTREAM_UNAVAILABLE));
     assert!(!surely_not_sent(&status), "it may have had an effect");
 }
 
@@ -186,7 +186,7 @@ async fn no_call_that_reached_a_dying_replica_is_taken_for_unsent() {
 
 #[tokio::test]
 async fn a_draining_replica_is_left_at_once_and_by_every_connection_to_it() {
-    for reason in [Reason::Draining, Reason::Starting] {
+    for reason in [Reason::DRAINING, Reason::STARTING] {
         let leave = Refusal::new(reason, "payment is stopping").retry_after(Duration::from_secs(60));
         let replicas = [Replica::that(Does::Refuse(leave)), Replica::that(Does::Answer)];
         let limits = Limits { attempts: 3, breaker_failures: 1, connections: 4, retries_per_second: 0, ..limits() };
@@ -231,7 +231,7 @@ async fn a_replica_that_is_down_from_the_start_costs_nothing() {
 #[tokio::test]
 async fn a_replica_that_has_just_come_back_takes_over_from_the_next_one_that_stops() {
     const ANSWERED: usize = 30;
-    let leaves = Refusal::new(Reason::Draining, "payment is stopping").retry_after(Duration::from_secs(1));
+    let leaves = Refusal::new(Reason::DRAINING, "payment is stopping").retry_after(Duration::from_secs(1));
     let last = Callee::that_first(vec![Does::Answer; ANSWERED], Does::Refuse(leaves));
     let anywhere = SocketAddr::from(([127, 0, 0, 1], 0));
     let mut replicas = [Replica::that(Does::Answer), Replica::of(last, anywhere)];
@@ -252,7 +252,7 @@ async fn a_replica_that_has_just_come_back_takes_over_from_the_next_one_that_sto
 #[tokio::test]
 async fn a_replica_that_was_starting_takes_over_before_its_time_is_over_from_the_next_one_that_starts() {
     const ANSWERED: usize = 30;
-    let starts = || Refusal::new(Reason::Starting, "payment is starting").retry_after(Duration::from_secs(60));
+    let starts = || Refusal::new(Reason::STARTING, "payment is starting").retry_after(Duration::from_secs(60));
     let anywhere = SocketAddr::from(([127, 0, 0, 1], 0));
     // The first one says once that it is starting, and is ready from then on; then the second one is replaced.
     let first = Callee::that_first([Does::Refuse(starts())], Does::Answer);
@@ -273,7 +273,7 @@ async fn a_replica_that_was_starting_takes_over_before_its_time_is_over_from_the
 
 #[tokio::test]
 async fn a_call_that_stopping_and_starting_replicas_turn_away_comes_to_the_one_that_serves() {
-    let leave = Refusal::new(Reason::Draining, "payment is stopping").retry_after(Duration::from_secs(60));
+    let leave = Refusal::new(Reason::DRAINING, "payment is stopping").retry_after(Duration::from_secs(60));
     let mut replicas: Vec<Replica> = (0..4).map(|_| Replica::that(Does::Refuse(leave.clone()))).collect();
     replicas.push(Replica::that(Does::Answer));
     let limits = Limits { attempts: 1, breaker_failures: 1, connections: 1, retries_per_second: 0, ..limits() };
@@ -288,7 +288,7 @@ async fn a_call_that_stopping_and_starting_replicas_turn_away_comes_to_the_one_t
 
 #[tokio::test]
 async fn another_connection_to_the_replica_that_stops_is_no_other_replica() {
-    let leaves = Refusal::new(Reason::Draining, "payment is stopping").retry_after(Duration::from_secs(1));
+    let leaves = Refusal::new(Reason::DRAINING, "payment is stopping").retry_after(Duration::from_secs(1));
     let anywhere = SocketAddr::from(([127, 0, 0, 1], 0));
     let replica = Replica::of(Callee::that_first([Does::Answer], Does::Refuse(leaves)), anywhere);
     let (address, mut closed) = keeps_one_connection(replica.address).await;

@@ -12,7 +12,7 @@ fn forwarded(metadata: &MetadataMap) -> Duration {
 
 #[tokio::test]
 async fn each_attempt_forwards_what_remains_of_the_deadline() {
-    let callee = Callee::that_first([Does::refuse(Reason::Draining)], Does::Answer);
+    let callee = Callee::that_first([Does::refuse(Reason::DRAINING)], Does::Answer);
     let payment = callee.in_process(Limits { attempts: 2, ..limits() });
     make(&payment, within(Duration::from_secs(3)).idempotent()).await.expect("the second attempt is answered");
 
@@ -45,7 +45,7 @@ async fn a_deadline_ends_the_call_and_its_outcome_is_unknown() {
     let begun = Instant::now();
     let status = make(&callee.in_process(limits()), within(Duration::from_millis(30))).await.expect_err("too slow");
     assert!(begun.elapsed() < Duration::from_secs(2));
-    assert_eq!(reason(&status), Some(Reason::DeadlineExceeded));
+    assert_eq!(reason(&status), Some(Reason::DEADLINE_EXCEEDED));
     assert!(!surely_not_sent(&status));
 }
 
@@ -53,7 +53,7 @@ async fn a_deadline_ends_the_call_and_its_outcome_is_unknown() {
 async fn a_deadline_that_has_passed_sends_nothing() {
     let callee = Callee::that(Does::Answer);
     let status = make(&callee.in_process(limits()), within(Duration::ZERO)).await.expect_err("too late");
-    assert_eq!(reason(&status), Some(Reason::DeadlineExceeded));
+    assert_eq!(reason(&status), Some(Reason::DEADLINE_EXCEEDED));
     assert!(surely_not_sent(&status));
     assert_eq!(callee.calls(), 0);
 }

@@ -29,6 +29,8 @@ static NEWCOMER: Descriptor = Descriptor {
     rank: Rank::Supporting,
     calls: &[],
     cases: None,
+    reasons: &[],
+    reasons_of_others: &[],
     hears: Some(Subscription::Projection),
     schema: Schema::new(Vec::new),
     assemble: |_, _| Box::pin(async { Ok(Parts::serving(Routes::default()).hearing(hearing())) }),

@@ -82,9 +82,9 @@ mod tests {
     fn a_refusal_is_told_from_a_failure() {
         let status = |reason| Status::from(Refusal::new(reason, "why"));
         let of = |status: Status| Trouble::from(&status);
-        assert_eq!(of(status(Reason::RoomUnavailable)), Trouble::Refused("ROOM_UNAVAILABLE".to_owned()));
-        assert_eq!(of(status(Reason::Overloaded)), Trouble::Refused("OVERLOADED".to_owned()));
-        assert_eq!(of(status(Reason::Draining)), Trouble::Failed("DRAINING".to_owned()));
+        assert_eq!(of(status(reservation::reasons::ROOM_UNAVAILABLE)), Trouble::Refused("ROOM_UNAVAILABLE".to_owned()));
+        assert_eq!(of(status(Reason::OVERLOADED)), Trouble::Refused("OVERLOADED".to_owned()));
+        assert_eq!(of(status(Reason::DRAINING)), Trouble::Failed("DRAINING".to_owned()));
         assert_eq!(of(Status::unavailable("broken pipe")), Trouble::Failed("Unavailable".to_owned()));
     }
 }

@@ -56,7 +56,7 @@ mod tests {
 
     #[test]
     fn a_refusal_says_all_that_came_with_it() {
-        let mut refusal = Refusal::new(Reason::InvalidFields, "2 fields are wrong")
+        let mut refusal = Refusal::new(Reason::INVALID_FIELDS, "2 fields are wrong")
             .with("b", 2)
             .with("a", 1)
             .retry_after(Duration::from_millis(1_500));

@@ -65,7 +65,7 @@ async fn whatever_a_server_cannot_do_now_is_unavailable_and_says_when_to_come_ag
         let status = Status::from(Error::from(error));
         assert_eq!(status.code(), Code::Unavailable, "{raised}");
         let refusal = Refusal::from_status(&status).unwrap();
-        assert_eq!(refusal.reason, Reason::UpstreamUnavailable, "{raised}");
+        assert_eq!(refusal.reason, Reason::UPSTREAM_UNAVAILABLE, "{raised}");
         assert!(refusal.retry_after.is_some(), "{raised} does not say when to come again");
         seen.insert(raised);
     }

@@ -14,7 +14,7 @@ async fn a_flood_of_unknown_keys_costs_the_issuer_one_fetch_in_an_interval() {
     for _ in 0..500 {
         let refusal = world.whose(&signed(&claims(&server.name()), &stranger)).await.unwrap_err();
         // The issuer rests: the key may be there by now.
-        assert_eq!((refusal.reason, refusal.retry_after), (Reason::IssuerUnavailable, Some(Duration::from_secs(2))));
+        assert_eq!((refusal.reason, refusal.retry_after), (Reason::ISSUER_UNAVAILABLE, Some(Duration::from_secs(2))));
     }
     assert!(begun.elapsed() < Duration::from_secs(5), "they are refused without waiting");
     assert_eq!(server.fetches(), 1);
@@ -46,7 +46,7 @@ async fn a_good_token_is_not_called_invalid_while_strangers_keep_the_issuer_from
     // All places are taken by others who wait.
     let places = world.issuer.waiting.try_acquire_many(WAITING as u32).unwrap();
     let refusal = world.whose(&token).await.unwrap_err();
-    assert_eq!((refusal.reason, refusal.retry_after), (Reason::IssuerUnavailable, Some(Duration::from_secs(2))));
+    assert_eq!((refusal.reason, refusal.retry_after), (Reason::ISSUER_UNAVAILABLE, Some(Duration::from_secs(2))));
     drop(places);
     world.whose(&token).await.unwrap();
 }
@@ -57,5 +57,5 @@ async fn a_key_that_the_issuer_was_asked_for_and_does_not_have_is_invalid() {
     let world = world(server.config()).await;
     tokio::time::sleep_until(world.issuer.state.borrow().rested).await;
     let refusal = world.whose(&signed(&claims(&server.name()), &SigningKey::generate())).await.unwrap_err();
-    assert_eq!((refusal.reason, server.fetches()), (Reason::TokenInvalid, 2));
+    assert_eq!((refusal.reason, server.fetches()), (Reason::TOKEN_INVALID, 2));
 }

@@ -60,7 +60,7 @@ async fn a_token_that_is_signed_with_rsa_is_believed_and_one_that_was_changed_is
     let others = encode(&header, &json!({ "sub": "admin" }), &key).unwrap();
     let [_, _, signature] = others.split('.').collect::<Vec<_>>().try_into().unwrap();
     let forged = format!("{}.{signature}", token.rsplit_once('.').unwrap().0);
-    world.refuses(&forged, Reason::TokenInvalid, "the token's signature is not valid");
+    world.refuses(&forged, Reason::TOKEN_INVALID, "the token's signature is not valid");
 }
 
 #[tokio::test]

@@ -22,7 +22,7 @@ async fn a_token_from_well_before_the_issuers_last_answer_is_invalid_even_while_
     let withdrawn = SigningKey::generate();
     for _ in 0..3 {
         let refusal = world.whose(&signed(&issued(&server.name(), OLD), &withdrawn)).await.unwrap_err();
-        assert_eq!(refusal.reason, Reason::TokenInvalid, "{refusal}");
+        assert_eq!(refusal.reason, Reason::TOKEN_INVALID, "{refusal}");
     }
     assert_eq!(server.fetches(), 1);
 }
@@ -36,7 +36,7 @@ async fn a_token_that_is_newer_than_what_the_issuer_last_showed_may_be_good() {
     for seconds_ago in [0, 2, 50] {
         let refusal =
             world.whose(&signed(&issued(&server.name(), seconds_ago), &SigningKey::generate())).await.unwrap_err();
-        assert_eq!(refusal.reason, Reason::IssuerUnavailable, "{refusal}");
+        assert_eq!(refusal.reason, Reason::ISSUER_UNAVAILABLE, "{refusal}");
     }
 }
 
@@ -50,7 +50,7 @@ async fn an_outage_does_not_make_a_withdrawn_key_any_better() {
     let down = state.wait_for(|state| state.failing);
     tokio::time::timeout(Duration::from_secs(10), down).await.expect("the outage is noticed").unwrap();
     let refusal = world.whose(&signed(&issued(&server.name(), OLD), &SigningKey::generate())).await.unwrap_err();
-    assert_eq!(refusal.reason, Reason::TokenInvalid, "{refusal}");
+    assert_eq!(refusal.reason, Reason::TOKEN_INVALID, "{refusal}");
 }
 
 #[tokio::test]
@@ -60,7 +60,7 @@ async fn before_the_first_answer_no_token_is_too_old_to_be_good() {
     let world = unstarted(server.config(), ONCE);
     world.asked(1).await;
     let refusal = world.whose(&signed(&issued(&server.name(), OLD), &SigningKey::generate())).await.unwrap_err();
-    assert_eq!(refusal.reason, Reason::IssuerUnavailable, "{refusal}");
+    assert_eq!(refusal.reason, Reason::ISSUER_UNAVAILABLE, "{refusal}");
 }
 
 #[tokio::test]
@@ -72,7 +72,7 @@ async fn a_key_that_is_published_later_than_it_signs_logs_nobody_out() {
     for fetches in 2..4 {
         tokio::time::sleep_until(world.issuer.state.borrow().rested).await;
         let refusal = world.whose(&token).await.unwrap_err();
-        assert_eq!((refusal.reason, server.fetches()), (Reason::IssuerUnavailable, fetches), "{refusal}");
+        assert_eq!((&refusal.reason, server.fetches()), (&Reason::ISSUER_UNAVAILABLE, fetches), "{refusal}");
     }
     server.serves(&[old.public().to_jwk(), new.public().to_jwk()]);
     tokio::time::sleep_until(world.issuer.state.borrow().rested).await;
@@ -87,5 +87,5 @@ async fn a_token_from_the_future_is_not_waited_for() {
     let mut claims = claims(&server.name());
     claims["iat"] = json!(get_current_timestamp() + 3_600);
     let refusal = world.whose(&signed(&claims, &SigningKey::generate())).await.unwrap_err();
-    assert_eq!(refusal.reason, Reason::TokenInvalid, "{refusal}");
+    assert_eq!(refusal.reason, Reason::TOKEN_INVALID, "{refusal}");
 }

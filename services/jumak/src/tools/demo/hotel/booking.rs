@@ -9,7 +9,7 @@ use contracts::{
     room::v1::{GetRoomCalendarRequest, Room, room_night},
     types::v1::PaymentMethod,
 };
-use mesh::Reason;
+use mesh::{Reason, checkout};
 
 use super::{Hotel, NIGHTS, TOTAL, room::won};
 use crate::{
@@ -55,7 +55,7 @@ impl Hotel<'_> {
     pub async fn is_declined(&self, room: &Room) -> anyhow::Result<()> {
         let request = self.request(room, Some("tok_decline_insufficient_funds"), "declined");
         let answer = self.guest.reservations().create_reservation(request).await;
-        refused("booking with that card", Reason::PaymentDeclined, answer)?;
+        refused("booking with that card", checkout::reasons::PAYMENT_DECLINED, answer)?;
         let request = ListReservationsRequest {
             view: View::Guest.into(),
             room: room.name.clone(),
@@ -80,7 +80,7 @@ impl Hotel<'_> {
     pub async fn is_sold_once(&self, room: &Room) -> anyhow::Result<()> {
         let request = self.request(room, Some("tok_approve"), "second");
         let answer = self.stranger.reservations().create_reservation(request).await;
-        refused("booking it again", Reason::RoomUnavailable, answer).map(drop)
+        refused("booking it again", ::reservation::reasons::ROOM_UNAVAILABLE, answer).map(drop)
     }
 
     /// Sends the booking again, and then another one under its request id.
@@ -91,7 +91,7 @@ impl Hotel<'_> {
         let replayed = self.guest.reservations().create_reservation(again).await?.into_inner();
         equal("the answer", &stay.name, &replayed.name)?;
         let answer = self.guest.reservations().create_reservation(other).await;
-        refused("another request under that id", Reason::RequestIdReused, answer).map(drop)
+        refused("another request under that id", Reason::REQUEST_ID_REUSED, answer).map(drop)
     }
 
     /// Waits until the room's calendar shows every night of the stay so.
@@ -176,13 +176,13 @@ impl Hotel<'_> {
     pub async fn is_private(&self, stay: &Reservation) -> anyhow::Result<()> {
         let request = GetReservationRequest { name: stay.name.clone() };
         let answer = self.stranger.reservations().get_reservation(request).await;
-        refused("a stranger's look", Reason::ReservationNotFound, answer)?;
+        refused("a stranger's look", ::reservation::reasons::RESERVATION_NOT_FOUND, answer)?;
         let request = CancelReservationRequest { name: stay.name.clone(), ..CancelReservationRequest::default() };
         let answer = self.stranger.reservations().cancel_reservation(request).await;
-        refused("a stranger's cancellation", Reason::ReservationNotFound, answer)?;
+        refused("a stranger's cancellation", ::reservation::reasons::RESERVATION_NOT_FOUND, answer)?;
         let request = GetBookingRequest { name: booking_of(stay), min_version: 0 };
         let answer = self.stranger.my_page().get_booking(request).await;
-        refused("a look at a stranger's page", Reason::BookingNotFound, answer).map(drop)
+        refused("a look at a stranger's page", mypage::reasons::BOOKING_NOT_FOUND, answer).map(drop)
     }
 
     /// Holds the nights without paying, tries one card, and pays with another.
@@ -198,7 +198,7 @@ impl Hotel<'_> {
             request_id: self.stage.unique(token),
         };
         let answer = self.guest.reservations().pay_reservation(pay("tok_decline_expired")).await;
-        refused("paying with an expired card", Reason::PaymentDeclined, answer)?;
+        refused("paying with an expired card", checkout::reasons::PAYMENT_DECLINED, answer)?;
         let paid = self.guest.reservations().pay_reservation(pay("tok_approve")).await?.into_inner();
         equal("the reservation", reservation::State::Confirmed, paid.state())?;
         Ok(paid)

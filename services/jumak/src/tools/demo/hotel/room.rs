@@ -7,7 +7,6 @@ use contracts::{
     reservation::v1::{QuoteReservationRequest, QuoteReservationResponse, Reservation, reservation},
     room::v1::{CreateRoomRequest, DeleteRoomRequest, Room, SearchRoomsRequest, room},
 };
-use mesh::Reason;
 
 use super::{Hotel, NIGHTLY_RATE, NIGHTS, TOTAL};
 use crate::demo::expect::{Seen, equal, eventually, refused};
@@ -96,6 +95,6 @@ impl Hotel<'_> {
         equal("the payment", payment::State::Refunded, paid.state())?;
         let request = QuoteReservationRequest { reservation: Some(self.wish(room)) };
         let answer = self.guest.reservations().quote_reservation(request).await;
-        refused("quoting a removed room", Reason::RoomDeleted, answer).map(drop)
+        refused("quoting a removed room", ::room::reasons::ROOM_DELETED, answer).map(drop)
     }
 }
