@@ -77,7 +77,7 @@ fn x_a_process_whose_servers_do_not_come_says_so_and_ends_with_one() {
     let output = jumak().args(["serve", "payment", "--config", &config]).output().expect("the binary runs");
     assert_eq!(output.status.code(), Some(1));
     let said = said(&output);
-    assert!(said.contains("which is not available yet"), "{said}");
+    assert!(said.contains("is not available yet, will retry"), "{said}");
     assert!(said.contains("was not available within") && said.contains("start_deadline_ms"), "{said}");
     assert!(!said.contains("s3cret"), "{said}");
 }

@@ -57,7 +57,7 @@ async fn z8_each_rpc_is_for_those_it_names_and_nobody_else() {
                 assert_eq!(refusal.reason.as_str(), "TOKEN_MISSING", "{at}");
                 assert_eq!(status.code(), Code::Unauthenticated, "{at}");
                 // In the embedded shape there is a command for it; elsewhere it is the issuer's to give.
-                let how = if Shape::chosen() == Shape::Embedded { "jumak token" } else { "get one of the issuer" };
+                let how = if Shape::chosen() == Shape::Embedded { "jumak token" } else { "get one from the issuer" };
                 assert!(refusal.message.contains(how), "it does not say how to get one: {at}");
             } else if who.strip_prefix("contexts/").is_some_and(|context| !rpc.knows(context)) {
                 assert_eq!(refusal(&status).reason.as_str(), "TOKEN_INVALID", "{at}");

@@ -22,12 +22,12 @@ fn said(output: &Output) -> String {
 #[test]
 fn a_time_that_no_clock_holds_is_refused_with_its_bounds() {
     let cases: [(&[&str], &str); 7] = [
-        (&["call", "GetRoom", "{}", "--token", "x", "--timeout"], "it is 1s to 1d"),
-        (&["audit", "--grace"], "it is 0s to 1d"),
-        (&["token", "--user", "alice", "--ttl"], "it is 1s to 30d"),
-        (&["bench", "book", "--duration"], "it is 1s to 1h"),
-        (&["bench", "book", "--warmup"], "it is 0s to 1h"),
-        (&["bench", "book", "--settle"], "it is 0s to 1h"),
+        (&["call", "GetRoom", "{}", "--token", "x", "--timeout"], "use 1s to 1d"),
+        (&["audit", "--grace"], "use 0s to 1d"),
+        (&["token", "--user", "alice", "--ttl"], "use 1s to 30d"),
+        (&["bench", "book", "--duration"], "use 1s to 1h"),
+        (&["bench", "book", "--warmup"], "use 0s to 1h"),
+        (&["bench", "book", "--settle"], "use 0s to 1h"),
         (&["bench", "book", "--rate"], "type calls per second"),
     ];
     for (args, bounds) in cases {

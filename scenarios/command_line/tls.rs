@@ -105,7 +105,7 @@ async fn what_a_server_tells_to_type_works_where_clients_show_a_certificate() {
     let authority = Authority::of(&["127.0.0.1"]);
     let ca = authority.file("ca");
     let process = authority.up(&[("JUMAK_TLS__CA_FILE", &ca), ("JUMAK_TLS__CLIENT_CA_FILE", &ca)]).await;
-    assert!(process.shown().contains("(gRPC, with TLS, and a certificate of each client)"), "{}", process.shown());
+    assert!(process.shown().contains("(gRPC, with TLS and client certificates)"), "{}", process.shown());
     is_the_story(&typed(&process));
     let target = format!("https://{}", process.address);
     let mut command = jumak();
@@ -172,16 +172,16 @@ async fn a_line_that_does_not_come_about_says_what_is_in_the_way() {
     let (https, http) = (format!("https://{}", secure.address), format!("http://{}", secure.address));
     for ca in [None, Some(stranger.file("ca"))] {
         let unknown = call(&https, ca.as_deref());
-        assert!(unknown.contains("is not believed") && unknown.contains("--ca-file"), "{unknown}");
+        assert!(unknown.contains("is not trusted") && unknown.contains("--ca-file"), "{unknown}");
     }
     let elsewhere = call(&https.replace("127.0.0.1", "localhost"), Some(&authority.file("ca")));
-    assert!(elsewhere.contains("is not believed") && elsewhere.contains("localhost"), "{elsewhere}");
-    assert!(call(&http, None).contains("a server that speaks TLS is called at https://"));
+    assert!(elsewhere.contains("is not trusted") && elsewhere.contains("localhost"), "{elsewhere}");
+    assert!(call(&http, None).contains("if the server uses TLS, begin the target with https://"));
     let clear_target = format!("https://{}", clear.address);
     let clear_says = call(&clear_target, Some(&authority.file("ca")));
-    assert!(clear_says.contains("begins with http://"), "{clear_says}");
+    assert!(clear_says.contains("begin the target with http://"), "{clear_says}");
     assert!(call(&https, Some("/no/such.pem")).contains("failed to read /no/such.pem"));
-    assert!(call("ftp://127.0.0.1", None).contains("has to begin with http:// or https://"));
+    assert!(call("ftp://127.0.0.1", None).contains("must begin with http:// or https://"));
     secure.stops().await;
     clear.stops().await;
 }

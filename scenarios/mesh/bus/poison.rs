@@ -54,7 +54,7 @@ async fn x4_an_event_that_cannot_be_handled_is_put_aside_and_replayed_when_it_ca
     // The mistake is found, and the event is given to the consumer again.
     database.for_migrations().execute_unprepared("ALTER TABLE room DROP CONSTRAINT mistake").await.expect("undone");
     let replayed = dead_letters(&inn, &["--replay", consumer]).await;
-    assert_eq!(replayed.trim(), format!("1 dead letter is delivered to {consumer} again"));
+    assert_eq!(replayed.trim(), format!("1 dead letter will be delivered to {consumer} again"));
     shows(&host, 2 * ROOMS + 1).await;
     assert_eq!(dead_letters(&inn, &[]).await.trim(), "there are no dead letters");
     inn.audit().await;

@@ -1,4 +1,4 @@
-//! The one binary that runs Jumak's contexts, as a library, so that tests start systems in their own process.
+//! The binary that runs Jumak's contexts, as a library, so that tests can start systems in their own process.
 //!
 //! | module | what it is |
 //! |---|---|

@@ -1,6 +1,6 @@
 //! `jumak`: see [`jumak::cli`].
 
-// A command's future holds a whole system's; with optimisation the compiler lays out more nested types than it does by default.
+// A command's future contains the future of a whole system. A release build computes layouts that nest deeper than the default limit.
 #![recursion_limit = "256"]
 
 use std::{process::ExitCode, time::Duration};
@@ -8,8 +8,8 @@ use std::{process::ExitCode, time::Duration};
 use clap::Parser;
 use jumak::cli::{Cli, failure};
 
-/// How long what is still running when a command has ended may take. Waiting for it, as a runtime does that is dropped, may have no
-/// end: a lookup of a name that hangs, a task that spins.
+/// How long tasks that still run when a command has ended may take. Dropping the runtime would wait for them without a bound, for example
+/// for a DNS lookup that hangs.
 const LEFT_BEHIND: Duration = Duration::from_secs(1);
 
 fn main() -> ExitCode {

@@ -1,4 +1,4 @@
-//! What operates a running system: none of it is a context, and no context needs it.
+//! Tools that operate a running system. None of them is a context, and no context depends on them.
 //!
 //! | module | what it does |
 //! |---|---|

@@ -1,4 +1,4 @@
-//! Durations as people type them: `30s`, `45m`, `12h`, `7d`. Each has its bounds: no clock holds just any.
+//! Durations on the command line: `30s`, `45m`, `12h`, `7d`. Each option has bounds, because a clock cannot represent every duration.
 
 use std::time::Duration;
 
@@ -6,19 +6,19 @@ const MINUTE: u64 = 60;
 const HOUR: u64 = 60 * MINUTE;
 const DAY: u64 = 24 * HOUR;
 
-/// Reads a duration for an option, from `least` to `most`.
+/// A parser for an option's duration, from `least` to `most`.
 pub fn between(least: Duration, most: Duration) -> impl Fn(&str) -> Result<Duration, String> + Clone + Send + Sync {
     move |text| {
         let time = parse(text)?;
         if (least..=most).contains(&time) {
             return Ok(time);
         }
-        Err(format!("`{text}` is out of bounds; it is {} to {}", said(least), said(most)))
+        Err(format!("`{text}` is out of bounds; use {} to {}", typed(least), typed(most)))
     }
 }
 
-/// A duration of whole seconds as it would be typed.
-fn said(time: Duration) -> String {
+/// A duration of whole seconds, as a user would type it.
+fn typed(time: Duration) -> String {
     let seconds = time.as_secs();
     let unit = [(DAY, 'd'), (HOUR, 'h'), (MINUTE, 'm')]
         .into_iter()
@@ -27,7 +27,7 @@ fn said(time: Duration) -> String {
     format!("{}{letter}", seconds / unit)
 }
 
-/// The duration that `text` says.
+/// Parses a duration.
 fn parse(text: &str) -> Result<Duration, String> {
     let wanted = || format!("`{text}` is not a duration; write a number and s, m, h or d, such as 30m, 12h or 7d");
     let unit = text.chars().last().ok_or_else(wanted)?;
@@ -39,7 +39,7 @@ fn parse(text: &str) -> Result<Duration, String> {
         _ => return Err(wanted()),
     };
     let number = &text[..text.len() - unit.len_utf8()];
-    // `parse` takes a sign, too.
+    // `parse` would accept a sign.
     if !number.bytes().all(|byte| byte.is_ascii_digit()) {
         return Err(wanted());
     }
@@ -60,15 +60,15 @@ mod tests {
     }
 
     #[test]
-    fn a_duration_out_of_its_bounds_is_told_them() {
+    fn a_duration_out_of_bounds_is_refused_with_the_bounds() {
         let timeout = between(Duration::from_secs(1), Duration::from_secs(DAY));
         assert_eq!(timeout("1s"), Ok(Duration::from_secs(1)));
         assert_eq!(timeout("24h"), Ok(Duration::from_secs(DAY)));
         for text in ["0s", "1441m", "4166667d", "99999999999999d"] {
-            assert_eq!(timeout(text).unwrap_err(), format!("`{text}` is out of bounds; it is 1s to 1d"));
+            assert_eq!(timeout(text).unwrap_err(), format!("`{text}` is out of bounds; use 1s to 1d"));
         }
         let grace = between(Duration::ZERO, Duration::from_secs(90 * MINUTE));
-        assert_eq!(grace("2h").unwrap_err(), "`2h` is out of bounds; it is 0s to 90m");
+        assert_eq!(grace("2h").unwrap_err(), "`2h` is out of bounds; use 0s to 90m");
     }
 
     #[test]

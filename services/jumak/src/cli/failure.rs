@@ -1,4 +1,4 @@
-//! How a command that failed says so.
+//! Prints the error of a command that failed.
 
 use std::process::ExitCode;
 
@@ -13,12 +13,13 @@ pub fn report(error: &anyhow::Error) -> ExitCode {
     ExitCode::FAILURE
 }
 
-/// Whether nothing has failed but printing to somebody who has left. A connection that breaks is a broken pipe as well.
+/// Whether the only failure is that the reader of standard output has gone. A connection that breaks is a broken pipe too, but counts as
+/// a failure.
 fn is_unread(error: &anyhow::Error) -> bool {
     error.chain().any(|cause| cause.downcast_ref::<Unprinted>().is_some_and(Unprinted::is_unread))
 }
 
-/// The error and its causes; what one of them has said already is left out.
+/// The error and its causes. A cause whose text is already there is left out.
 fn chain(error: &anyhow::Error) -> String {
     let mut text = error.to_string();
     for cause in error.chain().skip(1) {
@@ -48,7 +49,7 @@ mod tests {
     }
 
     #[test]
-    fn causes_follow_on_the_same_line_and_nothing_is_said_twice() {
+    fn causes_follow_on_the_same_line_and_no_text_appears_twice() {
         let error = anyhow!("the disk is full").context("the disk is full").context("the bus cannot be opened");
         assert_eq!(chain(&error), "the bus cannot be opened: the disk is full");
     }

@@ -1,24 +1,24 @@
-//! `jumak migrate`: the databases brought up to date, and what that took.
+//! `jumak migrate`: migrates the databases, and prints the steps that were applied.
 
 use super::{
+    options::{ConfigOption, DataOption},
     output,
-    place::{Configured, Place},
 };
 use crate::house::{self, DataFolder, Member};
 
-/// Bring the databases up to date without starting anything.
+/// Migrate the databases without starting anything.
 ///
-/// `jumak up` and `jumak serve` do the same when they start. This is for whoever wants to see it happen before, or has
-/// `jumak serve --no-migrate` wait for it.
+/// `jumak up` and `jumak serve` do the same when they start. Use this to migrate before a start, or with `jumak serve --no-migrate`,
+/// which waits for it.
 #[derive(Debug, clap::Args)]
 pub struct Args {
     /// The contexts [default: all of them]
     #[arg(value_name = "CONTEXT")]
     contexts: Vec<Member>,
     #[command(flatten)]
-    place: Place,
+    data: DataOption,
     #[command(flatten)]
-    configured: Configured,
+    configured: ConfigOption,
 }
 
 /// Migrates the contexts' databases, one after the other.
@@ -26,8 +26,8 @@ pub async fn run(args: &Args) -> anyhow::Result<()> {
     let config = args.configured.load()?;
     let members = if args.contexts.is_empty() { &Member::ALL } else { &*args.contexts };
     let is_in_folder = |member: &Member| config.database_url(member.name()).is_none();
-    let folder = if members.iter().any(is_in_folder) { Some(args.place.folder()?) } else { None };
-    // One migrator at a time, and none under a running system.
+    let folder = if members.iter().any(is_in_folder) { Some(args.data.folder()?) } else { None };
+    // One migrator at a time, and never while a system runs on the folder.
     let _lock = folder.as_ref().map(DataFolder::lock).transpose()?;
     for member in members {
         let database = house::open(*member, folder.as_ref(), &config).await?;

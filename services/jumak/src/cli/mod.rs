@@ -1,10 +1,10 @@
 //! The commands.
 
+pub mod connect;
 pub mod duration;
 pub mod failure;
-pub mod line;
 pub mod migrate;
-pub mod place;
+pub mod options;
 pub mod serve;
 pub mod shell;
 pub mod signals;
@@ -20,8 +20,8 @@ use crate::{audit, backup, bench, bus_tools, call, demo};
 
 /// Stays, meals, goods and cars, sold on one gRPC mesh.
 ///
-/// `jumak up` runs everything in one process, with nothing to install and all data in one folder. In another terminal,
-/// `jumak token` makes a token and `jumak call` makes calls; what `up` prints is the first booking.
+/// `jumak up` runs everything in one process, with nothing to install and all data in one folder. It prints the commands of a first
+/// booking: in another terminal, `jumak token` makes a token and `jumak call` makes calls.
 #[derive(Debug, Parser)]
 #[command(name = "jumak", version, arg_required_else_help = true, max_term_width = 100)]
 pub struct Cli {
@@ -29,7 +29,7 @@ pub struct Cli {
     command: Command,
 }
 
-/// Each is explained where its options are.
+/// Each command is documented at its options.
 #[derive(Debug, Subcommand)]
 enum Command {
     Up(up::Args),
@@ -44,13 +44,13 @@ enum Command {
     DeadLetters(bus_tools::DeadLettersArgs),
     Republish(bus_tools::RepublishArgs),
     Bench(bench::Args),
-    /// What a benchmark compares with; it starts this itself
+    /// The server that a benchmark compares with; `jumak bench` starts it
     #[command(hide = true)]
     BenchEcho,
 }
 
 impl Cli {
-    /// Runs the command; false means that it ran and the answer is no.
+    /// Runs the command. False means that it ran and found a failure, such as an audit with findings.
     pub async fn run(self) -> anyhow::Result<bool> {
         match &self.command {
             Command::Up(args) => up::run(args).await.map(|()| true),

@@ -1,12 +1,12 @@
-//! `jumak serve`: one or some contexts in the mesh, until told to stop.
+//! `jumak serve`: runs one or several contexts in a mesh, until a signal.
 
 use std::{net::SocketAddr, path::PathBuf};
 
 use mesh::{config::Config, telemetry::Telemetry};
 
 use super::{
+    options::{ConfigOption, address},
     output,
-    place::{Configured, address},
     signals::{INTERRUPTED, Signals},
     up::announce,
     watchdog,
@@ -16,30 +16,30 @@ use crate::{
     serve::{Options, Server},
 };
 
-/// Run one or some of the contexts, as parts of a mesh.
+/// Run one or several contexts, as parts of a mesh.
 ///
-/// Their databases, the bus, the other contexts' addresses and everybody's public keys are configured; all that is missing is said at
-/// once. What is not there yet is waited for, up to start_deadline_ms, while health checks are told NOT_SERVING. SIGTERM or Ctrl-C
-/// stops: what is under way is finished first.
+/// The configuration names their databases, the bus, the other contexts' addresses and all public keys; one error lists everything that
+/// is missing. A database or bus that is not available yet is waited for, up to start_deadline_ms; until then health checks get
+/// NOT_SERVING. SIGTERM or Ctrl-C stops; calls in hand are finished first.
 #[derive(Debug, clap::Args)]
 pub struct Args {
-    /// The contexts; those in one process call each other in it
+    /// The contexts; contexts of one process call each other in process
     #[arg(value_name = "CONTEXT", required = true)]
     contexts: Vec<Member>,
     #[command(flatten)]
-    configured: Configured,
-    /// Where to take calls; port 0 takes a free one [default: 127.0.0.1:8088]
+    configured: ConfigOption,
+    /// The address for calls; port 0 takes a free port [default: 127.0.0.1:8088]
     #[arg(long, value_name = "ADDR", value_parser = address)]
     listen: Option<SocketAddr>,
-    /// The folder for a SQLite file of each context whose database is not configured; for one replica only
+    /// The folder for SQLite files, one for each context without a configured database; for one replica only
     #[arg(long, value_name = "DIR")]
     data: Option<PathBuf>,
-    /// Leave the databases as they are: wait until `jumak migrate` has brought them up to date
+    /// Do not migrate the databases: wait until `jumak migrate` has done so
     #[arg(long)]
     no_migrate: bool,
 }
 
-/// Starts the contexts, says where they are, and stops them on a signal.
+/// Starts the contexts, prints their address, and stops them on a signal.
 pub async fn run(args: &Args) -> anyhow::Result<()> {
     let config = args.configured.load_for(args.listen)?;
     let mut members = args.contexts.clone();
@@ -59,7 +59,7 @@ async fn serve(args: &Args, config: Config, members: Vec<Member>) -> anyhow::Res
     let options = Options { data: args.data.clone(), migrate: !args.no_migrate, ..Options::new(members, config) };
     let server = tokio::select! {
         started = Server::start(options) => started?,
-        // Nothing is under way yet.
+        // No call is in hand yet.
         () = signals.next() => std::process::exit(INTERRUPTED),
     };
     announce(format_args!("{} ready at {}", names.join(", "), server.address()));

@@ -1,4 +1,4 @@
-//! Command lines that a person can paste.
+//! Quotes words for command lines that users paste.
 
 /// `word` as one word of a POSIX shell.
 pub fn word(word: &str) -> String {
@@ -14,7 +14,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn only_what_a_shell_would_read_otherwise_is_quoted() {
+    fn a_word_is_quoted_only_if_a_shell_would_change_it() {
         assert_eq!(word("target/debug/jumak"), "target/debug/jumak");
         assert_eq!(word("/home/a b/jumak"), "'/home/a b/jumak'");
         assert_eq!(word("it's"), r"'it'\''s'");

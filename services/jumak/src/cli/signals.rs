@@ -1,18 +1,18 @@
-//! What asks a process to stop: Ctrl-C, and the signal that a supervisor sends. And what must not end it.
+//! Signals: Ctrl-C and SIGTERM stop a process in order; SIGXFSZ must not end it.
 
 use std::io;
 
-/// What a shell expects of a process that was interrupted.
+/// The exit code that a shell expects of an interrupted process.
 pub const INTERRUPTED: i32 = 130;
 
-/// Listens from when it is made, so that no signal is lost in between.
+/// Receives signals from its creation, so that none is lost before the first wait.
 #[derive(Debug)]
 pub struct Signals {
     #[cfg(unix)]
     interrupt: tokio::signal::unix::Signal,
     #[cfg(unix)]
     terminate: tokio::signal::unix::Signal,
-    /// Heard, so that a file which may not grow is an error to whoever writes to it, and not the end of the process.
+    /// Handled, so that writing to a file at its size limit is an error and does not end the process.
     #[cfg(unix)]
     _file_too_large: tokio::signal::unix::Signal,
 }
@@ -49,7 +49,7 @@ impl Signals {
     /// Waits for the next one.
     pub async fn next(&mut self) {
         if tokio::signal::ctrl_c().await.is_err() {
-            // Nothing can be heard: then nothing asks to stop.
+            // No signal can be received, so nothing asks to stop.
             std::future::pending().await
         }
     }

@@ -1,14 +1,14 @@
-//! What ends a process that does not end.
+//! Exits a process whose stop takes too long.
 
 use std::{io, thread, time::Duration};
 
 use super::output;
 
-/// What a stop may take beside the calls and what they have begun: connections that are closed, telemetry that is sent.
+/// The time for the rest of a stop, after calls and background work: closing connections, sending telemetry.
 const GRACE: Duration = Duration::from_secs(15);
 
-/// From now on the process has its drain deadline, and a little more, to end. A thread of its own watches, because a task could wait
-/// for the very threads that hang.
+/// Exits the process after the drain deadline and `GRACE`. A thread of its own waits, because the runtime's threads may be the ones that
+/// hang.
 pub fn start(drain_deadline: Duration) -> io::Result<()> {
     let patience = drain_deadline + GRACE;
     after(patience, move || {
@@ -17,7 +17,7 @@ pub fn start(drain_deadline: Duration) -> io::Result<()> {
     })
 }
 
-#[expect(clippy::disallowed_methods, reason = "the thread is not the runtime's")]
+#[expect(clippy::disallowed_methods, reason = "the thread does not belong to the runtime")]
 fn after(patience: Duration, act: impl FnOnce() + Send + 'static) -> io::Result<()> {
     let thread = thread::Builder::new().name("watchdog".to_owned()).spawn(move || {
         thread::sleep(patience);
@@ -33,7 +33,7 @@ mod tests {
     use super::*;
 
     #[tokio::test]
-    async fn a_stop_that_blocks_every_thread_of_the_runtime_is_still_given_up() {
+    async fn the_watchdog_acts_although_every_thread_of_the_runtime_is_blocked() {
         let (given_up, hears) = channel();
         after(Duration::from_millis(1), move || given_up.send(()).unwrap()).unwrap();
         // Blocks the only thread of this runtime.

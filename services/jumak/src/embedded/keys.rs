@@ -14,10 +14,10 @@ use mesh::{
 
 use crate::house::{DataFolder, ask_issuers};
 
-/// Whose key signs people's tokens.
+/// The owner of the key that signs users' tokens.
 const ISSUER: &str = "issuer";
 
-/// All keys of one folder, made where they are missing.
+/// All keys of one folder. Missing keys are made.
 #[derive(Debug)]
 pub struct Keyring {
     auth: AuthConfig,
@@ -27,8 +27,9 @@ pub struct Keyring {
 }
 
 impl Keyring {
-    /// The issuer's key in `folder`, for tokens that the system on that folder takes. Made only where nothing has been yet: a new key in
-    /// the place of one that is gone would make tokens that nobody takes.
+    /// The issuer's key in `folder`, for tokens that the system on that folder accepts. A key is made only in an unused folder. In a used
+    /// one,
+    /// a new key would make tokens that a running system refuses.
     pub fn of_issuer(folder: &DataFolder, auth: &AuthConfig) -> anyhow::Result<Self> {
         let file = folder.key_file(ISSUER);
         let is_there = auth.issuer_key_file.is_some() || file.exists();
@@ -36,13 +37,13 @@ impl Keyring {
         match holder {
             _ if is_there || !folder.is_used() => {}
             Some(pid) => anyhow::bail!(
-                "the issuer's key {} is gone, and the jumak that runs on it (process {pid}) keeps it until it stops; put the key back \
-                 from a backup, or start that jumak again, which makes a new key: tokens of the old one are refused from then on",
+                "the issuer's key {} is gone, but the running jumak (process {pid}) still uses it; put the key back from a backup, or \
+                 restart that jumak, which makes a new key and then refuses tokens of the old one",
                 file.display()
             ),
             None => anyhow::bail!(
-                "the issuer's key {} is gone; put it back from a backup, or start `jumak up`, which makes a new key: tokens of the old \
-                 one are refused from then on",
+                "the issuer's key {} is gone; put it back from a backup, or start `jumak up`, which makes a new key and then refuses \
+                 tokens of the old one",
                 file.display()
             ),
         }
@@ -52,8 +53,8 @@ impl Keyring {
         {
             let file = auth.issuer_key_file.as_deref().unwrap_or(&file);
             anyhow::bail!(
-                "the issuer's key {} is another one than the jumak that runs on {} (process {pid}) was started with, which would \
-                 refuse the token; start that jumak again, or put the old key back",
+                "the issuer's key {} is not the key with which the jumak on {} (process {pid}) was started, so it would refuse the \
+                 token; restart that jumak, or put the old key back",
                 file.display(),
                 folder.path().display()
             );
@@ -61,18 +62,18 @@ impl Keyring {
         Ok(keys)
     }
 
-    /// The same of a system that runs somewhere, whose key must be there.
+    /// The issuer's key in `folder` for a system that runs elsewhere. The key must exist.
     pub fn of_target(folder: &DataFolder, auth: &AuthConfig) -> anyhow::Result<Self> {
         let file = folder.key_file(ISSUER);
         anyhow::ensure!(
             auth.issuer_key_file.is_some() || file.exists() || folder.is_used(),
-            "there is no issuer's key {}, with which the target's tokens are made; name the target's data folder with --data",
+            "the issuer's key {}, which signs the target's tokens, does not exist; name the target's data folder with --data",
             file.display()
         );
         Self::of_issuer(folder, auth)
     }
 
-    /// The keys in `folder` of the issuer and of `contexts`; those that are missing are made.
+    /// The keys in `folder` of the issuer and of `contexts`. Missing keys are made.
     pub fn open(
         folder: &DataFolder,
         auth: &AuthConfig,
@@ -82,17 +83,17 @@ impl Keyring {
         let contexts = contexts.into_iter().map(|name| Ok((name, key(name)?))).collect::<anyhow::Result<_>>()?;
         let hint = hint(auth, &data_option(folder)?);
         if auth.built_in && auth.issuer_key_file.is_none() && folder.is_used() && !folder.key_file(ISSUER).exists() {
-            tracing::warn!("the issuer's key is missing; created a new one, and tokens of the old one are refused");
+            tracing::warn!("the issuer's key was missing; created a new one, and tokens of the old one are refused");
         }
         let issuer = match &auth.issuer_key_file {
-            // Never made: a new one would be believed by nobody who has the public half of the old one.
+            // Never made: other processes trust the public half of the configured key only.
             Some(file) => SigningKey::load(file)?,
             None => key(ISSUER)?,
         };
         Ok(Self { auth: auth.clone(), issuer, contexts, hint })
     }
 
-    /// The same keys, whose hints name the configuration file as well: it may name the issuer.
+    /// The same keys, with hints that name the configuration file too, because it may name the issuer.
     pub fn configured_by(self, folder: &DataFolder, config_file: Option<&Path>) -> anyhow::Result<Self> {
         let hint = hint(&self.auth, &(data_option(folder)? + &config_option(config_file)?));
         Ok(Self { hint, ..self })
@@ -104,7 +105,8 @@ impl Keyring {
         Ok(ServiceTokens::new(context, key.clone()))
     }
 
-    /// Whom `context` believes: the issuer, and every context of this process. What each of them may call is the callee's own table.
+    /// The issuer and contexts whose tokens `context` accepts: the built-in issuer and every context of this process. The callee's access
+    /// table decides what each may call.
     pub fn trust_of(&self, context: &'static str) -> Trust {
         let issuer = TrustedIssuer {
             name: self.auth.issuer.clone(),
@@ -130,14 +132,14 @@ impl Keyring {
         self.contexts.get(context).map(SigningKey::public)
     }
 
-    /// A token for the person `subject`.
+    /// A token for the user `subject`.
     pub fn mint(&self, subject: &str, roles: &[Role], lifetime: Duration) -> anyhow::Result<String> {
         let issuer = Issuer::new(&self.auth.issuer, &self.auth.audience, self.issuer.clone());
         Ok(issuer.mint_user(subject, roles, lifetime)?)
     }
 }
 
-/// What is said to whoever comes without a token that holds.
+/// The hint for a client without a valid token.
 fn hint(auth: &AuthConfig, options: &str) -> String {
     if !auth.built_in {
         return ask_issuers(auth);
@@ -154,7 +156,7 @@ pub fn config_option(file: Option<&Path>) -> anyhow::Result<String> {
     Ok(format!(" --config {}", crate::cli::shell::word(&path.to_string_lossy())))
 }
 
-/// ` --data …` for a command line, unless the folder is the one that is used without it.
+/// ` --data …` for a command line, unless the folder is the default.
 pub fn data_option(folder: &DataFolder) -> anyhow::Result<String> {
     if DataFolder::default_path().is_ok_and(|default| default == folder.path()) {
         return Ok(String::new());
@@ -171,7 +173,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_hint_for_a_token_names_the_configuration_that_it_has_to_be_made_with() {
+    fn the_hint_for_a_token_names_the_data_folder_and_the_configuration_file() {
         let parent = tempfile::tempdir().unwrap();
         let folder = DataFolder::at(parent.path());
         let keys = Keyring::open(&folder, &AuthConfig::default(), ["room"]).unwrap();
@@ -181,7 +183,7 @@ mod tests {
     }
 
     #[test]
-    fn nobody_is_sent_to_an_issuer_that_is_not_believed() {
+    fn the_hint_for_a_token_names_only_trusted_issuers() {
         let parent = tempfile::tempdir().unwrap();
         let folder = DataFolder::at(parent.path());
         let provider = IssuerConfig { issuer: "https://id.example".to_owned(), ..IssuerConfig::default() };

@@ -1,8 +1,8 @@
-//! All contexts in one process: what `jumak up` runs, and what tests run against.
+//! All contexts in one process: `jumak up` runs this, and so do tests.
 //!
-//! It is the same code as in the mesh, put together otherwise. Each context has its own SQLite file, its own keys, limits and
-//! circuits; they call each other through the same client and server layers, with the socket left out; and the bus is a file
-//! beside theirs. Nothing is shared but the listener, the loops' supervision and the clock.
+//! The code is the same as in the mesh. Each context has its own SQLite file, keys, limits and circuit breakers. Contexts call each other
+//! through the same client and server layers, without a socket. The bus is another SQLite file. The contexts share only the listener,
+//! the supervision of loops and the clock.
 
 mod keys;
 mod options;
@@ -24,7 +24,7 @@ pub use self::{
 use crate::house::House;
 pub use crate::house::{DataFolder, LOCK_FILE, Lock, Member};
 
-/// A running system, to be ended with [`stop`](Self::stop): its loops would outlive it otherwise.
+/// A running system. End it with [`stop`](Self::stop); otherwise its loops keep running.
 #[derive(Debug)]
 pub struct System {
     config: Config,
@@ -41,17 +41,17 @@ impl System {
         start::start(options).await
     }
 
-    /// Where it takes calls.
+    /// The address on which it takes calls.
     pub fn address(&self) -> SocketAddr {
         self.house.address()
     }
 
-    /// The certificates that it shows.
+    /// Its certificates.
     pub fn tls(&self) -> &Tls {
         self.house.tls()
     }
 
-    /// How it is configured.
+    /// Its configuration.
     pub fn config(&self) -> &Config {
         &self.config
     }
@@ -61,12 +61,12 @@ impl System {
         &self.folder
     }
 
-    /// A token for the person `subject`, as `jumak token` prints it.
+    /// A token for the user `subject`, as `jumak token` prints it.
     pub fn mint(&self, subject: &str, roles: &[Role], lifetime: Duration) -> anyhow::Result<String> {
         self.keys.mint(subject, roles, lifetime)
     }
 
-    /// The name, `users/…`, of the person for whom tokens with this `subject` are minted.
+    /// The resource name, `users/…`, of the user whose tokens have this `subject`.
     pub fn user(&self, subject: &str) -> String {
         user_name(&self.config.auth.issuer, subject)
     }
@@ -76,8 +76,8 @@ impl System {
         self.house.database(context)
     }
 
-    /// From now on the other contexts' calls to `context` find nobody, as if its process had stopped. Calls over the socket and its
-    /// own loops are not touched.
+    /// Makes the other contexts' calls to `context` fail, as if its process had stopped. Calls over the socket and its own loops are not
+    /// affected.
     pub fn cut_off(&self, context: &str) {
         self.house.cut_off(context);
     }
@@ -87,19 +87,19 @@ impl System {
         self.house.reconnect(context);
     }
 
-    /// Resolves if the listener ends by itself, which it does only when it fails.
+    /// Resolves if the listener fails.
     pub async fn ended(&self) {
         self.house.ended().await;
     }
 
-    /// Stops in an order in which nothing is cut short that could be finished, within the configured drain deadline.
+    /// Drains and stops: calls in hand and the work that they have begun are finished, within the configured drain deadline.
     pub async fn stop(self) -> anyhow::Result<()> {
         let Self { house, lock, ephemeral, .. } = self;
         let stopped = house.stop().await;
-        // Let go of before it is removed.
+        // Released before the folder is removed.
         drop(lock);
         if let Some(folder) = ephemeral {
-            folder.close().context("the temporary folder was not removed")?;
+            folder.close().context("failed to remove the temporary folder")?;
         }
         stopped
     }

@@ -1,4 +1,4 @@
-//! Starting: the folder, the listener, the databases, the bus, the contexts, their loops; and only then "ready".
+//! Starts a system in this order: folder, listener, databases, bus, contexts with their loops. Then it is ready.
 
 use std::sync::Arc;
 
@@ -22,11 +22,12 @@ pub(super) async fn start(options: Options) -> anyhow::Result<System> {
     let (folder, ephemeral) = match data {
         Data::Folder(path) => (DataFolder::at(path), None),
         Data::Ephemeral => {
-            let temporary = tempfile::Builder::new().prefix("jumak-").tempdir().context("no temporary folder")?;
+            let temporary =
+                tempfile::Builder::new().prefix("jumak-").tempdir().context("failed to make a temporary folder")?;
             (DataFolder::at(temporary.path()), Some(temporary))
         }
     };
-    // The two that fail most often come first, before anything is touched.
+    // The two steps that fail most often come first, before any data is changed.
     let mut lock = folder.lock()?;
     let front = Front::open(&config, &members).await?;
 
@@ -42,13 +43,12 @@ pub(super) async fn start(options: Options) -> anyhow::Result<System> {
     }
     folder.mark()?;
     folder.create_file(&folder.bus_file())?;
-    let bus: SharedBus = Arc::new(EmbeddedBus::open(&folder.bus_file()).await.context("the bus cannot be opened")?);
+    let bus: SharedBus = Arc::new(EmbeddedBus::open(&folder.bus_file()).await.context("failed to open the bus")?);
     let house = House::start(front, tenants, Some(bus), clock, &config).await?;
     Ok(System { config, folder, keys, house, lock, ephemeral })
 }
 
-/// The context's database, which is the one that is configured or a file of its own in the folder, brought up to date; and the steps
-/// that this took.
+/// Opens and migrates the context's database: the configured one, or its file in the folder. Returns it with the applied steps.
 pub async fn open_database(
     member: Member,
     folder: &DataFolder,

@@ -1,4 +1,4 @@
-//! A system, from its start to its stop, as its guests see it.
+//! A system from its start to its stop, as its users see it.
 
 mod newcomer;
 
@@ -98,7 +98,7 @@ async fn a_room_is_registered_booked_and_paid_and_its_guest_sees_it() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_was_booked_is_still_there_after_a_restart() {
+async fn a_booking_is_still_there_after_a_restart() {
     let parent = tempfile::tempdir().unwrap();
     let options = Options::in_folder(parent.path());
 
@@ -111,14 +111,14 @@ async fn what_was_booked_is_still_there_after_a_restart() {
 
     let system = System::start(options).await.unwrap();
     let connection = channel(&system).await;
-    // The same request ids, with the same token: the keys and the request records are those from before.
+    // The same request ids with the same token get the same answers, so the keys and the request records have survived.
     assert_eq!(create_room(&connection, &alice).await, room);
     assert_eq!(book(&connection, &alice, &room).await, before);
     system.stop().await.unwrap();
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn bookings_go_on_without_my_page() {
+async fn bookings_work_without_mypage() {
     let options = Options::ephemeral().without(&[Member::MYPAGE]);
     let system = System::start(options).await.unwrap();
     assert!(system.database("mypage").is_none());
@@ -132,7 +132,7 @@ async fn bookings_go_on_without_my_page() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_port_in_use_is_said_on_one_line() {
+async fn a_port_in_use_is_reported_on_one_line() {
     let system = System::start(Options::ephemeral()).await.unwrap();
     let mut options = Options::ephemeral();
     options.config.listen = system.address();
@@ -144,7 +144,7 @@ async fn a_port_in_use_is_said_on_one_line() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn with_payment_cut_off_nothing_is_booked_and_later_the_same_request_is() {
+async fn a_request_fails_while_payment_is_cut_off_and_succeeds_later() {
     let system = System::start(Options::ephemeral()).await.unwrap();
     let (channel, bearer) = (channel(&system).await, bearer(&system, &[Role::Guest, Role::Host]));
     let room = create_room(&channel, &bearer).await;

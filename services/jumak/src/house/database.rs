@@ -1,11 +1,12 @@
-//! A context's database, wherever it is.
+//! Opens and migrates a context's database.
 
 use anyhow::Context as _;
 use mesh::{Database, config::Config};
 
 use super::{DataFolder, Member};
 
-/// Opens the context's database: the one that is configured, or else a file of its own in `folder`, which is marked as this version's.
+/// Opens the context's database: the configured one, or else its SQLite file in `folder`. In the second case it first marks the folder
+/// with this version.
 pub async fn open(member: Member, folder: Option<&DataFolder>, config: &Config) -> anyhow::Result<Database> {
     let max_connections = config.database.max_connections;
     let database = match (config.database_url(member.name()), folder) {
@@ -18,14 +19,10 @@ pub async fn open(member: Member, folder: Option<&DataFolder>, config: &Config) 
         }
         (None, None) => anyhow::bail!("contexts.{member}.database_url is not set, and there is no data folder"),
     };
-    database.with_context(|| format!("the database of {member} cannot be opened"))
+    database.with_context(|| format!("failed to open the database of {member}"))
 }
 
-/// Brings the context's database up to date, and tells which steps that took.
+/// Migrates the context's database, and returns the steps that were applied.
 pub async fn migrate(member: Member, database: &Database) -> anyhow::Result<Vec<String>> {
-    member
-        .schema
-        .migrate(database)
-        .await
-        .with_context(|| format!("the database of {member} cannot be brought up to date"))
+    member.schema.migrate(database).await.with_context(|| format!("failed to migrate the database of {member}"))
 }

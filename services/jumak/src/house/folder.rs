@@ -1,4 +1,4 @@
-//! The data folder: what stands where in it, and that one process at a time uses it.
+//! The data folder: the paths in it, and the lock by which one process at a time uses it.
 
 use std::{
     fs::{self, File, OpenOptions, TryLockError},
@@ -10,15 +10,16 @@ use std::{
 use anyhow::Context as _;
 use etcetera::BaseStrategy;
 
-/// What is locked. A file of its own, because a database's file is replaced when it is restored.
+/// The file that is locked. It is not a database's file, because a restore replaces those.
 pub const LOCK_FILE: &str = "jumak.lock";
-/// Whoever asks whether the folder is locked holds the lock for a moment: one that is refused tries again this often, with this pause.
+/// A process that checks whether the folder is locked holds the lock for a moment. Therefore a refused process tries again this often,
+/// with this pause.
 const LOCK_RETRIES: u32 = 2;
 const LOCK_PAUSE: Duration = Duration::from_millis(25);
 /// A process id has at most ten digits, and the id of a key 43 letters.
 const MAX_LOCK_BYTES: u64 = 128;
 
-/// A folder with all that an embedded system keeps.
+/// The folder with all data of an embedded system.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct DataFolder(PathBuf);
 
@@ -28,7 +29,7 @@ impl DataFolder {
         Self(path.into())
     }
 
-    /// The one that is used when none is named: `jumak` in the platform's folder for a user's data.
+    /// The folder that is used when none is named: `jumak` in the platform's folder for a user's data.
     pub fn default_path() -> anyhow::Result<PathBuf> {
         in_data_folder("jumak")
     }
@@ -43,7 +44,7 @@ impl DataFolder {
         path.map_or_else(Self::default_path, |path| Ok(path.to_owned())).map(Self)
     }
 
-    /// Where it is.
+    /// The folder's path.
     pub fn path(&self) -> &Path {
         &self.0
     }
@@ -68,17 +69,17 @@ impl DataFolder {
         self.keys().join(format!("{owner}.pem"))
     }
 
-    /// Makes the folder if it is not there; only its owner may look into it, because it holds names and keys.
+    /// Makes the folder if it is not there. Only its owner may read it, because it holds names and keys.
     pub fn create(&self) -> anyhow::Result<()> {
         let mut builder = fs::DirBuilder::new();
         builder.recursive(true);
         #[cfg(unix)]
         std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
-        builder.create(&self.0).with_context(|| format!("the data folder {} cannot be made", self.0.display()))?;
+        builder.create(&self.0).with_context(|| format!("failed to make the data folder {}", self.0.display()))?;
         self.refuse_if_shared()
     }
 
-    /// Whoever may write to the folder can put keys, databases and links in the places of those that are used.
+    /// A user who may write to the folder could replace its keys and databases, or put links in their places.
     #[cfg(unix)]
     fn refuse_if_shared(&self) -> anyhow::Result<()> {
         use std::os::unix::fs::PermissionsExt;
@@ -93,25 +94,26 @@ impl DataFolder {
         Ok(())
     }
 
-    /// Elsewhere a folder's permissions are those of the one that it is in, which is the user's own.
+    /// On other platforms a folder inherits the permissions of its parent, which is the user's own.
     #[cfg(not(unix))]
     fn refuse_if_shared(&self) -> anyhow::Result<()> {
         Ok(())
     }
 
-    /// Makes an empty file if there is none, for its owner alone: names and telephone numbers will stand in it. SQLite takes an empty
-    /// file for an empty database, and gives what it puts beside it the same permissions.
+    /// Makes an empty file if there is none, readable only by its owner, because it will contain names and telephone numbers. SQLite takes
+    /// an
+    /// empty file for an empty database, and gives the files beside it the same permissions.
     pub(crate) fn create_file(&self, path: &Path) -> anyhow::Result<()> {
         let mut options = OpenOptions::new();
         options.create(true).append(true);
         #[cfg(unix)]
         std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-        options.open(path).with_context(|| format!("the file {} cannot be made", path.display()))?;
+        options.open(path).with_context(|| format!("failed to make the file {}", path.display()))?;
         Ok(())
     }
 
-    /// Takes the folder for this process, and makes it if it is not there. One whose data this version does not understand is left as
-    /// it is.
+    /// Locks the folder for this process, and makes it if it is not there. A folder whose data this version does not understand is refused
+    /// and left as it is.
     pub fn lock(&self) -> anyhow::Result<Lock> {
         self.version()?;
         self.create()?;
@@ -132,20 +134,20 @@ impl DataFolder {
         }
     }
 
-    /// The lock, or who seems to hold it.
+    /// The lock, or the id of the process that probably holds it.
     fn try_lock(&self) -> anyhow::Result<Result<Lock, Option<u32>>> {
         let path = self.0.join(LOCK_FILE);
-        // What it points to is not ours to write to.
+        // A link could make us write to a file elsewhere.
         if fs::symlink_metadata(&path).is_ok_and(|file| file.file_type().is_symlink()) {
-            anyhow::bail!("{} is a link, and a lock file is none; remove it", path.display());
+            anyhow::bail!("the lock file {} is a symbolic link; remove it", path.display());
         }
         let open = || OpenOptions::new().create(true).truncate(false).read(true).write(true).open(&path);
-        let mut file = open().with_context(|| format!("the file {} cannot be opened", path.display()))?;
+        let mut file = open().with_context(|| format!("failed to open the file {}", path.display()))?;
         match file.try_lock() {
-            // Whoever has just removed the file held it until then: it locks nothing any more.
+            // The previous holder has just removed the file, so this lock protects nothing.
             Ok(()) if !is_at(&file, &path) => Ok(Err(None)),
             Ok(()) => {
-                // For whoever finds it locked. That it cannot be written is no reason not to start.
+                // For the message of a process that finds the folder locked. If it cannot be written, the process starts all the same.
                 if let Err(error) = write_pid(&mut file) {
                     tracing::debug!(%error, "failed to write the process id to the lock file");
                 }
@@ -153,7 +155,7 @@ impl DataFolder {
             }
             Err(TryLockError::WouldBlock) => Ok(Err(read_pid(&mut file))),
             Err(TryLockError::Error(error)) => {
-                Err(error).with_context(|| format!("the file {} cannot be locked", path.display()))
+                Err(error).with_context(|| format!("failed to lock the file {}", path.display()))
             }
         }
     }
@@ -164,21 +166,22 @@ impl DataFolder {
             return Ok(None);
         }
         let path = self.0.join(LOCK_FILE);
-        let mut file = File::open(&path).with_context(|| format!("the file {} cannot be opened", path.display()))?;
+        let mut file = File::open(&path).with_context(|| format!("failed to open the file {}", path.display()))?;
         Ok(read_pid(&mut file))
     }
 
-    /// The id of the issuer's key that the process goes by that uses the folder right now, if one does and says so.
+    /// The id of the issuer's key with which the process that uses the folder now was started. None if no process uses it, or if it has not
+    /// written the id.
     pub fn issuer_in_use(&self) -> anyhow::Result<Option<String>> {
         if !self.is_locked()? {
             return Ok(None);
         }
-        // Where a locked file cannot be read, nobody can tell.
+        // Some platforms do not let a locked file be read; then the id is unknown.
         let text = File::open(self.0.join(LOCK_FILE)).ok().and_then(|mut file| read_lock(&mut file));
         Ok(text.and_then(|text| text.lines().nth(1).map(str::to_owned)))
     }
 
-    /// Whether it has been used: whether there is anything that a key could be missing for.
+    /// Whether the folder has been used, so that its keys should be there.
     pub fn is_used(&self) -> bool {
         self.bus_file().exists()
     }
@@ -188,13 +191,13 @@ impl DataFolder {
         let path = self.0.join(LOCK_FILE);
         let file = match File::open(&path) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(false),
-            opened => opened.with_context(|| format!("the file {} cannot be opened", path.display()))?,
+            opened => opened.with_context(|| format!("failed to open the file {}", path.display()))?,
         };
         match file.try_lock_shared() {
             Ok(()) => Ok(false),
             Err(TryLockError::WouldBlock) => Ok(true),
             Err(TryLockError::Error(error)) => {
-                Err(error).with_context(|| format!("the file {} cannot be asked for its lock", path.display()))
+                Err(error).with_context(|| format!("failed to check the lock of the file {}", path.display()))
             }
         }
     }
@@ -202,11 +205,11 @@ impl DataFolder {
 
 fn in_data_folder(name: &str) -> anyhow::Result<PathBuf> {
     let base = etcetera::choose_base_strategy()
-        .map_err(|_| anyhow::anyhow!("there is no home folder to keep data in; name one with --data"))?;
+        .map_err(|_| anyhow::anyhow!("there is no home folder for the data; name a folder with --data"))?;
     Ok(base.data_dir().join(name))
 }
 
-/// The folder belongs to this process until this is dropped. The system lets go by itself of what a dead process held.
+/// The lock on a folder: it is held until this is dropped. The operating system releases the locks of a dead process.
 #[derive(Debug)]
 pub struct Lock {
     file: File,
@@ -214,22 +217,22 @@ pub struct Lock {
 }
 
 impl Lock {
-    /// Writes down by which key of the issuer this process goes, for whoever makes tokens meanwhile.
+    /// Writes the id of the issuer's key that this process uses into the lock file, for `jumak token`.
     pub fn goes_by(&mut self, issuer: &str) {
-        // That it cannot be written is no reason not to start.
+        // If it cannot be written, the process starts all the same.
         if let Err(error) = write!(self.file, "\n{issuer}") {
             tracing::debug!(%error, "failed to write the issuer's key to the lock file");
         }
     }
 
-    /// Removes the lock file. Held until this is dropped, so that nobody else's is removed.
+    /// Removes the lock file while the lock is held, so that it cannot be another process's file.
     pub fn remove_file(&self) -> io::Result<()> {
         fs::remove_file(&self.path)
     }
 }
 
-/// Before anything runs that this could hold up.
-#[expect(clippy::disallowed_methods, reason = "a start has nothing else to do, and is no future that could wait")]
+/// Blocks the thread. No other task runs yet that this could delay.
+#[expect(clippy::disallowed_methods, reason = "a start has nothing else to do, and this is not an async function")]
 fn pause() {
     std::thread::sleep(LOCK_PAUSE);
 }
@@ -243,7 +246,7 @@ fn is_at(file: &File, path: &Path) -> bool {
     identity(ours) == identity(theirs)
 }
 
-/// Elsewhere an open file is not removed.
+/// On other platforms an open file cannot be removed.
 #[cfg(not(unix))]
 fn is_at(_file: &File, _path: &Path) -> bool {
     true
@@ -270,7 +273,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_locked_folder_names_its_holder_and_is_free_again_afterwards() {
+    fn a_locked_folder_names_its_holder_and_can_be_locked_again_afterwards() {
         let parent = tempfile::tempdir().unwrap();
         let folder = DataFolder::at(parent.path().join("data"));
         assert!(!folder.is_locked().unwrap());
@@ -285,9 +288,9 @@ mod tests {
         folder.lock().unwrap();
     }
 
-    /// Somebody who only asks is gone again before anybody is refused.
+    /// Checking the lock does not make another process's attempt fail.
     #[test]
-    fn a_folder_that_is_asked_for_its_lock_can_be_locked() {
+    fn a_folder_can_be_locked_while_others_check_its_lock() {
         let parent = tempfile::tempdir().unwrap();
         let folder = DataFolder::at(parent.path().join("data"));
         drop(folder.lock().unwrap());
@@ -303,15 +306,15 @@ mod tests {
 
     #[cfg(unix)]
     #[test]
-    fn a_lock_file_that_was_removed_meanwhile_locks_nothing() {
+    fn a_lock_on_a_removed_file_does_not_count() {
         let parent = tempfile::tempdir().unwrap();
         let folder = DataFolder::at(parent.path().join("data"));
         let lock = folder.lock().unwrap();
         lock.remove_file().unwrap();
         let path = folder.path().join(LOCK_FILE);
-        assert!(!is_at(&lock.file, &path), "there is none");
+        assert!(!is_at(&lock.file, &path), "the file was removed");
         let next = folder.lock().unwrap();
-        assert!(!is_at(&lock.file, &path) && is_at(&next.file, &path), "it is another one");
+        assert!(!is_at(&lock.file, &path) && is_at(&next.file, &path), "another file is at the path");
     }
 
     #[cfg(unix)]
@@ -332,7 +335,7 @@ mod tests {
 
     #[cfg(unix)]
     #[test]
-    fn what_a_lock_file_points_to_is_left_alone() {
+    fn a_lock_file_that_is_a_link_is_refused_and_its_target_is_not_changed() {
         let parent = tempfile::tempdir().unwrap();
         let folder = DataFolder::at(parent.path().join("data"));
         folder.create().unwrap();
@@ -340,13 +343,13 @@ mod tests {
         fs::write(&precious, "precious").unwrap();
         std::os::unix::fs::symlink(&precious, folder.path().join(LOCK_FILE)).unwrap();
         let refusal = folder.lock().unwrap_err().to_string();
-        assert!(refusal.contains("is a link"), "{refusal}");
+        assert!(refusal.contains("is a symbolic link"), "{refusal}");
         assert_eq!(fs::read_to_string(precious).unwrap(), "precious");
     }
 
     #[cfg(unix)]
     #[test]
-    fn a_new_folder_is_its_owners_alone() {
+    fn a_new_folder_is_private_to_its_owner() {
         use std::os::unix::fs::PermissionsExt;
         let parent = tempfile::tempdir().unwrap();
         let folder = DataFolder::at(parent.path().join("data"));

@@ -1,4 +1,5 @@
-//! What a data folder says of the data in it: the same as each of its databases does, and before any of them is opened.
+//! The version of the data in a data folder. Each database holds the same version; the folder's file can be read before any database is
+//! opened.
 
 use std::{
     fs::{self, File},
@@ -11,19 +12,19 @@ use mesh::store::version::{DataVersion, Incompatible};
 
 use super::DataFolder;
 
-/// The file in a data folder, and in a backup of one, that says which version made it.
+/// The file in a data folder, and in a backup of it, that names the version that made it.
 pub const VERSION_FILE: &str = "version.json";
 
 impl DataFolder {
-    /// The version of the data in the folder; none if there is no data yet. What this version does not understand is refused. Changes
+    /// The version of the data in the folder; none if there is no data yet. Refuses data that this version does not understand. Changes
     /// nothing.
     pub fn version(&self) -> anyhow::Result<Option<DataVersion>> {
-        let refused = || format!("the data folder {} cannot be used", self.path().display());
+        let refused = || format!("this version cannot use the data folder {}", self.path().display());
         match self.written_version()? {
             Some(version) => version.check().map(Some).with_context(refused),
             None if self.has_databases()? => Err(Incompatible::Unmarked).with_context(|| {
                 format!(
-                    "the data folder {} has databases and no {VERSION_FILE}; if they were copied from another folder, copy that file as well",
+                    "the data folder {} has databases but no {VERSION_FILE}; if they were copied from another folder, copy that file as well",
                     self.path().display()
                 )
             }),
@@ -31,8 +32,7 @@ impl DataFolder {
         }
     }
 
-    /// Says that the folder's data is in this version's format, unless it says so already; before any of it is written. The folder is
-    /// this process's.
+    /// Writes this version to the folder, unless it is there already. Must happen before any data is written, under the folder's lock.
     pub fn mark(&self) -> anyhow::Result<()> {
         let current = DataVersion::current();
         if self.version()?.is_some_and(|version| version.format == current.format) {
@@ -40,7 +40,7 @@ impl DataFolder {
         }
         let file = self.path().join(VERSION_FILE);
         let write = || -> io::Result<()> {
-            // Under another name first: half a mark would keep everybody out.
+            // Written under another name first: an incomplete file would make the folder unusable.
             let mut draft = tempfile::Builder::new().prefix(".version-").tempfile_in(self.path())?;
             draft.write_all(serde_json::to_string_pretty(&current)?.as_bytes())?;
             draft.write_all(b"\n")?;
@@ -48,14 +48,14 @@ impl DataFolder {
             draft.persist(&file)?;
             File::open(self.path())?.sync_all()
         };
-        write().with_context(|| format!("the file {} cannot be written", file.display()))
+        write().with_context(|| format!("failed to write the file {}", file.display()))
     }
 
     fn written_version(&self) -> anyhow::Result<Option<DataVersion>> {
         let file = self.path().join(VERSION_FILE);
         let text = match fs::read_to_string(&file) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
-            text => text.with_context(|| format!("the file {} cannot be read", file.display()))?,
+            text => text.with_context(|| format!("failed to read the file {}", file.display()))?,
         };
         let version = serde_json::from_str(&text);
         version.map(Some).with_context(|| format!("the file {} is damaged", file.display()))
@@ -64,7 +64,7 @@ impl DataFolder {
     fn has_databases(&self) -> anyhow::Result<bool> {
         let entries = match fs::read_dir(self.path()) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(false),
-            entries => entries.with_context(|| format!("the data folder {} cannot be read", self.path().display()))?,
+            entries => entries.with_context(|| format!("failed to read the data folder {}", self.path().display()))?,
         };
         for entry in entries {
             if is_database(&entry?.path()) {
@@ -75,7 +75,7 @@ impl DataFolder {
     }
 }
 
-/// Whether that is a database of a data folder. An empty file is none yet: whoever made it was killed before anything stood in it.
+/// Whether `path` is a database of a data folder. An empty file does not count: its process was killed before it wrote any data.
 fn is_database(path: &Path) -> bool {
     path.extension().is_some_and(|extension| extension == "db") && fs::metadata(path).is_ok_and(|file| file.len() > 0)
 }
@@ -118,7 +118,7 @@ mod tests {
         fs::write(folder.path().join("room.db"), "rows").unwrap();
         let text = refusal(&folder);
         assert!(text.contains("carries no version") && text.contains(JUMAK) && text.contains("begin with"), "{text}");
-        assert!(text.contains("has databases and no version.json"), "{text}");
+        assert!(text.contains("has databases but no version.json"), "{text}");
         assert!(text.contains("if they were copied from another folder, copy that file as well"), "{text}");
 
         let newer = format!(r#"{{"format": {}, "jumak": "9.9.9"}}"#, FORMAT + 1);

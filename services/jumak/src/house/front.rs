@@ -1,4 +1,4 @@
-//! Where a process takes calls, from before it is ready until after it has stopped being so.
+//! The listener of a process, with its health: it is open before the process is ready and until the process has drained.
 
 use std::{io, net::SocketAddr};
 
@@ -13,7 +13,7 @@ use tokio_util::sync::{CancellationToken, DropGuard};
 
 use super::Member;
 
-/// A listener that tells health checks how far the process is, and turns calls away until its contexts are there. Dropped, it stops.
+/// A listener that answers health checks, and refuses other calls until the contexts run. It stops when it is dropped.
 #[derive(Debug)]
 pub struct Front {
     address: SocketAddr,
@@ -26,16 +26,16 @@ pub struct Front {
 }
 
 impl Front {
-    /// Listens for calls to `members`, as `config` says. A port in use is an error that says so.
+    /// Listens for calls to `members` at the configured address. If the port is in use, the error names another one.
     pub async fn open(config: &Config, members: &[Member]) -> anyhow::Result<Self> {
-        let tls = Tls::load(&config.tls).context("TLS cannot be had as `tls` in the configuration says")?;
+        let tls = Tls::load(&config.tls).context("failed to load what `tls` in the configuration names")?;
         let listener = bind(config.listen).await?;
         let address = listener.local_addr()?;
         let contexts = Contexts::expected(members.iter().flat_map(|member| member.services).copied());
         let health = Health::not_ready(&contexts).await;
         let options = ServeOptions {
             reflection: config.reflection(),
-            // Half of it: what calls have begun gets the other half.
+            // The other half is for the background work that calls have begun.
             drain_deadline: config.drain_deadline() / 2,
             connections: config.limits.connections,
             tls: Some(tls.clone()),
@@ -50,17 +50,17 @@ impl Front {
         Ok(Self { address, contexts, health, tls, stop: stop.drop_guard(), ended, task })
     }
 
-    /// Where it listens.
+    /// The address on which it listens.
     pub fn address(&self) -> SocketAddr {
         self.address
     }
 
-    /// Resolves if the listener ends by itself, which it does only when it fails.
+    /// Resolves if the listener fails.
     pub async fn ended(&self) {
         self.ended.cancelled().await;
     }
 
-    /// The certificates of this process, which the calls that go out show as well.
+    /// The certificates of this process; its own calls to other contexts use them too.
     pub(super) fn tls(&self) -> &Tls {
         &self.tls
     }
@@ -73,7 +73,7 @@ impl Front {
         self.health.ready().await;
     }
 
-    /// From now on no connection is taken; resolves when the calls in hand are answered.
+    /// Accepts no more connections; resolves when the calls in hand are answered.
     pub(super) fn close(self) -> impl Future<Output = anyhow::Result<()>> {
         drop(self.stop);
         async move {
@@ -89,9 +89,9 @@ async fn bind(address: SocketAddr) -> anyhow::Result<TcpListener> {
             "port {} is in use on {}; stop what uses it, or take another one with --listen {}",
             address.port(),
             address.ip(),
-            // The next one is as good a guess as any, and 0 is always free.
+            // The next port may be free. Port 0 always works.
             SocketAddr::new(address.ip(), address.port().checked_add(1).unwrap_or(0)),
         ),
-        _ => anyhow::Error::new(error).context(format!("{address} cannot be listened on")),
+        _ => anyhow::Error::new(error).context(format!("failed to listen on {address}")),
     })
 }

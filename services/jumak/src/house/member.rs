@@ -1,4 +1,4 @@
-//! The contexts that there are.
+//! The list of all contexts.
 
 use std::{fmt, ops::Deref, sync::Arc};
 
@@ -11,7 +11,7 @@ use mesh::{
     tls::Tls,
 };
 
-/// A context that can run here: one of the list below, where it stands once. All else that is said of it is in its [`Descriptor`].
+/// A context that can run in this binary: one entry of the list below. Everything else about it is in its [`Descriptor`].
 #[derive(Clone, Copy)]
 pub struct Member(&'static Descriptor);
 
@@ -39,12 +39,12 @@ members! {
 }
 
 impl Member {
-    /// The context that `descriptor` describes, whether it is in the list or not.
+    /// The context that `descriptor` describes. It need not be in the list.
     pub const fn of(descriptor: &'static Descriptor) -> Self {
         Self(descriptor)
     }
 
-    /// What it is.
+    /// Its description.
     pub const fn descriptor(self) -> &'static Descriptor {
         self.0
     }
@@ -59,7 +59,7 @@ impl Member {
         Self::ALL.into_iter().find(|member| member.name() == name)
     }
 
-    /// Whether a house can do without the context.
+    /// Whether the other contexts can run without this one.
     pub fn is_optional(self) -> bool {
         self.0.rank == Rank::Supporting
     }
@@ -79,18 +79,18 @@ impl Member {
         Self::ALL.into_iter().filter(move |other| other.calls(self))
     }
 
-    /// The contexts that have cases, with the collections of those.
+    /// The contexts that have cases, with the names of the cases' collections.
     pub fn case_owners() -> Arc<[CaseOwner]> {
         let owner = |member: Self| Some(CaseOwner { context: member.name(), collection: member.0.cases?.collection });
         Self::ALL.into_iter().filter_map(owner).collect()
     }
 
-    /// What a configuration may speak of.
+    /// The names that a configuration may contain.
     pub fn configured() -> Known {
         Known::of(Self::ALL.into_iter().map(Self::descriptor))
     }
 
-    /// The contexts that this one may call: those of this process in it, the others at their addresses.
+    /// The clients for the contexts that this one may call: in process if they run here, else at their addresses.
     pub fn upstreams(
         self,
         registry: &InProcess,
@@ -104,7 +104,7 @@ impl Member {
             Upstreams::builder(self.name(), tokens, limits.clone()).in_process(registry.clone()).tls(tls.clone());
         for call in self.0.calls {
             if let Some(patience) = call.patience {
-                // What a context waits for is set where the wait is described; the stack below must not cut it shorter.
+                // The context's own settings say how long it waits for this callee; the client's general timeout must not be shorter.
                 let timeout = limits.timeout.max(patience(config));
                 upstreams = upstreams.limits(call.callee, Limits { timeout, ..limits.clone() });
             }
@@ -122,7 +122,7 @@ impl Member {
     }
 }
 
-/// What is said of it, from its descriptor.
+/// Its descriptor's fields can be read directly.
 impl Deref for Member {
     type Target = Descriptor;
 
@@ -182,10 +182,10 @@ mod tests {
 
     use super::*;
 
-    /// A step that is added, or a column that is changed, without another format would let an older version go on with data that it does
-    /// not understand. Format 1 is that of the first release: until then it may still change.
+    /// A new migration step or a changed column needs a higher format. Otherwise an older version would use data that it does not
+    /// understand. Format 1 belongs to the first release and may change until then.
     #[tokio::test]
-    async fn a_format_is_a_list_of_steps_and_of_the_tables_that_they_make() {
+    async fn a_new_migration_step_or_table_needs_a_new_format() {
         let of_mesh = ["m0001_mesh_tables", "m0002_stream_position", "m0003_place"];
         let own = [
             ("provider", vec!["m0001_provider_tables"], "e772cca380667cbc"),
@@ -204,7 +204,7 @@ mod tests {
             let database = Database::open_file(&folder.path().join("fresh.db"), 2).await.unwrap();
             let steps = member.schema.migrate(&database).await.unwrap();
             let expected: Vec<_> = of_mesh.into_iter().chain(own).collect();
-            assert_eq!(steps, expected, "{member}: raise mesh::store::version::FORMAT with a step");
+            assert_eq!(steps, expected, "{member}: a new step needs a higher mesh::store::version::FORMAT");
             let made = "SELECT sql FROM sqlite_master WHERE sql IS NOT NULL ORDER BY name";
             let made = database.read().query_all_raw(Statement::from_string(DbBackend::Sqlite, made)).await.unwrap();
             let made: Vec<String> = made.iter().map(|row| row.try_get_by_index(0).unwrap()).collect();
@@ -213,8 +213,8 @@ mod tests {
             found.push((member.name(), digest, tables));
         }
         let others: Vec<_> = found.iter().filter(|(_, digest, tables)| digest != tables).collect();
-        assert!(others.is_empty(), "raise mesh::store::version::FORMAT with another column: {others:?}");
-        assert_eq!(mesh::store::version::FORMAT, 1, "and write down here which steps the new format has");
+        assert!(others.is_empty(), "a changed table needs a higher mesh::store::version::FORMAT: {others:?}");
+        assert_eq!(mesh::store::version::FORMAT, 1, "list the steps of the new format here");
     }
 
     #[test]
@@ -222,9 +222,12 @@ mod tests {
         for member in Member::ALL {
             for call in member.descriptor().calls {
                 let callee = Member::named(call.callee);
-                let callee = callee.unwrap_or_else(|| panic!("{member} calls {}, which is not there", call.callee));
-                assert!(callee < member, "{member} stands before {callee}, which it calls");
-                assert!(!callee.is_optional() || member.is_optional(), "{member} cannot do without {callee}");
+                let callee = callee.unwrap_or_else(|| panic!("{member} calls {}, which does not exist", call.callee));
+                assert!(callee < member, "{member} is listed before {callee}, which it calls");
+                assert!(
+                    !callee.is_optional() || member.is_optional(),
+                    "{member} is core and calls the supporting {callee}"
+                );
             }
         }
     }
@@ -241,14 +244,14 @@ mod tests {
     }
 
     #[test]
-    fn a_context_of_the_outside_neither_hears_nor_has_cases() {
+    fn a_context_without_the_bus_neither_hears_events_nor_has_cases() {
         for member in Member::ALL.into_iter().filter(|member| !member.uses_bus()) {
             assert!(member.hears.is_none() && member.cases.is_none(), "{member}");
         }
     }
 
     #[test]
-    fn what_is_called_is_waited_for_as_long_as_its_caller_says() {
+    fn the_timeout_of_a_call_comes_from_its_callers_settings() {
         let mut config = Config::default();
         let patience = |member: Member, callee: &str, config: &Config| {
             let call = member.descriptor().calls.iter().find(|call| call.callee == callee).unwrap();

@@ -1,8 +1,12 @@
-//! What runs contexts in a process, whichever of them and however many: `jumak up` with all of them, `jumak serve` with some.
+//! A house: the contexts that run together in one process. `jumak up` runs all of them, `jumak serve` some.
 //!
-//! A process opens its front first, so that whoever asks for its health learns that it is not ready yet. Then it gets for each
-//! context what is the context's own, a database and keys, and starts the house on that and on the bus: each context is put together,
-//! given its server stack, and its loops begin. A context that is called from this process is called in it, any other at its address.
+//! A process starts in this order:
+//!
+//! 1. It opens its [`Front`], the listener. Health checks learn that it is not ready yet.
+//! 2. It opens each context's database and keys, and the bus.
+//! 3. It starts the [`House`]: each context is assembled and gets its server stack, and its loops begin.
+//!
+//! Contexts of one process call each other in process; other contexts are called at their addresses.
 
 mod database;
 mod folder;

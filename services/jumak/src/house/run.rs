@@ -1,4 +1,4 @@
-//! Contexts that run: each with its database, its server stack and its loops, behind one front.
+//! The contexts that run: each with its database, its server stack and its loops, behind one listener.
 
 use std::{collections::BTreeMap, fmt, net::SocketAddr, sync::Arc, time::Duration};
 
@@ -22,15 +22,15 @@ use mesh::{
 
 use super::{Front, Member, stop};
 
-/// A context that is to run here, with what is its own.
+/// A context that is about to start, with its database and keys.
 pub struct Tenant {
-    /// Which.
+    /// The context.
     pub member: Member,
-    /// Its database, up to date.
+    /// Its database, already migrated.
     pub database: Database,
-    /// As whom it calls the others.
+    /// The tokens with which it calls other contexts.
     pub tokens: Arc<dyn TokenSource>,
-    /// Whom it believes.
+    /// The issuers and contexts whose tokens it accepts.
     pub trust: Trust,
 }
 
@@ -40,7 +40,7 @@ impl fmt::Debug for Tenant {
     }
 }
 
-/// Contexts that run in this process, to be ended with [`stop`](Self::stop): their loops would outlive it otherwise.
+/// The contexts that run in this process. End them with [`stop`](Self::stop); otherwise their loops keep running.
 #[derive(Debug)]
 pub struct House {
     pub(super) front: Front,
@@ -53,7 +53,7 @@ pub struct House {
 }
 
 impl House {
-    /// Starts the contexts behind `front`, and returns when they take calls. `bus` may be left out if none of them uses it.
+    /// Starts the contexts behind `front`, and returns when they take calls. `bus` may be `None` if none of them uses it.
     pub async fn start(
         front: Front,
         tenants: Vec<Tenant>,
@@ -76,9 +76,9 @@ impl House {
                 background: background.clone(),
             };
             let context = member.descriptor().context(deps, config).await;
-            let context = context.with_context(|| format!("the context {member} cannot start"))?;
+            let context = context.with_context(|| format!("failed to start the context {member}"))?;
             let verifier = Verifier::new(trust).with_issuers(&issuers);
-            // One stack in front of the context, whichever way a call comes: what the listener serves is what its neighbours reach.
+            // Calls from the network and from other contexts of this process go through the same server stack.
             let service = ContextService::new(&context, verifier, &config.limits)?;
             registry.register(member.name(), service.in_process());
             databases.insert(member, database);
@@ -96,12 +96,12 @@ impl House {
         Ok(Self { front, databases, services, registry, background, bus, drain_deadline: config.drain_deadline() })
     }
 
-    /// Where they take calls.
+    /// The address on which they take calls.
     pub fn address(&self) -> SocketAddr {
         self.front.address()
     }
 
-    /// The certificates that they show.
+    /// The certificates of this process.
     pub fn tls(&self) -> &Tls {
         self.front.tls()
     }
@@ -111,7 +111,7 @@ impl House {
         self.databases.iter().find(|(member, _)| member.name() == context).map(|(_, database)| database)
     }
 
-    /// From now on the calls to `context` of others in this process find nobody, as if it ran in another one that has stopped.
+    /// Makes in-process calls to `context` fail, as if it ran in another process that has stopped. For tests.
     pub fn cut_off(&self, context: &str) {
         self.registry.remove(context);
     }
@@ -123,12 +123,12 @@ impl House {
         }
     }
 
-    /// Resolves if the listener ends by itself, which it does only when it fails.
+    /// Resolves if the listener fails.
     pub async fn ended(&self) {
         self.front.ended().await;
     }
 
-    /// Stops in an order in which nothing is cut short that could be finished, within the configured drain deadline.
+    /// Drains and stops: calls in hand and the work that they have begun are finished, within the configured drain deadline.
     pub async fn stop(self) -> anyhow::Result<()> {
         stop::stop(self).await
     }
@@ -152,7 +152,7 @@ async fn start_loops(
                 consumer::start(name, context.database, hears, &wiring).await?;
             }
         }
-        None => anyhow::ensure!(!member.uses_bus(), "the context {member} has no bus"),
+        None => anyhow::ensure!(!member.uses_bus(), "the context {member} needs a bus, and there is none"),
     }
     (context.parts.start)(background);
     Ok(())

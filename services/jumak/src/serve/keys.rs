@@ -1,4 +1,4 @@
-//! The keys that are configured.
+//! Reads the configured keys.
 
 use std::path::Path;
 
@@ -27,6 +27,6 @@ fn read(one: &str) -> anyhow::Result<PublicKey> {
     if is_pem(one) {
         return Ok(PublicKey::from_pem(one)?);
     }
-    let pem = text::read(Path::new(one)).with_context(|| format!("the file {one} cannot be read"))?;
+    let pem = text::read(Path::new(one)).with_context(|| format!("failed to read the file {one}"))?;
     PublicKey::from_pem(&pem).with_context(|| format!("the file {one} holds no public key"))
 }

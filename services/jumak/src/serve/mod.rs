@@ -1,8 +1,10 @@
-//! One or some of the contexts in a process of their own, in the mesh: what `jumak serve` runs.
+//! One or several contexts in a process of a mesh: `jumak serve` runs this.
 //!
-//! Nothing is made up here: each context's database, the bus, the other contexts' addresses and everybody's keys are configured, and
-//! all that is missing is said at once, before anything is touched. A process needs nothing of the others to start. It listens first
-//! and says NOT_SERVING; what it needs may come later, up to a deadline; the contexts that it calls may come later still.
+//! 1. The configuration must name each context's database, the bus, the other contexts' addresses and all keys. One error lists
+//!    everything that is missing, before any data is changed.
+//! 2. The process listens and answers health checks with NOT_SERVING.
+//! 3. It waits for its databases and the bus, up to `start_deadline_ms`. It does not wait for the contexts that it calls.
+//! 4. It starts its contexts and answers SERVING.
 
 mod bus;
 mod keys;
@@ -18,7 +20,7 @@ use std::net::SocketAddr;
 pub use self::options::Options;
 use crate::house::{House, Lock};
 
-/// Contexts that run in this process, to be ended with [`stop`](Self::stop).
+/// The contexts that run in this process. End them with [`stop`](Self::stop).
 #[derive(Debug)]
 pub struct Server {
     house: House,
@@ -31,17 +33,17 @@ impl Server {
         start::start(options).await
     }
 
-    /// Where they take calls.
+    /// The address on which they take calls.
     pub fn address(&self) -> SocketAddr {
         self.house.address()
     }
 
-    /// Resolves if the listener ends by itself, which it does only when it fails.
+    /// Resolves if the listener fails.
     pub async fn ended(&self) {
         self.house.ended().await;
     }
 
-    /// Stops in an order in which nothing is cut short that could be finished, within the configured drain deadline.
+    /// Drains and stops: calls in hand and the work that they have begun are finished, within the configured drain deadline.
     pub async fn stop(self) -> anyhow::Result<()> {
         let stopped = self.house.stop().await;
         drop(self.lock);

@@ -11,18 +11,18 @@ use crate::house::Member;
 pub struct Options {
     /// The contexts, each at most once.
     pub members: Vec<Member>,
-    /// The configuration, which also says where calls are taken; port 0 takes a free one.
+    /// The configuration, with the address for calls; port 0 takes a free port.
     pub config: Config,
-    /// The folder for SQLite files of contexts whose database is not configured; none if every database has to be.
+    /// The folder for SQLite files of contexts without a configured database. If it is `None`, every database must be configured.
     pub data: Option<PathBuf>,
-    /// Whether databases are brought up to date. If not, they are waited for until somebody else has done it.
+    /// Whether to migrate databases. If not, the start waits until another process has migrated them.
     pub migrate: bool,
-    /// The time that the contexts live by. Tokens live by the machine's.
+    /// The clock of the contexts. Tokens use the machine's clock.
     pub clock: Clock,
 }
 
 impl Options {
-    /// These contexts, as `config` says.
+    /// These contexts, with `config`.
     pub fn new(members: Vec<Member>, config: Config) -> Self {
         Self { members, config, data: None, migrate: true, clock: Clock::system() }
     }

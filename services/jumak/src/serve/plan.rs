@@ -1,4 +1,4 @@
-//! What the contexts need, found in the configuration: all of it, or everything that is missing.
+//! Reads everything that the contexts need from the configuration, or lists everything that is missing.
 
 use std::{collections::HashSet, fmt};
 
@@ -14,7 +14,7 @@ use mesh::{
 use super::{Options, keys};
 use crate::house::{Member, ask_issuers};
 
-/// A context with its identity.
+/// A context with its key and its trust.
 #[derive(Debug)]
 pub(super) struct Planned {
     pub member: Member,
@@ -22,7 +22,7 @@ pub(super) struct Planned {
     pub trust: Trust,
 }
 
-/// What is not configured and has to be, or cannot be read.
+/// Lists the settings that are missing, and the files that cannot be read.
 #[derive(Debug)]
 pub struct Missing {
     contexts: String,
@@ -33,21 +33,21 @@ impl std::error::Error for Missing {}
 
 impl fmt::Display for Missing {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "the configuration does not say all that {} needs:", self.contexts)?;
+        write!(f, "the configuration lacks settings that {} needs:", self.contexts)?;
         self.needs.iter().try_for_each(|need| write!(f, "\n  {need}"))?;
         f.write_str(
-            "\neach key stands in the file of --config, or in the environment as in JUMAK_CONTEXTS__ROOM__DATABASE_URL=…",
+            "\nset each in the file of --config, or in the environment, such as JUMAK_CONTEXTS__ROOM__DATABASE_URL=…",
         )
     }
 }
 
-/// The contexts of `options` with all that they need; nothing but key files is touched.
+/// The contexts of `options` with everything that they need. Reads key files and nothing else.
 pub(super) fn plan(options: &Options) -> Result<Vec<Planned>, Missing> {
     let mut found = Found { options, needs: Vec::new() };
     let planned = options.members.iter().map(|member| found.member(*member)).collect();
     found.bus();
     let Found { mut needs, .. } = found;
-    // Two contexts of one process may need the same.
+    // Two contexts of one process may need the same setting.
     let mut seen = HashSet::new();
     needs.retain(|need| seen.insert(need.clone()));
     if needs.is_empty() {
@@ -71,14 +71,14 @@ impl Found<'_> {
         self.config().contexts.get(member.name()).cloned().unwrap_or_default()
     }
 
-    /// Unless it is there, the key is needed; `example` is what could stand there.
+    /// Adds the setting `key` to the list unless `is_there`; `example` is a possible value.
     fn need(&mut self, is_there: bool, key: &str, example: &str) {
         if !is_there {
-            self.needs.push(format!("{key} is not set; as in {example}"));
+            self.needs.push(format!("{key} is not set; for example {example}"));
         }
     }
 
-    /// What could be read, or what there is instead of it.
+    /// The value, or a default and an entry in the list if it could not be read.
     fn readable<T: Default>(&mut self, key: &str, read: anyhow::Result<T>) -> T {
         read.unwrap_or_else(|error| {
             self.needs.push(format!("{key} cannot be used: {error:#}"));
@@ -90,7 +90,7 @@ impl Found<'_> {
         let own = self.context(member);
         let name = member.name();
         let has_database = own.database_url.is_some() || self.options.data.is_some();
-        let example = format!("\"postgres://{name}:…@127.0.0.1/{name}\", or say --data DIR for a SQLite file");
+        let example = format!("\"postgres://{name}:…@127.0.0.1/{name}\"; or use --data DIR for a SQLite file");
         self.need(has_database, &format!("contexts.{name}.database_url"), &example);
         for callee in member.callees().filter(|callee| !self.options.members.contains(callee)) {
             let is_there = !self.config().addresses(callee.name()).is_empty();
@@ -102,14 +102,14 @@ impl Found<'_> {
         Planned { member, tokens: ServiceTokens::new(name, key), trust }
     }
 
-    /// The context's private key. One that calls nobody needs none, and what a new one signs is believed by nobody.
+    /// The context's private key. A context that makes no calls needs none; it gets a new key that no other context trusts.
     fn key(&mut self, member: Member, own: &ContextConfig) -> SigningKey {
         let key = format!("contexts.{member}.key_file");
         self.need(own.has_key() || member.descriptor().calls.is_empty(), &key, &format!("\"/etc/jumak/{member}.pem\""));
         self.readable(&key, keys::private(own)).unwrap_or_else(SigningKey::generate)
     }
 
-    /// The keys by which a caller is known: those that are configured, and its own if it runs here.
+    /// The public keys of a caller: the configured ones, and its own key if it runs in this process.
     fn public_keys(&mut self, caller: Member) -> Vec<PublicKey> {
         let context = self.context(caller);
         let key = format!("contexts.{caller}.public_keys");

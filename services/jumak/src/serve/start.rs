@@ -1,4 +1,4 @@
-//! Starting: the front first, then what has to be waited for, then the contexts.
+//! Starts a process: first the listener, then the databases and the bus, then the contexts.
 
 use std::sync::Arc;
 
@@ -9,14 +9,14 @@ use tokio::time::{Instant, timeout_at};
 use super::{
     Options, Server, bus,
     plan::{Planned, plan},
-    wait::{Trouble, until_there},
+    wait::{Failure, until_there},
 };
 use crate::house::{self, DataFolder, Front, House, Member, Tenant};
 
 pub(super) async fn start(options: Options) -> anyhow::Result<Server> {
     let planned = plan(&options)?;
     let Options { members, config, data, migrate, clock } = options;
-    // Nothing is locked that is not used.
+    // The folder is locked only if a database is in it.
     let in_folder = members.iter().any(|member| config.database_url(member.name()).is_none());
     let folder = data.filter(|_| in_folder).map(DataFolder::at);
     let lock = folder.as_ref().map(DataFolder::lock).transpose()?;
@@ -33,7 +33,7 @@ pub(super) async fn start(options: Options) -> anyhow::Result<Server> {
     let uses_bus = members.iter().any(|member| member.uses_bus());
     let connected =
         async { if uses_bus { bus::connect(&members, &config, deadline).await.map(Some) } else { Ok(None) } };
-    // Both at once, so that whoever reads the log learns of both.
+    // Both at once, so that the log names both if both are missing.
     let (tenants, bus) = tokio::try_join!(opened, connected)?;
     let house = House::start(front, tenants, bus, clock, &config).await?;
     Ok(Server { house, lock })
@@ -56,48 +56,48 @@ async fn open(
     config: &Config,
     migrate: bool,
     deadline: Instant,
-) -> Result<Database, Trouble> {
-    // Only this is cut short: a migration that takes its time is not to be begun again for ever.
+) -> Result<Database, Failure> {
+    // Only opening has this timeout. A migration that was cut short would begin again and never finish.
     let opened = timeout_at(deadline, house::open(member, folder, config)).await;
-    let database = opened.map_err(|_| Trouble::NotYet(anyhow::anyhow!("it does not answer")))?.map_err(trouble)?;
+    let database = opened.map_err(|_| Failure::Retryable(anyhow::anyhow!("it does not answer")))?.map_err(failure)?;
     let ready = if migrate { up_to_date(member, &database).await } else { is_up_to_date(member, &database).await };
     match ready {
         Ok(()) => Ok(database),
-        Err(trouble) => {
+        Err(failure) => {
             database.close().await;
-            Err(trouble)
+            Err(failure)
         }
     }
 }
 
-async fn up_to_date(member: Member, database: &Database) -> Result<(), Trouble> {
-    let steps = house::migrate(member, database).await.map_err(trouble)?;
+async fn up_to_date(member: Member, database: &Database) -> Result<(), Failure> {
+    let steps = house::migrate(member, database).await.map_err(failure)?;
     if !steps.is_empty() {
         tracing::info!(context = member.name(), steps = steps.join(", "), "migrated the database");
     }
     Ok(())
 }
 
-async fn is_up_to_date(member: Member, database: &Database) -> Result<(), Trouble> {
-    let missing = member.schema.pending(database).await.map_err(|error| trouble(error.into()))?;
+async fn is_up_to_date(member: Member, database: &Database) -> Result<(), Failure> {
+    let missing = member.schema.pending(database).await.map_err(|error| failure(error.into()))?;
     if missing.is_empty() {
         return Ok(());
     }
     let missing = missing.join(", ");
-    Err(Trouble::NotYet(anyhow::anyhow!("it lacks {missing}; `jumak migrate {member}` brings it up to date")))
+    Err(Failure::Retryable(anyhow::anyhow!("it lacks the migration steps {missing}; run `jumak migrate {member}`")))
 }
 
-/// A server that refuses to let us in may be one that is being set up; what is wrong with a URL or a statement stays wrong, and data of
-/// another version stays what it is.
-fn trouble(error: anyhow::Error) -> Trouble {
+/// Whether waiting may help. A server that refuses the login may still be being set up. A wrong URL, a failing statement and data of
+/// another version do not change by waiting.
+fn failure(error: anyhow::Error) -> Failure {
     if error.chain().any(|cause| matches!(cause.downcast_ref(), Some(Error::Incompatible(_)))) {
-        return Trouble::Never(error);
+        return Failure::Permanent(error);
     }
-    let is_never = error.chain().any(|cause| match cause.downcast_ref::<StoreError>() {
+    let is_permanent = error.chain().any(|cause| match cause.downcast_ref::<StoreError>() {
         Some(StoreError::Other(DbErr::Conn(RuntimeErr::Internal(_)))) => true,
         Some(StoreError::Other(DbErr::Conn(_))) => false,
         Some(StoreError::Other(_)) => true,
         _ => false,
     });
-    if is_never { Trouble::Never(error) } else { Trouble::NotYet(error) }
+    if is_permanent { Failure::Permanent(error) } else { Failure::Retryable(error) }
 }

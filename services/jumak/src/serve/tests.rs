@@ -1,4 +1,4 @@
-//! Processes of the mesh, from what they are told at first to what they wait for.
+//! Processes of a mesh: their configuration, what they wait for, and their stop.
 
 use std::{
     fs,
@@ -23,7 +23,7 @@ use super::{
 };
 use crate::house::{self, Member};
 
-/// How long anything may take that a test waits for.
+/// How long a test waits.
 const PATIENCE: Duration = Duration::from_secs(20);
 
 fn missing(members: &[Member], config: Config) -> String {
@@ -38,7 +38,7 @@ fn key(folder: &Path, name: &str) -> (std::path::PathBuf, String) {
     (file, key.public().to_pem().unwrap())
 }
 
-/// All that payment needs, at addresses where nobody is.
+/// A complete configuration of payment, with addresses at which no server listens.
 fn complete(folder: &Path) -> Config {
     let mut config = Config { start_deadline_ms: 1_500, ..Config::default() };
     config.listen = SocketAddr::from(([127, 0, 0, 1], free_port()));
@@ -61,7 +61,7 @@ fn free_port() -> u16 {
     TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
 }
 
-/// The provider on a file, which needs nobody.
+/// The provider on a SQLite file; it needs no other server.
 fn provider(folder: &TempDir) -> Options {
     let config = Config { start_deadline_ms: 20_000, ..complete(folder.path()) };
     Options { data: Some(folder.path().join("data")), ..Options::new(vec![Member::PROVIDER], config) }
@@ -73,7 +73,7 @@ async fn health(address: SocketAddr) -> Option<ServingStatus> {
     Some(answer.get_ref().status())
 }
 
-/// Waits until health checks at `address` are told so.
+/// Waits until health checks at `address` get `status`.
 async fn says(address: SocketAddr, status: ServingStatus) {
     let deadline = Instant::now() + PATIENCE;
     loop {
@@ -87,16 +87,16 @@ async fn says(address: SocketAddr, status: ServingStatus) {
 }
 
 #[test]
-fn all_that_is_missing_is_said_at_once_with_an_example() {
+fn one_error_lists_every_missing_setting_with_an_example() {
     let said = missing(&[Member::PAYMENT], Config::default());
     for key in [
-        "contexts.payment.database_url is not set; as in \"postgres://",
+        "contexts.payment.database_url is not set; for example \"postgres://",
         "--data DIR",
         "contexts.payment.key_file is not set",
-        "contexts.provider.addresses is not set; as in [\"http://provider:8088\"]",
+        "contexts.provider.addresses is not set; for example [\"http://provider:8088\"]",
         "contexts.reservation.public_keys is not set",
         "auth.issuer_public_keys is not set",
-        "bus.url is not set; as in \"nats://127.0.0.1:4222\"",
+        "bus.url is not set; for example \"nats://127.0.0.1:4222\"",
     ] {
         assert!(said.contains(key), "{key}\n{said}");
     }
@@ -104,7 +104,7 @@ fn all_that_is_missing_is_said_at_once_with_an_example() {
 }
 
 #[test]
-fn contexts_in_one_process_need_no_address_of_each_other() {
+fn contexts_in_one_process_need_no_addresses_of_each_other() {
     let said = missing(&[Member::PROVIDER, Member::PAYMENT], Config::default());
     assert!(!said.contains("contexts.provider.addresses"), "{said}");
     assert!(!said.contains("contexts.payment.public_keys"), "{said}");
@@ -125,7 +125,7 @@ fn a_key_that_cannot_be_read_is_named_with_its_file() {
 }
 
 #[test]
-fn a_context_believes_its_callers_by_each_of_their_keys_and_nobody_else() {
+fn a_context_trusts_every_key_of_its_callers_and_no_other_key() {
     let folder = tempfile::tempdir().unwrap();
     let mut config = complete(folder.path());
     let file = folder.path().join("new.pub.pem");
@@ -139,14 +139,14 @@ fn a_context_believes_its_callers_by_each_of_their_keys_and_nobody_else() {
 }
 
 #[test]
-fn whoever_has_no_token_is_sent_to_an_issuer_that_is_believed() {
+fn the_hint_for_a_token_names_the_trusted_issuers() {
     let folder = tempfile::tempdir().unwrap();
     let mut config = complete(folder.path());
     let provider = IssuerConfig { issuer: "https://id.example".to_owned(), ..IssuerConfig::default() };
     for (built_in, issuers, hint, believed) in [
-        (true, vec![], "of the issuer jumak and", 1),
-        (true, vec![provider.clone()], "of the issuer jumak or https://id.example and", 1),
-        (false, vec![provider], "of the issuer https://id.example and", 0),
+        (true, vec![], "from the issuer jumak and", 1),
+        (true, vec![provider.clone()], "from the issuer jumak or https://id.example and", 1),
+        (false, vec![provider], "from the issuer https://id.example and", 0),
     ] {
         (config.auth.built_in, config.auth.issuers) = (built_in, issuers);
         let planned = plan(&Options::new(vec![Member::PAYMENT], config.clone())).unwrap();
@@ -157,13 +157,13 @@ fn whoever_has_no_token_is_sent_to_an_issuer_that_is_believed() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_is_not_there_is_waited_for_and_then_given_up_by_name() {
+async fn a_start_waits_for_a_missing_server_and_then_fails_with_its_name() {
     let folder = tempfile::tempdir().unwrap();
     let config = complete(folder.path());
     let address = config.listen;
     let starting = tokio::spawn(Server::start(Options::new(vec![Member::PAYMENT], config)));
     says(address, ServingStatus::NotServing).await;
-    // Whoever calls is told to go elsewhere.
+    // Other calls are refused.
     let channel = Endpoint::from_shared(format!("http://{address}")).unwrap().connect().await.unwrap();
     let mut client = contracts::payment::v1::payment_service_client::PaymentServiceClient::new(channel);
     let refused = client.get_payment(contracts::payment::v1::GetPaymentRequest::default()).await.unwrap_err();
@@ -175,13 +175,13 @@ async fn what_is_not_there_is_waited_for_and_then_given_up_by_name() {
     assert!(error.contains("the database of payment") || error.contains("the bus"), "{error}");
     let deadline = Instant::now() + PATIENCE;
     while health(address).await.is_some() {
-        assert!(Instant::now() < deadline, "it is still there");
+        assert!(Instant::now() < deadline, "it still listens");
         tokio::time::sleep(Duration::from_millis(10)).await;
     }
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_url_that_cannot_be_read_is_not_waited_for() {
+async fn a_start_with_an_invalid_database_url_fails_at_once() {
     let folder = tempfile::tempdir().unwrap();
     let mut config = Config { start_deadline_ms: 600_000, ..complete(folder.path()) };
     config.contexts.get_mut("payment").unwrap().database_url = Some("postgres://u:s3cret@127.0.0.1:port/x".to_owned());
@@ -192,7 +192,7 @@ async fn a_url_that_cannot_be_read_is_not_waited_for() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_context_that_needs_nobody_starts_alone_and_stops_in_order() {
+async fn a_context_without_dependencies_starts_alone_and_stops() {
     let folder = tempfile::tempdir().unwrap();
     let options = provider(&folder);
     let server = Server::start(options.clone()).await.unwrap();
@@ -210,7 +210,7 @@ async fn a_context_that_needs_nobody_starts_alone_and_stops_in_order() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_database_that_somebody_else_brings_up_to_date_is_waited_for() {
+async fn without_migrating_a_start_waits_until_another_process_has_migrated() {
     let folder = tempfile::tempdir().unwrap();
     let options = Options { migrate: false, ..provider(&folder) };
     let (address, file) = (options.config.listen, options.data.clone().unwrap().join("provider.db"));
@@ -225,7 +225,7 @@ async fn a_database_that_somebody_else_brings_up_to_date_is_waited_for() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn data_of_another_version_is_not_waited_for() {
+async fn a_start_on_data_of_another_version_fails_at_once() {
     for migrate in [true, false] {
         let folder = tempfile::tempdir().unwrap();
         let options = provider(&folder);
@@ -239,6 +239,6 @@ async fn data_of_another_version_is_not_waited_for() {
         let error = Server::start(Options { migrate, ..options }).await.unwrap_err();
         let said = format!("{error:#}");
         assert!(said.contains("format 99, made by jumak 9.9.9"), "{said}");
-        assert!(begun.elapsed() < Duration::from_secs(10), "{:?}: it will not change by itself", begun.elapsed());
+        assert!(begun.elapsed() < Duration::from_secs(10), "it waited {:?}", begun.elapsed());
     }
 }

@@ -1,26 +1,26 @@
-//! Waiting for what a start needs and is not there yet.
+//! Waits for the databases and the bus that a start needs.
 
 use std::time::Duration;
 
 use mesh::background::Backoff;
 use tokio::time::{Instant, sleep};
 
-/// Often enough that a start is quick, seldom enough that a log can be read.
+/// Short enough for a quick start, long enough for a readable log.
 const PACE: Backoff = Backoff::new(Duration::from_millis(200), Duration::from_secs(3));
 
-/// A broker is asked before the connection to it is made: what is there a moment later is not worth a line.
+/// No log line is written before this time, because a broker's connection is usually ready a moment after the first check.
 const MOMENT: Duration = Duration::from_secs(1);
 
-/// Why something could not be had.
-pub(super) enum Trouble {
-    /// It may come.
-    NotYet(anyhow::Error),
-    /// It will not, however long one waits.
-    Never(anyhow::Error),
+/// Why an attempt failed.
+pub(super) enum Failure {
+    /// A later attempt may succeed.
+    Retryable(anyhow::Error),
+    /// No later attempt can succeed.
+    Permanent(anyhow::Error),
 }
 
-/// Tries until it works or there is no more hope, and begins no try after `deadline`. A try bounds itself.
-pub(super) async fn until_there<T, Fut: Future<Output = Result<T, Trouble>>>(
+/// Calls `attempt` until it succeeds or cannot succeed any more, and begins none after `deadline`. Each attempt bounds its own time.
+pub(super) async fn until_there<T, Fut: Future<Output = Result<T, Failure>>>(
     what: &str,
     deadline: Instant,
     mut attempt: impl FnMut() -> Fut,
@@ -30,8 +30,8 @@ pub(super) async fn until_there<T, Fut: Future<Output = Result<T, Trouble>>>(
     loop {
         let error = match attempt().await {
             Ok(there) => return Ok(there),
-            Err(Trouble::Never(error)) => return Err(error),
-            Err(Trouble::NotYet(error)) => error,
+            Err(Failure::Permanent(error)) => return Err(error),
+            Err(Failure::Retryable(error)) => error,
         };
         let pause = pace.failed();
         if Instant::now() + pause >= deadline {
@@ -39,7 +39,7 @@ pub(super) async fn until_there<T, Fut: Future<Output = Result<T, Trouble>>>(
             return Err(error.context(format!("{what} was not available within {waited:.1} s (start_deadline_ms)")));
         }
         if begun.elapsed() > MOMENT {
-            tracing::warn!("waiting for {what}, which is not available yet: {error:#}");
+            tracing::warn!("{what} is not available yet, will retry: {error:#}");
         }
         sleep(pause).await;
     }

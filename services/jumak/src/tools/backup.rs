@@ -1,9 +1,9 @@
 //! Copies a data folder while it is in use, and restores it.
 //!
 //! 1. All [`Writers`] are stopped.
-//! 2. Each database's reader begins a snapshot, which no lock disturbs.
-//! 3. The writers go on.
-//! 4. The readers copy their snapshots, however long that takes.
+//! 2. A reader of each database begins a snapshot. The write locks do not block readers.
+//! 3. The writers continue.
+//! 4. The readers copy their snapshots. This may take long and blocks no writer.
 
 mod draft;
 mod manifest;
@@ -35,14 +35,14 @@ pub use self::{
 };
 use crate::{
     cli::{
+        options::{ConfigOption, DataOption},
         output,
-        place::{Configured, Place},
     },
     embedded::{DataFolder, Member},
     house::VERSION_FILE,
 };
 
-/// How often to check whether the readers have begun.
+/// The pause between two checks whether the readers have their snapshots.
 const LOOK: Duration = Duration::from_millis(1);
 /// The folder of the keys in a backup: the same as in a data folder.
 const KEYS: &str = "keys";
@@ -51,24 +51,24 @@ const ISSUER_FILE: &str = "issuer.pem";
 
 /// Copy a data folder, also while it is in use.
 ///
-/// The copy is what all databases held at one moment. Whoever writes waits for some milliseconds.
+/// The copy holds what all databases held at one moment. Writers wait for some milliseconds.
 #[derive(Clone, Debug, clap::Args)]
 pub struct BackupArgs {
-    /// Where to put the copy: a folder that is not there yet, or is empty. It will hold the private keys
+    /// The folder for the copy; it must be empty or not exist. It will contain the private keys
     #[arg(long, value_name = "DIR")]
     to: PathBuf,
     #[command(flatten)]
-    place: Place,
+    data: DataOption,
     #[command(flatten)]
-    configured: Configured,
+    configured: ConfigOption,
 }
 
 /// The result of a backup.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Copied {
-    /// How many databases and keys.
+    /// The number of databases and keys.
     pub files: usize,
-    /// How large they are.
+    /// Their total size.
     pub bytes: u64,
     /// How long the writers were stopped.
     pub stopped: Duration,
@@ -76,12 +76,12 @@ pub struct Copied {
 
 /// Runs `jumak backup`.
 pub async fn backup(args: &BackupArgs) -> anyhow::Result<bool> {
-    let folder = args.place.folder()?;
+    let folder = args.data.folder()?;
     let config = args.configured.load()?;
     refuse_what_is_elsewhere(&config)?;
     let Copied { files, bytes, stopped } = copy(&folder, &args.to).await?;
     output::line(format_args!(
-        "{files} files, {} KiB, copied from {} to {}; writers waited {} ms",
+        "copied {files} files, {} KiB, from {} to {}; writers waited {} ms",
         bytes.div_ceil(1024),
         folder.path().display(),
         args.to.display(),
@@ -97,11 +97,11 @@ pub async fn backup(args: &BackupArgs) -> anyhow::Result<bool> {
 fn missing_key(folder: &DataFolder, config: &Config) -> String {
     match &config.auth.issuer_key_file {
         Some(file) => format!(
-            "the copy has no issuer's key, which is configured to be {}: keep a copy of it as well",
+            "the copy has no issuer's key, because the key is configured to be {}; back that file up as well",
             file.display()
         ),
         None => format!(
-            "the copy has no issuer's key, because {} is gone: what is restored from it makes a new one, and refuses today's tokens",
+            "the copy has no issuer's key, because {} is gone; a restored system makes a new key and refuses today's tokens",
             folder.keys().join(ISSUER_FILE).display()
         ),
     }
@@ -111,14 +111,14 @@ fn missing_key(folder: &DataFolder, config: &Config) -> String {
 fn refuse_what_is_elsewhere(config: &Config) -> anyhow::Result<()> {
     match Member::ALL.into_iter().find(|member| config.database_url(member.name()).is_some()) {
         Some(member) => bail!(
-            "the database of {member} is configured to be elsewhere, and a copy of the data folder would not have it; \
+            "the database of {member} is configured to be elsewhere, so a copy of the data folder would lack it; \
              back the databases up with their own tools"
         ),
         None => Ok(()),
     }
 }
 
-/// Copies what is in `folder` to the folder `to`, which appears all at once when it is complete.
+/// Copies `folder` to the folder `to`. `to` appears only when it is complete.
 pub async fn copy(folder: &DataFolder, to: &Path) -> anyhow::Result<Copied> {
     folder.version()?;
     let databases = databases_in(folder)?;
@@ -159,10 +159,10 @@ fn databases_in(folder: &DataFolder) -> anyhow::Result<Vec<PathBuf>> {
 async fn copy_databases(files: &[PathBuf], to: &Path) -> anyhow::Result<Duration> {
     let mut readers = Vec::with_capacity(files.len());
     for file in files {
-        let name = file.file_name().with_context(|| format!("{} is no file", file.display()))?;
+        let name = file.file_name().with_context(|| format!("{} is not a file", file.display()))?;
         let database = Database::open_file_to_read(file, 1).await?;
         let version = version::check(database.read()).await;
-        version.with_context(|| format!("{} cannot be copied", file.display()))?;
+        version.with_context(|| format!("failed to copy {}", file.display()))?;
         readers.push(Reader { database, target: to.join(name) });
     }
     let writers = Writers::stop(files).await?;
@@ -170,20 +170,20 @@ async fn copy_databases(files: &[PathBuf], to: &Path) -> anyhow::Result<Duration
     while !copies.iter().all(Copy::has_its_snapshot) {
         sleep(LOOK).await;
     }
-    let stopped = writers.go_on().await?;
+    let stopped = writers.resume().await?;
     for copy in copies {
         copy.task.await??;
     }
     Ok(stopped)
 }
 
-/// A connection that reads one file, and where it is to be copied.
+/// A connection that reads one file, and the target of the copy.
 struct Reader {
     database: Database,
     target: PathBuf,
 }
 
-/// A copy that is being made.
+/// A copy in progress.
 struct Copy {
     target: PathBuf,
     task: JoinHandle<anyhow::Result<()>>,
@@ -194,10 +194,10 @@ impl Reader {
         let target = self.target.clone();
         let task = tokio::spawn(async move {
             let path = self.target.to_str().with_context(|| format!("{} is not UTF-8", self.target.display()))?;
-            // SQLite also writes to an empty file. So the file is created first, with private permissions: SQLite's would be public.
+            // SQLite would create the file with public permissions. It also accepts an empty file, so a private one is created first.
             draft::private_file(&self.target)?;
             let into = Statement::from_sql_and_values(DbBackend::Sqlite, "VACUUM INTO ?", [path.into()]);
-            self.database.read().execute_raw(into).await.with_context(|| format!("{path} cannot be written"))?;
+            self.database.read().execute_raw(into).await.with_context(|| format!("failed to write {path}"))?;
             self.database.close().await;
             Ok(())
         });
@@ -206,7 +206,7 @@ impl Reader {
 }
 
 impl Copy {
-    /// SQLite opens the one read transaction in which it copies before it writes the first byte.
+    /// Whether the copy has begun. SQLite begins the read transaction of the copy before it writes the first byte.
     fn has_its_snapshot(&self) -> bool {
         self.task.is_finished() || fs::metadata(&self.target).is_ok_and(|target| target.len() > 0)
     }
@@ -214,9 +214,9 @@ impl Copy {
 
 /// Copies the folder's version file.
 fn copy_version(folder: &DataFolder, to: &Path) -> anyhow::Result<DataVersion> {
-    let version = folder.version()?.with_context(|| format!("{} says no version", folder.path().display()))?;
+    let version = folder.version()?.with_context(|| format!("{} has no version", folder.path().display()))?;
     let mut copy = draft::private_file(&to.join(VERSION_FILE))?;
-    let failed = || format!("{} cannot be copied", folder.path().join(VERSION_FILE).display());
+    let failed = || format!("failed to copy {}", folder.path().join(VERSION_FILE).display());
     copy.write_all(serde_json::to_string_pretty(&version)?.as_bytes()).with_context(failed)?;
     copy.write_all(b"\n").with_context(failed)?;
     Ok(version)
@@ -226,13 +226,13 @@ fn copy_version(folder: &DataFolder, to: &Path) -> anyhow::Result<DataVersion> {
 fn copy_keys(from: &Path, to: &Path) -> anyhow::Result<()> {
     let entries = match fs::read_dir(from) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
-        entries => entries.with_context(|| format!("{} cannot be read", from.display()))?,
+        entries => entries.with_context(|| format!("failed to read {}", from.display()))?,
     };
     draft::private_folder(to)?;
     for entry in entries {
         let entry = entry?;
         if entry.file_type()?.is_file() {
-            let failed = || format!("the key {} cannot be copied", entry.path().display());
+            let failed = || format!("failed to copy the key {}", entry.path().display());
             let mut key = File::open(entry.path()).with_context(failed)?;
             let mut copy = draft::private_file(&to.join(entry.file_name()))?;
             io::copy(&mut key, &mut copy).with_context(failed)?;

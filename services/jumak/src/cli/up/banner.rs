@@ -1,4 +1,4 @@
-//! What `up` says when it is ready: where it is, and what to type next.
+//! The text that `up` prints when it is ready: the address, and what to type next.
 
 use std::{
     env,
@@ -27,7 +27,7 @@ pub fn banner(
     metrics: Option<SocketAddr>,
     took: Duration,
 ) -> anyhow::Result<String> {
-    // As it was called: what worked here works there.
+    // The program's name as the user typed it.
     let program = env::args().next().unwrap_or_else(|| "jumak".to_owned());
     let jumak = shell::word(&program);
     let is_relative = program.contains('/') && !program.starts_with('/');
@@ -54,7 +54,7 @@ pub fn banner(
         writeln!(text, "  export TOKEN=$({jumak} token --user alice --roles guest,host --ttl 12h{options})")?;
     } else {
         let issuers: Vec<_> = auth.issuer_names().collect();
-        writeln!(text, "  export TOKEN=…  # of {}, with the roles guest and host", issuers.join(" or "))?;
+        writeln!(text, "  export TOKEN=…  # from {}, with the roles guest and host", issuers.join(" or "))?;
     }
     writeln!(
         text,
@@ -68,7 +68,7 @@ pub fn banner(
     if system.config().reflection() {
         let grpcurl = calls.grpcurl()?;
         writeln!(text)?;
-        writeln!(text, "The same search with grpcurl, which asks the server for the contracts:")?;
+        writeln!(text, "The same search with grpcurl, which reads the contracts from the server:")?;
         writeln!(text)?;
         writeln!(
             text,
@@ -87,9 +87,9 @@ pub fn banner(
 
 /// How a client on this machine calls the system.
 struct Calls<'a> {
-    /// The host and the port, where the certificate is believed if there is one.
+    /// The host and the port. With TLS, a host for which the certificate is valid, if there is one.
     authority: String,
-    /// Whether the certificate is good for that host; also if there is none.
+    /// Whether the certificate is valid for that host; true without TLS.
     is_believed: bool,
     /// With TLS, its settings.
     tls: Option<&'a TlsConfig>,
@@ -120,12 +120,12 @@ impl<'a> Calls<'a> {
     fn security(&self) -> &'static str {
         match self.tls {
             None => "without TLS",
-            Some(tls) if tls.client_ca_file.is_some() => "with TLS, and a certificate of each client",
+            Some(tls) if tls.client_ca_file.is_some() => "with TLS and client certificates",
             Some(_) => "with TLS",
         }
     }
 
-    /// The options of `jumak call`, each with a blank before it; none if it calls this system without any.
+    /// The options of `jumak call`, each after a blank; empty if it reaches this system without options.
     fn options(&self) -> anyhow::Result<String> {
         let scheme = if self.tls.is_some() { "https" } else { "http" };
         let target = format!("{scheme}://{}", self.authority);
@@ -143,7 +143,7 @@ impl<'a> Calls<'a> {
         Ok(self.files([" -cacert ", " -cert ", " -key "])?.trim_start().to_owned())
     }
 
-    /// The files that a client needs: the CA, and what it has to show, each behind its option.
+    /// The files that a client needs, each after its option: the CA, and its certificate and key if the server demands one.
     fn files(&self, [ca, cert, key]: [&str; 3]) -> anyhow::Result<String> {
         let Some(tls) = self.tls else { return Ok(String::new()) };
         let demanded = tls.client_ca_file.is_some();
@@ -161,22 +161,22 @@ impl<'a> Calls<'a> {
         Ok(options)
     }
 
-    /// What a client needs that the commands cannot give it.
+    /// Advice for a client that the printed commands alone cannot connect.
     fn advice(&self) -> Option<&'static str> {
         let tls = self.tls?;
         if !self.is_believed {
             return Some(
-                "The certificate names no host at which it could be called: put one of its names in place of the address.\n",
+                "The certificate is not valid for this address: replace the address by a name that the certificate contains.\n",
             );
         }
         tls.ca_file.is_none().then_some(
-            "Clients believe the certificate if this machine knows its CA; name another one with --ca-file (grpcurl: -cacert), or set\n\
+            "Clients trust the certificate if this machine trusts its CA; name another CA with --ca-file (grpcurl: -cacert), or set\n\
              tls.ca_file.\n",
         )
     }
 }
 
-/// Where a client on this machine reaches whoever listens at `ip`.
+/// The address at which a client on this machine reaches a server that listens at `ip`.
 fn reachable(ip: IpAddr) -> IpAddr {
     match ip {
         IpAddr::V4(ip) if ip.is_unspecified() => Ipv4Addr::LOCALHOST.into(),

@@ -1,4 +1,4 @@
-//! A context that nobody else knows of, from its descriptor alone.
+//! A context that is not in the list runs from its descriptor alone.
 
 use std::time::{Duration, Instant};
 
@@ -18,12 +18,12 @@ use tonic::service::Routes;
 use super::{bearer, book, channel, create_room};
 use crate::embedded::{Member, Options, System};
 
-/// How long it is waited for.
+/// How long the test waits.
 const PATIENCE: Duration = Duration::from_secs(20);
 
 static NEWCOMER: Descriptor = Descriptor {
     name: "newcomer",
-    about: "Hears everything, and says nothing",
+    about: "Hears all events and publishes none",
     services: &[],
     access: &[],
     rank: Rank::Supporting,
@@ -53,7 +53,7 @@ async fn told(system: &System) -> u64 {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_context_that_comes_later_hears_all_that_was_ever_told() {
+async fn a_context_that_is_added_later_hears_all_earlier_events() {
     let folder = tempfile::tempdir().unwrap();
     let system = System::start(Options::in_folder(folder.path())).await.unwrap();
     let (connection, alice) = (channel(&system).await, bearer(&system, &[Role::Guest, Role::Host]));
@@ -65,7 +65,7 @@ async fn a_context_that_comes_later_hears_all_that_was_ever_told() {
     options.members.push(Member::of(&NEWCOMER));
     let system = System::start(options).await.unwrap();
     let told = told(&system).await;
-    assert!(told >= 4, "a room, a hold, a payment and a confirmation are told of: {told}");
+    assert!(told >= 4, "a room, a hold, a payment and a confirmation are published: {told}");
     let (database, deadline) = (system.database("newcomer").unwrap(), Instant::now() + PATIENCE);
     loop {
         let heard = inbox::Entity::find().count(database.read()).await.unwrap();

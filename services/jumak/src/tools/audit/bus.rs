@@ -1,4 +1,4 @@
-//! The audit's view of the bus: a file beside the databases, or a broker.
+//! Reads the bus for the audit: a SQLite file beside the databases, or a broker.
 
 use anyhow::{Context as _, bail};
 use mesh::{
@@ -13,27 +13,27 @@ use mesh::{
 
 use uuid::Uuid;
 
-use super::Told;
+use super::OutboxEvent;
 use crate::{bus_tools, house::DataFolder};
 
-/// The most dead letters that are read; a single one is a fault already.
+/// The most dead letters that are read. A single one is already a finding.
 const MAX_DEAD_LETTERS: u64 = 1_000;
 
-/// Whether a system may be running on these books. For a mesh it cannot be determined, so it counts as running.
+/// Whether a system may be running on this data. For a mesh it cannot be determined, so it counts as running.
 pub(super) fn is_live(folder: &DataFolder, config: &Config) -> anyhow::Result<bool> {
     if is_broker(config) { Ok(true) } else { folder.is_locked() }
 }
 
-/// The bus, to be read.
-pub(super) enum BusBooks {
+/// The bus, opened for reading.
+pub(super) enum BusReader {
     /// In the data folder.
     File(Database),
     /// On a broker.
     Broker(SharedBus),
 }
 
-impl BusBooks {
-    /// Opens the bus that is configured, or else the one in `folder`.
+impl BusReader {
+    /// Opens the configured bus, or else the one in `folder`.
     pub async fn open(folder: &DataFolder, config: &Config) -> anyhow::Result<Self> {
         if is_broker(config) {
             return Ok(Self::Broker(bus_tools::open(config, folder).await?));
@@ -42,19 +42,19 @@ impl BusBooks {
             bail!("there is no data folder of jumak at {}; name one with --data", folder.path().display());
         }
         folder.version()?;
-        let unreadable = "the bus cannot be read";
+        let unreadable = "failed to read the bus";
         let database = Database::open_file_to_read(&folder.bus_file(), 1).await.context(unreadable)?;
         version::check(database.read()).await.context(unreadable)?;
         Ok(Self::File(database))
     }
 
-    /// The backlog of each of `hearers`; a consumer that the bus does not know is left out.
-    pub async fn backlogs(&self, hearers: &[String], events: &[Told]) -> anyhow::Result<Vec<Backlog>> {
+    /// The backlog of each of `consumers`. A consumer that the bus does not know is left out.
+    pub async fn backlogs(&self, consumers: &[String], events: &[OutboxEvent]) -> anyhow::Result<Vec<Backlog>> {
         match self {
             Self::File(database) => {
-                Ok(backlogs(database).await?.into_iter().filter(|one| hearers.contains(&one.consumer)).collect())
+                Ok(backlogs(database).await?.into_iter().filter(|one| consumers.contains(&one.consumer)).collect())
             }
-            Self::Broker(bus) => of_broker(bus, hearers, events).await,
+            Self::Broker(bus) => of_broker(bus, consumers, events).await,
         }
     }
 
@@ -78,12 +78,12 @@ fn is_broker(config: &Config) -> bool {
     !config.bus.urls().is_empty()
 }
 
-async fn of_broker(bus: &SharedBus, hearers: &[String], events: &[Told]) -> anyhow::Result<Vec<Backlog>> {
+async fn of_broker(bus: &SharedBus, consumers: &[String], events: &[OutboxEvent]) -> anyhow::Result<Vec<Backlog>> {
     let dead = bus.dead_letters(MAX_DEAD_LETTERS).await?;
-    let mut times: Vec<_> = events.iter().map(|told| told.occur_time).collect();
+    let mut times: Vec<_> = events.iter().map(|event| event.occur_time).collect();
     times.sort_unstable_by(|one, other| other.cmp(one));
-    let mut backlogs = Vec::with_capacity(hearers.len());
-    for consumer in hearers {
+    let mut backlogs = Vec::with_capacity(consumers.len());
+    for consumer in consumers {
         let waiting = match bus.pending(consumer).await {
             Ok(waiting) => waiting,
             Err(error) => {
@@ -92,7 +92,8 @@ async fn of_broker(bus: &SharedBus, hearers: &[String], events: &[Told]) -> anyh
                 continue;
             }
         };
-        // A broker counts what waits, and does not say since when: no longer than the last so many events that there were.
+        // A broker returns the number of waiting events, but not their age. If n events wait, the oldest of them is not newer than the
+        // n-th newest event of all outboxes.
         let oldest = usize::try_from(waiting).ok().and_then(|waiting| times.get(waiting.checked_sub(1)?));
         backlogs.push(Backlog {
             consumer: consumer.clone(),

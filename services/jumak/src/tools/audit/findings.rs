@@ -7,16 +7,16 @@ use super::rule::Rule;
 /// A violation of a rule.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Finding {
-    /// Which rule does not hold.
+    /// The rule that is violated.
     pub rule: Rule,
     /// The resource: its name, or a description.
     pub resource: String,
-    /// Why not, in a sentence for a person.
+    /// What is wrong, in a sentence for a person.
     pub sentence: String,
 }
 
 impl Finding {
-    /// Whether both are the same fault, even if their figures differ.
+    /// Whether both are about the same fault, even if their figures differ.
     pub fn is_about_the_same(&self, other: &Self) -> bool {
         self.rule == other.rule && self.resource == other.resource
     }
@@ -45,22 +45,22 @@ impl Verdict {
         }
     }
 
-    /// How many things were held against the rule.
+    /// The number of checks of the rule.
     pub fn checked(&self, rule: Rule) -> u64 {
         self.checked.get(&rule).copied().unwrap_or_default()
     }
 
-    /// How many faults the rule has found.
+    /// The number of findings of the rule.
     pub fn found(&self, rule: Rule) -> usize {
         self.findings.iter().filter(|finding| finding.rule == rule).count()
     }
 
-    /// Whether the books are in order.
+    /// Whether there are no findings.
     pub fn passed(&self) -> bool {
         self.findings.is_empty()
     }
 
-    /// The same without findings that an `earlier` audit of the same books did not have: those were only in progress.
+    /// The same verdict without findings that an `earlier` audit did not have. Those may be work in progress.
     #[must_use]
     pub fn confirming(mut self, earlier: &Self) -> Self {
         self.findings.retain(|finding| earlier.findings.iter().any(|known| known.is_about_the_same(finding)));

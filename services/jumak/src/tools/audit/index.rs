@@ -12,9 +12,9 @@ use provider::audit::AuditedCharge;
 use reservation::audit::Reserved;
 use uuid::Uuid;
 
-use super::reading::{Reading, Told};
+use super::reading::{OutboxEvent, Reading};
 
-/// A reading and the ways through it.
+/// A reading with its indices.
 pub struct Index<'a> {
     /// The reading.
     pub reading: &'a Reading,
@@ -24,11 +24,11 @@ pub struct Index<'a> {
     of_case: HashMap<&'a str, Vec<&'a Payment>>,
     refunds: HashMap<Uuid, Vec<&'a Refund>>,
     charges: HashMap<Uuid, &'a AuditedCharge>,
-    newest: HashMap<&'a str, &'a Told>,
+    newest: HashMap<&'a str, &'a OutboxEvent>,
 }
 
 impl<'a> Index<'a> {
-    /// Arranges a reading.
+    /// Indexes a reading.
     pub fn new(reading: &'a Reading) -> Self {
         let mut of_case: HashMap<&str, Vec<&Payment>> = HashMap::new();
         for payment in &reading.payments {
@@ -38,11 +38,11 @@ impl<'a> Index<'a> {
         for refund in &reading.refunds {
             refunds.entry(refund.payment).or_default().push(refund);
         }
-        let mut newest: HashMap<&str, &Told> = HashMap::new();
-        for told in &reading.events {
-            let newest = newest.entry(&told.subject).or_insert(told);
-            if told.sequence > newest.sequence {
-                *newest = told;
+        let mut newest: HashMap<&str, &OutboxEvent> = HashMap::new();
+        for event in &reading.events {
+            let newest = newest.entry(&event.subject).or_insert(event);
+            if event.sequence > newest.sequence {
+                *newest = event;
             }
         }
         Self {
@@ -112,7 +112,7 @@ impl<'a> Index<'a> {
     }
 
     /// The newest event about that resource.
-    pub fn newest_event(&self, subject: &str) -> Option<&'a Told> {
+    pub fn newest_event(&self, subject: &str) -> Option<&'a OutboxEvent> {
         self.newest.get(subject).copied()
     }
 

@@ -1,9 +1,9 @@
 //! The auditor: reads the books of every context and of the provider, and checks that they are consistent.
 //!
-//! 1. A [`Reading`] has the contents of all books at one moment.
+//! 1. A [`Reading`] holds the contents of all books at one moment.
 //! 2. The [rules](Rule) are pure functions of it.
-//! 3. Contexts agree by events, and so a moment later. While a system is running, only findings of two readings, a grace period apart, are
-//!    faults.
+//! 3. Contexts follow each other by events, so they agree a moment later. While a system runs, the audit reads twice, a grace period apart,
+//!    and reports only what it finds both times.
 
 mod bus;
 mod findings;
@@ -22,50 +22,50 @@ use mesh::config::Config;
 
 pub use self::{
     findings::{Finding, Verdict},
-    reading::{KnownEvent, MyPage, OpenRequest, Reading, Told, read},
+    reading::{KnownEvent, MyPage, OpenRequest, OutboxEvent, Reading, read},
     rule::Rule,
     rules::judge,
 };
 use crate::{
-    cli::{duration, output, place::Place, target::Targeted},
+    cli::{duration, options::DataOption, output, target::TargetOption},
     embedded::DataFolder,
 };
 
-/// How often the books of a running system are read until they are in order.
+/// The pause between two readings in [`settle`].
 const LOOK: Duration = Duration::from_millis(200);
 
-/// An event that is later than this is stuck.
+/// The longest value of `--grace`.
 const LONGEST_GRACE: Duration = Duration::from_secs(24 * 60 * 60);
 
 /// Read all contexts and prove the books.
 ///
-/// Sold is not more than there is; what is confirmed is paid once, what is cancelled is refunded once, what never came about is not
-/// charged; nothing is stuck. Exits with 1 and every row at fault if that is not so. Works while `jumak up` is running, on a data
-/// folder or a backup that nobody uses, and on a mesh whose databases and bus are configured.
+/// The audit checks that no night is oversold, that confirmed cases are paid once, that cancelled cases are refunded once, that no other
+/// case is charged, and that nothing is stuck. If it has findings, it prints every row at fault and exits with 1. It works while
+/// `jumak up` runs, on an unused data folder or backup, and on a mesh whose databases and bus are configured.
 #[derive(Clone, Debug, clap::Args)]
 pub struct Args {
     #[command(flatten)]
-    place: Place,
+    data: DataOption,
     #[command(flatten)]
-    targeted: Targeted,
+    targeted: TargetOption,
     /// Print one JSON object instead of a table
     #[arg(long)]
     json: bool,
-    /// How late something may be before it counts as stuck; while a system is running, also how long to wait for a second look; at most 1d
+    /// How late something may be before it counts as stuck; while a system runs, also the pause before the second reading; at most 1d
     #[arg(long, value_name = "TIME", value_parser = duration::between(Duration::ZERO, LONGEST_GRACE), default_value = "30s")]
     grace: Duration,
 }
 
 /// Runs `jumak audit`: true if the books are in order.
 pub async fn run(args: &Args) -> anyhow::Result<bool> {
-    let (folder, config) = (args.place.folder()?, args.targeted.load()?);
+    let (folder, config) = (args.data.folder()?, args.targeted.load()?);
     let grace = SignedDuration::try_from(args.grace)?;
     let mut reading = read(&folder, &config, grace).await?;
     let mut verdict = judge(&reading);
     if !verdict.passed() && bus::is_live(&folder, &config)? {
         let seconds = args.grace.as_secs();
         output::note(format_args!(
-            "there are findings, which may settle by themselves in a running system; checking again in {seconds} s"
+            "there are findings, which may resolve by themselves in a running system; checking again in {seconds} s"
         ));
         tokio::time::sleep(args.grace).await;
         reading = read(&folder, &config, grace).await?;
@@ -84,8 +84,8 @@ pub fn check(reading: &Reading) -> Vec<Finding> {
     judge(reading).findings
 }
 
-/// Reads the books of a running system until they are in order, for `within` at most: then what is still wrong. Nothing is given any
-/// grace, so that books in order are those of a house at rest.
+/// Reads the books of a running system again and again until there are no findings, for at most `within`. Returns the last verdict.
+/// There is no grace period, so a verdict without findings means that no work is left.
 pub async fn settle(folder: &DataFolder, config: &Config, within: Duration) -> anyhow::Result<Verdict> {
     let deadline = Instant::now() + within;
     loop {

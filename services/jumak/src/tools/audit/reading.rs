@@ -1,4 +1,4 @@
-//! All the books at one moment.
+//! Reads all books at one moment.
 
 use std::collections::HashSet;
 
@@ -28,36 +28,37 @@ use room::audit::{BlockedRow, RoomRow, StayRow};
 use sea_orm::{ColumnTrait, ConnectionTrait, EntityTrait, QueryFilter, QueryOrder, QuerySelect};
 use uuid::Uuid;
 
-use super::bus::{BusBooks, is_live};
+use super::bus::{BusReader, is_live};
 use crate::{
     backup::Writers,
     house::{DataFolder, Member},
 };
 
-/// How many events are read at a time.
+/// How many events one query reads.
 const PAGE: u64 = 1_000;
 
 /// The records of every context, the provider and the bus.
 #[derive(Clone, Debug)]
 pub struct Reading {
-    /// The time against which lateness is judged: now if a system is running; otherwise the time of the last event, because a stopped
-    /// system is not late with anything.
+    /// The time from which lateness is computed: now if a system runs; otherwise the time of the last event, because nothing can be late in
+    /// a
+    /// stopped system.
     pub time: Timestamp,
     /// How late something may be before it counts as stuck.
     pub grace: SignedDuration,
     /// The contexts that have cases.
     pub owners: Vec<CaseOwner>,
-    /// The cases of all of them.
+    /// The cases of all these contexts.
     pub cases: Vec<CaseEntry>,
-    /// What reservation's cases hold.
+    /// The nights and units that each reservation holds.
     pub reserved: Vec<Reserved>,
     /// Reservation's allocation of room-nights.
     pub nights: Vec<NightRow>,
-    /// The rooms as reservation knows them.
+    /// Reservation's copies of the rooms.
     pub known_rooms: Vec<KnownRoom>,
     /// Room's rooms.
     pub rooms: Vec<RoomRow>,
-    /// What their hosts keep back.
+    /// The units that hosts keep back.
     pub blocked: Vec<BlockedRow>,
     /// The stays in room's calendar.
     pub stays: Vec<StayRow>,
@@ -71,16 +72,16 @@ pub struct Reading {
     pub unbalanced: Vec<Uuid>,
     /// The provider's charges.
     pub charges: Vec<AuditedCharge>,
-    /// My page; none if it was never there.
+    /// My page; none if that context has never run.
     pub my_page: Option<MyPage>,
     /// The events in all outboxes.
-    pub events: Vec<Told>,
-    /// Events that the bus has, or that were acknowledged to callers: each has to be in its context's outbox.
+    pub events: Vec<OutboxEvent>,
+    /// Events that the bus has, or that a context acknowledged to a caller. Each must be in its context's outbox.
     pub known: Vec<KnownEvent>,
-    /// The requests, in all contexts, that have no answer.
+    /// The request records of all contexts that have no answer.
     pub open_requests: Vec<OpenRequest>,
-    /// The consumers that have to exist.
-    pub hearers: Vec<String>,
+    /// The consumers that must exist.
+    pub consumers: Vec<String>,
     /// How far behind each consumer is.
     pub backlogs: Vec<Backlog>,
 }
@@ -98,58 +99,58 @@ pub struct MyPage {
 
 /// An event in an outbox, without its message.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Told {
+pub struct OutboxEvent {
     /// The event's id.
     pub id: Uuid,
-    /// Whose outbox it is in.
+    /// The context whose outbox it is in.
     pub context: &'static str,
-    /// What happened.
+    /// The kind of event.
     pub kind: String,
-    /// To which resource.
+    /// The resource that it is about.
     pub subject: String,
-    /// Its version after it.
+    /// The resource's version after it.
     pub sequence: i64,
-    /// When.
+    /// When it occurred.
     pub occur_time: Timestamp,
-    /// For which business case.
+    /// The correlation id of its business case.
     pub correlation_id: String,
     /// Whether the bus has it.
     pub is_published: bool,
 }
 
-/// An event that a context must still have.
+/// An event that must be in its context's database.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct KnownEvent {
-    /// Which context.
+    /// The context.
     pub context: &'static str,
     /// The event's id.
     pub id: Uuid,
-    /// How it is known.
+    /// The evidence that it exists.
     pub by: &'static str,
 }
 
 /// A request without an answer.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct OpenRequest {
-    /// To which context.
+    /// The context that was called.
     pub context: &'static str,
-    /// Who asked.
+    /// The caller.
     pub principal: String,
-    /// For what.
+    /// The method.
     pub method: String,
-    /// Under which id.
+    /// The request id.
     pub request_id: String,
-    /// Which case it waits for.
+    /// The case that it waits for.
     pub case: Option<String>,
-    /// Which payment attempt of that case.
+    /// The payment attempt of that case that it waits for.
     pub attempt: u32,
 }
 
-/// Reads the books in `folder`, and those that `config` says are elsewhere. Those in the folder are read as they are at one moment,
-/// those elsewhere each as it is at one moment.
+/// Reads the databases in `folder`, and those that `config` places elsewhere. All databases in the folder are read as of one moment. Each
+/// database elsewhere is read as of a moment of its own.
 pub async fn read(folder: &DataFolder, config: &Config, grace: SignedDuration) -> anyhow::Result<Reading> {
     let live = is_live(folder, config)?;
-    // In a box: futures within futures, down to the driver's, are deeper than the compiler looks.
+    // Boxed, because the nested futures exceed the compiler's recursion limit.
     let books = Box::pin(Books::open(folder, config, live)).await?;
     let reading = books.read(live, grace).await;
     books.close().await;
@@ -160,12 +161,12 @@ pub async fn read(folder: &DataFolder, config: &Config, grace: SignedDuration) -
 struct Books {
     contexts: Vec<(Member, Database)>,
     known: Vec<KnownEvent>,
-    bus: BusBooks,
+    bus: BusReader,
 }
 
 impl Books {
     async fn open(folder: &DataFolder, config: &Config, live: bool) -> anyhow::Result<Self> {
-        let bus = BusBooks::open(folder, config).await?;
+        let bus = BusReader::open(folder, config).await?;
         let (mut files, mut held, mut contexts) = (Vec::new(), Vec::new(), Vec::new());
         let mut known = Vec::new();
         for member in Member::ALL {
@@ -175,18 +176,16 @@ impl Books {
                 None if member.is_optional() && !file.exists() => continue,
                 None => Database::open_file_to_read(&file, 1).await,
             };
-            let database = database.with_context(|| format!("the database of {member} cannot be read"))?;
+            let database = database.with_context(|| format!("failed to read the database of {member}"))?;
             let version = version::check(database.read()).await;
-            version.with_context(|| format!("the database of {member} cannot be read"))?;
-            // Before the database is held still: whatever is known by now is in it by then.
+            version.with_context(|| format!("failed to read the database of {member}"))?;
+            // Read before the database's snapshot, so that the snapshot must contain every event that is known here.
             let context = member.name();
-            let acknowledged = database.acknowledged().with_context(|| format!("what {member} has acknowledged"))?;
-            let published = bus.newest(context).await.with_context(|| format!("the newest event of {member}"))?;
-            known.extend(acknowledged.map(|id| KnownEvent {
-                context,
-                id,
-                by: "its caller was told that it is stored",
-            }));
+            let acknowledged =
+                database.acknowledged().with_context(|| format!("failed to read what {member} has acknowledged"))?;
+            let published =
+                bus.newest(context).await.with_context(|| format!("failed to read the newest event of {member}"))?;
+            known.extend(acknowledged.map(|id| KnownEvent { context, id, by: "it was acknowledged to its caller" }));
             known.extend(published.map(|id| KnownEvent { context, id, by: "the bus has it" }));
             if config.database_url(member.name()).is_none() {
                 files.push(file);
@@ -194,18 +193,18 @@ impl Books {
             held.push(database.clone());
             contexts.push((member, database));
         }
-        if let BusBooks::File(database) = &bus {
+        if let BusReader::File(database) = &bus {
             files.push(folder.bus_file());
             held.push(database.clone());
         }
 
-        // A stopped system does not write, so its files need not be writable.
+        // A stopped system has no writers, so the files may be read-only.
         let writers = if live { Some(Writers::stop(&files).await?) } else { None };
         for database in &held {
-            hold_still(database).await?;
+            fix_snapshot(database).await?;
         }
         if let Some(writers) = writers {
-            writers.go_on().await?;
+            writers.resume().await?;
         }
         Ok(Self { contexts, known, bus })
     }
@@ -220,7 +219,7 @@ impl Books {
     fn of(&self, member: Member) -> anyhow::Result<&Database> {
         match self.contexts.iter().find(|(candidate, _)| *candidate == member) {
             Some((_, database)) => Ok(database),
-            None => bail!("there are no books of {member}"),
+            None => bail!("there is no database of {member}"),
         }
     }
 
@@ -238,13 +237,13 @@ impl Books {
         };
         let (mut events, mut open_requests, mut cases) = (Vec::new(), Vec::new(), Vec::new());
         for (member, database) in &self.contexts {
-            events.extend(told(member.name(), database).await?);
+            events.extend(outbox_events(member.name(), database).await?);
             if let Some(book) = member.cases {
                 cases.extend((book.read)(database.clone()).await?);
             }
             open_requests.extend(unanswered(member.name(), database).await?);
         }
-        let hearers = self.hearers().await?;
+        let consumers = self.consumers().await?;
         let mut reading = Reading {
             time: Clock::system().now(),
             grace,
@@ -262,11 +261,11 @@ impl Books {
             unbalanced: payment::audit::unbalanced(payment).await?,
             charges: provider::audit::charges(provider).await?,
             my_page,
-            backlogs: self.bus.backlogs(&hearers, &events).await?,
+            backlogs: self.bus.backlogs(&consumers, &events).await?,
             events,
             known: self.known.clone(),
             open_requests,
-            hearers,
+            consumers,
         };
         if !live {
             reading.time = reading.last_change().unwrap_or(reading.time);
@@ -274,15 +273,15 @@ impl Books {
         Ok(reading)
     }
 
-    /// The consumers that have to hear: a projection by the name that goes with its database, so that one which was thrown away, and
-    /// has left its consumer behind, is none of them.
-    async fn hearers(&self) -> anyhow::Result<Vec<String>> {
+    /// The names of the consumers that must exist. A projection's consumer is named after its database's incarnation, so the consumer of a
+    /// deleted projection database is not among them.
+    async fn consumers(&self) -> anyhow::Result<Vec<String>> {
         let mut names = Vec::new();
         for (member, database) in &self.contexts {
             match member.hears {
                 None => {}
                 Some(Subscription::Projection) => {
-                    // There is none before its first start.
+                    // Before the projection's first start there is none.
                     let row = incarnation::Entity::find_by_id(1).one(database.read()).await?;
                     names.extend(row.map(|row| format!("{member}-{}", row.incarnation.simple())));
                 }
@@ -299,13 +298,13 @@ impl Reading {
         let payments = self.payments.iter().map(|payment| payment.update_time);
         let refunds = self.refunds.iter().map(|refund| refund.update_time);
         let charges = self.charges.iter().map(|audited| audited.charge.create_time);
-        let events = self.events.iter().map(|told| told.occur_time);
+        let events = self.events.iter().map(|event| event.occur_time);
         cases.chain(payments).chain(refunds).chain(charges).chain(events).max()
     }
 }
 
 /// Fixes the snapshot of a database with one connection: begins a transaction that is never ended.
-async fn hold_still(database: &Database) -> anyhow::Result<()> {
+async fn fix_snapshot(database: &Database) -> anyhow::Result<()> {
     let (begin, look) = match database.engine() {
         Engine::Sqlite => ("BEGIN", "SELECT 1 FROM sqlite_schema LIMIT 1"),
         Engine::Postgres => ("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY", "SELECT 1 FROM outbox LIMIT 1"),
@@ -318,7 +317,7 @@ async fn hold_still(database: &Database) -> anyhow::Result<()> {
     Ok(())
 }
 
-async fn told(context: &'static str, database: &Database) -> anyhow::Result<Vec<Told>> {
+async fn outbox_events(context: &'static str, database: &Database) -> anyhow::Result<Vec<OutboxEvent>> {
     use outbox::Column;
     let (mut events, mut after) = (Vec::new(), None);
     loop {
@@ -327,14 +326,14 @@ async fn told(context: &'static str, database: &Database) -> anyhow::Result<Vec<
             query = query.filter(Column::Id.gt(after));
         }
         let page =
-            query.all(database.read()).await.with_context(|| format!("the outbox of {context} cannot be read"))?;
+            query.all(database.read()).await.with_context(|| format!("failed to read the outbox of {context}"))?;
         let Some(last) = page.last() else { return Ok(events) };
         after = Some(last.id);
         events.extend(page.into_iter().map(|row| {
             let is_published = row.publish_time.is_some();
             let sequence = row.sequence;
             let Event { id, kind, subject, time, correlation_id, .. } = row.into();
-            Told { id, context, kind, subject, sequence, occur_time: time, correlation_id, is_published }
+            OutboxEvent { id, context, kind, subject, sequence, occur_time: time, correlation_id, is_published }
         }));
     }
 }
@@ -376,10 +375,10 @@ mod tests {
         write("CREATE TABLE outbox (id INTEGER NOT NULL PRIMARY KEY)").await;
         write("INSERT INTO outbox (id) VALUES (1)").await;
         let held = Database::connect_to_read(url).await.unwrap();
-        hold_still(&held).await.unwrap();
+        fix_snapshot(&held).await.unwrap();
         assert_eq!(rows(&held).await, 1);
         write("INSERT INTO outbox (id) VALUES (2)").await;
-        // At once, so that each would have a connection of its own if there were more than one.
+        // Concurrent, so that several connections would be used if there were more than one.
         let seen = futures::future::join_all((0..4).map(|_| rows(&held))).await;
         assert_eq!((seen, rows(&writer).await), (vec![1; 4], 2));
         held.close().await;
@@ -387,14 +386,14 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn what_is_committed_on_postgres_during_an_audit_is_not_seen_by_it() {
+    async fn an_audit_does_not_see_commits_that_happen_during_it_on_postgres() {
         let server = Postgres::start(Durability::Off).await.unwrap();
         server.create_database("held").await.unwrap();
         commits_are_not_seen(&server.url("held")).await;
     }
 
     #[tokio::test]
-    async fn what_is_committed_on_mariadb_during_an_audit_is_not_seen_by_it() {
+    async fn an_audit_does_not_see_commits_that_happen_during_it_on_mariadb() {
         let server = MariaDb::start(Durability::Off).await.unwrap();
         server.create_database("held").await.unwrap();
         commits_are_not_seen(&server.url("held")).await;

@@ -26,28 +26,28 @@ macro_rules! rules {
 }
 
 rules! {
-    UnitsTaken = "units_taken", "the units taken on a night are those of the stays that hold them";
+    UnitsTaken = "units_taken", "the units taken on a night are the units that stays hold";
     Capacity = "capacity", "no night is sold beyond its capacity";
-    RoomsKnown = "rooms_known", "reservation sells what the rooms' own context has, at its price, less what hosts keep back";
-    PaidOnce = "paid_once", "a confirmed case is paid exactly once, by payment's books and by the provider's";
-    RefundedOnce = "refunded_once", "a cancelled case is refunded exactly once, by both books";
+    RoomsKnown = "rooms_known", "reservation sells the rooms that room has, at room's price, less the units that hosts keep back";
+    PaidOnce = "paid_once", "a confirmed case is paid exactly once, in payment's books and in the provider's";
+    RefundedOnce = "refunded_once", "a cancelled case is refunded exactly once, in both books";
     Orphan = "orphan", "no payment keeps money for a case that does not exist or is not decided";
-    NothingKept = "nothing_kept", "nothing stays charged for a case that never came about";
+    NothingKept = "nothing_kept", "nothing stays charged for a case that was never confirmed";
     HoldsEnd = "holds_end", "no hold outlives its expiry";
-    CancellationsEnd = "cancellations_end", "no cancellation waits for its refund";
+    CancellationsEnd = "cancellations_end", "no cancellation waits too long for its refund";
     PaymentsSettle = "payments_settle", "no payment's outcome stays unknown";
     RefundsSettle = "refunds_settle", "no refund's outcome stays unknown";
     ChargesKnown = "charges_known", "payment and its provider agree on every charge";
     VoidedUncharged = "voided_uncharged", "charges of voided payments are refunded";
-    Ledger = "ledger", "the ledger balances, and its accounts say what payments and provider say";
+    Ledger = "ledger", "the ledger balances, and its accounts agree with the payments and the provider";
     EventsPublished = "events_published", "every event is on the bus";
     EventsHandled = "events_handled", "every context that consumes events is a consumer of the bus, has handled every event, and has no dead letters";
-    EventsNamed = "events_named", "every event names its business case, the same one all along";
-    Remembered = "remembered", "every context's database has the newest event that it has acknowledged, and the newest that the bus has of it";
+    EventsNamed = "events_named", "every event has a correlation id, the same one for all events of a case";
+    Remembered = "remembered", "every context's database has the newest event that the context acknowledged, and the newest that is on the bus";
     RequestsAnswered = "requests_answered", "every request about a settled case has its answer";
-    Calendar = "calendar", "the rooms' calendar shows every stay as its reservation stands, and no other";
-    Covered = "covered", "every kind of event, case and open request is one that the rules know";
-    MyPage = "my_page", "my page shows guest and host every reservation, payment, room and event as it stands";
+    Calendar = "calendar", "the rooms' calendar shows exactly the stays that are reserved, in their current state";
+    Covered = "covered", "every kind of event, case and open request is checked by a rule";
+    MyPage = "my_page", "my page shows guests and hosts the current state of every reservation, payment, room and event";
 }
 
 impl fmt::Display for Rule {

@@ -26,16 +26,16 @@ fn rules_of(findings: &[Finding]) -> BTreeSet<Rule> {
 }
 
 #[test]
-fn books_in_order_pass_every_rule_and_every_rule_looks_at_something() {
+fn consistent_books_pass_every_rule_and_every_rule_checks_something() {
     let verdict = judge(&in_order());
     assert_eq!(verdict.findings, []);
-    // The open requests of the fixture are none, and so none of them is looked at.
+    // The fixture has no open requests, so that rule checks nothing.
     let idle: Vec<_> = Rule::ALL.iter().filter(|rule| verdict.checked(**rule) == 0).collect();
     assert_eq!(idle, [&Rule::RequestsAnswered]);
 }
 
 #[test]
-fn whatever_is_broken_is_noticed_by_exactly_those_rules_that_it_breaks() {
+fn each_broken_record_is_found_by_exactly_the_rules_that_it_breaks() {
     for (what, break_it, expected) in breaks() {
         let mut books = in_order();
         break_it(&mut books);
@@ -45,7 +45,7 @@ fn whatever_is_broken_is_noticed_by_exactly_those_rules_that_it_breaks() {
 }
 
 #[test]
-fn no_rule_is_without_a_break_that_it_alone_notices() {
+fn every_rule_finds_a_fault_that_no_other_rule_finds() {
     let alone: BTreeSet<Rule> = breaks()
         .filter_map(|(_, _, expected)| match expected {
             [rule] => Some(*rule),
@@ -55,20 +55,20 @@ fn no_rule_is_without_a_break_that_it_alone_notices() {
     assert_eq!(Rule::ALL.iter().filter(|rule| !alone.contains(rule)).collect::<Vec<_>>(), Vec::<&Rule>::new());
 }
 
-/// What is only under way is not at fault, until it has been for longer than the grace period.
+/// Work in progress is a finding only after the grace period.
 #[test]
-fn what_is_under_way_has_its_time() {
+fn work_in_progress_is_no_finding_within_the_grace_period() {
     let under_way: &[fn(&mut Reading)] = &[
         |books| {
-            let told = event_of(books, at::CONFIRMED);
-            (told.occur_time, told.is_published) = (just_now(), false);
+            let event = event_of(books, at::CONFIRMED);
+            (event.occur_time, event.is_published) = (just_now(), false);
             stay_of(books, at::CONFIRMED).version = 1;
             booking_of(books, at::CONFIRMED).state = "PENDING".to_owned();
-            // Nobody has heard yet.
+            // No consumer has handled it yet.
             event_of(books, at::CONFIRMED).id = Uuid::from_u128(12);
         },
         |books| {
-            // Voided a moment ago, and charged since.
+            // Voided a moment ago, and charged after that.
             let payment = payment_of(books, at::EXPIRED);
             (payment.standing.calls, payment.update_time) = (1, just_now());
             let charge = charge_of(books, at::EXPIRED);
@@ -78,18 +78,18 @@ fn what_is_under_way_has_its_time() {
         |books| {
             let case = books.cases[at::PAYING].name.clone();
             books.open_requests.push(open_request(Some(&case), 1));
-            // The provider has taken the money, and nobody has heard yet.
+            // The provider has taken the money, and payment does not know it yet.
             charge_of(books, at::PAYING).times_taken = 1;
         },
         |books| charge_of(books, at::CANCELLING).given_back_minor = TOTAL,
         |books| books.my_page = None,
         |books| {
-            // A room has changed, and nobody has heard yet.
-            let told = books.events.iter_mut().find(|told| told.context == "room").unwrap();
-            (told.occur_time, told.id) = (just_now(), Uuid::from_u128(13));
+            // A room has changed, and no consumer has handled the event yet.
+            let event = books.events.iter_mut().find(|event| event.context == "room").unwrap();
+            (event.occur_time, event.id) = (just_now(), Uuid::from_u128(13));
             (books.rooms[0].version, books.rooms[0].units) = (2, 3);
         },
-        // Before anything has happened.
+        // An empty system.
         |books| *books = nothing(),
     ];
     for (number, change) in under_way.iter().enumerate() {
@@ -100,7 +100,7 @@ fn what_is_under_way_has_its_time() {
 }
 
 #[test]
-fn only_what_two_looks_show_is_at_fault() {
+fn only_findings_of_both_readings_are_reported() {
     let look = |break_it: fn(&mut Reading)| -> Verdict {
         let mut books = in_order();
         break_it(&mut books);
@@ -110,7 +110,7 @@ fn only_what_two_looks_show_is_at_fault() {
         books.nights[0].taken = 0;
         books.events[0].is_published = false;
     });
-    // The same night, though it is another figure by now; the event went out meanwhile; another one is late now.
+    // The same night is wrong again with another figure; the late event has been published; another event is late now.
     let second = look(|books| {
         books.nights[0].taken = 3;
         books.nights[0].capacity = 3;
@@ -122,7 +122,7 @@ fn only_what_two_looks_show_is_at_fault() {
 }
 
 #[test]
-fn a_late_charge_is_given_as_long_again_as_it_was_late() {
+fn the_reversal_of_a_late_charge_may_take_as_long_as_the_charge_was_late() {
     let mut books = in_order();
     books.refunds.retain(|refund| refund.kind != Kind::Reversal);
     charge_of(&mut books, at::EXPIRED).given_back_minor = 0;
@@ -134,9 +134,9 @@ fn a_late_charge_is_given_as_long_again_as_it_was_late() {
     assert_eq!(rules_of(&check(&books)), [Rule::VoidedUncharged].into());
 }
 
-/// Its case has not heard of it yet.
+/// The case has not handled the refund's event yet.
 #[test]
-fn a_cancellation_whose_refund_was_retried_and_succeeded_waits_for_nobody() {
+fn a_cancellation_is_no_finding_after_its_refund_was_retried_and_succeeded() {
     let mut books = in_order();
     let failed = refund_of(&mut books, at::CANCELLING);
     failed.state = RefundState::Failed;
@@ -148,7 +148,7 @@ fn a_cancellation_whose_refund_was_retried_and_succeeded_waits_for_nobody() {
 }
 
 #[test]
-fn the_fixture_is_what_it_says() {
+fn the_fixture_has_the_states_that_its_constants_name() {
     let mut books = in_order();
     let state = |books: &mut Reading, place| Payment::state(payment_of(books, place));
     assert_eq!(state(&mut books, at::CONFIRMED), PaymentState::Approved);

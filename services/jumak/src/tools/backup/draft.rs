@@ -1,4 +1,4 @@
-//! A folder that appears all at once: made under another name beside its place, then renamed.
+//! A folder that appears only when it is complete: it is made under another name beside its target, and then renamed.
 
 use std::{
     ffi::OsStr,
@@ -12,7 +12,7 @@ use tempfile::TempDir;
 
 use crate::embedded::{DataFolder, LOCK_FILE, Lock};
 
-/// A folder that is not there yet. Dropped before it is published, it leaves nothing.
+/// A folder that is not published yet. If it is dropped before that, nothing is left.
 #[derive(Debug)]
 pub struct Draft {
     folder: TempDir,
@@ -20,7 +20,7 @@ pub struct Draft {
     claim: Option<Claim>,
 }
 
-/// A data folder that nobody else uses, and that holds nothing but its lock file. Dropped, it is as it was before.
+/// The locked target folder, which contains nothing but its lock file. When this is dropped, the folder is as it was before.
 #[derive(Debug)]
 struct Claim {
     lock: Lock,
@@ -35,7 +35,7 @@ impl Claim {
         Ok(Self { lock: folder.lock()?, place, was_there, is_given_up: false })
     }
 
-    /// Removes the lock file. From then on another process can make one of its own, which is left alone.
+    /// Removes the lock file. After that, another process may create its own lock file, which must not be removed.
     fn give_up(&mut self) -> io::Result<()> {
         self.is_given_up = true;
         self.lock.remove_file()
@@ -47,7 +47,7 @@ impl Drop for Claim {
         if self.is_given_up {
             return;
         }
-        // What cannot be removed is somebody's, or keeps nothing.
+        // A lock file or folder that cannot be removed is in use by another process, or does no harm.
         let _left = self.lock.remove_file();
         if !self.was_there {
             let _left = fs::remove_dir(&self.place);
@@ -56,29 +56,29 @@ impl Drop for Claim {
 }
 
 impl Draft {
-    /// A draft of the folder `place`, which must not hold anything yet.
+    /// A draft of the folder `place`, which must be empty or not exist.
     pub fn of(place: &Path) -> anyhow::Result<Self> {
         let place = std::path::absolute(place)?;
         refuse_to_overwrite(&place, None)?;
         Self::beside(place, None)
     }
 
-    /// A draft of a data folder, which nobody else can use until this is published or dropped.
+    /// A draft of a data folder. No other process can use the folder until this is published or dropped.
     pub fn of_data(folder: &DataFolder) -> anyhow::Result<Self> {
         let folder = DataFolder::at(std::path::absolute(folder.path())?);
         if folder.is_locked()? {
             bail!("the data folder {} is in use; stop the jumak that uses it first", folder.path().display());
         }
-        // A stopped process leaves its lock file, which keeps nothing.
+        // A stopped process leaves its lock file behind.
         refuse_to_overwrite(folder.path(), Some(LOCK_FILE))?;
         let claim = Claim::of(&folder)?;
         Self::beside(folder.path().to_owned(), Some(claim))
     }
 
     fn beside(place: PathBuf, claim: Option<Claim>) -> anyhow::Result<Self> {
-        // In the same folder, so that the rename stays within one file system.
-        let parent = place.parent().with_context(|| format!("{} is no place for a folder", place.display()))?;
-        let failed = || format!("a folder cannot be made in {}", parent.display());
+        // In the same parent folder, so that the rename stays within one file system.
+        let parent = place.parent().with_context(|| format!("{} has no parent folder", place.display()))?;
+        let failed = || format!("failed to make a folder in {}", parent.display());
         fs::create_dir_all(parent).with_context(failed)?;
         let mut builder = tempfile::Builder::new();
         builder.prefix(".jumak-");
@@ -88,28 +88,28 @@ impl Draft {
         Ok(Self { folder, place, claim })
     }
 
-    /// Where it is for now. Its owner's alone.
+    /// The temporary folder. Only its owner may read it.
     pub fn path(&self) -> &Path {
         self.folder.path()
     }
 
-    /// Puts the folder in its place, durably.
+    /// Renames the folder to its final name, durably.
     pub fn publish(mut self) -> anyhow::Result<()> {
         sync(self.path())?;
         let place = self.place.display().to_string();
-        let failed = || format!("{place} cannot be put in its place");
+        let failed = || format!("failed to rename the finished folder to {place}");
         if self.place.exists() {
             if let Some(claim) = &mut self.claim {
                 claim.give_up().with_context(failed)?;
             }
-            // Empty, or this fails: somebody has begun to use it since.
+            // This fails if the folder is not empty, because another process has begun to use it.
             fs::remove_dir(&self.place).with_context(failed)?;
         }
         fs::rename(self.path(), &self.place).with_context(failed)?;
         if let Some(parent) = self.place.parent() {
             File::open(parent)?.sync_all()?;
         }
-        // There is nothing under the old name any more.
+        // Nothing is left under the temporary name.
         let _moved = self.folder.keep();
         Ok(())
     }
@@ -118,23 +118,23 @@ impl Draft {
 fn refuse_to_overwrite(place: &Path, allowed: Option<&str>) -> anyhow::Result<()> {
     let entries = match fs::read_dir(place) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
-        entries => entries.with_context(|| format!("{} cannot be used", place.display()))?,
+        entries => entries.with_context(|| format!("failed to read {}", place.display()))?,
     };
     for entry in entries {
         if Some(entry?.file_name().as_os_str()) != allowed.map(OsStr::new) {
-            bail!("{} is not empty, and is left as it is; name another folder", place.display());
+            bail!("{} is not empty; nothing was changed; name another folder", place.display());
         }
     }
     Ok(())
 }
 
-/// Makes a folder that only its owner may look into.
+/// Makes a folder that only its owner may read.
 pub fn private_folder(path: &Path) -> anyhow::Result<()> {
     let mut builder = fs::DirBuilder::new();
     builder.recursive(true);
     #[cfg(unix)]
     std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
-    builder.create(path).with_context(|| format!("the folder {} cannot be made", path.display()))
+    builder.create(path).with_context(|| format!("failed to make the folder {}", path.display()))
 }
 
 /// Makes a file that only its owner may read.
@@ -143,10 +143,10 @@ pub fn private_file(path: &Path) -> anyhow::Result<File> {
     options.write(true).create_new(true);
     #[cfg(unix)]
     std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-    options.open(path).with_context(|| format!("{} cannot be written", path.display()))
+    options.open(path).with_context(|| format!("failed to create {}", path.display()))
 }
 
-/// Waits until everything in the folder is on the disk.
+/// Syncs everything in the folder to the disk.
 fn sync(folder: &Path) -> anyhow::Result<()> {
     for entry in fs::read_dir(folder)? {
         let path = entry?.path();

@@ -1,4 +1,4 @@
-//! What is in a backup, so that a damaged one is known before anybody relies on it.
+//! The manifest: a list of a backup's files with their digests, by which `restore` detects damage.
 
 use std::{
     fmt::Write as _,
@@ -13,24 +13,24 @@ use mesh::store::version::{DataVersion, Incompatible, JUMAK};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
-/// The manifest's own file.
+/// The manifest's file name.
 const FILE: &str = "manifest.json";
-/// What this version writes, and the newest that it reads.
+/// The manifest format that this version writes, and the newest that it reads.
 const FORMAT: u32 = 1;
 
 /// A backup's table of contents.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Manifest {
-    /// How the backup is laid out.
+    /// The format of the manifest.
     pub format: u32,
-    /// The version of Jumak that made it.
+    /// The version of Jumak that made the backup.
     pub jumak_version: String,
-    /// The format of the data in it, and the version of Jumak that brought it there. None in a backup from before there were any.
+    /// The format of the data, and the version of Jumak that wrote it. None in a backup from before data had a version.
     #[serde(default)]
     pub data: Option<DataVersion>,
-    /// When it was made.
+    /// When the backup was made.
     pub create_time: Timestamp,
-    /// Everything in it but the manifest.
+    /// All files except the manifest.
     pub files: Vec<Entry>,
 }
 
@@ -46,7 +46,7 @@ pub struct Entry {
 }
 
 impl Manifest {
-    /// The manifest of what is in `folder`, which is data of that version.
+    /// The manifest of the files in `folder`, whose data has the version `data`.
     pub fn of(folder: &Path, data: DataVersion, create_time: Timestamp) -> anyhow::Result<Self> {
         let mut files = Vec::new();
         list(folder, "", &mut files)?;
@@ -54,41 +54,41 @@ impl Manifest {
         Ok(Self { format: FORMAT, jumak_version: JUMAK.to_owned(), data: Some(data), create_time, files })
     }
 
-    /// Writes it into `folder`.
+    /// Writes the manifest to `folder`.
     pub fn write(&self, folder: &Path) -> anyhow::Result<()> {
         let json = serde_json::to_string_pretty(self)?;
-        fs::write(folder.join(FILE), json + "\n").context("the manifest cannot be written")
+        fs::write(folder.join(FILE), json + "\n").context("failed to write the manifest")
     }
 
-    /// Reads the one in `folder`, and refuses one that this version cannot follow.
+    /// Reads the manifest in `folder`. Refuses a format or a data version that this version does not understand.
     pub fn read(folder: &Path) -> anyhow::Result<Self> {
         let path = folder.join(FILE);
         let text = fs::read_to_string(&path)
-            .with_context(|| format!("there is no backup at {}: its {FILE} cannot be read", folder.display()))?;
+            .with_context(|| format!("there is no backup at {}: failed to read its {FILE}", folder.display()))?;
         let manifest: Self = serde_json::from_str(&text).with_context(|| format!("{} is damaged", path.display()))?;
         if manifest.format > FORMAT {
             bail!(
-                "{} was made by jumak {}, and this version is too old for it",
+                "{} was made by jumak {}, and this version is too old to read it",
                 path.display(),
                 manifest.jumak_version
             );
         }
         let data = manifest.data.clone().ok_or(Incompatible::Unmarked).and_then(DataVersion::check);
-        data.with_context(|| format!("the backup at {} cannot be restored", folder.display()))?;
+        data.with_context(|| format!("this version cannot restore the backup at {}", folder.display()))?;
         match manifest.files.iter().find(|entry| !entry.stays_inside()) {
             Some(entry) => bail!("{} names a file outside the backup: {}", path.display(), entry.path),
             None => Ok(manifest),
         }
     }
 
-    /// How large all files are.
+    /// The total size of all files.
     pub fn bytes(&self) -> u64 {
         self.files.iter().map(|entry| entry.bytes).sum()
     }
 }
 
 impl Entry {
-    /// Whether `digest` is that of this very file.
+    /// Whether `digest` is the digest of this file.
     pub fn is_of(&self, digest: &Fingerprint) -> bool {
         self.bytes == digest.bytes && self.sha256 == digest.sha256
     }
@@ -98,14 +98,14 @@ impl Entry {
     }
 }
 
-/// What tells one content from another.
+/// Size and digest of a file's content.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Fingerprint {
     bytes: u64,
     sha256: String,
 }
 
-/// Passes all of `from` on to `to`, and tells what it was.
+/// Copies `from` to `to`, and returns the fingerprint.
 pub fn pass_on(mut from: impl Read, mut to: impl Write) -> io::Result<Fingerprint> {
     let mut hash = Sha256::new();
     let mut bytes = 0;

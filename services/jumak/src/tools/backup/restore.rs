@@ -1,4 +1,4 @@
-//! A backup put back: into a folder that holds nothing, after every file has proved to be what the manifest says.
+//! Restores a backup to an empty folder, after every file has been checked against the manifest.
 
 use std::{
     fs::File,
@@ -12,29 +12,28 @@ use super::{
     manifest::{Entry, Manifest, pass_on},
 };
 use crate::{
-    cli::{output, place::Place},
+    cli::{options::DataOption, output},
     embedded::{DataFolder, data_option},
 };
 
 /// Make a data folder from a backup.
 ///
-/// Nothing is written over: the data folder must be empty, or not be there. A backup of which any file is damaged is refused as a
-/// whole.
+/// Nothing is overwritten: the data folder must be empty or not exist. If any file of the backup is damaged, nothing is restored.
 #[derive(Clone, Debug, clap::Args)]
 pub struct RestoreArgs {
     /// The folder that `jumak backup` made
     #[arg(long, value_name = "DIR")]
     from: PathBuf,
     #[command(flatten)]
-    place: Place,
+    data: DataOption,
 }
 
 /// Runs `jumak restore`.
 pub async fn restore(args: &RestoreArgs) -> anyhow::Result<bool> {
-    let folder = args.place.folder()?;
+    let folder = args.data.folder()?;
     let manifest = put_back(&args.from, &folder)?;
     output::line(format_args!(
-        "{} files of {} restored to {}; `jumak audit{}` proves the books",
+        "restored {} files of {} to {}; `jumak audit{}` proves the books",
         manifest.files.len(),
         manifest.create_time,
         folder.path().display(),
@@ -43,7 +42,7 @@ pub async fn restore(args: &RestoreArgs) -> anyhow::Result<bool> {
     Ok(true)
 }
 
-/// Puts the backup in `from` into `folder`, which appears all at once when it is complete.
+/// Restores the backup in `from` to `folder`. `folder` appears only when it is complete.
 pub fn put_back(from: &Path, folder: &DataFolder) -> anyhow::Result<Manifest> {
     let manifest = Manifest::read(from)?;
     let draft = Draft::of_data(folder)?;
@@ -56,16 +55,16 @@ pub fn put_back(from: &Path, folder: &DataFolder) -> anyhow::Result<Manifest> {
 
 fn put_back_file(from: &Path, to: &Path, entry: &Entry) -> anyhow::Result<()> {
     let (source, target) = (from.join(&entry.path), to.join(&entry.path));
-    let unreadable = || format!("the backup's {} cannot be read; nothing was restored", entry.path);
+    let unreadable = || format!("failed to read the backup's {}; nothing was restored", entry.path);
     if let Some(folder) = target.parent() {
         draft::private_folder(folder)?;
     }
     let mut read = File::open(&source).with_context(unreadable)?;
-    // However the backup was kept meanwhile, its owner alone reads what is restored, and writes to it.
+    // Restored files are private to their owner, whatever permissions the backup's files have.
     let written = draft::private_file(&target)?;
     let copied = pass_on(&mut read, written).with_context(unreadable)?;
     if !entry.is_of(&copied) {
-        bail!("the backup's {} is damaged: it is not what its manifest says; nothing was restored", entry.path);
+        bail!("the backup's {} is damaged: it does not match the manifest; nothing was restored", entry.path);
     }
     Ok(())
 }

@@ -10,7 +10,7 @@ use tempfile::TempDir;
 
 use super::*;
 
-/// A folder with the databases that there have to be, two more, each of which holds a number, and a key.
+/// A folder with all required databases, two more that each hold a number, and a key.
 struct House(TempDir);
 
 impl House {
@@ -59,7 +59,7 @@ async fn set(database: &Database, number: i64) {
     database.for_migrations().execute_unprepared(&update).await.unwrap();
 }
 
-/// Writes every number to `cause` first, and to `effect` only after that has committed, until it is told to stop.
+/// Writes each number to `cause`, and after that commit to `effect`, until `stop`.
 async fn write(cause: &Database, effect: &Database, stop: &AtomicBool) {
     let mut written = 0;
     while !stop.load(Ordering::Relaxed) {
@@ -70,7 +70,7 @@ async fn write(cause: &Database, effect: &Database, stop: &AtomicBool) {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn while_writers_are_stopped_nothing_changes_and_no_effect_is_without_its_cause() {
+async fn while_writers_are_stopped_nothing_changes_and_every_effect_has_its_cause() {
     let house = House::new().await;
     let (cause, effect) = (house.database("cause").await, house.database("effect").await);
     let files = databases_in(&house.folder()).unwrap();
@@ -82,9 +82,9 @@ async fn while_writers_are_stopped_nothing_changes_and_no_effect_is_without_its_
             let writers = Writers::stop(&files).await.unwrap();
             let before = numbers().await;
             sleep(Duration::from_millis(20)).await;
-            assert_eq!(numbers().await, before, "somebody has written");
+            assert_eq!(numbers().await, before, "a writer was not stopped");
             assert!(before.0 == before.1 || before.0 == before.1 + 1, "{} led to {}", before.0, before.1);
-            writers.go_on().await.unwrap();
+            writers.resume().await.unwrap();
             while numbers().await.1 <= before.1 {
                 sleep(Duration::from_millis(1)).await;
             }
@@ -95,7 +95,7 @@ async fn while_writers_are_stopped_nothing_changes_and_no_effect_is_without_its_
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_copy_is_of_one_moment_and_not_older_than_the_wish_for_it() {
+async fn a_copy_is_of_one_moment_and_not_older_than_its_request() {
     let house = House::new().await;
     let (cause, effect) = (house.database("cause").await, house.database("effect").await);
     let stop = AtomicBool::new(false);
@@ -113,9 +113,10 @@ async fn a_copy_is_of_one_moment_and_not_older_than_the_wish_for_it() {
     tokio::join!(write(&cause, &effect, &stop), copying);
 }
 
-/// What the writers are let go on by. A small file is copied before its first byte is written out, a large one long after.
+/// The writers continue once the readers have their snapshots. A small file is copied before its first byte is written out, a large one
+/// long after.
 #[tokio::test(flavor = "multi_thread")]
-async fn a_copy_that_has_its_snapshot_does_not_see_what_is_written_then() {
+async fn a_copy_with_its_snapshot_does_not_see_later_writes() {
     let house = House::new().await;
     let database = house.database("cause").await;
     for (round, mebibytes) in [0, 32].into_iter().enumerate() {
@@ -142,7 +143,7 @@ async fn a_copy_that_has_its_snapshot_does_not_see_what_is_written_then() {
 }
 
 #[tokio::test]
-async fn what_is_restored_is_what_was_copied() {
+async fn a_restore_brings_back_what_was_copied() {
     let house = House::new().await;
     let database = house.database("cause").await;
     set(&database, 42).await;
@@ -154,7 +155,7 @@ async fn what_is_restored_is_what_was_copied() {
     put_back(&house.place("backup"), &restored).unwrap();
     assert_eq!(number(&restored.database_file("cause")).await, 42);
     assert_eq!(fs::read_to_string(restored.key_file("issuer")).unwrap(), "a key");
-    // The copy was for putting back: nothing of it stays behind.
+    // The backup's own files are not restored.
     assert!(!restored.path().join("manifest.json").exists());
     let left: Vec<_> =
         fs::read_dir(house.place("somewhere")).unwrap().map(|entry| entry.unwrap().file_name()).collect();
@@ -163,7 +164,7 @@ async fn what_is_restored_is_what_was_copied() {
 
 #[cfg(unix)]
 #[tokio::test]
-async fn keys_and_databases_are_their_owners_alone_however_a_backup_was_kept() {
+async fn restored_keys_and_databases_are_private_whatever_the_backups_permissions() {
     use std::os::unix::fs::PermissionsExt;
     let house = House::new().await;
     let set_mode = |path: &Path, mode| fs::set_permissions(path, fs::Permissions::from_mode(mode)).unwrap();
@@ -186,7 +187,7 @@ async fn keys_and_databases_are_their_owners_alone_however_a_backup_was_kept() {
 }
 
 #[tokio::test]
-async fn a_backup_without_a_database_that_there_has_to_be_is_none() {
+async fn a_backup_fails_if_a_required_database_is_missing() {
     for name in ["provider", "payment", "room", "reservation", "bus"] {
         let house = House::new().await;
         fs::remove_file(house.folder().database_file(name)).unwrap();
@@ -196,9 +197,9 @@ async fn a_backup_without_a_database_that_there_has_to_be_is_none() {
     }
 }
 
-/// Whoever starts while a backup is put back is refused, and a restore that failed leaves what was there.
+/// A system that starts during a restore is refused, and a failed restore leaves the folder as it was.
 #[tokio::test]
-async fn a_folder_is_held_while_it_is_restored() {
+async fn a_folder_is_locked_while_it_is_restored() {
     let house = House::new().await;
     let folder = DataFolder::at(house.place("restored"));
     let draft = Draft::of_data(&folder).unwrap();
@@ -231,12 +232,12 @@ async fn a_damaged_backup_is_refused_as_a_whole() {
 
     fs::remove_file(backup.join("effect.db")).unwrap();
     let refusal = put_back(&backup, &restored).unwrap_err().to_string();
-    assert!(refusal.contains("effect.db cannot be read"), "{refusal}");
+    assert!(refusal.contains("failed to read the backup's effect.db"), "{refusal}");
     assert!(!restored.path().exists());
 }
 
 #[tokio::test]
-async fn a_manifest_cannot_reach_outside_its_backup() {
+async fn a_manifest_cannot_name_files_outside_its_backup() {
     let house = House::new().await;
     let backup = house.place("backup");
     copy(&house.folder(), &backup).await.unwrap();
@@ -252,7 +253,7 @@ async fn a_manifest_cannot_reach_outside_its_backup() {
 }
 
 #[tokio::test]
-async fn nothing_is_ever_written_over() {
+async fn backup_and_restore_never_overwrite_a_folder() {
     let house = House::new().await;
     let refusal = copy(&house.folder(), house.folder().path()).await.unwrap_err().to_string();
     assert!(refusal.contains("is not empty"), "{refusal}");
@@ -262,7 +263,7 @@ async fn nothing_is_ever_written_over() {
     let refusal = put_back(&backup, &house.folder()).unwrap_err().to_string();
     assert!(refusal.contains("is not empty"), "{refusal}");
 
-    // A folder in which there is nothing but the lock of somebody who is gone is empty; that of somebody who is there is not.
+    // A folder that contains only the lock file of a stopped process counts as empty; with the lock of a running process it does not.
     let restored = DataFolder::at(house.place("restored"));
     let lock = restored.lock().unwrap();
     let refusal = put_back(&backup, &restored).unwrap_err().to_string();
@@ -272,7 +273,7 @@ async fn nothing_is_ever_written_over() {
 }
 
 #[tokio::test]
-async fn a_folder_without_databases_is_no_data_folder() {
+async fn a_backup_of_a_folder_without_databases_fails() {
     let house = House::new().await;
     let empty = DataFolder::at(house.place("empty"));
     let refusal = copy(&empty, &house.place("backup")).await.unwrap_err().to_string();
@@ -284,7 +285,7 @@ async fn a_folder_without_databases_is_no_data_folder() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_backup_carries_the_version_of_its_data_and_one_of_another_version_is_not_put_back() {
+async fn a_backup_has_the_version_of_its_data_and_another_version_is_not_restored() {
     let house = House::new().await;
     let backup = house.place("backup");
     copy(&house.folder(), &backup).await.unwrap();
@@ -301,7 +302,7 @@ async fn a_backup_carries_the_version_of_its_data_and_one_of_another_version_is_
     for (manifest_now, why) in [(newer, "format 99, made by jumak 9.9.9"), (unmarked, "carries no version")] {
         fs::write(&manifest, manifest_now.to_string()).unwrap();
         let said = format!("{:#}", put_back(&backup, &DataFolder::at(house.place("never"))).unwrap_err());
-        assert!(said.contains("cannot be restored") && said.contains(why), "{said}");
+        assert!(said.contains("cannot restore the backup") && said.contains(why), "{said}");
         assert!(!house.place("never").exists());
     }
 }
@@ -328,5 +329,5 @@ async fn a_folder_of_another_version_is_not_copied() {
     database.for_migrations().execute_unprepared(newer).await.unwrap();
     database.close().await;
     let said = refused().await;
-    assert!(said.contains("payment.db cannot be copied") && said.contains("format 99"), "{said}");
+    assert!(said.contains("failed to copy") && said.contains("payment.db") && said.contains("format 99"), "{said}");
 }

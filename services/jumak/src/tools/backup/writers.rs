@@ -1,9 +1,8 @@
-//! All writers of a folder, stopped at one moment.
+//! Stops all writers of a folder at one moment.
 //!
-//! No commit spans two files, and yet the files belong together: a reservation is confirmed in one because a payment was approved in
-//! another. The write locks are taken one after the other. Whatever a file holds by the time it is locked has its causes in the
-//! files locked before, which do not change any more, or in those that are locked later: what all of them hold together is a state
-//! in which every effect has its cause.
+//! No commit spans two files, but the files depend on each other: a reservation is confirmed in one file because a payment was approved
+//! in another. [`Writers`] takes the write locks of all files, one after the other. When it has all of them, no file can change, so the
+//! files together hold a state of one moment, in which every effect has its cause.
 
 use std::{
     path::{Path, PathBuf},
@@ -14,10 +13,10 @@ use anyhow::Context as _;
 use mesh::{Database, db::StoreError};
 use sea_orm::{DatabaseTransaction, SqliteTransactionMode, TransactionOptions, TransactionTrait};
 
-/// How long the writers of all files together may keep this waiting.
+/// How long taking the locks of all files together may take.
 const PATIENCE: Duration = Duration::from_secs(10);
 
-/// The write locks of some SQLite files. Dropped, they are let go of.
+/// The write locks of some SQLite files. They are released when this is dropped.
 #[derive(Debug)]
 pub struct Writers {
     locks: Vec<(Database, DatabaseTransaction)>,
@@ -25,10 +24,11 @@ pub struct Writers {
 }
 
 impl Writers {
-    /// Stops the writers of `files`. A commit that is under way is waited for, within bounds. Whoever holds one file never waits for
-    /// another (nothing is awaited inside a transaction), so that this cannot deadlock.
+    /// Stops the writers of `files`. Waits for commits in progress, within bounds. This cannot deadlock, because no writer waits for
+    /// another
+    /// file while it holds a lock (nothing is awaited inside a transaction).
     pub async fn stop(files: &[PathBuf]) -> anyhow::Result<Self> {
-        // Connections first: making them takes longer than all the rest.
+        // The connections are made first, because that takes longest.
         let mut databases = Vec::with_capacity(files.len());
         for file in files {
             databases.push(open(file).await?);
@@ -37,15 +37,15 @@ impl Writers {
         let mut locks = Vec::with_capacity(files.len());
         for (file, database) in files.iter().zip(databases) {
             let lock = lock(&database, since + PATIENCE).await.with_context(|| {
-                format!("{} was being written to all the time for {} s; try again", file.display(), PATIENCE.as_secs())
+                format!("failed to stop the writers of {} within {} s; try again", file.display(), PATIENCE.as_secs())
             })?;
             locks.push((database, lock));
         }
         Ok(Self { locks, since })
     }
 
-    /// Lets them go on, and tells how long they had to wait.
-    pub async fn go_on(self) -> anyhow::Result<Duration> {
+    /// Releases the locks, and returns how long they were held.
+    pub async fn resume(self) -> anyhow::Result<Duration> {
         let mut databases = Vec::with_capacity(self.locks.len());
         for (database, lock) in self.locks {
             lock.rollback().await?;
@@ -60,7 +60,7 @@ impl Writers {
 }
 
 async fn open(file: &Path) -> anyhow::Result<Database> {
-    Database::open_file(file, 1).await.with_context(|| format!("{} cannot be opened", file.display()))
+    Database::open_file(file, 1).await.with_context(|| format!("failed to open {}", file.display()))
 }
 
 async fn lock(database: &Database, deadline: Instant) -> Result<DatabaseTransaction, StoreError> {

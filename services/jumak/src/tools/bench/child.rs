@@ -1,4 +1,4 @@
-//! A process of ours: watched, and gone when we are.
+//! A child process that is killed when its handle is dropped.
 
 use std::{
     io::Read,
@@ -9,15 +9,15 @@ use std::{
 use anyhow::Context as _;
 use tokio::time::Instant;
 
-/// How often it is looked whether a process has ended.
+/// The pause between two checks whether the process has ended.
 const LOOK: Duration = Duration::from_millis(50);
 
-/// Killed when this is dropped, by its own pid.
+/// A child process. Dropping this kills it, by its pid.
 #[derive(Debug)]
 pub struct Child(Process);
 
 impl Child {
-    /// Starts it.
+    /// Starts the process.
     pub fn spawn(command: &mut Command) -> std::io::Result<Self> {
         command.spawn().map(Self)
     }
@@ -27,7 +27,7 @@ impl Child {
         &mut self.0
     }
 
-    /// Waits until it has ended, `within` that time, and tells whether it succeeded.
+    /// Waits until the process has ended, for at most `within`. Returns whether it succeeded.
     async fn ends(&mut self, within: Duration) -> anyhow::Result<bool> {
         let deadline = Instant::now() + within;
         loop {
@@ -42,25 +42,25 @@ impl Child {
 
 impl Drop for Child {
     fn drop(&mut self) {
-        // It may have ended long ago: then both do nothing.
+        // If the process has ended already, both calls do nothing.
         drop(self.0.kill());
         drop(self.0.wait());
     }
 }
 
-/// Runs a program to its end, `within` that time, and returns what it printed.
+/// Runs a program to its end, for at most `within`, and returns its output.
 pub async fn output(command: &mut Command, within: Duration) -> anyhow::Result<String> {
-    // Files, not pipes: nobody reads while it runs, and a full pipe would stop it.
+    // Files instead of pipes: nothing reads while the program runs, and a full pipe would block it.
     let (out, err) = (tempfile::tempfile()?, tempfile::tempfile()?);
     command.stdin(Stdio::null()).stdout(out.try_clone()?).stderr(err.try_clone()?);
     let program = command.get_program().to_string_lossy().into_owned();
-    let mut child = Child::spawn(command).with_context(|| format!("{program} does not start"))?;
+    let mut child = Child::spawn(command).with_context(|| format!("failed to start {program}"))?;
     let succeeded = child.ends(within).await.with_context(|| program.clone())?;
     if succeeded {
         return read(out);
     }
     let said = read(err)?;
-    anyhow::bail!("{program} failed: {}", said.lines().last().unwrap_or("it did not say why"))
+    anyhow::bail!("{program} failed: {}", said.lines().last().unwrap_or("it printed no error"))
 }
 
 fn read(mut file: std::fs::File) -> anyhow::Result<String> {
@@ -76,7 +76,7 @@ mod tests {
     use super::*;
 
     #[tokio::test]
-    async fn what_a_program_prints_or_complains_of_is_heard() {
+    async fn a_programs_output_or_its_last_error_line_is_returned() {
         let shell = |script: &str| {
             let mut command = Command::new("sh");
             command.args(["-c", script]);

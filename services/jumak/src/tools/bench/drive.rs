@@ -1,4 +1,4 @@
-//! Clients that make a load, until its time is over.
+//! Runs the clients of a load until its time is over.
 
 use std::{
     sync::{
@@ -18,32 +18,32 @@ use super::{
     schedule::{Pace, Schedule},
 };
 
-/// An operation under way when the time is over is waited for this long: longer than any of its calls' deadlines.
+/// How long to wait for operations that are still running when the time is over: longer than any call's deadline.
 const LAST: Duration = Duration::from_secs(60);
 
-/// Something that can be done again and again.
+/// An operation that a client repeats.
 pub trait Operate: Send + Sync + 'static {
-    /// Does it once, as operation `number` of the load.
+    /// Performs operation `number` of the load.
     fn operate(&self, number: u64) -> impl Future<Output = Outcome> + Send;
 }
 
-/// How much is asked for.
+/// The size of a load.
 #[derive(Clone, Copy, Debug)]
 pub struct Load {
     /// How operations follow one another.
     pub pace: Pace,
-    /// How long nothing is measured.
+    /// How long clients run before anything is measured.
     pub warmup: Duration,
-    /// How long is measured.
+    /// How long to measure.
     pub duration: Duration,
 }
 
-/// What came of it.
+/// The result of a load.
 #[derive(Debug)]
 pub struct Measured {
-    /// What all clients have seen.
+    /// The measurements of all clients.
     pub seen: Recorder,
-    /// How long was measured.
+    /// How long was actually measured.
     pub time: Duration,
 }
 
@@ -55,7 +55,7 @@ impl Measured {
     }
 }
 
-/// Lets all `clients` make the load, and ends early once `stop` is cancelled. `done` counts the operations as they end.
+/// Runs the load with all `clients`, and ends early if `stop` is cancelled. `done` counts the operations that have ended.
 pub async fn drive<O: Operate>(
     clients: Vec<O>,
     load: Load,
@@ -74,9 +74,9 @@ pub async fn drive<O: Operate>(
     };
     let last = Instant::now() + LAST;
     while let Some(ended) =
-        tokio::time::timeout_at(last, busy.join_next()).await.context("an operation never came to its end")?
+        tokio::time::timeout_at(last, busy.join_next()).await.context("an operation did not end in time")?
     {
-        seen.merge(ended.context("a client broke")??)?;
+        seen.merge(ended.context("a client panicked")??)?;
     }
     Ok(Measured { seen, time: schedule.measured_for(stopped) })
 }
@@ -112,7 +112,7 @@ async fn work<O: Operate>(
 mod tests {
     use super::*;
 
-    /// Answers after so long.
+    /// An operation that takes this long.
     struct Sleeper(Duration);
 
     impl Operate for Sleeper {
@@ -129,17 +129,17 @@ mod tests {
     }
 
     #[tokio::test(flavor = "multi_thread")]
-    async fn a_rate_that_clients_cannot_make_shows_in_latency_and_in_what_was_not_sent() {
+    async fn a_rate_above_the_clients_capacity_shows_in_latency_and_in_operations_not_sent() {
         // One client, 20 ms each: 50 per second of the 200 that are due.
         let measured = measured(Pace::Open { rate: 200.0 }, 1, Duration::from_millis(20)).await;
         let summary = measured.seen.whole.summary();
-        assert!(summary.p50_ms > 40.0, "they have waited to be sent: {summary:?}");
+        assert!(summary.p50_ms > 40.0, "the latency includes the time before sending: {summary:?}");
         assert!(measured.seen.not_sent > 0);
         assert_eq!(summary.count + measured.seen.not_sent, 80, "every call that was due is accounted for");
     }
 
     #[tokio::test(flavor = "multi_thread")]
-    async fn a_closed_loop_makes_no_more_calls_than_are_answered() {
+    async fn a_closed_loop_makes_its_next_call_only_after_the_answer() {
         let measured = measured(Pace::Closed, 2, Duration::from_millis(20)).await;
         let summary = measured.seen.whole.summary();
         assert!((1..=42).contains(&summary.count), "{summary:?}");
@@ -148,7 +148,7 @@ mod tests {
     }
 
     #[tokio::test(flavor = "multi_thread")]
-    async fn a_load_that_is_stopped_reports_what_it_has_measured() {
+    async fn a_load_that_is_stopped_early_reports_what_it_has_measured() {
         let load = Load { pace: Pace::Closed, warmup: Duration::ZERO, duration: Duration::from_secs(600) };
         let (done, stop) = (Arc::new(AtomicU64::new(0)), CancellationToken::new());
         let driving = tokio::spawn({

@@ -1,11 +1,11 @@
-//! Several measurements of one thing.
+//! The median and the range of several measurements.
 
 use serde::Serialize;
 
-/// The middle of several measurements, and how far apart they are.
+/// The median of several measurements, with the smallest and the largest.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize)]
 pub struct Spread {
-    /// As many are above as below.
+    /// The median.
     pub median: f64,
     /// The smallest.
     pub min: f64,
@@ -14,7 +14,7 @@ pub struct Spread {
 }
 
 impl Spread {
-    /// Of these; none of none.
+    /// The spread of `measured`; none if it is empty.
     pub fn of(measured: impl IntoIterator<Item = f64>) -> Option<Self> {
         let mut sorted: Vec<f64> = measured.into_iter().collect();
         sorted.sort_by(f64::total_cmp);

@@ -1,8 +1,10 @@
-//! `jumak bench`: how fast a system is, as its users see it, and beside it what the same machine can do without it.
+//! `jumak bench`: measures a system's throughput and latency as its users see them, and compares them with baselines on the same machine.
 //!
-//! Rooms and guests are made through the API, then clients call until the time is over. Latencies go into HDR histograms; in an open
-//! loop they begin when a call was due, so that a server which stalls cannot hide it (see [`schedule`]). The same run measures a bare
-//! echo server and a fixed yardstick (see [`compare`]), proves the books, and counts the charges at the provider.
+//! 1. Rooms and guests are created through the API.
+//! 2. Clients make calls until the time is over. Latencies go into HDR histograms. In an open loop a latency begins when the call was
+//!    due, so that a server that stalls cannot hide it (see [`schedule`]).
+//! 3. Before and after that, the baselines are measured: a bare echo server and a fixed yardstick (see [`compare`]).
+//! 4. The audit runs, and the provider's charges are counted.
 
 mod child;
 pub mod compare;
@@ -27,52 +29,52 @@ use self::{
     schedule::Pace,
 };
 use crate::cli::{
+    connect::TlsOptions,
     duration,
-    line::TlsOptions,
+    options::{ConfigOption, DataOption},
     output,
-    place::{Configured, Place},
 };
 
-/// Longer measurements say nothing more.
+/// The longest measurement. A longer one would show nothing more.
 const LONGEST: Duration = Duration::from_secs(60 * 60);
-/// Above it a rate is a mistake of the typist.
+/// A higher rate is a typing error.
 const HIGHEST_RATE: f64 = 1_000_000.0;
 
-/// Measure throughput and latency, and compare with what the machine can do.
+/// Measure throughput and latency, and compare them with baselines on the same machine.
 ///
-/// Without --target, an embedded system is started in a temporary folder, in this process. With it, a running system is measured, with
-/// rooms and guests of its own; tokens are made with the keys in the data folder, where the audit reads the books as well. Clients call
-/// as soon as they have been answered; with --rate calls are due at fixed times, and latency begins when a call was due. Ctrl-C ends
-/// the measurement and prints it. Exits with 1 if the audit finds something or more operations fail than --max-errors allows.
+/// Without --target, the benchmark starts a temporary embedded system in this process. With --target, it measures a running system, with
+/// rooms and guests of its own; it makes tokens with the keys in the data folder, and audits the data there. Each client makes its next
+/// call when the last one is answered; with --rate, calls are due at fixed times, and a latency begins when the call was due. Ctrl-C ends
+/// the measurement and prints it. The exit status is 1 if the audit has findings, or if more operations fail than --max-errors allows.
 #[derive(Clone, Debug, clap::Args)]
 pub struct Args {
-    /// What is done
+    /// The operations to measure
     workload: Workload,
-    /// The server to measure, at http:// or https://, or `mesh` for the local mesh [default: a system of its own]
+    /// The server's http:// or https:// address, or `mesh` for the local mesh [default: a temporary system]
     #[arg(long, value_name = "TARGET")]
     target: Option<String>,
-    /// Clients at once; with --rate, the most calls in flight
+    /// Concurrent clients; with --rate, the most calls in flight
     #[arg(long, value_name = "N", default_value = "16", value_parser = clap::value_parser!(u16).range(1..=1_024))]
     clients: u16,
     /// Connections that they share
     #[arg(long, value_name = "N", default_value = "2", value_parser = clap::value_parser!(u16).range(1..=64))]
     connections: u16,
-    /// An open loop: so many operations are due each second, whatever the server does
+    /// An open loop: this many operations are due each second, however fast the server answers
     #[arg(long, value_name = "PER_SECOND", value_parser = rate)]
     rate: Option<f64>,
-    /// How long to measure: as in 30s or 5m, at most 1h
+    /// How long to measure, such as 30s or 5m; at most 1h
     #[arg(long, value_name = "TIME", default_value = "30s", value_parser = duration::between(Duration::from_secs(1), LONGEST))]
     duration: Duration,
-    /// How long to run before, at most 1h
+    /// How long to run before measuring; at most 1h
     #[arg(long, value_name = "TIME", default_value = "5s", value_parser = duration::between(Duration::ZERO, LONGEST))]
     warmup: Duration,
     /// Rooms to register
     #[arg(long, value_name = "N", default_value = "100", value_parser = clap::value_parser!(u32).range(1..=10_000))]
     rooms: u32,
-    /// Measure so many times, each on fresh data if the system is its own, and print the median
+    /// Measure this many times and print the median; a temporary system starts with fresh data each time
     #[arg(long, value_name = "N", default_value = "1", value_parser = clap::value_parser!(u8).range(1..=100))]
     repeat: u8,
-    /// Leave the echo server and the yardstick out
+    /// Do not measure the echo server and the yardstick
     #[arg(long)]
     no_compare: bool,
     /// A PostgreSQL for the yardstick; its role must be allowed to make a database, which is dropped afterwards [default: with --target mesh, the mesh's]
@@ -81,18 +83,18 @@ pub struct Args {
     /// Operations that may fail or be refused in a run
     #[arg(long, value_name = "N", default_value_t = 0)]
     max_errors: u64,
-    /// How long the books may take to come to rest before they are judged, at most 1h
+    /// How long the system may take to settle before the audit counts its findings; at most 1h
     #[arg(long, value_name = "TIME", default_value = "60s", value_parser = duration::between(Duration::ZERO, LONGEST))]
     settle: Duration,
     /// Print one JSON object instead of tables
     #[arg(long)]
     json: bool,
     #[command(flatten)]
-    place: Place,
+    data: DataOption,
     #[command(flatten)]
     tls: TlsOptions,
     #[command(flatten)]
-    configured: Configured,
+    configured: ConfigOption,
 }
 
 impl Args {
@@ -146,7 +148,7 @@ pub async fn run(args: &Args) -> anyhow::Result<bool> {
 fn rate(text: &str) -> Result<f64, String> {
     match text.parse::<f64>() {
         Ok(rate) if rate > 0.0 && rate <= HIGHEST_RATE => Ok(rate),
-        _ => Err(format!("`{text}` is no rate; type calls per second, as in 200")),
+        _ => Err(format!("`{text}` is not a rate; type calls per second, such as 200")),
     }
 }
 
@@ -163,18 +165,18 @@ mod tests {
     }
 
     #[test]
-    fn what_has_no_bounds_is_not_measured() {
+    fn rates_and_durations_out_of_bounds_are_refused() {
         assert_eq!(rate("200"), Ok(200.0));
         assert_eq!(rate("0.5"), Ok(0.5));
         for text in ["0", "-1", "inf", "NaN", "1e9", "fast"] {
-            assert!(rate(text).unwrap_err().contains("as in 200"), "{text}");
+            assert!(rate(text).unwrap_err().contains("such as 200"), "{text}");
         }
         let line = |option, time| {
             let parsed = Line::try_parse_from(["bench", "book", option, time]);
             parsed.map(drop).map_err(|error| error.to_string())
         };
         assert!(line("--warmup", "0s").is_ok() && line("--settle", "1h").is_ok());
-        assert!(line("--duration", "0s").unwrap_err().contains("it is 1s to 1h"));
+        assert!(line("--duration", "0s").unwrap_err().contains("use 1s to 1h"));
         for option in ["--duration", "--warmup", "--settle"] {
             assert!(line(option, "4166667d").unwrap_err().contains("to 1h"), "{option}");
         }

@@ -1,4 +1,4 @@
-//! What became of one operation.
+//! The outcome of one operation.
 
 use std::time::{Duration, Instant};
 
@@ -7,52 +7,52 @@ use tonic::{Code, Status};
 
 /// Why an operation did not succeed.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Trouble {
-    /// The server said no, and this is its reason.
+pub enum Failure {
+    /// The server refused it, with this reason.
     Refused(String),
-    /// It failed, or its answer is not what was asked for.
+    /// It failed, or its answer is wrong.
     Failed(String),
 }
 
-impl From<&Status> for Trouble {
+impl From<&Status> for Failure {
     fn from(status: &Status) -> Self {
         let code = status.code();
         let is_failure = matches!(code, Code::Internal | Code::Unknown | Code::Unavailable | Code::DeadlineExceeded);
         match Refusal::from_status(status) {
             Some(refusal) if is_failure => Self::Failed(refusal.reason.as_str().to_owned()),
             Some(refusal) => Self::Refused(refusal.reason.as_str().to_owned()),
-            // Not by us: the transport's word, or a proxy's.
+            // Without one of our reasons, the status comes from the transport or a proxy.
             None => Self::Failed(format!("{code:?}")),
         }
     }
 }
 
-/// One operation.
+/// The outcome of one operation.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Outcome {
-    /// How long each of its calls took.
+    /// The duration of each of its calls.
     pub steps: Vec<(&'static str, Duration)>,
     /// Whether a reservation was answered CONFIRMED.
     pub confirmed: bool,
-    /// Whether something was booked of which nobody knows what became.
+    /// Whether it made a booking with an unknown outcome.
     pub unknown: bool,
     /// Why it did not succeed.
-    pub trouble: Option<Trouble>,
+    pub failure: Option<Failure>,
 }
 
 impl Outcome {
-    /// One that the server refused.
+    /// An operation that the server refused.
     #[cfg(test)]
     pub fn refused(reason: &str) -> Self {
-        Self { trouble: Some(Trouble::Refused(reason.to_owned())), ..Self::default() }
+        Self { failure: Some(Failure::Refused(reason.to_owned())), ..Self::default() }
     }
 
-    /// One that failed.
+    /// An operation that failed.
     pub fn failed(reason: &str) -> Self {
-        Self { trouble: Some(Trouble::Failed(reason.to_owned())), ..Self::default() }
+        Self { failure: Some(Failure::Failed(reason.to_owned())), ..Self::default() }
     }
 
-    /// Makes a call as a step of the operation; nothing if it did not succeed, which is noted.
+    /// Makes a call as a step of the operation. If it does not succeed, records why and returns `None`.
     pub async fn step<T>(
         &mut self,
         name: &'static str,
@@ -65,7 +65,7 @@ impl Outcome {
                 Some(answer.into_inner())
             }
             Err(status) => {
-                self.trouble = Some(Trouble::from(&status));
+                self.failure = Some(Failure::from(&status));
                 None
             }
         }
@@ -79,12 +79,12 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_refusal_is_told_from_a_failure() {
+    fn a_refusal_is_not_counted_as_a_failure() {
         let status = |reason| Status::from(Refusal::new(reason, "why"));
-        let of = |status: Status| Trouble::from(&status);
-        assert_eq!(of(status(reservation::reasons::ROOM_UNAVAILABLE)), Trouble::Refused("ROOM_UNAVAILABLE".to_owned()));
-        assert_eq!(of(status(Reason::OVERLOADED)), Trouble::Refused("OVERLOADED".to_owned()));
-        assert_eq!(of(status(Reason::DRAINING)), Trouble::Failed("DRAINING".to_owned()));
-        assert_eq!(of(Status::unavailable("broken pipe")), Trouble::Failed("Unavailable".to_owned()));
+        let of = |status: Status| Failure::from(&status);
+        assert_eq!(of(status(reservation::reasons::ROOM_UNAVAILABLE)), Failure::Refused("ROOM_UNAVAILABLE".to_owned()));
+        assert_eq!(of(status(Reason::OVERLOADED)), Failure::Refused("OVERLOADED".to_owned()));
+        assert_eq!(of(status(Reason::DRAINING)), Failure::Failed("DRAINING".to_owned()));
+        assert_eq!(of(Status::unavailable("broken pipe")), Failure::Failed("Unavailable".to_owned()));
     }
 }

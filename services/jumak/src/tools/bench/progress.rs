@@ -1,4 +1,4 @@
-//! How far a run is, for whoever watches a terminal.
+//! A progress bar for terminals.
 
 use std::{
     io::IsTerminal,
@@ -13,10 +13,10 @@ use indicatif::{ProgressBar, ProgressStyle};
 use tokio::time::Instant;
 use tokio_util::{sync::CancellationToken, task::AbortOnDropHandle};
 
-/// How often it moves.
+/// How often the bar moves.
 const TICK: Duration = Duration::from_millis(200);
 
-/// A bar that fills with the time. Gone when this is dropped.
+/// A bar that fills with time. It disappears when this is dropped.
 #[derive(Debug)]
 pub struct Progress {
     bar: ProgressBar,
@@ -24,7 +24,7 @@ pub struct Progress {
 }
 
 impl Progress {
-    /// Shows one for a run of so long, unless `quiet` or nobody watches.
+    /// Shows a bar for a run of length `time`, unless `quiet` or standard error is not a terminal.
     pub fn show(quiet: bool, time: Duration, done: Arc<AtomicU64>, stop: CancellationToken) -> Self {
         if quiet || !std::io::stderr().is_terminal() {
             return Self { bar: ProgressBar::hidden(), _ticks: None };

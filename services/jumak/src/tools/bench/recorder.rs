@@ -1,13 +1,13 @@
-//! What was measured: latencies, and what became of the calls.
+//! Records latencies and outcomes.
 
 use std::{collections::BTreeMap, time::Duration};
 
 use hdrhistogram::Histogram;
 use serde::Serialize;
 
-use super::outcome::{Outcome, Trouble};
+use super::outcome::{Failure, Outcome};
 
-/// Three digits: a percentile is off by a thousandth of itself at most.
+/// Significant digits: a percentile is off by at most a thousandth of its value.
 const DIGITS: u8 = 3;
 
 /// Latencies, to the microsecond.
@@ -17,30 +17,30 @@ pub struct Latencies(Histogram<u64>);
 /// Latencies as they are reported, in milliseconds.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize)]
 pub struct Summary {
-    /// How many.
+    /// The number of latencies.
     pub count: u64,
-    /// Half of them are at most this.
+    /// The median.
     pub p50_ms: f64,
-    /// Nine of ten.
+    /// The 90th percentile.
     pub p90_ms: f64,
-    /// All but one of a hundred.
+    /// The 99th percentile.
     pub p99_ms: f64,
-    /// All but one of a thousand.
+    /// The 99.9th percentile.
     pub p999_ms: f64,
-    /// All of them.
+    /// The longest.
     pub max_ms: f64,
 }
 
 impl Latencies {
-    /// None yet.
+    /// No latencies.
     pub fn new() -> anyhow::Result<Self> {
         Ok(Self(Histogram::new(DIGITS)?))
     }
 
-    /// One more.
+    /// Records a latency.
     pub fn record(&mut self, latency: Duration) {
         let micros = u64::try_from(latency.as_micros()).unwrap_or(u64::MAX);
-        // It grows with what it is given; saturating would not let it.
+        // `record` lets the histogram grow; `saturating_record` would not.
         if self.0.record(micros).is_err() {
             self.0.saturating_record(micros);
         }
@@ -68,27 +68,27 @@ fn to_ms(micros: u64) -> f64 {
     micros as f64 / 1e3
 }
 
-/// What one client, or all of them, have seen.
+/// The measurements of one client, or of all of them.
 #[derive(Clone, Debug)]
 pub struct Recorder {
-    /// From when an operation was due to its success.
+    /// The time from when an operation was due until it succeeded.
     pub whole: Latencies,
-    /// The calls that operations are made of.
+    /// The latencies of each kind of call.
     pub steps: BTreeMap<&'static str, Latencies>,
     /// Operations that the server refused, by its reason.
     pub refused: BTreeMap<String, u64>,
-    /// Operations that failed, by what is known of it.
+    /// Operations that failed, by the error.
     pub failed: BTreeMap<String, u64>,
-    /// Operations that were due and that no client was free for before the end.
+    /// Operations that were due but not sent, because no client was free before the end.
     pub not_sent: u64,
-    /// Reservations that were answered CONFIRMED, those of the warm-up included.
+    /// Reservations that were answered CONFIRMED, including those of the warm-up.
     pub confirmed: u64,
-    /// Bookings whose answer says nothing of what became of them, those of the warm-up included.
+    /// Bookings with an unknown outcome, including those of the warm-up.
     pub unknown: u64,
 }
 
 impl Recorder {
-    /// Nothing yet.
+    /// An empty recorder.
     pub fn new() -> anyhow::Result<Self> {
         Ok(Self {
             whole: Latencies::new()?,
@@ -101,14 +101,14 @@ impl Recorder {
         })
     }
 
-    /// Notes an operation that took `latency` since it was due. What is not measured still counts as booked.
+    /// Records an operation that took `latency` since it was due. An operation of the warm-up still counts as booked.
     pub fn note(&mut self, outcome: Outcome, latency: Duration, is_measured: bool) -> anyhow::Result<()> {
         self.confirmed += u64::from(outcome.confirmed);
         self.unknown += u64::from(outcome.unknown);
         if !is_measured {
             return Ok(());
         }
-        match outcome.trouble {
+        match outcome.failure {
             None => {
                 self.whole.record(latency);
                 for (step, took) in outcome.steps {
@@ -120,13 +120,13 @@ impl Recorder {
                     }
                 }
             }
-            Some(Trouble::Refused(reason)) => *self.refused.entry(reason).or_default() += 1,
-            Some(Trouble::Failed(reason)) => *self.failed.entry(reason).or_default() += 1,
+            Some(Failure::Refused(reason)) => *self.refused.entry(reason).or_default() += 1,
+            Some(Failure::Failed(reason)) => *self.failed.entry(reason).or_default() += 1,
         }
         Ok(())
     }
 
-    /// Adds what another client has seen.
+    /// Adds the measurements of another client.
     pub fn merge(&mut self, other: Self) -> anyhow::Result<()> {
         self.whole.merge(&other.whole)?;
         for (step, latencies) in other.steps {
@@ -146,7 +146,7 @@ impl Recorder {
         Ok(())
     }
 
-    /// Operations that were made and did not succeed.
+    /// Operations that did not succeed.
     pub fn errors(&self) -> u64 {
         self.refused.values().chain(self.failed.values()).sum()
     }
@@ -157,7 +157,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn percentiles_are_those_of_what_was_recorded() {
+    fn percentiles_match_the_recorded_latencies() {
         let mut latencies = Latencies::new().unwrap();
         for milliseconds in 1..=1_000 {
             latencies.record(Duration::from_millis(milliseconds));
@@ -177,7 +177,7 @@ mod tests {
     }
 
     #[test]
-    fn a_refusal_is_no_success_and_no_latency() {
+    fn a_refusal_counts_neither_as_success_nor_in_the_latencies() {
         let mut recorder = Recorder::new().unwrap();
         recorder.note(Outcome::default(), Duration::from_millis(5), true).unwrap();
         recorder.note(Outcome::refused("ROOM_UNAVAILABLE"), Duration::from_secs(5), true).unwrap();
@@ -190,7 +190,7 @@ mod tests {
     }
 
     #[test]
-    fn a_warm_up_is_not_measured_but_its_bookings_are_booked() {
+    fn a_warm_up_is_not_measured_but_its_bookings_are_counted() {
         let mut recorder = Recorder::new().unwrap();
         let booked = Outcome { confirmed: true, ..Outcome::default() };
         recorder.note(booked.clone(), Duration::from_millis(1), false).unwrap();
@@ -200,7 +200,7 @@ mod tests {
     }
 
     #[test]
-    fn what_several_clients_saw_adds_up() {
+    fn the_measurements_of_several_clients_add_up() {
         let with_step = |step, milliseconds| Outcome {
             steps: vec![(step, Duration::from_millis(milliseconds))],
             ..Outcome::default()

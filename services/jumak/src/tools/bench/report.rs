@@ -1,4 +1,4 @@
-//! What is reported, for programs as it stands here, for people as a table.
+//! The report: as JSON for programs, as a table for people.
 
 use std::{
     collections::BTreeMap,
@@ -8,7 +8,7 @@ use std::{
 use serde::Serialize;
 
 use super::{
-    compare::{CameTo, Comparison},
+    compare::{Comparison, Measurement},
     drive::Measured,
     median::Spread,
     recorder::Summary,
@@ -19,21 +19,21 @@ use super::{
 /// The whole report.
 #[derive(Clone, Debug, Serialize)]
 pub struct Report {
-    /// What was measured.
+    /// The workload.
     pub workload: Workload,
-    /// Where: `embedded`, or the target.
+    /// The system: `embedded`, or the target.
     pub target: String,
-    /// How hard.
+    /// The load.
     pub load: Described,
-    /// Each run.
+    /// The runs.
     pub runs: Vec<Run>,
     /// All runs together.
     pub summary: Option<Overall>,
-    /// Whether every run did: no more errors than are allowed, and books in order.
+    /// Whether every run passed: no more errors than allowed, and no findings of the audit.
     pub passed: bool,
 }
 
-/// How hard a target was pressed.
+/// The load as it is reported.
 #[derive(Clone, Debug, Serialize)]
 pub struct Described {
     /// `closed` or `open`.
@@ -42,20 +42,20 @@ pub struct Described {
     /// Operations due each second; only in an open loop.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub rate: Option<f64>,
-    /// Clients at once.
+    /// Concurrent clients.
     pub clients: usize,
     /// Connections that they share.
     pub connections: usize,
     /// Rooms to book.
     pub rooms: u32,
-    /// How long nothing was measured, in seconds.
+    /// The length of the warm-up, in seconds.
     pub warmup_s: f64,
-    /// How long was to be measured, in seconds.
+    /// The requested length of the measurement, in seconds.
     pub duration_s: f64,
 }
 
 impl Described {
-    /// The kind of loop, and its rate if it has one.
+    /// The name of the loop, and its rate if it is an open one.
     pub const fn kind_of(pace: Pace) -> (&'static str, Option<f64>) {
         match pace {
             Pace::Closed => ("closed", None),
@@ -67,55 +67,55 @@ impl Described {
 /// One run.
 #[derive(Clone, Debug, Serialize)]
 pub struct Run {
-    /// How long was measured, in seconds.
+    /// The actual length of the measurement, in seconds.
     pub seconds: f64,
     /// Operations that succeeded.
     pub succeeded: u64,
-    /// Those, per second.
+    /// Successful operations per second.
     pub per_second: f64,
-    /// Bookings, those of the warm-up included, per second from the first call until my page, which is the last to hear, showed the last
-    /// of each client; none if nothing was booked.
+    /// Bookings per second, including those of the warm-up, from the first call until my page showed the last booking of each client. My
+    /// page is the last consumer to handle a booking's events. None if nothing was booked.
     pub heard_per_second: Option<f64>,
-    /// How long they took: in a closed loop from when they were sent, in an open one from when they were due.
+    /// The latencies of operations: in a closed loop since they were sent, in an open loop since they were due.
     pub latency: Summary,
-    /// The calls that they are made of.
+    /// The latencies of each kind of call.
     pub steps: BTreeMap<&'static str, Summary>,
     /// Operations that were refused, by reason.
     pub refused: BTreeMap<String, u64>,
     /// Operations that failed, by reason.
     pub failed: BTreeMap<String, u64>,
-    /// Operations that were due and were not sent: the rate was not made.
+    /// Operations that were due but not sent, because the rate was not reached.
     pub not_sent: u64,
-    /// Whether somebody stopped it early.
+    /// Whether it was stopped early.
     pub interrupted: bool,
-    /// Reservations that were answered CONFIRMED, those of the warm-up included.
+    /// Reservations that were answered CONFIRMED, including those of the warm-up.
     pub confirmed: u64,
-    /// Bookings whose answer says nothing of what became of them.
+    /// Bookings with an unknown outcome.
     pub unknown: u64,
-    /// Charges that the provider has in its own books since; none if those cannot be read from here.
+    /// The charges that the run added to the provider's books; none if those cannot be read from here.
     pub charges: Option<u64>,
-    /// What it is compared with.
+    /// The comparisons with baselines.
     pub comparisons: Vec<Comparison>,
     /// The audit.
     pub books: Books,
 }
 
-/// What the audit came to.
+/// The result of the audit.
 #[derive(Clone, Debug, Serialize)]
 #[serde(untagged)]
 pub enum Books {
     /// The books were read.
     Read {
-        /// How long after the load they were in order or were judged, in seconds: what was left over, and reading it.
+        /// How long after the load the audit's last reading ended, in seconds.
         settled_s: f64,
-        /// How many things were checked.
+        /// The number of checks.
         checks: u64,
-        /// How many of them are not as they should be.
+        /// The number of findings.
         findings: usize,
-        /// The first of those.
+        /// The first findings.
         first_findings: Vec<String>,
     },
-    /// They were not.
+    /// The books were not read.
     Unread {
         /// Why.
         skipped: String,
@@ -123,7 +123,7 @@ pub enum Books {
 }
 
 impl Run {
-    /// What was measured, before anything is known of its books.
+    /// The report of a run. The number of charges is added later.
     pub fn of(measured: &Measured, interrupted: bool, comparisons: Vec<Comparison>, books: Books) -> Self {
         let seen = &measured.seen;
         let latency = seen.whole.summary();
@@ -146,7 +146,7 @@ impl Run {
         }
     }
 
-    /// Operations that were made and did not succeed.
+    /// Operations that did not succeed.
     pub fn errors(&self) -> u64 {
         self.refused.values().chain(self.failed.values()).sum()
     }
@@ -155,10 +155,10 @@ impl Run {
     pub fn faults(&self, max_errors: u64) -> Vec<String> {
         let mut faults = Vec::new();
         if self.errors() > max_errors {
-            faults.push(format!("{} operations did not succeed, and {max_errors} may fail", self.errors()));
+            faults.push(format!("{} operations did not succeed, but only {max_errors} may fail", self.errors()));
         }
         if self.succeeded == 0 && !self.interrupted {
-            faults.push("nothing succeeded".to_owned());
+            faults.push("no operation succeeded".to_owned());
         }
         if let Books::Read { findings: found @ 1.., .. } = self.books {
             faults.push(format!("the audit has {found} findings"));
@@ -171,25 +171,25 @@ impl Run {
     }
 }
 
-/// Several runs: the median of each figure, and how far apart they are.
+/// Several runs: the median and the range of each figure.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Overall {
-    /// How many runs count.
+    /// The number of runs that count.
     pub runs: usize,
     /// Operations that succeeded, per second.
     pub per_second: Spread,
-    /// Half of the latencies, in milliseconds.
+    /// The median latencies, in milliseconds.
     pub p50_ms: Spread,
-    /// All but one of a hundred, in milliseconds.
+    /// The 99th percentiles, in milliseconds.
     pub p99_ms: Spread,
-    /// The comparisons, per second.
+    /// The baselines' throughput, per second.
     pub comparisons: BTreeMap<&'static str, Spread>,
-    /// The workload's throughput, divided by each comparison's.
+    /// The workload's throughput, divided by each baseline's.
     pub ratios: BTreeMap<&'static str, Spread>,
 }
 
 impl Overall {
-    /// Of these runs; none of none. One that was stopped early, perhaps before anything was measured, counts only if no other does.
+    /// The summary of `runs`; none if there are none. A run that was stopped early counts only if all were.
     pub fn of(runs: &[Run]) -> Option<Self> {
         let whole = || runs.iter().filter(|run| !run.interrupted);
         let counted = if whole().next().is_some() { whole().collect() } else { runs.iter().collect::<Vec<_>>() };
@@ -200,7 +200,7 @@ impl Overall {
         let figure = |of: fn(&Run) -> f64| Spread::of(runs.iter().map(|run| of(run)));
         let (mut comparisons, mut ratios) = (BTreeMap::<_, Vec<f64>>::new(), BTreeMap::<_, Vec<f64>>::new());
         for comparison in runs.iter().flat_map(|run| &run.comparisons) {
-            if let CameTo::Measured { median, ratio, .. } = comparison.came_to {
+            if let Measurement::Measured { median, ratio, .. } = comparison.came_to {
                 comparisons.entry(comparison.name).or_default().push(median);
                 ratios.entry(comparison.name).or_default().extend(ratio);
             }
@@ -225,7 +225,7 @@ pub fn run_text(run: &Run, max_errors: u64) -> Result<String, fmt::Error> {
     let stopped = if run.interrupted { ", stopped early" } else { "" };
     writeln!(text, "{:.1} per second: {} in {:.1} s{stopped}", run.per_second, run.succeeded, run.seconds)?;
     if let Some(heard) = run.heard_per_second {
-        writeln!(text, "  {heard:.1} bookings per second until everybody had heard of them")?;
+        writeln!(text, "  {heard:.1} bookings per second until every consumer had handled them")?;
     }
     writeln!(
         text,
@@ -246,11 +246,11 @@ pub fn run_text(run: &Run, max_errors: u64) -> Result<String, fmt::Error> {
         }
     }
     if run.not_sent > 0 {
-        writeln!(text, "  {} operations were due and not sent: the rate was not made", run.not_sent)?;
+        writeln!(text, "  {} operations were due but not sent: the rate was not reached", run.not_sent)?;
     }
     for comparison in &run.comparisons {
         match &comparison.came_to {
-            CameTo::Measured { median, ratio, .. } => {
+            Measurement::Measured { median, ratio, .. } => {
                 let ratio = ratio.map_or_else(String::new, |ratio| format!(", ratio {ratio:.3}"));
                 writeln!(
                     text,
@@ -258,7 +258,7 @@ pub fn run_text(run: &Run, max_errors: u64) -> Result<String, fmt::Error> {
                     comparison.name, comparison.unit, comparison.what
                 )?;
             }
-            CameTo::Skipped { skipped } => writeln!(text, "  {:<13} not measured: {skipped}", comparison.name)?,
+            Measurement::Skipped { skipped } => writeln!(text, "  {:<13} not measured: {skipped}", comparison.name)?,
         }
     }
     match &run.books {
@@ -318,12 +318,15 @@ mod tests {
     }
 
     #[test]
-    fn a_run_fails_for_errors_findings_and_charges_that_do_not_fit() {
+    fn a_run_fails_for_errors_findings_and_a_wrong_number_of_charges() {
         assert!(run(10, Some(10)).faults(0).is_empty());
-        assert!(run(10, None).faults(0).is_empty(), "whoever cannot look cannot tell");
+        assert!(run(10, None).faults(0).is_empty(), "the charges are unknown");
         assert!(run(10, Some(9)).faults(0)[0].contains("9 charges for 10"));
         assert_eq!(run(10, Some(11)).faults(0).len(), 1);
-        assert!(Run { unknown: 1, ..run(10, Some(11)) }.faults(0).is_empty(), "it may have been charged");
+        assert!(
+            Run { unknown: 1, ..run(10, Some(11)) }.faults(0).is_empty(),
+            "the unknown booking may have been charged"
+        );
         let refused = Run { refused: [("ROOM_UNAVAILABLE".to_owned(), 2)].into(), ..run(10, None) };
         assert_eq!((refused.faults(1).len(), refused.faults(2).len()), (1, 0));
         let books =
@@ -331,16 +334,16 @@ mod tests {
                 settled_s: 0.1, checks: 10, findings: 3, first_findings: vec!["units-taken: …".to_owned()]
             };
         assert_eq!(Run { books, ..run(10, None) }.faults(99).len(), 1);
-        assert_eq!(run(0, None).faults(99), ["nothing succeeded"]);
+        assert_eq!(run(0, None).faults(99), ["no operation succeeded"]);
     }
 
     #[test]
-    fn several_runs_are_told_by_their_median_and_spread() {
+    fn several_runs_are_summarised_by_median_and_range() {
         let echo = |median, ratio| Comparison {
             name: "echo",
             unit: "calls",
             what: String::new(),
-            came_to: CameTo::Measured { per_second: vec![median], median, ratio: Some(ratio) },
+            came_to: Measurement::Measured { per_second: vec![median], median, ratio: Some(ratio) },
         };
         let runs: Vec<Run> = [(10, 1_000.0, 0.005), (30, 3_000.0, 0.02), (20, 2_000.0, 0.01)]
             .into_iter()
@@ -355,7 +358,7 @@ mod tests {
     }
 
     #[test]
-    fn a_run_that_was_stopped_early_is_in_no_median_unless_it_is_all_there_is() {
+    fn a_run_that_was_stopped_early_counts_only_if_all_were() {
         let cut = Run { interrupted: true, ..run(0, None) };
         let overall = Overall::of(&[run(10, None), run(20, None), cut.clone()]).unwrap();
         assert_eq!((overall.runs, overall.per_second.min), (2, 5.0));

@@ -1,4 +1,4 @@
-//! One run, from its first room to its audit.
+//! One run: setup, load, comparisons, audit.
 
 use std::{
     sync::Arc,
@@ -25,14 +25,14 @@ use crate::cli::{
     target::{MESH, local_mesh, local_mesh_postgres},
 };
 
-/// What a run takes at most besides what it is told to measure: its people's tokens live that much longer.
+/// The most time that a run takes besides measuring. Its users' tokens are valid for that much longer.
 const BESIDES: Duration = Duration::from_secs(10 * 60);
 
 /// A token that is cancelled by the first Ctrl-C. A second one exits at once.
 pub fn stop_on_interrupt() -> anyhow::Result<CancellationToken> {
     let stop = CancellationToken::new();
     let stopping = stop.clone();
-    // Bounded by the process: it waits for a person.
+    // Waits for the user, for as long as the process runs.
     let mut signals = Signals::new()?;
     tokio::spawn(async move {
         signals.next().await;
@@ -44,7 +44,7 @@ pub fn stop_on_interrupt() -> anyhow::Result<CancellationToken> {
     Ok(stop)
 }
 
-/// Measures once; nothing if it was stopped before there was anything to measure.
+/// Measures once. None if it was stopped before the measurement began.
 pub async fn once(args: &Args, stop: &CancellationToken) -> anyhow::Result<Option<Run>> {
     let connections = usize::from(args.connections);
     let target = match args.target.as_deref() {
@@ -52,11 +52,11 @@ pub async fn once(args: &Args, stop: &CancellationToken) -> anyhow::Result<Optio
         Some(MESH) => Target::mesh(connections, args.tls.over_config(local_mesh(&args.configured)?)).await?,
         Some(target) => {
             let config = args.tls.over_config(args.configured.load()?);
-            Target::at(target, connections, args.place.folder()?, config).await?
+            Target::at(target, connections, args.data.folder()?, config).await?
         }
     };
     let measured = on_target(args, &target, stop).await;
-    // Whatever it came to, nothing is left behind.
+    // Also after a failure.
     target.clear().await?;
     measured
 }
@@ -65,14 +65,14 @@ async fn on_target(args: &Args, target: &Target, stop: &CancellationToken) -> an
     let clients = usize::from(args.clients);
     let parties = tokio::select! {
         parties = arrive(args, target) => parties?,
-        // There is nothing to report yet.
+        // Nothing has been measured yet.
         () = stop.cancelled() => return Ok(None),
     };
     let mut comparisons = match (args.no_compare, parties.first()) {
         (false, Some(party)) => {
             let pressure = Pressure::new(clients, args.connections.into(), args.duration);
             let samples = party.samples(args.workload).await?;
-            say(args, format_args!("measuring what it is compared with …"));
+            say(args, format_args!("measuring the baselines …"));
             let postgres = args.postgres.clone().or_else(|| mesh_postgres(args));
             Some(Comparisons::of(args.workload, samples, pressure, postgres.as_deref()).await)
         }
@@ -101,7 +101,7 @@ async fn on_target(args: &Args, target: &Target, stop: &CancellationToken) -> an
         Ok(measured) if measured.seen.confirmed > 0 => {
             let shown = all_are_shown(parties).await;
             if let Err(error) = &shown {
-                output::note(format_args!("how fast bookings were heard of is not known: {error:#}"));
+                output::note(format_args!("failed to measure how fast consumers handled the bookings: {error:#}"));
             }
             shown.ok().map(|()| measured.seen.confirmed as f64 / begun.elapsed().as_secs_f64())
         }
@@ -110,7 +110,7 @@ async fn on_target(args: &Args, target: &Target, stop: &CancellationToken) -> an
     say(args, format_args!("proving the books …"));
     let books = target.books(args.settle).await;
 
-    // After the books: what follows by event has come to rest, and is in nobody's way any more.
+    // After the audit, so that no event is still being handled and disturbs the measurement.
     let mut compared = Vec::new();
     if let Some(mut comparisons) = comparisons {
         if !interrupted {
@@ -126,7 +126,7 @@ async fn on_target(args: &Args, target: &Target, stop: &CancellationToken) -> an
     Ok(Some(run))
 }
 
-/// Waits until the newest booking of every client is shown.
+/// Waits until my page shows the newest booking of every client.
 async fn all_are_shown(parties: Vec<Party>) -> anyhow::Result<()> {
     let mut waiting = JoinSet::new();
     for party in parties {
@@ -138,7 +138,7 @@ async fn all_are_shown(parties: Vec<Party>) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// The local mesh's own PostgreSQL, if that mesh is measured: the same server, with the same settings.
+/// The local mesh's PostgreSQL, if that mesh is measured, so that the yardstick runs on the same server.
 fn mesh_postgres(args: &Args) -> Option<String> {
     if args.target.as_deref() == Some(MESH) && args.configured.config.is_none() { local_mesh_postgres() } else { None }
 }
@@ -150,7 +150,7 @@ async fn arrive(args: &Args, target: &Target) -> anyhow::Result<Vec<Party>> {
     setup::parties(target, &stock, args.clients.into(), args.workload.reads(), lifetime).await
 }
 
-/// Says what is going on to whoever watches a terminal.
+/// Prints what the run does now, if standard error is a terminal.
 fn say(args: &Args, what: std::fmt::Arguments<'_>) {
     use std::io::IsTerminal;
     if !args.json && std::io::stderr().is_terminal() {

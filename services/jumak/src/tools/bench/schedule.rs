@@ -1,9 +1,9 @@
 //! When each call is due.
 //!
-//! In a **closed loop** a client calls again once it has been answered: a server that stalls is simply called less often, and the
-//! calls that would have waited are never made. Its percentiles flatter. In an **open loop** calls are due at fixed times, whatever
-//! the server does; a call that could not be sent in time has been waiting since then, and its latency begins there. What no client
-//! was free for until the end is counted as not sent.
+//! In a **closed loop** a client makes its next call when the last one is answered. A server that stalls is called less often, and the
+//! calls that would have had to wait are never made, so the percentiles look too good (coordinated omission). In an **open loop** calls
+//! are due at fixed times, however fast the server answers. The latency of a call begins when it was due, even if it was sent later.
+//! Calls for which no client was free before the end are counted as not sent.
 
 use std::{
     sync::atomic::{AtomicU64, Ordering},
@@ -15,9 +15,9 @@ use tokio::time::Instant;
 /// How calls follow one another.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Pace {
-    /// Each client calls as soon as it has been answered.
+    /// Each client makes its next call when the last one is answered.
     Closed,
-    /// So many calls are due each second, whoever is free makes them.
+    /// Calls are due at a fixed rate; any free client makes them.
     Open {
         /// Calls per second, above 0.
         rate: f64,
@@ -27,32 +27,32 @@ pub enum Pace {
 /// A call that is due.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Due {
-    /// Which one, counted from 0.
+    /// Its number, from 0.
     pub number: u64,
-    /// Since when it has been due; none if it is due when it is made.
+    /// When it was due; none if it is due when it is made.
     pub since: Option<Instant>,
 }
 
-/// One load, shared by all clients that make it.
+/// The schedule of one load, shared by all its clients.
 #[derive(Debug)]
 pub struct Schedule {
     pace: Pace,
     begin: Instant,
-    /// From here on calls are measured: before, caches and connections get warm.
+    /// The end of the warm-up. Calls are measured from then on.
     measured: Instant,
     end: Instant,
     next: AtomicU64,
 }
 
 impl Schedule {
-    /// A load that begins now, and is measured for `duration` after the `warmup`.
+    /// A load that begins now and is measured for `duration` after the `warmup`.
     pub fn new(pace: Pace, warmup: Duration, duration: Duration) -> Self {
         let begin = Instant::now();
         let measured = begin + warmup;
         Self { pace, begin, measured, end: measured + duration, next: AtomicU64::new(0) }
     }
 
-    /// The next call that nobody has taken; none once the time is over.
+    /// The next call that no client has taken; none after the end.
     pub fn take(&self) -> Option<Due> {
         let number = self.next.fetch_add(1, Ordering::Relaxed);
         let since = match self.pace {
@@ -62,25 +62,25 @@ impl Schedule {
         (since.unwrap_or_else(Instant::now) < self.end).then_some(Due { number, since })
     }
 
-    /// Whether a call that began then is measured.
+    /// Whether a call that began at `since` is measured.
     pub fn measures(&self, since: Instant) -> bool {
         since >= self.measured
     }
 
-    /// When no call is begun any more.
+    /// The time after which no call begins.
     pub fn end(&self) -> Instant {
         self.end
     }
 
-    /// How long calls are measured for, if that was cut short at `stopped`.
+    /// How long calls were measured if the load was stopped early at `stopped`.
     pub fn measured_for(&self, stopped: Instant) -> Duration {
         stopped.min(self.end).saturating_duration_since(self.measured)
     }
 }
 
-/// How long after the beginning call `number` is due.
+/// When call `number` is due, since the beginning.
 fn due_after(number: u64, rate: f64) -> Duration {
-    // A rate too small for the clock means never, which is later than any end.
+    // If the rate is too small for the clock, the call is due after any end.
     Duration::try_from_secs_f64(number as f64 / rate).unwrap_or(Duration::from_secs(u64::from(u32::MAX)))
 }
 
@@ -89,8 +89,9 @@ mod tests {
     use super::*;
     use crate::bench::recorder::Latencies;
 
-    /// One client, a server that answers in a millisecond and stalls once for a second; calls are wanted every 10 ms. Returns the
-    /// latencies as the loop sees them, in virtual time.
+    /// One client calls every 10 ms a server that answers in a millisecond and stalls once for a second. Returns the latencies that the
+    /// loop
+    /// measures, in virtual time.
     fn through_a_stall(pace: Pace) -> Latencies {
         const CALLS: u64 = 1_000;
         let mut latencies = Latencies::new().unwrap();
@@ -109,15 +110,15 @@ mod tests {
     }
 
     #[test]
-    fn a_stall_is_seen_by_every_call_that_was_due_during_it() {
+    fn every_call_that_was_due_during_a_stall_has_a_long_latency() {
         let open = through_a_stall(Pace::Open { rate: 100.0 }).summary();
-        // A hundred calls of a thousand were due while nothing was answered.
+        // A hundred of a thousand calls were due during the stall.
         assert!(open.p90_ms > 50.0, "{open:?}");
         assert!(open.p99_ms > 800.0, "{open:?}");
         assert!((990.0..1_010.0).contains(&open.max_ms), "{open:?}");
-        assert!(open.p50_ms < 2.0, "most were not touched by it: {open:?}");
+        assert!(open.p50_ms < 2.0, "most calls were not affected: {open:?}");
         let closed = through_a_stall(Pace::Closed).summary();
-        assert!(closed.p99_ms < 2.0, "a closed loop hides it: {closed:?}");
+        assert!(closed.p99_ms < 2.0, "a closed loop hides the stall: {closed:?}");
     }
 
     #[test]
@@ -125,20 +126,20 @@ mod tests {
         assert_eq!(due_after(0, 500.0), Duration::ZERO);
         assert_eq!(due_after(1, 500.0), Duration::from_millis(2));
         assert_eq!(due_after(500, 500.0), Duration::from_secs(1));
-        assert_eq!(due_after(3_600 * 333, 333.0), Duration::from_secs(3_600), "nothing adds up");
+        assert_eq!(due_after(3_600 * 333, 333.0), Duration::from_secs(3_600), "rounding errors add up");
     }
 
     #[test]
-    fn an_open_loop_has_as_many_calls_as_its_rate_and_time_say() {
+    fn an_open_loop_makes_rate_times_duration_calls() {
         let schedule = Schedule::new(Pace::Open { rate: 50.0 }, Duration::from_secs(1), Duration::from_secs(2));
         let due: Vec<Due> = std::iter::from_fn(|| schedule.take()).collect();
         assert_eq!(due.len(), 150);
         let measured = due.iter().filter(|due| schedule.measures(due.since.unwrap())).count();
-        assert_eq!(measured, 100, "what was due before is warm-up");
+        assert_eq!(measured, 100, "calls that were due before belong to the warm-up");
     }
 
     #[test]
-    fn a_time_cut_short_is_measured_as_such() {
+    fn a_load_that_was_stopped_early_has_a_shorter_measured_time() {
         let schedule = Schedule::new(Pace::Closed, Duration::from_secs(1), Duration::from_secs(10));
         let at = |seconds| schedule.measured + Duration::from_secs(seconds);
         assert_eq!(schedule.measured_for(at(4)), Duration::from_secs(4));

@@ -1,4 +1,4 @@
-//! What there has to be before the first call: rooms, guests, and for reading something to read. All of it made through the API.
+//! Creates rooms and guests before the first call, and bookings for workloads that read. All of it through the API.
 
 use std::{sync::Arc, time::Duration};
 
@@ -19,24 +19,24 @@ use super::{
 };
 use crate::demo::people::Person;
 
-/// Units of each room, as many as a room may have: no stay is refused because a night is full.
+/// Units of each room, the most that a room may have, so that no night is ever full.
 const UNITS: i32 = 10_000;
-/// What a night costs, in won.
+/// The price of a night, in won.
 const NIGHTLY_RATE: i64 = 80_000;
 /// Nights of a stay.
 const NIGHTS: i64 = 2;
-/// Stays that follow one another in a room's calendar before it begins again.
+/// Consecutive stays in a room's calendar before the first nights are used again.
 const STAYS: u64 = 14;
 /// Days from today to the first night: in the future in every time zone.
 const DAYS_AHEAD: i64 = 30;
 /// Bookings that each guest can read.
 const READABLE: u64 = 4;
-/// People who book for one client, in turn.
+/// Users who book in turn for one client.
 const PARTY: usize = 64;
-/// Rooms are registered, and guests arrive, so many at once.
+/// Concurrent calls while rooms and guests are created.
 const AT_ONCE: usize = 16;
 
-/// Rooms and nights, enough for every stay.
+/// The rooms and nights that can be booked.
 #[derive(Clone, Debug)]
 pub struct Stock {
     rooms: Vec<String>,
@@ -44,7 +44,7 @@ pub struct Stock {
 }
 
 impl Stock {
-    /// The wish for stay `number`. Those that follow one another are in different rooms, so that no row is hot.
+    /// The reservation to request as stay `number`. Consecutive stays are in different rooms, so that no row is hot.
     pub fn wish(&self, number: u64) -> anyhow::Result<Reservation> {
         let rooms = u64::try_from(self.rooms.len())?.max(1);
         let room = self.rooms.get(usize::try_from(number % rooms)?).context("there is no room")?;
@@ -57,14 +57,14 @@ impl Stock {
         })
     }
 
-    /// The nights of stay `number`, as a search takes them.
+    /// The nights of stay `number`, for a search.
     pub fn dates(&self, number: u64) -> anyhow::Result<(String, String)> {
         let wish = self.wish(number)?;
         Ok((wish.check_in_date, wish.check_out_date))
     }
 }
 
-/// Registers so many rooms, each by a host of its own.
+/// Registers the rooms, each with a host of its own.
 pub async fn stock(target: &Target, rooms: u32, lifetime: Duration) -> anyhow::Result<Arc<Stock>> {
     let first_night = Zoned::now().date().checked_add(DAYS_AHEAD.days())?;
     let mut registered = Vec::new();
@@ -90,10 +90,10 @@ async fn register(host: Person, number: u32, request_id: String) -> anyhow::Resu
         ..Room::default()
     };
     let request = CreateRoomRequest { room: Some(room), request_id };
-    Ok(host.rooms().create_room(request).await.context("a room was not registered")?.into_inner().name)
+    Ok(host.rooms().create_room(request).await.context("failed to register a room")?.into_inner().name)
 }
 
-/// Guests for each client. Those who will read get some bookings first, and their pages have heard of them.
+/// The guests of each client. For workloads that read, each reader gets some bookings first, and this waits until their pages show them.
 pub async fn parties(
     target: &Target,
     stock: &Arc<Stock>,
@@ -126,9 +126,9 @@ pub async fn parties(
     Ok(all)
 }
 
-/// Books for the first of the party, who is the one that reads.
+/// Books for the first guest of the party, who is the one that reads.
 async fn book(party: &Party, stay: u64) -> anyhow::Result<String> {
-    let person = party.people.first().context("nobody is there")?;
+    let person = party.people.first().context("the party has no guest")?;
     let request = CreateReservationRequest {
         reservation: Some(party.stock.wish(stay)?),
         payment_method: Some(PaymentMethod { token: "tok_approve".to_owned() }),
@@ -149,7 +149,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn stays_that_follow_one_another_are_in_different_rooms_and_all_nights_are_used() {
+    fn consecutive_stays_are_in_different_rooms_and_all_nights_are_used() {
         let stock = Stock {
             rooms: vec!["rooms/a".to_owned(), "rooms/b".to_owned()],
             first_night: jiff::civil::date(2030, 1, 31),
@@ -160,9 +160,9 @@ mod tests {
             ("rooms/a", "rooms/b", "rooms/a")
         );
         assert_eq!((wish(0).check_in_date.as_str(), wish(0).check_out_date.as_str()), ("2030-01-31", "2030-02-02"));
-        assert_eq!(wish(2).check_in_date, "2030-02-02", "where the one before it has left");
+        assert_eq!(wish(2).check_in_date, "2030-02-02", "the check-out date of the stay before");
         let stays: HashSet<_> = (0..28).map(|number| (wish(number).room, wish(number).check_in_date)).collect();
         assert_eq!(stays.len(), 28);
-        assert_eq!(wish(28), wish(0), "the same nights again: there are units enough");
+        assert_eq!(wish(28), wish(0), "the same nights again");
     }
 }

@@ -1,4 +1,4 @@
-//! What is measured: a system of its own, or one that is running.
+//! The system that is measured: a temporary one, or one that runs already.
 
 use std::time::{Duration, Instant};
 
@@ -13,21 +13,21 @@ use uuid::Uuid;
 use super::report::Books;
 use crate::{
     audit::{self, Rule},
-    cli::line::Dial,
-    demo::people::{Lines, Person},
+    cli::connect::Dialer,
+    demo::people::{Channels, Person},
     embedded::{Keyring, Options, System},
     house::{DataFolder, Member},
 };
 
-/// The findings that a report repeats; `jumak audit` lists all of them.
+/// How many findings a report shows; `jumak audit` lists all of them.
 const SHOWN: usize = 10;
 
 /// A system under load.
 #[derive(Debug)]
 pub struct Target {
     owner: Owner,
-    lines: Vec<Lines>,
-    /// Tells this run's people from those of any other.
+    channels: Vec<Channels>,
+    /// Makes the names of this run unique.
     run: String,
 }
 
@@ -40,55 +40,55 @@ enum Owner {
 }
 
 impl Target {
-    /// A system that is gone afterwards, called over `connections`.
+    /// A temporary system, called over `connections`.
     pub async fn of_its_own(connections: usize) -> anyhow::Result<Self> {
         let system = System::start(Options::ephemeral()).await?;
         let target = format!("http://{}", system.address());
-        let lines = connect(&target, &TlsConfig::default(), connections).await?;
-        Ok(Self::new(lines.into_iter().map(Lines::from).collect(), Owner::Us(Box::new(system))))
+        let channels = connect(&target, &TlsConfig::default(), connections).await?;
+        Ok(Self::new(channels.into_iter().map(Channels::from).collect(), Owner::Us(Box::new(system))))
     }
 
-    /// The system that takes calls at `target` and whose keys, and perhaps books, are in `folder`.
+    /// The system at `target`, whose keys, and perhaps data, are in `folder`.
     pub async fn at(target: &str, connections: usize, folder: DataFolder, config: Config) -> anyhow::Result<Self> {
-        let lines = connect(target, &config.tls, connections).await?.into_iter().map(Lines::from).collect();
+        let channels = connect(target, &config.tls, connections).await?.into_iter().map(Channels::from).collect();
         let keys = Box::new(Keyring::of_target(&folder, &config.auth)?);
         let books = if folder.bus_file().exists() {
             Ok(Box::new((folder, config)))
         } else {
             let folder = folder.path().display();
-            Err(format!("there are no books of the target in {folder}; name its folder with --data"))
+            Err(format!("the target's data is not in {folder}; name its folder with --data"))
         };
-        Ok(Self::new(lines, Owner::Others { keys, books }))
+        Ok(Self::new(channels, Owner::Others { keys, books }))
     }
 
-    /// The mesh that `config`, which is its operator's, describes.
+    /// The mesh that its operator's `config` describes.
     pub async fn mesh(connections: usize, config: Config) -> anyhow::Result<Self> {
-        let mut lines = Vec::with_capacity(connections);
+        let mut channels = Vec::with_capacity(connections);
         let mut turned = config.clone();
         for _ in 0..connections {
-            lines.push(Lines::of_mesh(&turned).await?);
-            // The first address is called: the next connection's is another replica.
+            channels.push(Channels::of_mesh(&turned).await?);
+            // A connection calls the first address. Rotating the list gives the next connection another replica.
             for context in turned.contexts.values_mut().filter(|context| !context.addresses.is_empty()) {
                 context.addresses.rotate_left(1);
             }
         }
         let folder = DataFolder::local_mesh()?;
         let keys = Box::new(Keyring::of_target(&folder, &config.auth)?);
-        Ok(Self::new(lines, Owner::Others { keys, books: Ok(Box::new((folder, config))) }))
+        Ok(Self::new(channels, Owner::Others { keys, books: Ok(Box::new((folder, config))) }))
     }
 
-    fn new(lines: Vec<Lines>, owner: Owner) -> Self {
-        Self { owner, lines, run: format!("{:08x}", Uuid::new_v4().as_fields().0) }
+    fn new(channels: Vec<Channels>, owner: Owner) -> Self {
+        Self { owner, channels, run: format!("{:08x}", Uuid::new_v4().as_fields().0) }
     }
 
-    /// A person whom nobody has met before, on connection number `line`, for so long.
+    /// A new user, on connection number `line`, with a token that is valid for `lifetime`.
     pub fn person(&self, name: &str, line: usize, roles: &[Role], lifetime: Duration) -> anyhow::Result<Person> {
         let subject = self.unique(name);
         let token = match &self.owner {
             Owner::Us(system) => system.mint(&subject, roles, lifetime)?,
             Owner::Others { keys, .. } => keys.mint(&subject, roles, lifetime)?,
         };
-        let line = self.lines.get(line % self.lines.len().max(1)).context("there is no connection")?;
+        let line = self.channels.get(line % self.channels.len().max(1)).context("there is no connection")?;
         Person::new(line.clone(), &token)
     }
 
@@ -97,7 +97,7 @@ impl Target {
         format!("{text}-{}", self.run)
     }
 
-    /// Proves the books, which have `within` to come to rest; none if they cannot be read from here.
+    /// Audits the system, which may take `within` to settle. Skipped if the data cannot be read from here.
     pub async fn books(&self, within: Duration) -> anyhow::Result<Books> {
         let (folder, config) = match &self.owner {
             Owner::Us(system) => (system.folder(), system.config()),
@@ -114,14 +114,14 @@ impl Target {
         })
     }
 
-    /// How many charges are in the provider's own books; none if others use them as well, and nobody could tell whose they are.
+    /// The number of charges in the provider's books. None if other clients use the system, because their charges cannot be distinguished.
     pub async fn charges(&self) -> anyhow::Result<Option<u64>> {
         let Owner::Us(system) = &self.owner else { return Ok(None) };
         let Some(database) = system.database(Member::PROVIDER.name()) else { return Ok(None) };
         Ok(Some(u64::try_from(provider::audit::charges(database).await?.len())?))
     }
 
-    /// Leaves nothing behind of a system of its own.
+    /// Stops a temporary system and removes its data.
     pub async fn clear(self) -> anyhow::Result<()> {
         match self.owner {
             Owner::Us(system) => system.stop().await,
@@ -130,12 +130,12 @@ impl Target {
     }
 }
 
-/// So many connections to `target`.
+/// Makes `connections` connections to `target`.
 pub async fn connect(target: &str, tls: &TlsConfig, connections: usize) -> anyhow::Result<Vec<Channel>> {
-    let dial = Dial::to(target, tls)?;
-    let mut lines = Vec::with_capacity(connections);
+    let dial = Dialer::to(target, tls)?;
+    let mut channels = Vec::with_capacity(connections);
     for _ in 0..connections {
-        lines.push(dial.connect().await?);
+        channels.push(dial.connect().await?);
     }
-    Ok(lines)
+    Ok(channels)
 }

@@ -1,4 +1,4 @@
-//! What guests do: book, cancel, read.
+//! The workloads: booking, cancelling, reading.
 
 use std::{
     sync::{Arc, Mutex, PoisonError},
@@ -21,32 +21,32 @@ use tokio::time::{Instant, sleep};
 use tonic::{Code, Request, Status};
 
 use super::{drive::Operate, outcome::Outcome, setup::Stock};
-use crate::demo::people::{Line, Person};
+use crate::demo::people::{AuthorizedChannel, Person};
 
-/// What one call may take. Bounds every wait of the benchmark.
+/// The deadline of one call.
 const DEADLINE: Duration = Duration::from_secs(10);
 /// How long my page may take to show a booking.
 const SHOWN_WITHIN: Duration = Duration::from_secs(60);
 const SHOWN_AGAIN_AFTER: Duration = Duration::from_millis(20);
-/// In the mix, one operation in so many is a booking.
+/// In the mix, one of this many operations is a booking.
 const MIX: u64 = 10;
 
-/// What is measured.
+/// The operations to measure.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, ValueEnum)]
 #[serde(rename_all = "lowercase")]
 pub enum Workload {
-    /// CreateReservation, all or nothing: held, paid and confirmed when it is answered
+    /// CreateReservation with a card: held, paid and confirmed in one call
     Book,
     /// A booking, and its cancellation until it is refunded and CANCELLED
     Cancel,
-    /// Of four calls two GetReservation, one GetBooking, one SearchRooms, on what is there
+    /// Existing data: of four calls two GetReservation, one GetBooking, one SearchRooms
     Read,
-    /// One booking in ten, the others read
+    /// One booking in ten operations; the others read
     Mix,
 }
 
 impl Workload {
-    /// Its name, as it is typed.
+    /// Its name on the command line.
     pub const fn name(self) -> &'static str {
         match self {
             Self::Book => "book",
@@ -56,34 +56,34 @@ impl Workload {
         }
     }
 
-    /// Whether guests need bookings before they begin.
+    /// Whether guests need bookings before the load begins.
     pub const fn reads(self) -> bool {
         matches!(self, Self::Read | Self::Mix)
     }
 }
 
-/// Guests for whom one client calls.
+/// The guests of one client.
 #[derive(Clone, Debug)]
 pub struct Party {
-    /// Who they are. They book in turn, because nobody books a thousand rooms, and what a guest has booked before is looked through
-    /// each time. The first of them reads.
+    /// The guests. They book in turn, because a real guest does not book a thousand rooms, and each booking reads the guest's earlier ones.
+    /// The first guest reads.
     pub people: Vec<Person>,
-    /// What can be booked.
+    /// The rooms and nights that can be booked.
     pub stock: Arc<Stock>,
-    /// Tells this party's requests from everybody else's.
+    /// Makes this run's request ids unique.
     pub run: String,
-    /// The reservations that the first of them had before.
+    /// The reservations that the first guest had before the load.
     pub booked: Vec<String>,
-    /// The newest reservation that was answered, and the number of its operation. Clones share it.
+    /// The newest confirmed reservation, with the number of its operation. Clones share it.
     pub newest: Arc<Mutex<Option<(u64, Reservation)>>>,
 }
 
-/// One client at work.
+/// One client.
 #[derive(Debug)]
 pub struct Client {
-    /// For whom.
+    /// Its guests.
     pub party: Party,
-    /// What it does.
+    /// Its workload.
     pub workload: Workload,
 }
 
@@ -97,8 +97,8 @@ impl Operate for Client {
             Workload::Mix if number.is_multiple_of(MIX) => self.party.book(number, &mut outcome).await.map(|_| ()),
             Workload::Mix => self.party.read(number, &mut outcome).await,
         };
-        if done.is_none() && outcome.trouble.is_none() {
-            outcome.trouble = Outcome::failed("UNEXPECTED_ANSWER").trouble;
+        if done.is_none() && outcome.failure.is_none() {
+            outcome.failure = Outcome::failed("UNEXPECTED_ANSWER").failure;
         }
         outcome
     }
@@ -115,7 +115,7 @@ impl Party {
         })
     }
 
-    /// Who makes operation `number`.
+    /// The guest of operation `number`.
     fn person(&self, number: u64) -> Option<&Person> {
         let people = u64::try_from(self.people.len()).ok()?.max(1);
         self.people.get(usize::try_from(number % people).ok()?)
@@ -124,7 +124,7 @@ impl Party {
     async fn book(&self, number: u64, outcome: &mut Outcome) -> Option<Reservation> {
         let request = with_deadline(self.wish(number)?);
         let mut client = self.person(number)?.reservations();
-        // Until it is answered. A refusal after the hold may still have been charged, for a moment.
+        // Until the answer is known. A booking that was refused after its hold may still have been charged for a moment.
         outcome.unknown = true;
         let reservation = outcome.step("CreateReservation", client.create_reservation(request)).await?;
         if reservation.state() != State::Confirmed {
@@ -145,7 +145,7 @@ impl Party {
             ..CancelReservationRequest::default()
         };
         outcome.step("CancelReservation", client.cancel_reservation(with_deadline(request))).await?;
-        // A watch is told as soon as it is so: asking again and again would be a load of its own.
+        // Polling would be a load of its own; a watch reports the change when it happens.
         outcome.step("until CANCELLED", is_cancelled(client, name)).await
     }
 
@@ -174,24 +174,25 @@ impl Party {
         }
     }
 
-    /// The calls that `workload` is made of, each as it is made and answered here, and how many of a hundred operations are that call.
+    /// Makes each kind of call of `workload` once. Returns the requests with their answers, and each one's share of the operations in
+    /// percent.
     pub async fn samples(&self, workload: Workload) -> anyhow::Result<Vec<(u32, Sample)>> {
         let mut samples = Vec::new();
         let (booked, read) = match workload {
             Workload::Book | Workload::Cancel => (100, [0, 0, 0]),
             Workload::Read => (0, [50, 25, 25]),
-            // Every tenth operation is a booking, and falls on a turn for a reservation.
+            // Every tenth operation is a booking, in the place of a GetReservation.
             Workload::Mix => (10, [40, 25, 25]),
         };
         if booked > 0 {
             let (mut outcome, request) = (Outcome::default(), self.wish(SAMPLE).context("no stay")?);
             let answer = self.book(SAMPLE, &mut outcome).await;
-            let answer = answer.with_context(|| format!("the first booking did not succeed: {:?}", outcome.trouble))?;
+            let answer = answer.with_context(|| format!("the first booking failed: {:?}", outcome.failure))?;
             samples.push((booked, Sample::CreateReservation(request, answer)));
         }
         if workload.reads() {
             let name = self.booked.first().context("no booking")?;
-            let reader = self.people.first().context("nobody")?;
+            let reader = self.people.first().context("the party has no guest")?;
             let request = GetReservationRequest { name: name.clone() };
             let answer = reader.reservations().get_reservation(with_deadline(request.clone())).await?.into_inner();
             samples.push((read[0], Sample::GetReservation(request, answer)));
@@ -207,46 +208,49 @@ impl Party {
         Ok(samples)
     }
 
-    /// Waits until my page, which is the last to hear, shows the newest booking of each client.
+    /// Waits until my page shows the newest booking of this party. My page is the last consumer to handle a booking's events.
     pub async fn is_shown(&self) -> anyhow::Result<()> {
         let newest = self.newest.lock().unwrap_or_else(PoisonError::into_inner).clone();
         let Some((number, reservation)) = newest else { return Ok(()) };
         let name = reservation.name.replacen("reservations/", "users/me/bookings/", 1);
-        let person = self.person(number).context("nobody")?;
+        let person = self.person(number).context("the party has no guest")?;
         shown(person, name, reservation.version).await
     }
 }
 
-/// Waits until a booking is shown in that version, or a later one. A call waits for less than that may take, and answers with what there is.
+/// Waits until my page shows the booking in `version` or a later one. A single call waits only for a while and then answers with an older
+/// version, so this repeats the call.
 pub async fn shown(person: &Person, name: String, version: i64) -> anyhow::Result<()> {
     let by = Instant::now() + SHOWN_WITHIN;
     loop {
         let request = GetBookingRequest { name: name.clone(), min_version: version };
         match person.my_page().get_booking(with_deadline(request)).await {
             Ok(booking) if booking.get_ref().version >= version => return Ok(()),
-            Err(status) if status.code() != Code::NotFound => return Err(status).context("my page did not answer"),
+            Err(status) if status.code() != Code::NotFound => {
+                return Err(status).context("failed to read a booking on my page");
+            }
             Ok(_) | Err(_) => {
-                anyhow::ensure!(Instant::now() < by, "my page did not hear of a booking in {SHOWN_WITHIN:?}")
+                anyhow::ensure!(Instant::now() < by, "my page did not show a booking within {SHOWN_WITHIN:?}")
             }
         }
         sleep(SHOWN_AGAIN_AFTER).await;
     }
 }
 
-/// The number of the stay that is booked to see what an answer is: none that a load comes to.
+/// The number of the sample booking: one that no load reaches.
 const SAMPLE: u64 = 1 << 40;
 
-/// A call as it is made, and its answer.
+/// A request with its answer.
 #[expect(clippy::large_enum_variant, reason = "there are four at most")]
 #[derive(Clone, Debug)]
 pub enum Sample {
-    /// Of reservation.
+    /// Reservation's CreateReservation.
     CreateReservation(CreateReservationRequest, Reservation),
-    /// Of reservation.
+    /// Reservation's GetReservation.
     GetReservation(GetReservationRequest, Reservation),
-    /// Of my page.
+    /// My page's GetBooking.
     GetBooking(GetBookingRequest, Booking),
-    /// Of room.
+    /// Room's SearchRooms.
     SearchRooms(SearchRoomsRequest, SearchRoomsResponse),
 }
 
@@ -257,7 +261,10 @@ fn with_deadline<T>(message: T) -> Request<T> {
 }
 
 /// Watches until the reservation is cancelled.
-async fn is_cancelled(mut client: ReservationServiceClient<Line>, name: String) -> Result<tonic::Response<()>, Status> {
+async fn is_cancelled(
+    mut client: ReservationServiceClient<AuthorizedChannel>,
+    name: String,
+) -> Result<tonic::Response<()>, Status> {
     let request = with_deadline(WatchReservationRequest { name, ..WatchReservationRequest::default() });
     let mut news = client.watch_reservation(request).await?.into_inner();
     let watching = async {

@@ -1,30 +1,30 @@
-//! `jumak dead-letters`: what consumers could not handle, and why.
+//! `jumak dead-letters`: shows or replays dead letters.
 
 use mesh::bus::{Bus, DeadLetter};
 
 use super::open;
-use crate::cli::{output, place::Place, target::Targeted};
+use crate::cli::{options::DataOption, output, target::TargetOption};
 
-/// Show the events that a consumer could not handle, and why; or give them to it again.
+/// Show dead letters, the events that a consumer could not handle, with the reasons; or deliver them again.
 ///
-/// Works beside a running system. With a broker that has users, it has to be one who may read and replay dead letters.
+/// Works while a system runs. If the broker has users, the configured user must be allowed to read and replay dead letters.
 #[derive(Debug, clap::Args)]
 pub struct Args {
     #[command(flatten)]
-    pub(super) place: Place,
+    pub(super) data: DataOption,
     #[command(flatten)]
-    pub(super) targeted: Targeted,
-    /// How many to show, the newest first; 1 to 1,000
+    pub(super) targeted: TargetOption,
+    /// How many to show, newest first; 1 to 1,000
     #[arg(long, value_name = "N", default_value_t = 100, value_parser = clap::value_parser!(u64).range(1..=1_000))]
     pub(super) limit: u64,
-    /// Give all that this consumer could not handle to it again, and show nothing
+    /// Deliver all dead letters of this consumer to it again, and show none
     #[arg(long, value_name = "CONSUMER")]
     pub(super) replay: Option<String>,
 }
 
-/// Shows the newest, one on a line; or replays.
+/// Shows the newest dead letters, one per line; or replays them.
 pub async fn run(args: &Args) -> anyhow::Result<()> {
-    let bus = open(&args.targeted.load()?, &args.place.folder()?).await?;
+    let bus = open(&args.targeted.load()?, &args.data.folder()?).await?;
     let done = show_or_replay(args, &*bus).await;
     bus.close().await;
     done
@@ -34,9 +34,9 @@ async fn show_or_replay(args: &Args, bus: &dyn Bus) -> anyhow::Result<()> {
     if let Some(consumer) = &args.replay {
         let replayed = bus.replay_dead_letters(consumer).await?;
         let text = match replayed {
-            0 => format!("{consumer} has no dead letters; `jumak dead-letters` shows whose there are"),
-            1 => format!("1 dead letter is delivered to {consumer} again"),
-            many => format!("{many} dead letters are delivered to {consumer} again"),
+            0 => format!("{consumer} has no dead letters; `jumak dead-letters` shows which consumers have some"),
+            1 => format!("1 dead letter will be delivered to {consumer} again"),
+            many => format!("{many} dead letters will be delivered to {consumer} again"),
         };
         return Ok(output::line(text)?);
     }
@@ -50,7 +50,7 @@ async fn show_or_replay(args: &Args, bus: &dyn Bus) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Consumer, event and reason. Not what the event says: whoever looks at this need not know that.
+/// Consumer, event and reason. The event's content is not shown, because the operator does not need it.
 pub(super) fn shown(letter: &DeadLetter) -> String {
     let header = |name: &str| {
         let found = letter.delivery.headers.iter().find(|(key, _)| key == name);

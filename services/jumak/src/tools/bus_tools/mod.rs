@@ -1,5 +1,5 @@
-//! What somebody operates the bus with, beside whatever runs on it: looking at what consumers could not handle and giving it to them
-//! again, and publishing a context's events once more.
+//! Commands for an operator of the bus, which work while a system runs: show and replay dead letters, and publish a context's events
+//! again.
 
 mod dead_letters;
 mod republish;
@@ -21,13 +21,13 @@ pub use self::{
 };
 use crate::house::DataFolder;
 
-/// Who we are to a broker that has no users.
+/// The client's name at a broker without users.
 const CLIENT: &str = "operator";
-/// How long a broker is waited for: somebody is waiting too.
+/// How long to wait for a broker.
 const PATIENCE: Duration = Duration::from_secs(10);
 const LOOK: Duration = Duration::from_millis(50);
 
-/// The bus that is configured, or else the one in the data folder, beside the process that may run on it.
+/// Opens the configured bus, or else the one in the data folder. A process may be using it.
 pub(crate) async fn open(config: &Config, folder: &DataFolder) -> anyhow::Result<SharedBus> {
     if config.bus.urls().is_empty() {
         folder.version()?;

@@ -1,31 +1,31 @@
-//! `jumak republish`: a context's events, published once more.
+//! `jumak republish`: publishes a context's events again.
 
 use mesh::relay;
 
 use crate::{
-    cli::{output, place::Place, target::Targeted},
+    cli::{options::DataOption, output, target::TargetOption},
     house::{self, Member},
 };
 
-/// Publish all events of a context once more, from its outbox.
+/// Publish all events of a context again, from its outbox.
 ///
-/// For a new consumer on a broker whose stream is gone, or when a consumer's place was lost: whoever has handled an event passes over
-/// it. The context's relay does it, within a second if it runs, otherwise when it starts.
+/// Use this if a broker has lost its stream, or a consumer its position. Consumers skip the events that they have handled already. The
+/// context's relay publishes the events, within a second if it runs, otherwise when it starts.
 #[derive(Debug, clap::Args)]
 pub struct Args {
-    /// The context whose events
+    /// The context whose events to publish
     pub(super) context: Member,
     #[command(flatten)]
-    pub(super) place: Place,
+    pub(super) data: DataOption,
     #[command(flatten)]
-    pub(super) targeted: Targeted,
+    pub(super) targeted: TargetOption,
 }
 
-/// Makes the context's events unpublished.
+/// Marks the context's events as unpublished.
 pub async fn run(args: &Args) -> anyhow::Result<()> {
     let context = args.context;
-    anyhow::ensure!(context.uses_bus(), "{context} publishes nothing");
-    let (config, folder) = (args.targeted.load()?, args.place.folder()?);
+    anyhow::ensure!(context.uses_bus(), "{context} publishes no events");
+    let (config, folder) = (args.targeted.load()?, args.data.folder()?);
     let file = folder.database_file(context.name());
     let is_there = config.database_url(context.name()).is_some() || file.is_file();
     anyhow::ensure!(
@@ -40,5 +40,5 @@ pub async fn run(args: &Args) -> anyhow::Result<()> {
         1 => "1 event".to_owned(),
         many => format!("{many} events"),
     };
-    Ok(output::line(format_args!("{events} of {context} are published once more"))?)
+    Ok(output::line(format_args!("{events} of {context} will be published again"))?)
 }

@@ -9,8 +9,8 @@ use mesh::{
 use super::{dead_letters::shown, open, republish};
 use crate::{
     cli::{
-        place::{Configured, Place},
-        target::Targeted,
+        options::{ConfigOption, DataOption},
+        target::TargetOption,
     },
     embedded::{Options, System},
     house::{DataFolder, Member},
@@ -34,7 +34,7 @@ fn event() -> Event {
 }
 
 #[tokio::test]
-async fn dead_letters_are_shown_and_replayed_beside_the_process_that_runs_on_the_bus() {
+async fn dead_letters_are_shown_and_replayed_while_another_process_uses_the_bus() {
     let folder = tempfile::tempdir().unwrap();
     let data = DataFolder::at(folder.path());
     data.mark().unwrap();
@@ -53,12 +53,12 @@ async fn dead_letters_are_shown_and_replayed_beside_the_process_that_runs_on_the
     assert_eq!(letters.iter().map(shown).collect::<Vec<_>>(), [expected]);
     assert_eq!(beside.replay_dead_letters("stay").await.unwrap(), 1);
     let again = member.fetch(10, Duration::ZERO).await.unwrap();
-    assert_eq!(again.len(), 1, "the one that is not acknowledged is still the member's");
+    assert_eq!(again.len(), 1, "the unacknowledged event is still leased to the member");
     assert_eq!(again[0].data, delivered[0].data);
 }
 
 #[tokio::test]
-async fn a_folder_without_a_bus_gets_none() {
+async fn opening_the_bus_of_a_folder_without_one_fails_and_creates_none() {
     let folder = tempfile::tempdir().unwrap();
     let data = DataFolder::at(folder.path());
     let error = open(&Config::default(), &data).await.err().unwrap();
@@ -67,7 +67,7 @@ async fn a_folder_without_a_bus_gets_none() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_contexts_events_are_published_once_more_while_it_runs() {
+async fn a_contexts_events_are_published_again_while_it_runs() {
     let folder = tempfile::tempdir().unwrap();
     let system = System::start(Options::in_folder(folder.path())).await.unwrap();
     let database = system.database("room").unwrap().clone();
@@ -75,8 +75,8 @@ async fn a_contexts_events_are_published_once_more_while_it_runs() {
     published(&database, None).await;
     let args = republish::Args {
         context: Member::ROOM,
-        place: Place { data: Some(folder.path().to_owned()) },
-        targeted: Targeted { configured: Configured { config: None }, target: None },
+        data: DataOption { data: Some(folder.path().to_owned()) },
+        targeted: TargetOption { configured: ConfigOption { config: None }, target: None },
     };
     let before = published(&database, None).await;
     republish::run(&args).await.unwrap();
@@ -84,7 +84,7 @@ async fn a_contexts_events_are_published_once_more_while_it_runs() {
     system.stop().await.unwrap();
 }
 
-/// Waits until the event is published, at another time than `before`, and tells when.
+/// Waits until the event is published at another time than `before`, and returns that time.
 async fn published(database: &mesh::Database, before: Option<i64>) -> i64 {
     use mesh::store::entity::outbox::Entity;
     use sea_orm::EntityTrait;
@@ -93,7 +93,7 @@ async fn published(database: &mesh::Database, before: Option<i64>) -> i64 {
         let row = Entity::find().one(database.read()).await.unwrap().unwrap();
         match row.publish_time {
             Some(time) if Some(time) != before => return time,
-            _ => assert!(std::time::Instant::now() < deadline, "it is never published"),
+            _ => assert!(std::time::Instant::now() < deadline, "the event is not published"),
         }
         tokio::time::sleep(Duration::from_millis(10)).await;
     }

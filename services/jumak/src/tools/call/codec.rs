@@ -1,4 +1,4 @@
-//! Messages that are known only by their descriptors, on the wire.
+//! Encodes and decodes messages by their descriptors.
 
 use prost::Message;
 use prost_reflect::{DynamicMessage, MessageDescriptor};
@@ -14,7 +14,7 @@ pub struct DynamicCodec {
 }
 
 impl DynamicCodec {
-    /// A codec whose replies are `reply`s.
+    /// A codec that decodes replies of the type `reply`.
     pub fn new(reply: MessageDescriptor) -> Self {
         Self { reply }
     }
@@ -40,7 +40,7 @@ impl Encoder for DynamicCodec {
     type Error = Status;
 
     fn encode(&mut self, message: DynamicMessage, buffer: &mut EncodeBuf<'_>) -> Result<(), Status> {
-        message.encode(buffer).map_err(|error| Status::internal(format!("the request cannot be encoded: {error}")))
+        message.encode(buffer).map_err(|error| Status::internal(format!("failed to encode the request: {error}")))
     }
 }
 
@@ -51,6 +51,6 @@ impl Decoder for DynamicCodec {
     fn decode(&mut self, buffer: &mut DecodeBuf<'_>) -> Result<Option<DynamicMessage>, Status> {
         DynamicMessage::decode(self.reply.clone(), buffer)
             .map(Some)
-            .map_err(|error| Status::internal(format!("the reply cannot be read: {error}")))
+            .map_err(|error| Status::internal(format!("failed to decode the reply: {error}")))
     }
 }

@@ -1,4 +1,4 @@
-//! What the contract says of an RPC and its request, comments included.
+//! Describes an RPC and its request, with the contract's comments.
 
 use std::{collections::HashMap, fmt::Write};
 
@@ -8,14 +8,14 @@ use prost_reflect::{
     MethodDescriptor, Value,
 };
 
-/// Messages in messages that are explained; deeper ones are named only.
+/// How deep nested messages are explained. Deeper ones are only named.
 const MAX_DEPTH: usize = 4;
 /// `google.api.FieldBehavior`.
 const OUTPUT_ONLY: i32 = 3;
 const REQUIRED: i32 = 2;
 const IMMUTABLE: i32 = 5;
 
-/// The RPC, what the contract says of it, and the fields of its request that a caller may set.
+/// The RPC, its comment, and the fields of its request that a caller may set.
 pub fn describe(method: &MethodDescriptor) -> anyhow::Result<String> {
     let mut text = format!(
         "{}({}) returns {}{}\n",
@@ -29,7 +29,7 @@ pub fn describe(method: &MethodDescriptor) -> anyhow::Result<String> {
         write!(text, "\n  {line}")?;
     }
     writeln!(text, "\n\nThe request:")?;
-    fields(&mut text, &method.input(), 1).context("the request cannot be explained")?;
+    fields(&mut text, &method.input(), 1).context("failed to describe the request")?;
     Ok(text.trim_end().to_owned())
 }
 
@@ -83,14 +83,14 @@ fn fields(text: &mut String, message: &MessageDescriptor, depth: usize) -> std::
 fn values(text: &mut String, kind: &EnumDescriptor, depth: usize) -> std::fmt::Result {
     let indent = "  ".repeat(depth + 2);
     let comments = Comments::of(&kind.parent_file());
-    // The value 0 is that of a field that is not set: nobody types it.
+    // The value 0 means that the field is not set, so a caller does not type it.
     for value in kind.values().filter(|value| value.number() != 0) {
         writeln!(text, "{indent}{}  {}", value.name(), comments.at(value.path()).replace('\n', " "))?;
     }
     Ok(())
 }
 
-/// The kind of a field as a person reads it.
+/// The type of a field, for a person.
 pub fn type_name(field: &FieldDescriptor) -> String {
     let kind = match field.kind() {
         Kind::Message(kind) => kind.name().to_owned(),
@@ -113,7 +113,7 @@ fn comment(file: &FileDescriptor, path: &[i32]) -> String {
     Comments::of(file).at(path).to_owned()
 }
 
-/// The comments of one file, by the paths of what they stand above.
+/// The comments of one file, by the paths of the elements that they document.
 struct Comments(HashMap<Vec<i32>, String>);
 
 impl Comments {

@@ -1,12 +1,12 @@
-//! A refusal as a person reads it.
+//! Prints a refusal for a person.
 
 use std::fmt::Write;
 
 use tonic::{Code, Status};
 use tonic_types::StatusExt;
 
-/// The code, the reason and the message on the first line; then every field at fault, the metadata, when to try again, and the id
-/// under which the server's log has the call.
+/// The code, the reason and the message on the first line. After that, each on its own line: the fields at fault, the metadata, the delay
+/// before a retry, and the correlation id, by which the server's log can be searched.
 pub fn explain(status: &Status) -> String {
     let details = status.get_error_details();
     let reason = details.error_info().map_or_else(String::new, |info| format!(" {}", info.reason));
@@ -18,7 +18,7 @@ pub fn explain(status: &Status) -> String {
         line(&violation.field, &violation.description);
     }
     if let Some(info) = details.error_info() {
-        // The map has another order each time.
+        // A hash map has no stable order.
         let mut metadata: Vec<_> = info.metadata.iter().collect();
         metadata.sort();
         for (key, value) in metadata.into_iter().filter(|(_, value)| !value.is_empty()) {
@@ -55,7 +55,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_refusal_says_all_that_came_with_it() {
+    fn a_refusal_is_printed_with_all_its_details() {
         let mut refusal = Refusal::new(Reason::INVALID_FIELDS, "2 fields are wrong")
             .with("b", 2)
             .with("a", 1)

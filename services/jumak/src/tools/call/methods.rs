@@ -1,4 +1,4 @@
-//! RPCs by their names. A name is unique across all services, so nobody has to type more.
+//! Finds RPCs by name. Names are unique across all services, so the bare name is enough.
 
 use std::fmt::Write;
 
@@ -6,7 +6,7 @@ use prost_reflect::{DescriptorPool, MethodDescriptor};
 
 use super::describe;
 
-/// A name less like what was typed than this is no help.
+/// Names with a lower similarity are not suggested.
 const LIKENESS: f64 = 0.75;
 const MAX_SUGGESTIONS: usize = 3;
 
@@ -37,13 +37,13 @@ impl Methods {
         })
     }
 
-    /// The names most like `name`, the nearest first.
+    /// The names most similar to `name`, best first.
     fn like(&self, name: &str) -> Vec<&str> {
         let bare = name.rsplit(['/', '.']).next().unwrap_or(name).to_lowercase();
         let likeness = |method: &MethodDescriptor| {
             let candidate = method.name().to_lowercase();
             let contains = bare.len() > 2 && candidate.contains(&bare);
-            // A part of a name is as good as a name with a slip in it.
+            // A part of a name counts like a name with a typing error.
             let part = if contains { LIKENESS } else { 0.0 };
             strsim::normalized_damerau_levenshtein(&candidate, &bare).max(part)
         };
@@ -57,7 +57,7 @@ impl Methods {
         names.into_iter().map(|(_, name)| name).take(MAX_SUGGESTIONS).collect()
     }
 
-    /// All RPCs by service, each with the first sentence of what the contract says of it.
+    /// All RPCs by service, each with the first sentence of its comment.
     pub fn list(&self) -> String {
         let width = self.0.iter().map(|method| method.name().len()).max().unwrap_or_default();
         let mut text = String::new();

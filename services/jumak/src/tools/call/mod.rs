@@ -1,7 +1,7 @@
-//! `jumak call`: any RPC from a command line, from the contracts alone.
+//! `jumak call`: calls any RPC from the command line.
 //!
-//! Nothing here knows a message. The request is JSON, checked against the descriptor set that the servers reflect; the call is
-//! generic; the reply is JSON again, as grpcurl prints it.
+//! The code is generic: it works from the same descriptor set that the servers reflect. The request is JSON and is checked against the
+//! descriptors. The reply is printed as JSON, as grpcurl does.
 
 mod codec;
 mod describe;
@@ -21,61 +21,61 @@ use prost_reflect::{DynamicMessage, MethodDescriptor};
 use self::{methods::Methods, only::Field, send::Header};
 use crate::{
     cli::{
+        connect::{self, TlsOptions},
         duration,
-        line::{self, TlsOptions},
+        options::ConfigOption,
         output,
-        place::Configured,
         target::{self, MESH},
     },
     house::Member,
 };
 
-/// Where `jumak up` takes calls unless told otherwise.
+/// The default address of `jumak up`.
 pub const DEFAULT_TARGET: &str = "http://127.0.0.1:8088";
 
-/// What an answer may be waited for: more than any server here takes, and less than `grpc-timeout` can say.
+/// The bounds of `--timeout`: more than any server here needs, and less than the largest `grpc-timeout`.
 const SHORTEST: Duration = Duration::from_secs(1);
 const LONGEST: Duration = Duration::from_secs(24 * 60 * 60);
 
 /// Call an RPC: its name and its request as JSON.
 ///
-/// The name alone is enough, as in `jumak call SearchRooms '{"guests": 2}'`. Fields are spelled as in the contract (nightly_rate) or as
-/// JSON has them (nightlyRate). The reply is printed as JSON; a stream's messages one per line, as they come. A call that is refused
-/// is explained on standard error and ends with status 1.
+/// The bare name is enough: `jumak call SearchRooms '{"guests": 2}'`. Spell fields as in the contract (nightly_rate) or as in protobuf
+/// JSON (nightlyRate). The reply is printed as JSON; a stream's messages are printed one per line as they arrive. If the call is refused,
+/// the details are printed to standard error and the exit status is 1.
 #[derive(Debug, clap::Args)]
 pub struct Args {
-    /// The RPC, as in CreateRoom or RoomService/CreateRoom
+    /// The RPC, such as CreateRoom or RoomService/CreateRoom
     #[arg(value_name = "METHOD", required_unless_present = "list")]
     method: Option<String>,
-    /// The request as JSON: here, in a file (@FILE), or from standard input (-)
+    /// The request as JSON: on the command line, in a file (@FILE), or from standard input (-)
     #[arg(value_name = "JSON", default_value = "{}")]
     request: String,
-    /// The server, at http:// or https://; `mesh` for whichever process of the local mesh serves the RPC
+    /// The server's http:// or https:// address; `mesh` for the process of the local mesh that serves the RPC
     #[arg(long, value_name = "URL", env = "JUMAK_TARGET", hide_env_values = true, default_value = DEFAULT_TARGET)]
     target: String,
     #[command(flatten)]
     tls: TlsOptions,
     #[command(flatten)]
-    configured: Configured,
-    /// The token to call with, as `jumak token` prints it
+    configured: ConfigOption,
+    /// The token, as `jumak token` prints it
     #[arg(long, value_name = "TOKEN", env = "TOKEN", hide_env_values = true)]
     token: Option<String>,
-    /// A header, as in `x-correlation-id=demo-1`; may be repeated
+    /// A header, such as `x-correlation-id=demo-1`; may be repeated
     #[arg(short = 'H', long = "metadata", value_name = "KEY=VALUE")]
     metadata: Vec<Header>,
-    /// Make the call safe to repeat: this id, or `auto` for a new one
+    /// The request id, which makes the call safe to repeat; `auto` makes a new one
     #[arg(long, value_name = "ID")]
     request_id: Option<String>,
-    /// How long to wait for the answer, 1s to 1d [default: 10s; a stream's end is waited for]
+    /// How long to wait for the answer, 1s to 1d [default: 10s; unlimited for a stream]
     #[arg(long, value_name = "TIME", value_parser = duration::between(SHORTEST, LONGEST))]
     timeout: Option<Duration>,
-    /// Print only this field of the reply, as in name or offers.0.room.name
+    /// Print only this field of the reply, such as name or offers.0.room.name
     #[arg(long, value_name = "FIELD")]
     only: Option<String>,
     /// List all RPCs
     #[arg(long, conflicts_with_all = ["method", "describe"])]
     list: bool,
-    /// Explain the RPC and its request instead of calling it
+    /// Describe the RPC and its request instead of calling it
     #[arg(long)]
     describe: bool,
 }
@@ -102,7 +102,7 @@ pub async fn run(args: &Args) -> anyhow::Result<bool> {
             let config = args.tls.over_config(target::local_mesh(&args.configured)?);
             target::connect(&config, server_of(&method)?).await?
         }
-        target => line::connect(target, &args.tls.at(target, &args.configured)?).await?,
+        target => connect::connect(target, &args.tls.at(target, &args.configured)?).await?,
     };
     let each = |reply| print(only.as_ref(), &method, &reply);
     match send::send(channel, &method, request, each, output::unread()).await? {
@@ -118,7 +118,7 @@ pub async fn run(args: &Args) -> anyhow::Result<bool> {
 fn server_of(method: &MethodDescriptor) -> anyhow::Result<Member> {
     let service = method.parent_service();
     let serves = |member: &Member| member.services.contains(&service.full_name());
-    Member::ALL.into_iter().find(serves).with_context(|| format!("nobody here serves {}", service.full_name()))
+    Member::ALL.into_iter().find(serves).with_context(|| format!("no context serves {}", service.full_name()))
 }
 
 fn print(only: Option<&Field>, method: &MethodDescriptor, reply: &DynamicMessage) -> anyhow::Result<()> {

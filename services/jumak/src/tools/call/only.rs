@@ -1,60 +1,63 @@
-//! One field of a reply, found in the contract before the call is made: a slip must not cost the answer.
+//! `--only`: one field of a reply. The path is checked against the contract before the call, so that a typing error does not lose the
+//! answer.
 
 use anyhow::{Context as _, bail};
 use prost_reflect::{DynamicMessage, FieldDescriptor, Kind, MessageDescriptor};
 use serde_json::Value;
 
-/// Where a field stands in any reply of one kind.
+/// A field's path in replies of one type.
 #[derive(Clone, Debug)]
 pub struct Field {
     path: String,
     pointer: String,
-    /// What the field holds where JSON leaves it out; none below a list or a map, of which a part may not be there.
+    /// The field's default, which JSON leaves out. None below a list or a map, because an element may be missing.
     default: Option<String>,
 }
 
-/// What a step of a path leads to.
-enum Place {
+/// The type that a step of a path leads to.
+enum Type {
     Message(MessageDescriptor),
     List(Kind),
     Map(Kind),
-    /// What JSON has as one value.
+    /// A single JSON value.
     Value,
-    /// What only the reply knows.
+    /// A type that only the reply determines.
     Anything,
 }
 
 impl Field {
-    /// The field at `path`, with dots between the steps, of replies that are `reply`s.
+    /// The field at `path`, with dots between the steps, in replies of the type `reply`.
     pub fn find(reply: &MessageDescriptor, path: &str) -> anyhow::Result<Self> {
-        let mut place = Place::Message(reply.clone());
+        let mut current = Type::Message(reply.clone());
         let (mut pointer, mut default) = (String::new(), None);
         let mut is_certain = true;
         for step in path.split('.') {
             let name;
-            (place, name) = match place {
-                Place::Message(message) => {
+            (current, name) = match current {
+                Type::Message(message) => {
                     let field = named(&message, step)?;
                     default = default_of(&field);
                     (of_field(&field), field.json_name().to_owned())
                 }
-                Place::List(kind) => {
+                Type::List(kind) => {
                     let number: usize = step.parse().ok().with_context(|| {
-                        format!("the reply's {path} cannot be: where `{step}` stands is a list; type a number, as in 0")
+                        format!(
+                            "the reply cannot have {path}: `{step}` must be the number of a list element, such as 0"
+                        )
                     })?;
                     is_certain = false;
                     (of_kind(&kind), number.to_string())
                 }
-                Place::Map(kind) => {
+                Type::Map(kind) => {
                     is_certain = false;
                     (of_kind(&kind), step.to_owned())
                 }
-                Place::Value => {
-                    bail!("the reply's {path} cannot be: there is nothing below what comes before `{step}`")
+                Type::Value => {
+                    bail!("the reply cannot have {path}: the field before `{step}` has no fields")
                 }
-                Place::Anything => {
+                Type::Anything => {
                     is_certain = false;
-                    (Place::Anything, step.to_owned())
+                    (Type::Anything, step.to_owned())
                 }
             };
             pointer.push('/');
@@ -63,7 +66,7 @@ impl Field {
         Ok(Self { path: path.to_owned(), pointer, default: default.filter(|_| is_certain) })
     }
 
-    /// The field of that reply: text as it is, anything else as JSON.
+    /// The field in `reply`: a string without quotes, anything else as JSON.
     pub fn of(&self, reply: &DynamicMessage) -> anyhow::Result<String> {
         let reply = serde_json::to_value(reply)?;
         match (reply.pointer(&self.pointer), &self.default) {
@@ -75,7 +78,7 @@ impl Field {
     }
 }
 
-/// The field of a message, as the contract or JSON spells it.
+/// The field of a message by its name in the contract or in JSON.
 fn named(message: &MessageDescriptor, name: &str) -> anyhow::Result<FieldDescriptor> {
     message.get_field_by_name(name).or_else(|| message.get_field_by_json_name(name)).with_context(|| {
         let names: Vec<String> = message.fields().map(|field| field.name().to_owned()).collect();
@@ -83,25 +86,25 @@ fn named(message: &MessageDescriptor, name: &str) -> anyhow::Result<FieldDescrip
     })
 }
 
-fn of_field(field: &FieldDescriptor) -> Place {
+fn of_field(field: &FieldDescriptor) -> Type {
     if field.is_list() {
-        return Place::List(field.kind());
+        return Type::List(field.kind());
     }
     match field.kind() {
-        Kind::Message(entry) if field.is_map() => Place::Map(entry.map_entry_value_field().kind()),
+        Kind::Message(entry) if field.is_map() => Type::Map(entry.map_entry_value_field().kind()),
         kind => of_kind(&kind),
     }
 }
 
-fn of_kind(kind: &Kind) -> Place {
+fn of_kind(kind: &Kind) -> Type {
     match kind {
         Kind::Message(message) => match message.full_name() {
-            "google.protobuf.Any" | "google.protobuf.Struct" | "google.protobuf.Value" => Place::Anything,
-            "google.protobuf.ListValue" => Place::Anything,
-            name if name.starts_with("google.protobuf.") => Place::Value,
-            _ => Place::Message(message.clone()),
+            "google.protobuf.Any" | "google.protobuf.Struct" | "google.protobuf.Value" => Type::Anything,
+            "google.protobuf.ListValue" => Type::Anything,
+            name if name.starts_with("google.protobuf.") => Type::Value,
+            _ => Type::Message(message.clone()),
         },
-        _ => Place::Value,
+        _ => Type::Value,
     }
 }
 

@@ -1,4 +1,4 @@
-//! From JSON to a request.
+//! Parses a request from JSON.
 
 use std::{io::Read, path::Path};
 
@@ -12,22 +12,22 @@ use super::describe;
 
 const REQUEST_ID: &str = "request_id";
 
-/// The request of `method` that `source` holds: JSON, `@` and a file with JSON, or `-` for JSON from standard input.
+/// Reads the request of `method` from `source`: JSON, `@` and a file with JSON, or `-` for JSON from standard input.
 pub fn read(method: &MethodDescriptor, source: &str, request_id: Option<&str>) -> anyhow::Result<DynamicMessage> {
     let text = match (source, source.strip_prefix('@')) {
         ("-", _) => {
             let mut bytes = Vec::new();
             let read = std::io::stdin().read_to_end(&mut bytes).and_then(|_| text::decode(bytes));
-            read.context("standard input cannot be read")?
+            read.context("failed to read standard input")?
         }
-        (_, Some(path)) => text::read(Path::new(path)).with_context(|| format!("the file {path} cannot be read"))?,
+        (_, Some(path)) => text::read(Path::new(path)).with_context(|| format!("failed to read the file {path}"))?,
         _ => source.to_owned(),
     };
     let mut message = parse(method, &text)?;
     if let Some(id) = request_id {
         let field = method.input().get_field_by_name(REQUEST_ID);
-        let field = field.with_context(|| format!("{} takes no request id", method.name()))?;
-        // The server takes an empty one for none.
+        let field = field.with_context(|| format!("{} has no request id", method.name()))?;
+        // The server treats an empty id as none.
         anyhow::ensure!(!id.trim().is_empty(), "the request id is empty; type one, or `auto` for a new one");
         let id = if id == "auto" { Uuid::now_v7().to_string() } else { id.to_owned() };
         message.set_field(&field, prost_reflect::Value::String(id));
@@ -35,28 +35,28 @@ pub fn read(method: &MethodDescriptor, source: &str, request_id: Option<&str>) -
     Ok(message)
 }
 
-/// The request of `method` that the JSON `text` says.
+/// Parses the request of `method` from the JSON `text`.
 pub fn parse(method: &MethodDescriptor, text: &str) -> anyhow::Result<DynamicMessage> {
-    let mut json: Value = serde_json::from_str(text).context("the request is no JSON")?;
+    let mut json: Value = serde_json::from_str(text).context("the request is not valid JSON")?;
     spell_masks(&method.input(), &mut json);
     DynamicMessage::deserialize(method.input(), &json).map_err(|error| {
         let (path, reason) = fault(&method.input(), &json).unwrap_or_else(|| (String::new(), error.to_string()));
         anyhow::anyhow!(
-            "the request is no {}: {path}{reason}; `jumak call {} --describe` explains its fields",
+            "the request is not a valid {}: {path}{reason}; `jumak call {} --describe` explains its fields",
             method.input().name(),
             method.name()
         )
     })
 }
 
-/// The field that cannot be read, by its path, and why. The reader of JSON does not say where it was, so the fields are read one by one.
+/// The path of the invalid field, and the reason. The JSON parser does not report the path, so the fields are parsed one by one.
 fn fault(message: &MessageDescriptor, json: &Value) -> Option<(String, String)> {
     let Value::Object(members) = json else { return None };
     members.iter().find_map(|(name, value)| {
         let alone = Value::Object([(name.clone(), value.clone())].into_iter().collect());
         let error = DynamicMessage::deserialize(message.clone(), &alone).err()?;
         let field = message.get_field_by_json_name(name).or_else(|| message.get_field_by_name(name));
-        // A name that there is not is in the reader's words already.
+        // The parser's message already names an unknown field.
         let Some(field) = field else { return Some((String::new(), error.to_string())) };
         let below = match field.kind() {
             Kind::Message(kind) if !field.is_map() && !kind.full_name().starts_with("google.protobuf.") => {
@@ -70,12 +70,14 @@ fn fault(message: &MessageDescriptor, json: &Value) -> Option<(String, String)> 
             _ => None,
         };
         Some(
-            below.unwrap_or_else(|| (format!("{name}: "), format!("{error}; it is a {}", describe::type_name(&field)))),
+            below.unwrap_or_else(|| {
+                (format!("{name}: "), format!("{error}; its type is {}", describe::type_name(&field)))
+            }),
         )
     })
 }
 
-/// The contract spells a field mask `nightly_rate`, and proto's JSON takes only `nightlyRate`: both are taken here.
+/// Converts field masks such as `nightly_rate` to `nightlyRate`, the only spelling that protobuf JSON accepts.
 fn spell_masks(message: &MessageDescriptor, json: &mut Value) {
     let Value::Object(members) = json else { return };
     for (name, value) in members {

@@ -1,4 +1,4 @@
-//! The call itself.
+//! Makes the call.
 
 use std::{error::Error as _, str::FromStr, time::Duration};
 
@@ -14,13 +14,13 @@ use tonic::{
 use super::codec::DynamicCodec;
 use crate::cli::output;
 
-/// How long an answer is waited for: longer than the server takes for any.
+/// How long to wait for an answer by default: longer than the server takes for any call.
 const TIMEOUT: Duration = Duration::from_secs(10);
 
-/// What to do about a call of which nobody knows what became.
+/// The hint for a call with an unknown outcome.
 const REPEATED_SAFELY: &str = "a call that was made with --request-id can be repeated safely";
 
-/// A header as it is typed: `key=value`, or `key: value` as grpcurl has it.
+/// A header from the command line: `key=value`, or `key: value` as in grpcurl.
 #[derive(Clone, Debug)]
 pub struct Header(AsciiMetadataKey, AsciiMetadataValue);
 
@@ -28,14 +28,15 @@ impl FromStr for Header {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, String> {
-        let (key, value) = text.split_once(['=', ':']).ok_or("type a key, `=` and a value")?;
-        let key = key.trim().parse().map_err(|_| format!("`{key}` is no name of a header"))?;
-        let value = value.trim().parse().map_err(|_| "the value has letters that no header can hold".to_owned())?;
+        let (key, value) = text.split_once(['=', ':']).ok_or("it has no value; type a key, `=` and a value")?;
+        let key = key.trim().parse().map_err(|_| format!("`{key}` is not a valid header name"))?;
+        let value =
+            value.trim().parse().map_err(|_| "the value has characters that a header cannot contain".to_owned())?;
         Ok(Self(key, value))
     }
 }
 
-/// A request with its token and headers. A token among the headers goes before any other.
+/// A request with its token and headers. An `authorization` header takes precedence over `token`.
 pub fn request(
     message: DynamicMessage,
     token: Option<&str>,
@@ -51,16 +52,16 @@ pub fn request(
         return Ok(request);
     }
     let token = token.map(str::trim).filter(|token| !token.is_empty()).context(
-        "there is no token; type `export TOKEN=$(jumak token --user alice --roles guest,host)` first, or give one with --token",
+        "there is no token; type `export TOKEN=$(jumak token --user alice --roles guest,host)` first, or pass one with --token",
     )?;
     let mut bearer: AsciiMetadataValue =
-        format!("Bearer {token}").parse().context("the token has letters that no token has")?;
+        format!("Bearer {token}").parse().context("the token has characters that a token cannot contain")?;
     bearer.set_sensitive(true);
     metadata.insert(AUTHORIZATION, bearer);
     Ok(request)
 }
 
-/// Sets how long the answer may take, unless a header does.
+/// Sets the call's timeout, unless a header does.
 pub fn limit(request: &mut Request<DynamicMessage>, method: &MethodDescriptor, timeout: Option<Duration>) {
     let by_default = || {
         let is_open = method.is_server_streaming() || request.metadata().contains_key("grpc-timeout");
@@ -71,8 +72,8 @@ pub fn limit(request: &mut Request<DynamicMessage>, method: &MethodDescriptor, t
     }
 }
 
-/// Makes the call and gives each reply to `each`. The inner error is the server's refusal. A stream is given up as soon as its reader
-/// has `left`; any other call is carried through, because nobody would know what became of it.
+/// Makes the call and passes each reply to `each`. The inner error is the server's refusal. A stream is abandoned as soon as `left`
+/// resolves, because its reader has gone. Any other call runs to its end, because its outcome would be unknown otherwise.
 pub async fn send(
     channel: Channel,
     method: &MethodDescriptor,
@@ -83,7 +84,7 @@ pub async fn send(
     let path = format!("/{}/{}", method.parent_service().full_name(), method.name()).parse()?;
     let codec = DynamicCodec::new(method.output());
     let mut client = Grpc::new(channel);
-    client.ready().await.context("the connection is gone")?;
+    client.ready().await.context("the connection was lost")?;
     if !method.is_server_streaming() {
         return match client.unary(request, path, codec).await {
             Ok(reply) => each(reply.into_inner()).map(Ok),
@@ -101,7 +102,7 @@ pub async fn send(
     };
     loop {
         let message = tokio::select! {
-            // With the connection goes the stream at the server.
+            // Closing the connection ends the stream at the server.
             () = &mut left => return Err(output::Unprinted::unread().into()),
             message = replies.message() => message,
         };
@@ -113,19 +114,19 @@ pub async fn send(
     }
 }
 
-/// The status, if it is the server's word: a connection that broke, or a time that ran out here, says nothing about what became of
-/// the call.
+/// The status, if the server sent it. A broken connection or a local timeout is an outer error instead, because the call's outcome is
+/// unknown.
 fn refusal(status: Status) -> anyhow::Result<Result<(), Status>> {
-    // A reference to an error is an error as well, and has no cause of its own.
+    // `*cause` calls `source` on the cause itself, and not on the reference to it.
     let causes = || std::iter::successors(status.source(), |cause| (*cause).source());
     if causes().any(|cause| cause.is::<TimeoutExpired>()) {
         return Err(anyhow::anyhow!(
-            "no answer came in the time that was given; take more with --timeout; {REPEATED_SAFELY}"
+            "no answer arrived within the timeout; set a longer one with --timeout; {REPEATED_SAFELY}"
         ));
     }
     if causes().any(|cause| cause.is::<tonic::transport::Error>()) {
         return Err(anyhow::anyhow!(
-            "the connection broke before the whole answer had come; a server that speaks TLS is called at https://…; {REPEATED_SAFELY}"
+            "the connection broke before the whole answer arrived; if the server uses TLS, begin the target with https://; {REPEATED_SAFELY}"
         ));
     }
     Ok(Err(status))
@@ -136,24 +137,24 @@ mod tests {
     use mesh::config::TlsConfig;
 
     use super::*;
-    use crate::cli::line;
+    use crate::cli::connect::connect;
 
-    /// Whoever listens never answers: then nobody knows what became of the call, and nothing has broken either.
+    /// The server never answers.
     #[tokio::test]
-    async fn a_time_that_ran_out_is_no_broken_connection() {
+    async fn a_timeout_is_not_reported_as_a_broken_connection() {
         let silent = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
         let method = crate::call::Methods::of(mesh::server::contracts().unwrap()).find("GetRoom").unwrap();
         let mut request = Request::new(DynamicMessage::new(method.input()));
         limit(&mut request, &method, Some(Duration::from_millis(1)));
-        let channel = line::connect(&silent.local_addr().unwrap().to_string(), &TlsConfig::default()).await.unwrap();
+        let channel = connect::connect(&silent.local_addr().unwrap().to_string(), &TlsConfig::default()).await.unwrap();
         let told = send(channel, &method, request, |_| Ok(()), std::future::pending()).await.unwrap_err().to_string();
         assert!(told.contains("--timeout") && !told.contains("broke"), "{told}");
         let status = refusal(Status::deadline_exceeded("too late")).unwrap().unwrap_err();
-        assert_eq!(status.code(), tonic::Code::DeadlineExceeded, "the server's word is its own");
+        assert_eq!(status.code(), tonic::Code::DeadlineExceeded, "the server's own status is a refusal");
     }
 
     #[test]
-    fn an_answer_is_waited_for_as_long_as_is_said() {
+    fn a_calls_timeout_is_the_option_or_the_header_or_the_default() {
         let pool = mesh::server::contracts().unwrap();
         let methods = crate::call::Methods::of(pool);
         let timeout = |name: &str, header: Option<&str>, timeout| {

@@ -35,7 +35,7 @@ fn bare_names_are_unique() {
 }
 
 #[test]
-fn a_wrong_name_is_answered_with_the_nearest_ones() {
+fn an_unknown_name_is_refused_with_similar_names() {
     let refusal = |name: &str| methods().find(name).unwrap_err().to_string();
     assert!(refusal("CreatRoom").contains("did you mean CreateRoom"), "{}", refusal("CreatRoom"));
     assert!(refusal("createroom").contains("did you mean CreateRoom"));
@@ -55,7 +55,7 @@ fn both_spellings_of_a_field_make_the_same_request_and_replies_are_in_camel_case
 }
 
 #[test]
-fn a_field_mask_is_taken_as_the_contract_spells_it() {
+fn a_field_mask_may_be_spelled_as_in_the_contract() {
     let method = method("UpdateRoom");
     let snake = request::parse(&method, r#"{"update_mask": "nightly_rate,place"}"#).unwrap();
     assert_eq!(snake, request::parse(&method, r#"{"updateMask": "nightlyRate,place"}"#).unwrap());
@@ -63,15 +63,15 @@ fn a_field_mask_is_taken_as_the_contract_spells_it() {
 }
 
 #[test]
-fn a_request_that_cannot_be_read_says_where_to_look() {
+fn an_invalid_request_is_refused_with_the_command_that_describes_it() {
     let refusal = |text: &str| request::parse(&method("CreateRoom"), text).unwrap_err();
     let unknown = refusal(r#"{"rooms": {}}"#).to_string();
     assert!(unknown.contains("rooms") && unknown.contains("jumak call CreateRoom --describe"), "{unknown}");
-    assert!(refusal("{").to_string().contains("no JSON"));
+    assert!(refusal("{").to_string().contains("not valid JSON"));
 }
 
 #[test]
-fn a_request_id_goes_only_where_there_is_one() {
+fn a_request_id_is_refused_for_an_rpc_without_one() {
     let message = request::read(&method("CreateRoom"), "{}", Some("once")).unwrap();
     assert_eq!(field(&message, "request_id"), "once");
     let message = request::read(&method("CreateRoom"), "{}", Some("auto")).unwrap();
@@ -84,7 +84,7 @@ fn a_request_id_goes_only_where_there_is_one() {
 }
 
 #[test]
-fn one_field_of_a_reply_is_plain_text() {
+fn a_single_string_field_is_printed_without_quotes() {
     let message = request::parse(&method("SearchRooms"), r#"{"guests": 2, "amenities": ["wifi"]}"#).unwrap();
     assert_eq!(field(&message, "amenities.0"), "wifi");
     assert_eq!(field(&message, "guests"), "2");
@@ -92,9 +92,9 @@ fn one_field_of_a_reply_is_plain_text() {
     assert_eq!(refusal, "the reply has no amenities.1");
 }
 
-/// JSON leaves out what is as it is by default.
+/// JSON leaves out fields with their default.
 #[test]
-fn a_field_that_a_reply_leaves_out_is_as_it_is_by_default() {
+fn a_field_that_the_json_leaves_out_has_its_default() {
     let message = DynamicMessage::new(method("CreateReservation").output());
     for (path, expected) in [
         ("name", ""),
@@ -109,14 +109,14 @@ fn a_field_that_a_reply_leaves_out_is_as_it_is_by_default() {
 }
 
 #[test]
-fn a_field_that_no_reply_has_is_known_before_the_call() {
+fn a_field_that_the_reply_cannot_have_is_refused_before_the_call() {
     let reply = method("ListRooms").output();
     for (path, expected) in [
         ("nothing.here", "has no `nothing`; it has rooms"),
-        ("rooms.name", "is a list"),
+        ("rooms.name", "must be the number of a list element"),
         ("rooms.0.nam", "a Room has no `nam`"),
-        ("rooms.0.name.first", "nothing below"),
-        ("rooms.0.create_time.seconds", "nothing below"),
+        ("rooms.0.name.first", "has no fields"),
+        ("rooms.0.create_time.seconds", "has no fields"),
         ("", "has no ``"),
     ] {
         let refusal = Field::find(&reply, path).unwrap_err().to_string();
@@ -125,18 +125,18 @@ fn a_field_that_no_reply_has_is_known_before_the_call() {
 }
 
 #[test]
-fn a_value_that_cannot_be_is_told_with_its_field_and_what_it_has_to_be() {
+fn an_invalid_value_is_refused_with_its_field_and_the_expected_type() {
     let refusal = |name: &str, text: &str| request::parse(&method(name), text).unwrap_err().to_string();
     let told = refusal("ListRooms", r#"{"page_token": "", "page_size": 9999999999}"#);
-    assert!(told.contains("page_size: ") && told.contains("it is a int32"), "{told}");
+    assert!(told.contains("page_size: ") && told.contains("its type is int32"), "{told}");
     let told = refusal("CreateRoom", r#"{"room": {"nightly_rate": {"units": "many"}, "units": 1}}"#);
-    assert!(told.contains("room.nightly_rate.units: ") && told.contains("it is a int64"), "{told}");
+    assert!(told.contains("room.nightly_rate.units: ") && told.contains("its type is int64"), "{told}");
     let told = refusal("CreateRoom", r#"{"room": []}"#);
-    assert!(told.contains("room: ") && told.contains("it is a Room"), "{told}");
+    assert!(told.contains("room: ") && told.contains("its type is Room"), "{told}");
 }
 
 #[test]
-fn an_rpc_is_explained_with_its_comments_and_without_what_only_the_server_sets() {
+fn an_rpc_is_described_with_its_comments_and_without_output_only_fields() {
     let text = describe::describe(&method("CreateRoom")).unwrap();
     for expected in
         ["Registers a room", "room  Room  (required)", "display_name  string  (required)", "request_id  string"]
@@ -149,7 +149,7 @@ fn an_rpc_is_explained_with_its_comments_and_without_what_only_the_server_sets()
 }
 
 #[test]
-fn what_only_contexts_may_call_is_marked() {
+fn rpcs_for_contexts_only_are_marked() {
     assert!(describe::is_internal(&method("CreatePayment")));
     assert!(!describe::is_internal(&method("GetPayment")));
 }

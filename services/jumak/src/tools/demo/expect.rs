@@ -1,4 +1,4 @@
-//! What is expected, against what is seen.
+//! Compares expected values with actual ones.
 
 use std::{
     fmt::{Debug, Display},
@@ -10,18 +10,18 @@ use mesh::{Reason, Refusal};
 use tokio::time::{Instant, sleep};
 use tonic::{Response, Status};
 
-/// How long what follows by event may take.
+/// How long an effect that follows by event may take.
 const PATIENCE: Duration = Duration::from_secs(20);
-/// How often it is looked at meanwhile.
+/// The pause between two checks.
 const LOOK: Duration = Duration::from_millis(25);
 
-/// Fails unless `seen` is what was `expected` of `what`.
+/// Fails unless `seen` equals `expected`; the error names `what`.
 pub fn equal<E: Debug, S: Debug + PartialEq<E>>(what: &str, expected: E, seen: S) -> anyhow::Result<()> {
     ensure!(seen == expected, "{what}: expected {expected:?}, saw {seen:?}");
     Ok(())
 }
 
-/// Fails unless the call was refused for `expected`.
+/// Fails unless the call was refused with the reason `expected`.
 pub fn refused<T: Debug>(what: &str, expected: Reason, answer: Result<Response<T>, Status>) -> anyhow::Result<Refusal> {
     let expected_text = expected.as_str();
     match answer {
@@ -34,22 +34,22 @@ pub fn refused<T: Debug>(what: &str, expected: Reason, answer: Result<Response<T
     }
 }
 
-/// What a look at something that takes its time has brought.
+/// The result of one check.
 pub enum Seen<T> {
-    /// What was waited for.
+    /// The expected value.
     There(T),
-    /// Something else, so far.
+    /// Another value so far.
     NotYet(String),
 }
 
 impl<T> Seen<T> {
-    /// `value` if `is_there`, and otherwise what it is instead.
+    /// `value` if `is_there`, otherwise the text of `instead`.
     pub fn when(is_there: bool, value: T, instead: impl Display) -> Self {
         if is_there { Self::There(value) } else { Self::NotYet(instead.to_string()) }
     }
 }
 
-/// Looks until what is expected is there, within bounds.
+/// Checks again and again until the expected value is there, for at most `PATIENCE`.
 pub async fn eventually<T>(what: &str, mut look: impl AsyncFnMut() -> anyhow::Result<Seen<T>>) -> anyhow::Result<T> {
     let deadline = Instant::now() + PATIENCE;
     loop {

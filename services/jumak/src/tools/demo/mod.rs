@@ -1,76 +1,75 @@
-//! Stories: a system's requirements, told one after the other against a running system, and each of them checked as it is told.
+//! `jumak demo`: plays a story, which is a list of requirements, on a running system, and checks each requirement.
 
 mod expect;
 mod hotel;
 pub(crate) mod people;
+mod reporter;
 mod stage;
-mod teller;
 
 use std::io::{self, Write};
 
 use clap::ValueEnum;
 
-use self::{hotel::Hotel, stage::Stage, teller::Teller};
+use self::{hotel::Hotel, reporter::Reporter, stage::Stage};
 use crate::cli::{
-    line::TlsOptions,
+    connect::TlsOptions,
+    options::{ConfigOption, DataOption},
     output::Unprinted,
-    place::{Configured, Place},
     target::{MESH, local_mesh},
 };
 
-/// Whose story.
+/// The stories.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub enum Story {
     /// A room is registered, found, booked, paid, looked up and cancelled
     Hotel,
 }
 
-/// Tell a system's story, one requirement per line, and check each.
+/// Play a story, one requirement per line, and check each.
 ///
-/// Without --target, the story is told on a system of its own that is gone afterwards, and ends with the audit. With it, it is told on
-/// a system that is running, by people and with a room of its own; their tokens are made with the keys in the data folder. Ends with
-/// status 1 at the first line that does not hold.
+/// Without --target, the story starts a temporary system and ends with the audit. With --target, it runs on that system, with users and a
+/// room of its own; it makes their tokens with the keys in the data folder. At the first line that does not hold it ends with status 1.
 #[derive(Clone, Debug, clap::Args)]
 pub struct Args {
     /// The story
     story: Story,
-    /// The server to tell it on, at http:// or https://, or `mesh` for the local mesh [default: a system of its own]
+    /// The server's http:// or https:// address, or `mesh` for the local mesh [default: a temporary system]
     #[arg(long, value_name = "URL")]
     target: Option<String>,
     #[command(flatten)]
-    place: Place,
+    data: DataOption,
     #[command(flatten)]
     tls: TlsOptions,
     #[command(flatten)]
-    configured: Configured,
+    configured: ConfigOption,
 }
 
-/// Tells the story; false means that a line of it does not hold.
+/// Plays the story; false means that a line of it does not hold.
 pub async fn run(args: &Args) -> anyhow::Result<bool> {
     let stage = match args.target.as_deref() {
         Some(MESH) => Stage::on_mesh(&args.tls.over_config(local_mesh(&args.configured)?)).await?,
         Some(target) => {
             let config = args.tls.over_config(args.configured.load()?);
-            Stage::at(target, &args.place.folder()?, &config).await?
+            Stage::at(target, &args.data.folder()?, &config).await?
         }
         None => Stage::of_its_own().await?,
     };
-    let mut teller = Teller::new(Audience);
+    let mut reporter = Reporter::new(Stdout);
     let told = match args.story {
-        Story::Hotel => Hotel::on(&stage)?.tell(&mut teller).await,
+        Story::Hotel => Hotel::on(&stage)?.play(&mut reporter).await,
     };
-    // Also when nobody listens any more.
-    let (summed_up, cleared) = (teller.sum_up(told.is_ok()), stage.clear().await);
+    // Also if standard output is closed.
+    let (summed_up, cleared) = (reporter.sum_up(told.is_ok()), stage.clear().await);
     summed_up.map_err(Unprinted)?;
     cleared?;
-    // What does not hold was said on its line.
+    // The line that does not hold has been printed.
     Ok(told.is_ok())
 }
 
-/// Whoever reads standard output.
-struct Audience;
+/// Standard output.
+struct Stdout;
 
-impl Write for Audience {
+impl Write for Stdout {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         io::stdout().write(bytes)
     }
@@ -88,7 +87,7 @@ mod tests {
     async fn the_hotels_story_holds_from_its_first_line_to_its_last() {
         let stage = Stage::of_its_own().await.unwrap();
         let mut told = Vec::new();
-        let ended = Hotel::on(&stage).unwrap().tell(&mut Teller::new(&mut told)).await;
+        let ended = Hotel::on(&stage).unwrap().play(&mut Reporter::new(&mut told)).await;
         let told = String::from_utf8(told).unwrap();
         ended.unwrap_or_else(|_| panic!("{told}"));
         for requirement in ["A1", "A2", "A3", "A4", "A5", "A6", "A11", "A16", "Z10"] {

@@ -1,4 +1,4 @@
-//! Who acts in a story: a person with a token, and the clients that send it along.
+//! The people of a story: users with a token, and clients that send the token with every call.
 
 use contracts::{
     mypage::v1::my_page_service_client::MyPageServiceClient, payment::v1::payment_service_client::PaymentServiceClient,
@@ -15,19 +15,19 @@ use tonic::{
 
 use crate::{cli::target, house::Member};
 
-/// A connection on which every call carries its caller's token.
-pub type Line = InterceptedService<Channel, Bearer>;
+/// A connection that adds the caller's token to every call.
+pub type AuthorizedChannel = InterceptedService<Channel, Bearer>;
 
-/// Where each context is called.
+/// The connections to each context.
 #[derive(Clone, Debug)]
-pub struct Lines {
+pub struct Channels {
     rooms: Channel,
     reservations: Channel,
     payments: Channel,
     my_page: Channel,
 }
 
-impl Lines {
+impl Channels {
     /// Connections to the contexts of the mesh that `config` describes.
     pub async fn of_mesh(config: &Config) -> anyhow::Result<Self> {
         Ok(Self {
@@ -40,53 +40,53 @@ impl Lines {
 }
 
 /// One process serves all of them.
-impl From<Channel> for Lines {
+impl From<Channel> for Channels {
     fn from(channel: Channel) -> Self {
         Self { rooms: channel.clone(), reservations: channel.clone(), payments: channel.clone(), my_page: channel }
     }
 }
 
-/// A person.
+/// A user with a token.
 #[derive(Clone, Debug)]
 pub struct Person {
-    lines: Lines,
+    channels: Channels,
     bearer: Bearer,
 }
 
 impl Person {
-    /// The person with that token.
-    pub fn new(lines: impl Into<Lines>, token: &str) -> anyhow::Result<Self> {
+    /// The user with `token`.
+    pub fn new(channels: impl Into<Channels>, token: &str) -> anyhow::Result<Self> {
         let mut value: AsciiMetadataValue = format!("Bearer {token}").parse()?;
         value.set_sensitive(true);
-        Ok(Self { lines: lines.into(), bearer: Bearer(value) })
+        Ok(Self { channels: channels.into(), bearer: Bearer(value) })
     }
 
-    fn on(&self, channel: &Channel) -> Line {
+    fn on(&self, channel: &Channel) -> AuthorizedChannel {
         InterceptedService::new(channel.clone(), self.bearer.clone())
     }
 
     /// Calls the room context.
-    pub fn rooms(&self) -> RoomServiceClient<Line> {
-        RoomServiceClient::new(self.on(&self.lines.rooms))
+    pub fn rooms(&self) -> RoomServiceClient<AuthorizedChannel> {
+        RoomServiceClient::new(self.on(&self.channels.rooms))
     }
 
     /// Calls the reservation context.
-    pub fn reservations(&self) -> ReservationServiceClient<Line> {
-        ReservationServiceClient::new(self.on(&self.lines.reservations))
+    pub fn reservations(&self) -> ReservationServiceClient<AuthorizedChannel> {
+        ReservationServiceClient::new(self.on(&self.channels.reservations))
     }
 
     /// Calls the payment context.
-    pub fn payments(&self) -> PaymentServiceClient<Line> {
-        PaymentServiceClient::new(self.on(&self.lines.payments))
+    pub fn payments(&self) -> PaymentServiceClient<AuthorizedChannel> {
+        PaymentServiceClient::new(self.on(&self.channels.payments))
     }
 
     /// Calls my page.
-    pub fn my_page(&self) -> MyPageServiceClient<Line> {
-        MyPageServiceClient::new(self.on(&self.lines.my_page))
+    pub fn my_page(&self) -> MyPageServiceClient<AuthorizedChannel> {
+        MyPageServiceClient::new(self.on(&self.channels.my_page))
     }
 }
 
-/// Puts a token on every call.
+/// Adds a token to every call.
 #[derive(Clone, Debug)]
 pub struct Bearer(AsciiMetadataValue);
 

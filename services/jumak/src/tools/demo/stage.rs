@@ -1,4 +1,4 @@
-//! Where a story is told: on a system of its own, or on one that is running.
+//! The system on which a story is played: a temporary one, or one that runs already.
 
 use std::time::Duration;
 
@@ -8,25 +8,25 @@ use mesh::{
 };
 use uuid::Uuid;
 
-use super::people::{Lines, Person};
+use super::people::{Channels, Person};
 use crate::{
     audit::{self, Rule},
-    cli::line,
+    cli::connect,
     embedded::{DataFolder, Keyring, Options, System},
 };
 
-/// Longer than any story.
+/// Longer than any story takes.
 const TOKEN_LIFETIME: Duration = Duration::from_secs(15 * 60);
-/// How long a system may take to come to rest.
+/// How long a system may take to settle.
 const REST: Duration = Duration::from_secs(60);
 
-/// A system to tell a story on.
+/// A system on which a story is played.
 #[derive(Debug)]
 pub struct Stage {
-    lines: Lines,
+    channels: Channels,
     house: House,
-    /// Tells this telling's people from those of any other.
-    telling: String,
+    /// Makes the names of this run unique.
+    run: String,
 }
 
 #[derive(Debug)]
@@ -36,37 +36,37 @@ enum House {
 }
 
 impl Stage {
-    /// A system that is gone afterwards.
+    /// A temporary system.
     pub async fn of_its_own() -> anyhow::Result<Self> {
         let system = System::start(Options::ephemeral()).await?;
         let target = format!("http://{}", system.address());
-        Ok(Self::new(line::connect(&target, &TlsConfig::default()).await?.into(), House::Own(Box::new(system))))
+        Ok(Self::new(connect::connect(&target, &TlsConfig::default()).await?.into(), House::Own(Box::new(system))))
     }
 
-    /// The system that takes calls at `target` and whose keys are in `folder`.
+    /// The system at `target`, whose keys are in `folder`.
     pub async fn at(target: &str, folder: &DataFolder, config: &Config) -> anyhow::Result<Self> {
         let keys = Keyring::of_target(folder, &config.auth)?;
-        Ok(Self::new(line::connect(target, &config.tls).await?.into(), House::Others(Box::new(keys))))
+        Ok(Self::new(connect::connect(target, &config.tls).await?.into(), House::Others(Box::new(keys))))
     }
 
-    /// The mesh that `config`, which is its operator's, describes.
+    /// The mesh that its operator's `config` describes.
     pub async fn on_mesh(config: &Config) -> anyhow::Result<Self> {
         let keys = Keyring::of_target(&DataFolder::local_mesh()?, &config.auth)?;
-        Ok(Self::new(Lines::of_mesh(config).await?, House::Others(Box::new(keys))))
+        Ok(Self::new(Channels::of_mesh(config).await?, House::Others(Box::new(keys))))
     }
 
-    fn new(lines: Lines, house: House) -> Self {
-        Self { lines, house, telling: format!("{:08x}", Uuid::new_v4().as_fields().0) }
+    fn new(channels: Channels, house: House) -> Self {
+        Self { channels, house, run: format!("{:08x}", Uuid::new_v4().as_fields().0) }
     }
 
-    /// A person whom nobody has met before.
+    /// A new user.
     pub fn person(&self, name: &str, roles: &[Role]) -> anyhow::Result<Person> {
-        let subject = format!("{name}-{}", self.telling);
+        let subject = format!("{name}-{}", self.run);
         let token = match &self.house {
             House::Own(system) => system.mint(&subject, roles, TOKEN_LIFETIME)?,
             House::Others(keys) => keys.mint(&subject, roles, TOKEN_LIFETIME)?,
         };
-        Person::new(self.lines.clone(), &token)
+        Person::new(self.channels.clone(), &token)
     }
 
     /// Whether the system was started for the story.
@@ -74,12 +74,12 @@ impl Stage {
         matches!(self.house, House::Own(_))
     }
 
-    /// A text that no other telling uses.
+    /// A text that no other run uses.
     pub fn unique(&self, text: &str) -> String {
-        format!("{text}-{}", self.telling)
+        format!("{text}-{}", self.run)
     }
 
-    /// Does something while none of `contexts` can be reached by the others, if that is this story's to decide.
+    /// Runs `work` while the other contexts cannot reach any of `contexts`. On a system that runs already, nothing is cut off.
     pub async fn without<T>(
         &self,
         contexts: &[&str],
@@ -96,13 +96,13 @@ impl Stage {
         outcome
     }
 
-    /// Proves the books once the house has come to rest, and tells how many things were checked; none if it is the house of others.
+    /// Audits the system once it has settled, and returns the number of checks; none if the system was not started for the story.
     pub async fn audit(&self) -> Option<anyhow::Result<u64>> {
         let House::Own(system) = &self.house else { return None };
         Some(prove(system).await)
     }
 
-    /// Leaves nothing behind.
+    /// Stops a temporary system and removes its data.
     pub async fn clear(self) -> anyhow::Result<()> {
         match self.house {
             House::Own(system) => system.stop().await,

@@ -1,4 +1,4 @@
-//! Checks each case, of any kind, against payment's books and the provider's.
+//! Checks each case against payment's books and the provider's.
 
 use mesh::{
     checkout::{CaseEntry, State},
@@ -30,7 +30,7 @@ pub fn check(index: &Index<'_>, verdict: &mut Verdict) {
 
 fn outlived(index: &Index<'_>, entry: &CaseEntry) -> Option<String> {
     let expire_time = from_micros(entry.hold_expire_micros);
-    index.is_late(expire_time).then(|| format!("it is PENDING, and its hold expired at {expire_time}"))
+    index.is_late(expire_time).then(|| format!("it is PENDING, but its hold expired at {expire_time}"))
 }
 
 fn not_paid_once(index: &Index<'_>, entry: &CaseEntry) -> Option<String> {
@@ -39,24 +39,24 @@ fn not_paid_once(index: &Index<'_>, entry: &CaseEntry) -> Option<String> {
         Err(fault) => return Some(fault),
     };
     if payment.state() != PaymentState::Approved {
-        return Some(format!("{} is {}, though nobody cancelled", payment.name(), payment.state().name()));
+        return Some(format!("{} is {}, although the case is not cancelled", payment.name(), payment.state().name()));
     }
-    not_as_agreed(entry, payment).or_else(|| not_charged_once(index, entry, payment, 0))
+    bill_differs(entry, payment).or_else(|| not_charged_once(index, entry, payment, 0))
 }
 
 fn not_refunded_once(index: &Index<'_>, entry: &CaseEntry) -> Option<String> {
     let Some(due) = entry.refund_minor else {
-        return Some("it is CANCELLED, and nothing says what is refunded".to_owned());
+        return Some("it is CANCELLED, but has no refund amount".to_owned());
     };
     if let Some(fault) = beyond_total(entry) {
         return Some(fault);
     }
     let Some(payment) = entry.payment.as_deref().and_then(|name| index.payment_named(name)) else {
-        return Some("it was confirmed, and its payment is not there".to_owned());
+        return Some("it was confirmed, but its payment does not exist".to_owned());
     };
     if let Some(other) = index.payments_of(&entry.name).iter().find(|other| other.id != payment.id && keeps(other) > 0)
     {
-        return Some(format!("{} was paid as well, and is not refunded", other.name()));
+        return Some(format!("{} was also paid, and is not refunded", other.name()));
     }
     let refunds: Vec<i64> = index
         .refunds_of(payment.id, Kind::Refund)
@@ -65,38 +65,38 @@ fn not_refunded_once(index: &Index<'_>, entry: &CaseEntry) -> Option<String> {
         .collect();
     let expected: &[i64] = if due == 0 { &[] } else { &[due] };
     if refunds != expected {
-        return Some(format!("{due} {} are to be refunded, and these are: {refunds:?}", entry.currency));
+        return Some(format!("its refund amount is {due} {}, but its refunds are {refunds:?}", entry.currency));
     }
-    not_as_agreed(entry, payment).or_else(|| not_charged_once(index, entry, payment, due))
+    bill_differs(entry, payment).or_else(|| not_charged_once(index, entry, payment, due))
 }
 
 /// The one payment that keeps money for the case.
 fn paying<'a>(index: &Index<'a>, entry: &CaseEntry) -> Result<&'a Payment, String> {
-    // A payment that was approved in vain and is being refunded does not keep it.
+    // An orphaned payment that is being refunded does not keep money.
     let keeping: Vec<_> = index.payments_of(&entry.name).iter().filter(|payment| keeps(payment) > 0).collect();
     match keeping.as_slice() {
         [payment] => Ok(payment),
-        [] => Err("it is CONFIRMED, and no payment for it was approved".to_owned()),
+        [] => Err("it is CONFIRMED, but it has no approved payment".to_owned()),
         several => Err(format!("it is paid {} times", several.len())),
     }
 }
 
-/// Money that is kept without a known case. The rules above check money that is kept for a decided case.
+/// Money that is kept for an unknown or undecided case. The rules above check money that is kept for a decided case.
 fn orphaned(index: &Index<'_>, payment: &Payment) -> Option<String> {
     if !index.is_late(payment.update_time) {
         return None;
     }
     match index.case(&payment.case) {
-        None => Some(format!("it keeps {} minor units for {}, which is not there", keeps(payment), payment.case)),
+        None => Some(format!("it keeps {} minor units for {}, which does not exist", keeps(payment), payment.case)),
         Some(entry) if entry.state == State::Pending => {
             let since = payment.update_time;
-            Some(format!("it was paid by {since}, and {} is PENDING all the same", entry.name))
+            Some(format!("it was paid by {since}, but {} is still PENDING", entry.name))
         }
         Some(_) => None,
     }
 }
 
-/// What a payment keeps after all requested refunds, in minor units.
+/// The amount that a payment keeps after all requested refunds, in minor units.
 fn keeps(payment: &Payment) -> i64 {
     match &payment.bill {
         Some((bill, given)) if payment.state().is_paid() => {
@@ -106,21 +106,21 @@ fn keeps(payment: &Payment) -> i64 {
     }
 }
 
-fn not_as_agreed(entry: &CaseEntry, payment: &Payment) -> Option<String> {
+fn bill_differs(entry: &CaseEntry, payment: &Payment) -> Option<String> {
     if entry.payment.as_deref() != Some(&payment.name()) {
-        return Some(format!("{} is not the payment that it asked for", payment.name()));
+        return Some(format!("{} is not the payment that it requested", payment.name()));
     }
     let Some((bill, _)) = &payment.bill else {
-        return Some(format!("{} is of no amount", payment.name()));
+        return Some(format!("{} has no amount", payment.name()));
     };
     if (bill.amount.minor(), bill.amount.code()) != (entry.total_minor, entry.currency) {
-        return Some(format!("it costs {} {}, and {} is paid", entry.total_minor, entry.currency, bill.amount));
+        return Some(format!("it costs {} {}, but {} was paid", entry.total_minor, entry.currency, bill.amount));
     }
     (bill.payer != entry.payer || bill.payee != entry.payee)
-        .then(|| format!("{} paid {}, where {} should have paid {}", bill.payer, bill.payee, entry.payer, entry.payee))
+        .then(|| format!("{} paid {}, but {} should have paid {}", bill.payer, bill.payee, entry.payer, entry.payee))
 }
 
-/// The provider's books: the price charged once, and `due` of it refunded.
+/// Checks the provider's books: the price is charged once, and `due` of it is refunded.
 fn not_charged_once(index: &Index<'_>, entry: &CaseEntry, payment: &Payment, due: i64) -> Option<String> {
     let Some(audited) = index.charge_of(payment.id) else {
         return Some(format!("the provider has no charge for {}", payment.name()));
@@ -130,17 +130,17 @@ fn not_charged_once(index: &Index<'_>, entry: &CaseEntry, payment: &Payment, due
         return Some(format!("the provider took the money of {} {} times", payment.name(), audited.times_taken));
     }
     if (amount.minor(), amount.code()) != (entry.total_minor, entry.currency) {
-        return Some(format!("it costs {} {}, and the provider took {amount}", entry.total_minor, entry.currency));
+        return Some(format!("it costs {} {}, but the provider took {amount}", entry.total_minor, entry.currency));
     }
     (audited.given_back_minor != due)
-        .then(|| format!("the provider gave {} {} back, and {due} was to be", audited.given_back_minor, entry.currency))
+        .then(|| format!("the provider refunded {} {} instead of {due}", audited.given_back_minor, entry.currency))
 }
 
 /// No more is refunded than was paid.
 fn beyond_total(entry: &CaseEntry) -> Option<String> {
     let CaseEntry { total_minor, currency, .. } = *entry;
     let due = entry.refund_minor.filter(|due| !(0..=total_minor).contains(due))?;
-    Some(format!("{due} {currency} of {total_minor} are to be refunded"))
+    Some(format!("its refund amount is {due} {currency}, but its total is {total_minor}"))
 }
 
 fn waits_for_refund(index: &Index<'_>, entry: &CaseEntry) -> Option<String> {
@@ -148,22 +148,20 @@ fn waits_for_refund(index: &Index<'_>, entry: &CaseEntry) -> Option<String> {
         return Some(fault);
     }
     let payment = entry.payment.as_deref().and_then(|name| index.payment_named(name));
-    // One that was asked for again and succeeded owes the guest nothing: only the case has not heard of it.
+    // After a retry that succeeded, the payment owes the guest nothing; only the case has not handled the event yet.
     let owes = |payment: &&Payment| payment.bill.as_ref().is_some_and(|(_, given)| !given.owed.is_zero());
     let failed = payment.filter(owes).filter(|payment| !index.is_refunding(payment.id)).and_then(|payment| {
         index.refunds_of(payment.id, Kind::Refund).find(|refund| refund.state == RefundState::Failed)
     });
     if let Some(refund) = failed {
         let reason = refund.failure_reason.as_deref().unwrap_or("no reason given");
-        return Some(format!(
-            "its refund failed for good ({reason}); it has to be retried, or the guest paid another way"
-        ));
+        return Some(format!("its refund failed for good ({reason}); retry it, or pay the guest in another way"));
     }
     let since = from_micros(entry.update_micros);
     index.is_late(since).then(|| format!("it has been waiting for its refund since {since}"))
 }
 
-/// Money for a case that ended unpaid is refunded. Pending refunds are checked by other rules.
+/// Checks that money for a case that ended unpaid is refunded. Other rules check pending refunds.
 fn kept(index: &Index<'_>, entry: &CaseEntry) -> Option<String> {
     index.payments_of(&entry.name).iter().find_map(|payment| {
         let net = index.net_charge_of(payment.id);
@@ -173,7 +171,7 @@ fn kept(index: &Index<'_>, entry: &CaseEntry) -> Option<String> {
             || !index.is_late(payment.update_time);
         (net != 0 && !under_way).then(|| {
             format!(
-                "it is {}, and the provider keeps {net} {} of {}",
+                "it is {}, but the provider keeps {net} {} of {}",
                 entry.state.name(),
                 entry.currency,
                 payment.name()

@@ -17,30 +17,30 @@ use crate::audit::{
 };
 
 /// A payment, an account and a currency.
-type Place<'a> = (Uuid, String, &'a str);
+type BalanceKey<'a> = (Uuid, String, &'a str);
 
 pub fn check(index: &Index<'_>, verdict: &mut Verdict) {
     for transaction in &index.reading.unbalanced {
         verdict.note(Rule::Ledger, format!("transactions/{transaction}"), Some("it does not balance".to_owned()));
     }
     // The actual and the expected balance: debits less credits, in minor units.
-    let mut places: BTreeMap<Place<'_>, (i64, i64)> = BTreeMap::new();
+    let mut balances: BTreeMap<BalanceKey<'_>, (i64, i64)> = BTreeMap::new();
     for balance in &index.reading.balances {
-        let place = (balance.payment_id, balance.account.clone(), balance.currency.as_str());
-        places.entry(place).or_default().0 += balance.debit_minor;
+        let key = (balance.payment_id, balance.account.clone(), balance.currency.as_str());
+        balances.entry(key).or_default().0 += balance.debit_minor;
     }
-    for (place, minor) in expected(index) {
-        places.entry(place).or_default().1 += minor;
+    for (key, minor) in expected(index) {
+        balances.entry(key).or_default().1 += minor;
     }
-    for ((payment, account, currency), (booked, expected)) in places {
-        let fault = (booked != expected)
-            .then(|| format!("it stands at {booked} {currency}, and what it is about comes to {expected}"));
+    for ((payment, account, currency), (booked, expected)) in balances {
+        let fault =
+            (booked != expected).then(|| format!("its balance is {booked} {currency}, but {expected} is expected"));
         verdict.note(Rule::Ledger, format!("accounts/{account} of payments/{payment}"), fault);
     }
 }
 
 /// The expected balances.
-fn expected<'a>(index: &Index<'a>) -> BTreeMap<Place<'a>, i64> {
+fn expected<'a>(index: &Index<'a>) -> BTreeMap<BalanceKey<'a>, i64> {
     let mut sums = BTreeMap::new();
     for payment in &index.reading.payments {
         let Some((bill, given)) = &payment.bill else { continue };
@@ -59,17 +59,17 @@ fn expected<'a>(index: &Index<'a>) -> BTreeMap<Place<'a>, i64> {
         }
     }
     for audited in &index.reading.charges {
-        // A charge without a payment is counted too.
+        // A charge without a payment counts too.
         let id = Uuid::try_parse(&audited.charge.id).unwrap_or_default();
         if index.payment(id).is_none_or(|payment| !is_under_way(index, payment)) {
-            let place = (id, Account::Provider.name(), audited.charge.amount.code());
-            *sums.entry(place).or_default() += net(audited);
+            let key = (id, Account::Provider.name(), audited.charge.amount.code());
+            *sums.entry(key).or_default() += net(audited);
         }
     }
     sums
 }
 
-/// Whether the provider may know more than payment has recorded.
+/// Whether the provider's books may be ahead of payment's.
 fn is_under_way(index: &Index<'_>, payment: &Payment) -> bool {
     let may_be_charged_late = payment.state() == State::Voided && payment.standing.calls > 0;
     payment.state().is_unsettled() || may_be_charged_late || index.is_refunding(payment.id)

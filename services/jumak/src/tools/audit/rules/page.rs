@@ -17,7 +17,7 @@ use super::{calendar, rooms};
 use crate::audit::{
     findings::Verdict,
     index::Index,
-    reading::{MyPage, Told},
+    reading::{MyPage, OutboxEvent},
     rule::Rule,
 };
 
@@ -34,13 +34,13 @@ fn check_bookings(index: &Index<'_>, bookings: &[BookingRow], verdict: &mut Verd
         shown.insert((&booking.case, &booking.user), booking);
         let known = index.reservation(&booking.case);
         let party = known.is_some_and(|(entry, _)| entry.payer == booking.user || entry.payee == booking.user);
-        let fault = (!party).then(|| "it is shown to a user who is not a party".to_owned());
+        let fault = (!party).then(|| "it is shown to a user who is neither its guest nor its host".to_owned());
         verdict.note(Rule::MyPage, resource(&booking.user, &booking.case), fault);
     }
-    for (entry, reserved) in index.reservations().filter(|(entry, _)| calendar::is_told(index, entry)) {
+    for (entry, reserved) in index.reservations().filter(|(entry, _)| calendar::is_caught_up(index, entry)) {
         for user in [&entry.payer, &entry.payee] {
             let booking = shown.get(&(entry.name.as_str(), user.as_str())).copied();
-            let fault = otherwise_shown(index, (entry, reserved), user, booking);
+            let fault = differs_on_page(index, (entry, reserved), user, booking);
             verdict.note(Rule::MyPage, resource(user, &entry.name), fault);
             if entry.payer == entry.payee {
                 break;
@@ -51,62 +51,61 @@ fn check_bookings(index: &Index<'_>, bookings: &[BookingRow], verdict: &mut Verd
 
 fn check_rooms(index: &Index<'_>, hosted: &[HostedRoom], verdict: &mut Verdict) {
     let hosted: HashMap<String, &HostedRoom> = hosted.iter().map(|room| (name("rooms", room.id), room)).collect();
-    for room in index.reading.rooms.iter().filter(|room| rooms::is_told(index, room)) {
-        let fault = room_otherwise_shown(room, hosted.get(&room.name).copied());
+    for room in index.reading.rooms.iter().filter(|room| rooms::is_caught_up(index, room)) {
+        let fault = room_differs_on_page(room, hosted.get(&room.name).copied());
         verdict.note(Rule::MyPage, resource(&room.host, &room.name), fault);
     }
 }
 
 fn check_timelines(index: &Index<'_>, heard: &HashSet<Uuid>, verdict: &mut Verdict) {
-    for told in index.reading.events.iter().filter(|told| is_shown(index, told) && index.is_late(told.occur_time)) {
-        let fault = (!heard.contains(&told.id)).then(|| "it is in no timeline".to_owned());
-        verdict.note(Rule::MyPage, format!("{} {} of {}", told.kind, told.sequence, told.subject), fault);
+    for event in index.reading.events.iter().filter(|event| is_shown(index, event) && index.is_late(event.occur_time)) {
+        let fault = (!heard.contains(&event.id)).then(|| "it is in no timeline".to_owned());
+        verdict.note(Rule::MyPage, format!("{} {} of {}", event.kind, event.sequence, event.subject), fault);
     }
 }
 
-/// Whether an event is about what my page shows: a payment may be for a case of a kind that it does not know, which is a fault under
-/// another rule.
-fn is_shown(index: &Index<'_>, told: &Told) -> bool {
-    told.context != "payment"
-        || index.payment_named(&told.subject).is_some_and(|payment| payment.case.starts_with("reservations/"))
+/// Whether my page shows the event. A payment may be for a kind of case that my page does not show; another rule reports that.
+fn is_shown(index: &Index<'_>, event: &OutboxEvent) -> bool {
+    event.context != "payment"
+        || index.payment_named(&event.subject).is_some_and(|payment| payment.case.starts_with("reservations/"))
 }
 
 fn resource(user: &str, what: &str) -> String {
     format!("{what} on {user}/myPage")
 }
 
-fn otherwise_shown(
+fn differs_on_page(
     index: &Index<'_>,
     (entry, reserved): (&CaseEntry, &Reserved),
     user: &str,
     booking: Option<&BookingRow>,
 ) -> Option<String> {
-    let Some(booking) = booking else { return Some("my page does not have it".to_owned()) };
-    let version = calendar::told_version(index, entry);
+    let Some(booking) = booking else { return Some("my page does not show it".to_owned()) };
+    let version = calendar::published_version(index, entry);
     if (booking.version, booking.state.as_str()) != (version, entry.state.name()) {
         return Some(format!(
-            "it is {} in version {version}, and my page shows {} in version {}",
+            "it is {} in version {version}, but my page shows {} in version {}",
             entry.state.name(),
             booking.state,
             booking.version
         ));
     }
-    let (state, refunded) = newest_told(index, entry).map_or(("", 0), |payment| {
+    let (state, refunded) = newest_published(index, entry).map_or(("", 0), |payment| {
         (payment.state().name(), payment.bill.as_ref().map_or(0, |(_, given)| given.refunded.minor()))
     });
     if (booking.payment_state.as_str(), booking.refunded_minor) != (state, refunded) {
         return Some(format!(
-            "its payment is {state:?} with {refunded} refunded, and my page shows {:?} with {}",
+            "its payment is {state:?} with {refunded} refunded, but my page shows {:?} with {}",
             booking.payment_state, booking.refunded_minor
         ));
     }
     facts(entry, reserved, user, booking)
         .into_iter()
         .find(|(_, is, shown)| is != shown)
-        .map(|(what, is, shown)| format!("its {what} is {is:?}, and my page shows {shown:?}"))
+        .map(|(what, is, shown)| format!("its {what} is {is:?}, but my page shows {shown:?}"))
 }
 
-/// What else is shown of a reservation: what it is called, what it is, and what my page shows.
+/// The other facts of a reservation: each with its name, its value, and the value that my page shows.
 fn facts(
     entry: &CaseEntry,
     reserved: &Reserved,
@@ -137,8 +136,8 @@ fn facts(
     ]
 }
 
-/// The latest of its payments with an event.
-fn newest_told<'a>(index: &Index<'a>, entry: &CaseEntry) -> Option<&'a Payment> {
+/// The newest payment of the case that has published an event.
+fn newest_published<'a>(index: &Index<'a>, entry: &CaseEntry) -> Option<&'a Payment> {
     index
         .payments_of(&entry.name)
         .iter()
@@ -147,8 +146,8 @@ fn newest_told<'a>(index: &Index<'a>, entry: &CaseEntry) -> Option<&'a Payment> 
         .copied()
 }
 
-fn room_otherwise_shown(room: &RoomRow, hosted: Option<&HostedRoom>) -> Option<String> {
-    let Some(hosted) = hosted else { return Some("my page does not have it".to_owned()) };
+fn room_differs_on_page(room: &RoomRow, hosted: Option<&HostedRoom>) -> Option<String> {
+    let Some(hosted) = hosted else { return Some("my page does not show it".to_owned()) };
     let is = (
         room.version,
         room.host.as_str(),
@@ -160,6 +159,6 @@ fn room_otherwise_shown(room: &RoomRow, hosted: Option<&HostedRoom>) -> Option<S
     let HostedRoom { version, host, units, rate_minor, currency, deleted, .. } = hosted;
     let shown = (*version, host.as_str(), *units, *rate_minor, currency.as_str(), *deleted);
     (is != shown).then(|| {
-        format!("by version, host, units, rate, currency and whether it is deleted it is {is:?}, and my page shows {shown:?}")
+        format!("its version, host, units, rate, currency and deletion are {is:?}, but my page shows {shown:?}")
     })
 }

@@ -19,7 +19,7 @@ pub fn check(index: &Index<'_>, verdict: &mut Verdict) {
         let held = held.remove(&(night.room, night.night.as_str())).unwrap_or_default();
         let resource = resource(night.room, &night.night);
         let taken = (i64::from(night.taken) != held)
-            .then(|| format!("{} units are taken, and its stays hold {held}", night.taken));
+            .then(|| format!("{} units are taken, but its stays hold {held}", night.taken));
         verdict.note(Rule::UnitsTaken, &resource, taken);
         verdict.note(Rule::Capacity, &resource, beyond_capacity(night));
     }
@@ -27,7 +27,7 @@ pub fn check(index: &Index<'_>, verdict: &mut Verdict) {
         verdict.note(
             Rule::UnitsTaken,
             resource(room, night),
-            Some(format!("stays hold {held} units that nobody took")),
+            Some(format!("stays hold {held} units, but none is taken")),
         );
     }
 }
@@ -39,7 +39,7 @@ fn beyond_capacity(night: &NightRow) -> Option<String> {
     }
     // A night's capacity exceeds the offer only while it is oversold.
     (capacity != offered.max(taken))
-        .then(|| format!("{capacity} units can be taken, though {offered} are offered and {taken} are taken"))
+        .then(|| format!("its capacity is {capacity}, but {offered} units are offered and {taken} are taken"))
 }
 
 fn resource(room: Uuid, night: &str) -> String {

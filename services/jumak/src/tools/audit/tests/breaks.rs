@@ -17,7 +17,7 @@ use super::{
     house::{TOTAL, at, bookings, charge_of, event_of, just_now, long_ago, payment_of, refund_of, stay_of},
     shown::{CALENDAR, MY_PAGE},
 };
-use crate::audit::{KnownEvent, OpenRequest, Reading, Rule, Told};
+use crate::audit::{KnownEvent, OpenRequest, OutboxEvent, Reading, Rule};
 
 /// One thing broken in books that were in order, and which rules have to notice.
 pub type Break = (&'static str, fn(&mut Reading), &'static [Rule]);
@@ -47,8 +47,8 @@ fn pages_of(books: &mut Reading, place: usize) -> impl Iterator<Item = &mut Book
 
 const STAYS: &[Break] = &[
     ("a sold night counts as free", |books| books.nights[0].taken = 0, &[Rule::UnitsTaken]),
-    ("a sold night is not there", |books| drop(books.nights.remove(0)), &[Rule::UnitsTaken]),
-    ("a night was given back by nobody", |books| books.nights[2].taken = 1, &[Rule::UnitsTaken]),
+    ("a sold night is missing", |books| drop(books.nights.remove(0)), &[Rule::UnitsTaken]),
+    ("a night is taken without a stay", |books| books.nights[2].taken = 1, &[Rule::UnitsTaken]),
     (
         "one night was sold twice",
         |books| {
@@ -65,9 +65,9 @@ const STAYS: &[Break] = &[
         },
         &[Rule::Capacity],
     ),
-    ("a room has fewer units than are sold of it", |books| books.rooms[0].units = 0, &[Rule::RoomsKnown, Rule::MyPage]),
+    ("a room has fewer units than are sold", |books| books.rooms[0].units = 0, &[Rule::RoomsKnown, Rule::MyPage]),
     (
-        "more units are sold than there are",
+        "more units are sold than exist",
         |books| {
             (books.known_rooms[0].units, books.known_rooms[0].units_told) = (5_000, 5_000);
             books.nights.iter_mut().for_each(|night| (night.offered, night.capacity) = (5_000, 5_000));
@@ -75,7 +75,7 @@ const STAYS: &[Break] = &[
         &[Rule::RoomsKnown],
     ),
     (
-        "a night is offered of which all is kept back",
+        "a night is offered although the host keeps back all units",
         |books| {
             let NightRow { room, night, .. } = books.nights[2].clone();
             books.blocked.push(BlockedRow { room, night, units: 1 });
@@ -83,7 +83,7 @@ const STAYS: &[Break] = &[
         &[Rule::RoomsKnown],
     ),
     (
-        "a night is kept back of which reservation never heard",
+        "reservation does not know that a host keeps back a night",
         |books| {
             let room = books.nights[0].room;
             books.blocked.push(BlockedRow { room, night: "2027-12-24".to_owned(), units: 1 });
@@ -92,7 +92,7 @@ const STAYS: &[Break] = &[
     ),
     ("reservation knows no room", |books| books.known_rooms.clear(), &[Rule::RoomsKnown]),
     ("a room is sold in an older version", |books| books.known_rooms[0].version -= 1, &[Rule::RoomsKnown]),
-    ("more can be taken than is offered", |books| books.nights[0].capacity = 2, &[Rule::Capacity]),
+    ("a night's capacity is above its offer", |books| books.nights[0].capacity = 2, &[Rule::Capacity]),
 ];
 
 const CASES: &[Break] = &[
@@ -105,7 +105,7 @@ const CASES: &[Break] = &[
         &[Rule::PaidOnce],
     ),
     (
-        "somebody else paid",
+        "another user paid",
         |books| payment_of(books, at::CONFIRMED).bill.as_mut().unwrap().0.payer = "users/stranger".to_owned(),
         &[Rule::PaidOnce],
     ),
@@ -150,21 +150,21 @@ const CASES: &[Break] = &[
         &[Rule::PaidOnce, Rule::ChargesKnown, Rule::Ledger],
     ),
     (
-        "the provider gave the money of a sold stay back",
+        "the provider refunded a stay that is not cancelled",
         |books| charge_of(books, at::CONFIRMED).given_back_minor = TOTAL,
         &[Rule::PaidOnce, Rule::ChargesKnown, Rule::Ledger],
     ),
     (
-        "less came back than was promised",
+        "the provider refunded less than the refund amount",
         |books| books.cases[at::CANCELLED].refund_minor = Some(TOTAL + 1),
         &[Rule::RefundedOnce],
     ),
     (
-        "something came back though nothing was promised",
+        "the provider refunded a stay without a refund amount",
         |books| books.cases[at::CANCELLED].refund_minor = Some(0),
         &[Rule::RefundedOnce],
     ),
-    ("nobody said what comes back", |books| books.cases[at::CANCELLED].refund_minor = None, &[Rule::RefundedOnce]),
+    ("a refund amount is missing", |books| books.cases[at::CANCELLED].refund_minor = None, &[Rule::RefundedOnce]),
     (
         "a refund was made twice",
         |books| {
@@ -175,7 +175,7 @@ const CASES: &[Break] = &[
         &[Rule::RefundedOnce],
     ),
     (
-        "the provider gave it back twice",
+        "the provider refunded a stay twice",
         |books| charge_of(books, at::CANCELLED).given_back_minor = 2 * TOTAL,
         &[Rule::RefundedOnce, Rule::ChargesKnown, Rule::Ledger],
     ),
@@ -185,7 +185,7 @@ const CASES: &[Break] = &[
         &[Rule::NothingKept, Rule::ChargesKnown, Rule::Ledger],
     ),
     (
-        "an approval for a stay that had ended was never refunded",
+        "a payment that was approved after its stay had ended is not refunded",
         |books| {
             let (case, name) = (books.cases[at::CONFIRMED].clone(), payment_of(books, at::CONFIRMED).name());
             books.cases[at::CONFIRMED].state = State::Expired;
@@ -199,7 +199,7 @@ const CASES: &[Break] = &[
         &[Rule::NothingKept],
     ),
     (
-        "a guest paid for a stay that nobody knows",
+        "a guest paid for a stay that does not exist",
         |books| {
             books.cases.remove(at::CONFIRMED);
             let gone = books.reserved.remove(at::CONFIRMED);
@@ -210,7 +210,7 @@ const CASES: &[Break] = &[
         &[Rule::Orphan],
     ),
     (
-        "a stay was paid long ago and is still only held",
+        "a stay was paid long ago and is still pending",
         |books| {
             books.cases[at::CONFIRMED].state = State::Pending;
             stay_of(books, at::CONFIRMED).occupancy = Occupancy::Held;
@@ -221,17 +221,17 @@ const CASES: &[Break] = &[
         &[Rule::Orphan],
     ),
     (
-        "a hold is kept for ever",
+        "a hold never expires",
         |books| books.cases[at::HELD].hold_expire_micros = long_ago().as_microsecond(),
         &[Rule::HoldsEnd],
     ),
     (
-        "a cancellation promises more than was paid",
+        "a refund amount is above the price",
         |books| books.cases[at::CANCELLING].refund_minor = Some(TOTAL + 1),
         &[Rule::CancellationsEnd],
     ),
     (
-        "a cancellation waits for ever",
+        "a cancellation never ends",
         |books| books.cases[at::CANCELLING].update_micros = long_ago().as_microsecond(),
         &[Rule::CancellationsEnd],
     ),
@@ -248,17 +248,17 @@ const CASES: &[Break] = &[
 
 const PAYMENTS: &[Break] = &[
     (
-        "nobody asks what became of a payment",
+        "a payment's outcome stays unknown",
         |books| payment_of(books, at::PAYING).call_time = Some(long_ago()),
         &[Rule::PaymentsSettle],
     ),
     (
-        "nobody asks what became of a refund",
+        "a refund's outcome stays unknown",
         |books| refund_of(books, at::CANCELLING).create_time = long_ago(),
         &[Rule::RefundsSettle],
     ),
     (
-        "the provider was asked by nobody",
+        "the provider has a charge without a payment",
         |books| {
             let mut stray = charge_of(books, at::REJECTED).clone();
             stray.charge.id = Uuid::from_u128(9).to_string();
@@ -272,7 +272,7 @@ const PAYMENTS: &[Break] = &[
         &[Rule::PaidOnce, Rule::RefundedOnce, Rule::ChargesKnown, Rule::Ledger],
     ),
     (
-        "a late charge was booked as given back, and was not",
+        "a late charge is booked as reversed but was not refunded",
         |books| charge_of(books, at::EXPIRED).given_back_minor = 0,
         &[Rule::VoidedUncharged, Rule::Ledger],
     ),
@@ -286,7 +286,7 @@ const PAYMENTS: &[Break] = &[
         &[Rule::VoidedUncharged],
     ),
     (
-        "a late charge could not be given back",
+        "the reversal of a late charge failed",
         |books| {
             charge_of(books, at::EXPIRED).given_back_minor = 0;
             refund_of(books, at::EXPIRED).state = RefundState::Failed;
@@ -298,16 +298,16 @@ const PAYMENTS: &[Break] = &[
     ),
     ("a transaction does not balance", |books| books.unbalanced.push(Uuid::from_u128(10)), &[Rule::Ledger]),
     (
-        "all entries are one payment's",
+        "all ledger entries belong to one payment",
         |books| {
             let id = books.balances[0].payment_id;
             books.balances.iter_mut().for_each(|balance| balance.payment_id = id);
         },
         &[Rule::Ledger],
     ),
-    ("an account stands wrong", |books| books.balances[0].debit_minor += 1, &[Rule::Ledger]),
+    ("an account has a wrong balance", |books| books.balances[0].debit_minor += 1, &[Rule::Ledger]),
     (
-        "an account was never written to",
+        "an account has no entries",
         |books| books.balances.retain(|balance| balance.account != "provider"),
         &[Rule::Ledger],
     ),
@@ -315,21 +315,21 @@ const PAYMENTS: &[Break] = &[
 
 const EVENTS: &[Break] = &[
     ("an event was not published", |books| books.events[0].is_published = false, &[Rule::EventsPublished]),
-    ("a consumer stands still", |books| books.backlogs[0].oldest = Some(long_ago()), &[Rule::EventsHandled]),
+    ("a consumer is stuck", |books| books.backlogs[0].oldest = Some(long_ago()), &[Rule::EventsHandled]),
     ("a consumer is gone", |books| books.backlogs.retain(|one| one.consumer != "room"), &[Rule::EventsHandled]),
     (
-        "stored an event as a dead letter",
+        "an event is a dead letter",
         |books| books.backlogs[0].dead_letters.push("undecodable".to_owned()),
         &[Rule::EventsHandled],
     ),
-    ("an event names no case", |books| books.events[0].correlation_id.clear(), &[Rule::EventsNamed]),
+    ("an event has no correlation id", |books| books.events[0].correlation_id.clear(), &[Rule::EventsNamed]),
     (
-        "an event names another case",
+        "an event has the correlation id of another case",
         |books| event_of(books, at::CONFIRMED).correlation_id = "another".to_owned(),
         &[Rule::EventsNamed],
     ),
     (
-        "a request was left without its answer",
+        "a request about a settled case has no answer",
         |books| {
             let case = books.cases[at::CONFIRMED].name.clone();
             books.open_requests.push(open_request(Some(&case), 1));
@@ -337,7 +337,7 @@ const EVENTS: &[Break] = &[
         &[Rule::RequestsAnswered],
     ),
     (
-        "a request waits for an attempt that was over long ago",
+        "a request waits for an attempt that is over",
         |books| {
             let held = &mut books.cases[at::HELD];
             held.payments = vec!["payments/1".to_owned(), "payments/2".to_owned()];
@@ -347,15 +347,15 @@ const EVENTS: &[Break] = &[
         &[Rule::RequestsAnswered],
     ),
     (
-        "a request waits for a case that nobody knows",
+        "a request waits for a case that does not exist",
         |books| books.open_requests.push(open_request(Some("reservations/none"), 1)),
         &[Rule::RequestsAnswered],
     ),
     (
-        "a database has forgotten what its caller was told",
+        "a database has lost an acknowledged event",
         |books| {
             let (context, id) = ("reservation", Uuid::from_u128(4711));
-            books.known.push(KnownEvent { context, id, by: "its caller was told" });
+            books.known.push(KnownEvent { context, id, by: "it was acknowledged to its caller" });
         },
         &[Rule::Remembered],
     ),
@@ -369,24 +369,24 @@ const EVENTS: &[Break] = &[
 /// As if a context had come that no rule knows.
 const UNKNOWN: &[Break] = &[
     (
-        "a context that nobody audits has told something",
+        "a context without rules has published an event",
         |books| {
             let (context, subject) = ("order", "orders/1".to_owned());
-            let told = Told { context, subject, occur_time: just_now(), ..books.events[0].clone() };
-            books.events.push(Told { id: Uuid::from_u128(4712), ..told });
+            let event = OutboxEvent { context, subject, occur_time: just_now(), ..books.events[0].clone() };
+            books.events.push(OutboxEvent { id: Uuid::from_u128(4712), ..event });
         },
         &[Rule::Covered],
     ),
     (
-        "a context tells of what is another's",
+        "a context has published an event about another context's resource",
         |books| {
-            let told = Told { context: "payment", occur_time: just_now(), ..books.events[0].clone() };
-            books.events.push(Told { id: Uuid::from_u128(4713), ..told });
+            let event = OutboxEvent { context: "payment", occur_time: just_now(), ..books.events[0].clone() };
+            books.events.push(OutboxEvent { id: Uuid::from_u128(4713), ..event });
         },
         &[Rule::Covered],
     ),
     (
-        "something is held that nobody audits",
+        "units are held for a kind of case without rules",
         |books| {
             let order = CaseEntry { name: "orders/1".to_owned(), ..books.cases[at::HELD].clone() };
             books.cases.push(order);
@@ -394,7 +394,7 @@ const UNKNOWN: &[Break] = &[
         &[Rule::Covered],
     ),
     (
-        "something was sold that nobody audits, and was never paid",
+        "a case of a kind without rules is confirmed and was never paid",
         |books| {
             let order = CaseEntry { name: "orders/1".to_owned(), ..books.cases[at::CONFIRMED].clone() };
             books.cases.push(order);
@@ -402,7 +402,7 @@ const UNKNOWN: &[Break] = &[
         &[Rule::Covered, Rule::PaidOnce],
     ),
     (
-        "a request waits for a case of a kind that nobody knows",
+        "a request waits for a case of an unknown kind",
         |books| books.open_requests.push(open_request(Some("orders/1"), 1)),
         &[Rule::Covered, Rule::RequestsAnswered],
     ),

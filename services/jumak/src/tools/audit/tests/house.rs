@@ -1,4 +1,4 @@
-//! A house whose books are in order: every course that a reservation can take, written down by all who write.
+//! A fixture of consistent books: one reservation for each course of events, with the records of every context.
 
 use std::{collections::BTreeMap, time::Duration};
 
@@ -35,14 +35,14 @@ use room::audit::{Occupancy, RoomRow, StayRow};
 use uuid::Uuid;
 
 use super::ways::{Done, Ways};
-use crate::audit::{KnownEvent, MyPage, Reading, Told};
+use crate::audit::{KnownEvent, MyPage, OutboxEvent, Reading};
 
-/// What every stay costs, in won.
+/// The price of every stay, in won.
 pub const TOTAL: i64 = 160_000;
 const NIGHTS: i64 = 2;
 const GUEST: &str = "users/guest";
 const HOST: &str = "users/host";
-const HEARERS: [&str; 3] = ["payment", "room", "reservation"];
+const CONSUMERS: [&str; 3] = ["payment", "room", "reservation"];
 const ROOM: Uuid = Uuid::from_u128(1_000);
 const TITLE: &str = "Sea view";
 
@@ -56,15 +56,15 @@ pub mod at {
     pub const CANCELLED_LATE: usize = 2;
     /// Declined.
     pub const REJECTED: usize = 3;
-    /// Voided, charged all the same, and given back.
+    /// Voided, then charged all the same, then reversed.
     pub const EXPIRED: usize = 4;
     /// Held, not paid.
     pub const HELD: usize = 5;
     /// Being paid.
     pub const PAYING: usize = 6;
-    /// Paid, cancelled, its refund on its way.
+    /// Paid, cancelled, with a pending refund.
     pub const CANCELLING: usize = 7;
-    /// Declined, then approved for nothing, and refunded.
+    /// Rejected. Its payment was approved after that, and refunded.
     pub const ORPHANED: usize = 8;
 }
 
@@ -73,12 +73,12 @@ pub fn now() -> Timestamp {
     "2027-01-01T00:00:00Z".parse().unwrap()
 }
 
-/// When what is long over happened.
+/// A time long before `now`.
 pub fn long_ago() -> Timestamp {
     now() - 1.hour()
 }
 
-/// When what is under way began.
+/// A time within the grace period.
 pub fn just_now() -> Timestamp {
     now() - 5.seconds()
 }
@@ -87,7 +87,7 @@ fn won(minor: i64) -> Money {
     Money::new(minor, "KRW").unwrap()
 }
 
-/// Books that are in order.
+/// Books without findings.
 pub fn in_order() -> Reading {
     let mut house = House::default();
     house.room();
@@ -131,29 +131,29 @@ pub fn stay_of(reading: &mut Reading, place: usize) -> &mut StayRow {
     reading.stays.iter_mut().find(|stay| stay.reservation == case).unwrap()
 }
 
-/// What my page shows of all bookings.
+/// All bookings that my page shows.
 pub fn bookings(reading: &mut Reading) -> &mut Vec<BookingRow> {
     &mut reading.my_page.as_mut().unwrap().bookings
 }
 
-/// The books of a house in which nothing has happened.
+/// The books of an empty system.
 pub fn nothing() -> Reading {
     Reading { backlogs: Vec::new(), ..House::default().read() }
 }
 
-/// The reservation as its guest's page shows it.
+/// The reservation's booking on its guest's page.
 pub fn booking_of(reading: &mut Reading, place: usize) -> &mut BookingRow {
     let case = reading.cases[place].name.clone();
     bookings(reading).iter_mut().find(|booking| booking.case == case && booking.user == GUEST).unwrap()
 }
 
 /// The newest event of that reservation.
-pub fn event_of(reading: &mut Reading, place: usize) -> &mut Told {
+pub fn event_of(reading: &mut Reading, place: usize) -> &mut OutboxEvent {
     let case = reading.cases[place].name.clone();
-    reading.events.iter_mut().rfind(|told| told.subject == case).unwrap()
+    reading.events.iter_mut().rfind(|event| event.subject == case).unwrap()
 }
 
-/// The books as they are written.
+/// Collects the records of all contexts.
 #[derive(Default)]
 struct House {
     rooms: Vec<RoomRow>,
@@ -168,14 +168,14 @@ struct House {
     movements: Vec<(Uuid, Movement)>,
     charges: Vec<AuditedCharge>,
     bookings: Vec<BookingRow>,
-    events: Vec<Told>,
+    events: Vec<OutboxEvent>,
 }
 
 impl House {
-    /// The one room, which everybody knows.
+    /// The one room, with its copies in all contexts.
     fn room(&mut self) {
         let (name, host, nightly_rate) = (name("rooms", ROOM), HOST.to_owned(), won(TOTAL / NIGHTS));
-        self.tell("room", "jumak.room.v1.RoomCreated", &name, 1, "room", long_ago());
+        self.publish("room", "jumak.room.v1.RoomCreated", &name, 1, "room", long_ago());
         self.hosted.push(mypage::audit::RoomRow {
             id: ROOM,
             host: host.clone(),
@@ -206,7 +206,7 @@ impl House {
         });
     }
 
-    /// A reservation on nights of its own, whose payment, if there was one, went that way.
+    /// A reservation on nights of its own, with a payment that took the course `way`, if any.
     fn reservation(&mut self, state: State, way: Option<fn(&mut Payment) -> Done>) {
         let number = self.cases.len();
         let case = name("reservations", Uuid::from_u128(number as u128));
@@ -225,7 +225,7 @@ impl House {
         let version = if state == State::Pending { 1 } else { 2 };
         let changed = if state == State::CancelRequested { just_now() } else { long_ago() };
         for sequence in 1..=version {
-            self.tell("reservation", "jumak.reservation.v1.ReservationChanged", &case, sequence, &case, long_ago());
+            self.publish("reservation", "jumak.reservation.v1.ReservationChanged", &case, sequence, &case, long_ago());
         }
         self.stays.push(StayRow {
             reservation: case.clone(),
@@ -287,7 +287,7 @@ impl House {
         });
     }
 
-    /// Payment's and the provider's part. Returns what is told of it, if anything is.
+    /// The records of payment and the provider. Returns the subject and version of the payment's event, if it has published one.
     fn pay(&mut self, case: &str, way: fn(&mut Payment) -> Done) -> Option<(String, i64)> {
         let id = parse_name(&payment_name(case, 1), "payments").unwrap();
         let bill = Bill { payer: GUEST.to_owned(), payee: HOST.to_owned(), amount: won(TOTAL), earn_time: None };
@@ -296,21 +296,29 @@ impl House {
         let script = Script { plan: Plan::Approve, pace: Pace::Answered(Duration::ZERO), refunds: RefundPlan::Done };
         let state = if done.times_taken > 0 { ChargeState::Charged } else { ChargeState::Processing };
         let charge = Charge::arrive(id.to_string(), won(TOTAL), script, state, long_ago(), long_ago());
-        let Done { movements, refunds, times_taken, given_back_minor, is_told } = done;
+        let Done { movements, refunds, times_taken, given_back_minor, is_published } = done;
         self.charges.push(AuditedCharge { charge, times_taken, given_back_minor });
         self.movements.extend(movements.into_iter().map(|movement| (id, movement)));
         self.refunds.extend(refunds);
-        if is_told {
+        if is_published {
             let (subject, version) = (payment.name(), payment.version);
-            self.tell("payment", "jumak.payment.v1.PaymentChanged", &subject, version, case, long_ago());
+            self.publish("payment", "jumak.payment.v1.PaymentChanged", &subject, version, case, long_ago());
         }
         let shown = (payment.state().name().to_owned(), payment.bill.as_ref().unwrap().1.refunded.minor());
         self.payments.push(payment);
-        is_told.then_some(shown)
+        is_published.then_some(shown)
     }
 
-    fn tell(&mut self, context: &'static str, kind: &str, subject: &str, sequence: i64, case: &str, time: Timestamp) {
-        self.events.push(Told {
+    fn publish(
+        &mut self,
+        context: &'static str,
+        kind: &str,
+        subject: &str,
+        sequence: i64,
+        case: &str,
+        time: Timestamp,
+    ) {
+        self.events.push(OutboxEvent {
             id: Uuid::from_u128(2_000 + self.events.len() as u128),
             context,
             kind: kind.to_owned(),
@@ -324,7 +332,7 @@ impl House {
 
     fn read(self) -> Reading {
         let newest = self.events.last();
-        let known = newest.map(|told| KnownEvent { context: told.context, id: told.id, by: "the bus has it" });
+        let known = newest.map(|event| KnownEvent { context: event.context, id: event.id, by: "the bus has it" });
         let known = known.into_iter().collect();
         let mut balances: BTreeMap<(Uuid, String, &str), i64> = BTreeMap::new();
         for (payment, movement) in &self.movements {
@@ -367,13 +375,13 @@ impl House {
             my_page: Some(MyPage {
                 bookings: self.bookings,
                 rooms: self.hosted,
-                heard: self.events.iter().map(|told| told.id).collect(),
+                heard: self.events.iter().map(|event| event.id).collect(),
             }),
             events: self.events,
             known,
             open_requests: Vec::new(),
-            hearers: HEARERS.map(str::to_owned).to_vec(),
-            backlogs: HEARERS.map(backlog).to_vec(),
+            consumers: CONSUMERS.map(str::to_owned).to_vec(),
+            backlogs: CONSUMERS.map(backlog).to_vec(),
         }
     }
 }

@@ -1,4 +1,4 @@
-//! The books of real systems.
+//! Audits of running systems.
 
 use std::{
     sync::atomic::{AtomicBool, Ordering},
@@ -25,10 +25,10 @@ use crate::{
     embedded::{DataFolder, Options, System},
 };
 
-/// How long a house may take to come to rest.
+/// How long a system may take to settle.
 const REST: Duration = Duration::from_secs(30);
 
-/// Somebody who has a room and books it.
+/// A user who registers a room and books it.
 struct Innkeeper {
     channel: Channel,
     bearer: AsciiMetadataValue,
@@ -92,7 +92,7 @@ impl Innkeeper {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn the_books_of_a_house_at_rest_are_in_order_while_it_runs_and_when_it_is_closed() {
+async fn an_audit_of_an_idle_system_has_no_findings_before_and_after_it_stops() {
     let parent = tempfile::tempdir().unwrap();
     let system = System::start(Options::in_folder(parent.path())).await.unwrap();
     let folder = system.folder().clone();
@@ -103,10 +103,7 @@ async fn the_books_of_a_house_at_rest_are_in_order_while_it_runs_and_when_it_is_
     assert_eq!(verdict.checked(Rule::PaidOnce), 1);
     assert_eq!(verdict.checked(Rule::RefundedOnce), 1);
     assert_eq!(verdict.checked(Rule::NothingKept), 1);
-    assert!(
-        verdict.checked(Rule::MyPage) > 6,
-        "one booking of each, as it is and as it should be, a room and all events"
-    );
+    assert!(verdict.checked(Rule::MyPage) > 6, "each booking, each expected booking, a room and all events");
     assert_eq!(verdict.checked(Rule::Orphan), 1, "one payment keeps money");
     assert_eq!(verdict.checked(Rule::RoomsKnown), 2, "a room and its night");
 
@@ -116,7 +113,7 @@ async fn the_books_of_a_house_at_rest_are_in_order_while_it_runs_and_when_it_is_
 }
 
 #[tokio::test]
-async fn an_audit_makes_no_database_where_there_is_none() {
+async fn an_audit_does_not_create_a_missing_database() {
     let parent = tempfile::tempdir().unwrap();
     let (folder, elsewhere) = (DataFolder::at(parent.path()), parent.path().join("elsewhere.db"));
     std::fs::write(folder.bus_file(), "").unwrap();
@@ -124,17 +121,16 @@ async fn an_audit_makes_no_database_where_there_is_none() {
     let variable = ("JUMAK_CONTEXTS__PROVIDER__DATABASE_URL".to_owned(), url);
     let config = Config::from_sources(None, [variable], &crate::house::Member::configured()).unwrap();
     let refusal = read(&folder, &config, SignedDuration::ZERO).await.unwrap_err().to_string();
-    assert!(refusal.contains("provider cannot be read"), "{refusal}");
+    assert!(refusal.contains("failed to read the database of provider"), "{refusal}");
     assert!(!elsewhere.exists());
 }
 
-/// How often guests have traded before the copy is made.
+/// How many rounds of bookings happen before the copy is made.
 const ROUNDS: usize = 4;
 
-/// Everything that the copy holds fits together, though nobody stopped booking while it was made; and a house that goes on with the
-/// copy comes to rest.
+/// The copy is consistent although guests booked while it was made, and a system that starts on the copy settles.
 #[tokio::test(flavor = "multi_thread")]
-async fn a_backup_that_is_made_while_guests_book_can_be_gone_on_with() {
+async fn a_backup_that_is_made_while_guests_book_is_consistent_and_can_be_started() {
     let parent = tempfile::tempdir().unwrap();
     let system = System::start(Options::in_folder(parent.path().join("data"))).await.unwrap();
     let innkeeper = Innkeeper::of(&system).await;

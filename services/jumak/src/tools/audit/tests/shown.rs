@@ -1,4 +1,4 @@
-//! Ways to break what is put together from events.
+//! Ways to break the read models.
 
 use room::audit::Occupancy;
 
@@ -11,7 +11,7 @@ use crate::audit::Rule;
 /// The rooms' calendar.
 pub const CALENDAR: &[Break] = &[
     (
-        "the calendar never heard of a stay",
+        "the calendar lacks a stay",
         |books| books.stays.retain(|stay| stay.occupancy != Occupancy::Charged),
         &[Rule::Calendar],
     ),
@@ -29,7 +29,7 @@ pub const CALENDAR: &[Break] = &[
         &[Rule::Calendar],
     ),
     (
-        "the calendar has a stay that nobody reserved",
+        "the calendar has a stay without a reservation",
         |books| {
             let mut stay = stay_of(books, at::CONFIRMED).clone();
             "reservations/none".clone_into(&mut stay.reservation);
@@ -41,7 +41,7 @@ pub const CALENDAR: &[Break] = &[
 
 /// My page.
 pub const MY_PAGE: &[Break] = &[
-    ("my page never heard of a booking", |books| drop(bookings(books).remove(0)), &[Rule::MyPage]),
+    ("my page lacks a booking", |books| drop(bookings(books).remove(0)), &[Rule::MyPage]),
     (
         "my page shows an older state",
         |books| booking_of(books, at::CONFIRMED).state = "PENDING".to_owned(),
@@ -68,11 +68,11 @@ pub const MY_PAGE: &[Break] = &[
     ("my page shows another room", |books| booking_of(books, at::CONFIRMED).room = None, &[Rule::MyPage]),
     ("my page shows another title", |books| booking_of(books, at::CONFIRMED).title.clear(), &[Rule::MyPage]),
     (
-        "my page shows what is paid as undecided",
+        "my page shows a paid stay as undecided",
         |books| booking_of(books, at::CONFIRMED).course = "UNDECIDED".to_owned(),
         &[Rule::MyPage],
     ),
-    ("my page takes a guest for a host", |books| booking_of(books, at::CONFIRMED).is_host = true, &[Rule::MyPage]),
+    ("my page shows a guest as a host", |books| booking_of(books, at::CONFIRMED).is_host = true, &[Rule::MyPage]),
     ("my page has no rooms", |books| books.my_page.as_mut().unwrap().rooms.clear(), &[Rule::MyPage]),
     ("my page has no timelines", |books| books.my_page.as_mut().unwrap().heard.clear(), &[Rule::MyPage]),
     (

@@ -1,4 +1,4 @@
-//! The ways in which a payment may go, told by payment's own machine.
+//! The courses that a payment may take, computed by payment's own state machine.
 
 use mesh::Actor;
 use payment::domain::{
@@ -11,21 +11,21 @@ use uuid::Uuid;
 
 use super::house::{just_now, long_ago};
 
-/// What payment did, and what came of it.
+/// The records of payment and the provider after one course.
 #[derive(Default)]
 pub struct Done {
     pub movements: Vec<Movement>,
     pub refunds: Vec<Refund>,
     pub times_taken: u32,
     pub given_back_minor: i64,
-    pub is_told: bool,
+    pub is_published: bool,
 }
 
 impl Done {
     fn note(&mut self, change: Change) {
         self.movements.extend(change.movement);
         self.refunds.extend(change.refund);
-        self.is_told |= change.fact.is_some();
+        self.is_published |= change.fact.is_some();
     }
 
     fn give_back(&mut self, payment: &mut Payment) {
@@ -36,7 +36,7 @@ impl Done {
     }
 }
 
-/// The ways in which a payment may go.
+/// The courses that a payment may take.
 pub trait Ways {
     fn called(&mut self) -> Done;
     fn charged_once(&mut self) -> Done;

@@ -1,4 +1,4 @@
-//! How often the disk can be told to keep what was written: what every commit waits for, whoever makes it.
+//! Measures how often per second the disk can sync a write. Every durable commit waits for that.
 
 use std::{
     io::{Seek as _, SeekFrom, Write as _},
@@ -7,9 +7,9 @@ use std::{
 
 /// Its name in reports.
 pub const NAME: &str = "disk";
-/// What it is.
+/// What it measures.
 pub const WHAT: &str = "4 KiB written over and synced, one after another, where temporary files are";
-/// How long it is measured.
+/// How long to measure.
 const TIME: Duration = Duration::from_secs(1);
 
 /// Syncs per second.

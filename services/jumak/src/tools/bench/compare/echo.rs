@@ -1,7 +1,7 @@
-//! The least that unary calls over tonic cost: a server that answers each method with that method's bytes and does nothing else, called
-//! by clients that encode its requests and decode its answers.
+//! The echo server: the lower bound for the cost of unary calls over tonic. It answers each method with fixed bytes and does nothing else.
+//! Its clients encode the same requests and decode the same answers as the workload's.
 //!
-//! It is a process of its own, like a server, on the cores that are left to it by the clients, which run here.
+//! It runs in a process of its own, like a real server. The clients run in this process.
 
 use std::{
     convert::Infallible,
@@ -50,16 +50,16 @@ use crate::{
 /// Its name in reports.
 pub const NAME: &str = "echo";
 const WARMUP: Duration = Duration::from_millis(500);
-/// How long the server may take to say where it is.
+/// How long the server may take to print its address.
 const START: Duration = Duration::from_secs(10);
 
-/// Serves the answers that its standard input tells, a line of hexadecimal digits for each method and an empty line behind them, until
-/// whoever has started it closes that: so it never outlives them.
+/// Runs the server. It reads the answers from standard input: one line of hexadecimal digits for each method, and then an empty line. It
+/// stops when standard input is closed, so it never outlives the process that started it.
 pub async fn serve() -> anyhow::Result<()> {
     let mut lines = io::stdin().lines();
     let mut answers = Vec::new();
     while let Some(line) = lines.next().transpose()?.filter(|line| !line.is_empty()) {
-        answers.push(from_hex(&line).context("an answer is no hexadecimal number")?);
+        answers.push(from_hex(&line).context("an answer is not a hexadecimal number")?);
     }
     let listener = TcpListener::bind(SocketAddr::from((Ipv4Addr::LOCALHOST, 0))).await?;
     output::line(listener.local_addr()?)?;
@@ -86,7 +86,7 @@ fn server(answers: Vec<Bytes>) -> Router {
     Server::builder().add_service(EchoService(answers.into()))
 }
 
-/// The answer to one method, whatever was asked.
+/// The fixed answer to one method.
 #[derive(Clone)]
 struct Answer(Bytes);
 
@@ -99,7 +99,7 @@ impl UnaryService<Bytes> for Answer {
     }
 }
 
-/// As tonic generates it, but for its codec.
+/// Like a service that tonic generates, with another codec.
 #[derive(Clone)]
 struct EchoService(Arc<[Bytes]>);
 
@@ -123,7 +123,7 @@ impl Service<http::Request<Body>> for EchoService {
     }
 }
 
-/// Messages as they are on the wire.
+/// A codec that passes encoded messages through.
 #[derive(Clone, Copy)]
 struct Raw;
 
@@ -190,7 +190,7 @@ impl Sample {
     }
 }
 
-/// The answer that is known tells which kind of message is decoded.
+/// `_answer` only determines the type of the decoded message.
 async fn echo<Q, A>(line: Channel, method: usize, request: &Q, _answer: &A) -> Result<Response<()>, Status>
 where
     Q: Message + Clone + 'static,
@@ -198,28 +198,28 @@ where
 {
     let path = http::uri::PathAndQuery::try_from(path(method)).map_err(|_| Status::internal("no path"))?;
     let mut client = tonic::client::Grpc::new(line);
-    client.ready().await.map_err(|_| Status::unavailable("the connection is gone"))?;
+    client.ready().await.map_err(|_| Status::unavailable("the connection was lost"))?;
     let answer: Response<A> = client.unary(Request::new(request.clone()), path, ProstCodec::<Q, A>::default()).await?;
     Ok(answer.map(drop))
 }
 
-/// The server, and what is sent to it.
+/// The server, and the requests to send.
 #[derive(Debug)]
 pub struct Echo {
     _server: Child,
     lines: Vec<Channel>,
     samples: Vec<(u32, Arc<Sample>)>,
-    /// What each method came to last, per second.
+    /// The latest result of each method, in calls per second.
     each: Vec<f64>,
 }
 
 impl Echo {
-    /// Starts the server as a process of its own and connects to it.
+    /// Starts the server process and connects to it.
     pub async fn start(samples: Vec<(u32, Sample)>, pressure: Pressure) -> anyhow::Result<Self> {
         let mut command = Command::new(std::env::current_exe()?);
         command.arg("bench-echo").stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::null());
         let mut server = Child::spawn(&mut command)?;
-        // Its input stays open as long as we live.
+        // Its standard input stays open until this process ends.
         let input = server.process().stdin.as_mut().context("the server has no input")?;
         for (_, sample) in &samples {
             writeln!(input, "{}", to_hex(&sample.answer()))?;
@@ -231,20 +231,21 @@ impl Echo {
             let mut line = String::new();
             BufReader::new(said).read_line(&mut line).map(|_| line)
         });
-        let address = tokio::time::timeout(START, reading).await.context("the echo server does not start")???;
+        let address =
+            tokio::time::timeout(START, reading).await.context("the echo server did not start in time")???;
         let lines = connect(&format!("http://{}", address.trim()), &TlsConfig::default(), pressure.connections).await?;
         let samples = samples.into_iter().map(|(share, sample)| (share, Arc::new(sample))).collect();
         Ok(Self { _server: server, lines, samples, each: Vec::new() })
     }
 
-    /// What it is.
+    /// What it measures.
     pub fn what(&self) -> String {
         let each = self.samples.iter().zip(&self.each);
         let each: Vec<String> = each.map(|((_, one), rate)| format!("{} {rate:.0}", one.name())).collect();
-        format!("a bare tonic server in a process of its own, the same messages and clients; {}", each.join(", "))
+        format!("a bare tonic server in its own process, with the same messages and clients; {}", each.join(", "))
     }
 
-    /// Calls per second, if they were mixed as the workload mixes them: each method takes its share of the operations, not of the time.
+    /// Calls per second, for the same mix of methods as in the workload. A method's share is a share of the operations, not of the time.
     pub async fn measure(&mut self, pressure: Pressure) -> anyhow::Result<f64> {
         let duration = pressure.duration / u32::try_from(self.samples.len().max(1))?;
         let load = Load { pace: Pace::Closed, warmup: WARMUP, duration };
@@ -260,7 +261,7 @@ impl Echo {
     }
 }
 
-/// Operations per second, of which each kind has its share and takes as long as its own rate says.
+/// Operations per second of a mix, from the share and the rate of each kind.
 fn mixed(kinds: impl Iterator<Item = (u32, f64)>) -> f64 {
     let (shares, time) = kinds
         .fold((0.0, 0.0), |(shares, time), (share, rate)| (shares + f64::from(share), time + f64::from(share) / rate));
@@ -309,7 +310,7 @@ mod tests {
     }
 
     #[test]
-    fn a_mix_takes_as_long_as_its_parts_together() {
+    fn the_rate_of_a_mix_follows_from_the_time_of_each_part() {
         assert_eq!(mixed([(100, 500.0)].into_iter()), 500.0);
         // Half of the calls take a millisecond, half of them three.
         assert_eq!(mixed([(50, 1_000.0), (50, 1_000.0 / 3.0)].into_iter()), 500.0);

@@ -1,7 +1,7 @@
-//! What stands beside the workload in the same run, on the same machine: so that a ratio is left when the figures have travelled.
+//! The baselines: they run on the same machine in the same run as the workload, so that the ratio to them can be compared across machines.
 //!
-//! Each is measured before and after the workload, because a machine is not the same machine a minute later; what counts is the
-//! median of the two.
+//! Each baseline is measured before and after the workload, because a machine's speed changes within minutes. The result is the median of
+//! the two.
 
 pub mod disk;
 pub mod echo;
@@ -19,128 +19,130 @@ use super::{
     yardstick::Way,
 };
 
-/// A comparison is measured for no longer than this each time.
+/// The longest measurement of a baseline.
 const LONGEST: Duration = Duration::from_secs(5);
 
-/// What is compared with, and how it went.
+/// A baseline and its result.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Comparison {
     /// Its short name.
     pub name: &'static str,
     /// What is counted.
     pub unit: &'static str,
-    /// What it is, in a sentence.
+    /// What it measures.
     pub what: String,
-    /// What was measured, or why nothing was.
+    /// The result, or why there is none.
     #[serde(flatten)]
-    pub came_to: CameTo,
+    pub came_to: Measurement,
 }
 
-/// What a comparison came to.
+/// The result of a baseline.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 #[serde(untagged)]
-pub enum CameTo {
+pub enum Measurement {
     /// It was measured.
     Measured {
         /// Per second, before the workload and after it.
         per_second: Vec<f64>,
         /// The median of the two.
         median: f64,
-        /// The workload's operations per second, divided by that: to the yardstick those that everybody has heard of. Only in a closed
-        /// loop, where both are as fast as they can.
+        /// The workload's operations per second, divided by the median. For the yardstick, the operations that every consumer has handled.
+        /// Only
+        /// in a closed loop, in which both run as fast as they can.
         #[serde(skip_serializing_if = "Option::is_none")]
         ratio: Option<f64>,
     },
-    /// It could not be.
+    /// It was not measured.
     Skipped {
         /// Why.
         skipped: String,
     },
 }
 
-/// How hard to press: as hard as the workload does.
+/// The load on a baseline: the same as the workload's.
 #[derive(Clone, Copy, Debug)]
 pub struct Pressure {
-    /// Clients at once.
+    /// Concurrent clients.
     pub clients: usize,
     /// Connections that they share.
     pub connections: usize,
-    /// How long is measured each time.
+    /// The length of each measurement.
     pub duration: Duration,
 }
 
 impl Pressure {
-    /// As hard as a workload of so many clients and connections that is measured for `duration`.
+    /// The load of a workload with these clients and connections that is measured for `duration`.
     pub fn new(clients: usize, connections: usize, duration: Duration) -> Self {
         Self { clients, connections, duration: duration.min(LONGEST) }
     }
 }
 
-/// How fast the workload went, in operations per second.
+/// The workload's throughput, in operations per second.
 #[derive(Clone, Copy, Debug)]
 pub struct Pace {
-    /// As clients were answered.
+    /// Until clients were answered.
     pub answered: f64,
-    /// From the first call until the last consumer had heard of the last booking; none if nothing was booked.
+    /// From the first call until the last consumer had handled the last booking; none if nothing was booked.
     pub heard: Option<f64>,
 }
 
-/// Everything that the workload is compared with, ready to be measured.
+/// All baselines of a workload, ready to be measured.
 #[derive(Debug)]
 pub struct Comparisons {
     pressure: Pressure,
-    rivals: Vec<(Rival, anyhow::Result<Vec<f64>>)>,
+    baselines: Vec<(Baseline, anyhow::Result<Vec<f64>>)>,
 }
 
 #[derive(Debug)]
-enum Rival {
+enum Baseline {
     Disk,
     Echo(Echo),
     Sqlite(Sqlite),
     Pgbench(Pgbench),
-    /// One that is not there, and why.
+    /// A baseline that cannot be measured, and why.
     None(&'static str, String),
 }
 
 impl Comparisons {
-    /// Those that make sense for `workload`: an echo of its calls, and the yardstick where bookings are made.
+    /// The baselines of `workload`: the echo server for its calls, and the yardstick if it is a booking.
     pub async fn of(
         workload: Workload,
         samples: Vec<(u32, Sample)>,
         pressure: Pressure,
         postgres: Option<&str>,
     ) -> Self {
-        let or_none =
-            |name, rival: anyhow::Result<Rival>| rival.unwrap_or_else(|error| Rival::None(name, format!("{error:#}")));
-        let echo = Echo::start(samples, pressure).await.map(Rival::Echo);
-        let mut rivals = vec![Rival::Disk, or_none(echo::NAME, echo)];
+        let or_none = |name, baseline: anyhow::Result<Baseline>| {
+            baseline.unwrap_or_else(|error| Baseline::None(name, format!("{error:#}")))
+        };
+        let echo = Echo::start(samples, pressure).await.map(Baseline::Echo);
+        let mut baselines = vec![Baseline::Disk, or_none(echo::NAME, echo)];
         for way in [Way::Plain, Way::Best] {
             let (lite, postgres_name) = (sqlite::name(way), pgbench::name(way));
             if workload != Workload::Book {
-                let why = format!("the yardstick is a booking, and {} is something else", workload.name());
-                rivals.extend([Rival::None(lite, why.clone()), Rival::None(postgres_name, why)]);
+                let why = format!("the yardstick is a booking, but the workload is {}", workload.name());
+                baselines.extend([Baseline::None(lite, why.clone()), Baseline::None(postgres_name, why)]);
                 continue;
             }
-            rivals.push(or_none(lite, Sqlite::prepare(way).await.map(Rival::Sqlite)));
+            baselines.push(or_none(lite, Sqlite::prepare(way).await.map(Baseline::Sqlite)));
             let pgbench = match postgres {
-                Some(url) => Pgbench::prepare(url, way).await.map(Rival::Pgbench),
-                None => Err(anyhow::anyhow!("no PostgreSQL was named; name one with --postgres URL")),
+                Some(url) => Pgbench::prepare(url, way).await.map(Baseline::Pgbench),
+                None => Err(anyhow::anyhow!("no PostgreSQL is given; name one with --postgres URL")),
             };
-            rivals.push(or_none(postgres_name, pgbench));
+            baselines.push(or_none(postgres_name, pgbench));
         }
-        Self { pressure, rivals: rivals.into_iter().map(|rival| (rival, Ok(Vec::new()))).collect() }
+        Self { pressure, baselines: baselines.into_iter().map(|baseline| (baseline, Ok(Vec::new()))).collect() }
     }
 
-    /// Measures each once more.
+    /// Measures each baseline once more.
     pub async fn measure(&mut self) {
-        for (rival, measured) in &mut self.rivals {
+        for (baseline, measured) in &mut self.baselines {
             let Ok(figures) = measured else { continue };
-            let figure = match rival {
-                Rival::Disk => disk::measure().await,
-                Rival::Echo(echo) => echo.measure(self.pressure).await,
-                Rival::Sqlite(sqlite) => sqlite.measure(self.pressure).await,
-                Rival::Pgbench(pgbench) => pgbench.measure(self.pressure).await,
-                Rival::None(_, why) => Err(anyhow::anyhow!(why.clone())),
+            let figure = match baseline {
+                Baseline::Disk => disk::measure().await,
+                Baseline::Echo(echo) => echo.measure(self.pressure).await,
+                Baseline::Sqlite(sqlite) => sqlite.measure(self.pressure).await,
+                Baseline::Pgbench(pgbench) => pgbench.measure(self.pressure).await,
+                Baseline::None(_, why) => Err(anyhow::anyhow!(why.clone())),
             };
             match figure {
                 Ok(figure) => figures.push(figure),
@@ -149,20 +151,20 @@ impl Comparisons {
         }
     }
 
-    /// What they came to, beside the workload's pace, which is given only if it went as fast as it could.
+    /// The results, with ratios to the workload's throughput. `pace` is given only for a closed loop.
     pub async fn finish(self, pace: Option<Pace>) -> Vec<Comparison> {
         let (answered, heard) = (pace.map(|pace| pace.answered), pace.and_then(|pace| pace.heard));
         let mut all = Vec::new();
-        for (rival, measured) in self.rivals {
-            let (name, unit, what, per_second) = match &rival {
-                Rival::Disk => (disk::NAME, "syncs", disk::WHAT.to_owned(), None),
-                Rival::Echo(echo) => (echo::NAME, "calls", echo.what(), answered),
-                Rival::Sqlite(sqlite) => (sqlite.name(), "bookings", sqlite.what(), heard),
-                Rival::Pgbench(pgbench) => (pgbench.name(), "bookings", pgbench.what().to_owned(), heard),
-                Rival::None(name, _) => (*name, "", String::new(), None),
+        for (baseline, measured) in self.baselines {
+            let (name, unit, what, per_second) = match &baseline {
+                Baseline::Disk => (disk::NAME, "syncs", disk::WHAT.to_owned(), None),
+                Baseline::Echo(echo) => (echo::NAME, "calls", echo.what(), answered),
+                Baseline::Sqlite(sqlite) => (sqlite.name(), "bookings", sqlite.what(), heard),
+                Baseline::Pgbench(pgbench) => (pgbench.name(), "bookings", pgbench.what().to_owned(), heard),
+                Baseline::None(name, _) => (*name, "", String::new(), None),
             };
             all.push(Comparison { name, unit, what, came_to: came_to(measured, per_second) });
-            if let Rival::Pgbench(pgbench) = rival {
+            if let Baseline::Pgbench(pgbench) = baseline {
                 pgbench.clear().await;
             }
         }
@@ -170,15 +172,15 @@ impl Comparisons {
     }
 }
 
-fn came_to(measured: anyhow::Result<Vec<f64>>, per_second: Option<f64>) -> CameTo {
-    let skipped = |why: String| CameTo::Skipped { skipped: why };
+fn came_to(measured: anyhow::Result<Vec<f64>>, per_second: Option<f64>) -> Measurement {
+    let skipped = |why: String| Measurement::Skipped { skipped: why };
     match measured {
         Err(error) => skipped(format!("{error:#}")),
         Ok(figures) => match Spread::of(figures.iter().copied()) {
-            None => skipped("the run was stopped before it".to_owned()),
+            None => skipped("the run was stopped before it was measured".to_owned()),
             Some(Spread { median, .. }) => {
                 let ratio = per_second.filter(|_| median > 0.0).map(|per_second| per_second / median);
-                CameTo::Measured { per_second: figures, median, ratio }
+                Measurement::Measured { per_second: figures, median, ratio }
             }
         },
     }
@@ -189,16 +191,16 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_ratio_is_that_to_the_median_of_before_and_after() {
-        let CameTo::Measured { median, ratio, .. } = came_to(Ok(vec![1_000.0, 3_000.0]), Some(500.0)) else {
+    fn a_ratio_uses_the_median_of_before_and_after() {
+        let Measurement::Measured { median, ratio, .. } = came_to(Ok(vec![1_000.0, 3_000.0]), Some(500.0)) else {
             panic!("it was measured")
         };
         assert_eq!((median, ratio), (2_000.0, Some(0.25)));
     }
 
     #[test]
-    fn an_open_loop_has_no_ratio_and_what_was_not_measured_says_why() {
-        let CameTo::Measured { ratio, .. } = came_to(Ok(vec![1_000.0]), None) else { panic!("it was measured") };
+    fn an_open_loop_has_no_ratio_and_a_skipped_baseline_has_its_reason() {
+        let Measurement::Measured { ratio, .. } = came_to(Ok(vec![1_000.0]), None) else { panic!("it was measured") };
         assert_eq!(ratio, None);
         let why = came_to(Err(anyhow::anyhow!("pgbench was not found")), Some(500.0));
         assert_eq!(serde_json::to_value(why).unwrap(), serde_json::json!({ "skipped": "pgbench was not found" }));

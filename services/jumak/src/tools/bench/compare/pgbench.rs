@@ -1,7 +1,7 @@
-//! The yardstick on PostgreSQL, driven by pgbench: what the database alone makes of the facts of a booking.
+//! The yardstick on PostgreSQL, driven by pgbench: how fast the database alone can write a booking.
 //!
-//! It runs in a database of its own that is dropped afterwards. pgbench numbers the bookings of each of its clients; ids and names are
-//! computed from that number by the server, which costs it less than sending them.
+//! It runs in a scratch database that is dropped afterwards. pgbench numbers the bookings of each of its clients. The server computes ids
+//! and names from that number, which costs less than sending them.
 
 use std::{fmt::Write as _, io::Write as _, process::Command, str::FromStr as _, time::Duration};
 
@@ -20,19 +20,19 @@ use crate::{
     bench::{
         child,
         yardstick::{
-            self, BEFORE, GUESTS, Hole, NIGHTS, POSTGRES, POSTGRES_BEST, ROOMS, STAYS, Way, render, statements,
+            self, BEFORE, GUESTS, NIGHTS, POSTGRES, POSTGRES_BEST, Placeholder, ROOMS, STAYS, Way, render, statements,
         },
     },
     cli::output,
 };
 
-/// What pgbench may take besides the time it is told to measure.
+/// How long pgbench may take besides the time to measure.
 const PATIENCE: Duration = Duration::from_secs(60);
-/// Between the numbers of two clients, and so more bookings than one of them makes.
+/// The distance between the numbers of two clients: more than the bookings of one client.
 const PER_CLIENT: u64 = 1_000_000_000;
-/// Between the numbers of two measurements.
+/// The distance between the numbers of two measurements.
 const PER_ROUND: u64 = PER_CLIENT * 10_000;
-/// Clients that make what is there before.
+/// Clients that make the bookings before the measurement.
 const SEEDING: u64 = 8;
 
 /// Its name in reports.
@@ -54,23 +54,24 @@ pub struct Pgbench {
 }
 
 impl Pgbench {
-    /// Makes the scratch database on the server at `url`, whose role must be allowed to.
+    /// Makes the scratch database on the server at `url`. The URL's role must be allowed to.
     pub async fn prepare(url: &str, way: Way) -> anyhow::Result<Self> {
         child::output(Command::new("pgbench").arg("--version"), PATIENCE)
             .await
-            .context("pgbench is not there; it comes with PostgreSQL")?;
-        // What is wrong with a URL is not repeated: it holds a password.
+            .context("pgbench was not found; it is part of PostgreSQL")?;
+        // The error does not contain the URL, which holds a password.
         let server = Url::parse(url).ok().filter(|url| url.scheme().starts_with("postgres") && url.has_host());
-        let server =
-            server.context("what --postgres names is no URL, as in postgres://user:password@127.0.0.1/postgres")?;
+        let server = server.context("--postgres is not a URL such as postgres://user:password@127.0.0.1/postgres")?;
         let database = format!("jumak_bench_{:08x}", Uuid::new_v4().as_fields().0);
         let mut script = NamedTempFile::new()?;
         script.write_all(text(way)?.as_bytes())?;
         let mut this = Self { server, database, way, script, rounds: 0 };
-        this.on_server(&format!("CREATE DATABASE {}", this.database)).await.context("no scratch database was made")?;
+        this.on_server(&format!("CREATE DATABASE {}", this.database))
+            .await
+            .context("failed to make the scratch database")?;
         if let Err(error) = this.fill().await {
             this.clear().await;
-            return Err(error.context("the scratch database was not filled"));
+            return Err(error.context("failed to fill the scratch database"));
         }
         Ok(this)
     }
@@ -101,7 +102,7 @@ impl Pgbench {
         name(self.way)
     }
 
-    /// What it is.
+    /// What it measures.
     pub fn what(&self) -> &'static str {
         match self.way {
             Way::Plain => "pgbench -M prepared, the yardstick's 11 statements in 3 transactions, as many clients",
@@ -111,15 +112,15 @@ impl Pgbench {
 
     /// Bookings per second.
     pub async fn measure(&mut self, pressure: Pressure) -> anyhow::Result<f64> {
-        // Not in the middle of what is measured. Whoever may not ask for it measures without.
+        // So that no checkpoint falls into the measurement. If the role may not do this, it measures without.
         drop(self.on_server("CHECKPOINT").await);
         let seconds = pressure.duration.as_secs().max(1);
         let patience = Duration::from_secs(seconds) + PATIENCE;
         let said = self.run(&["--time", &seconds.to_string()], pressure.clients, "", patience).await?;
-        tps(&said).with_context(|| format!("pgbench did not say how fast it was: {said}"))
+        tps(&said).with_context(|| format!("pgbench printed no throughput: {said}"))
     }
 
-    /// Runs the script, with numbers that no other run has had.
+    /// Runs the script, with numbers that no earlier run has used.
     async fn run(
         &mut self,
         long: &[&str],
@@ -128,7 +129,7 @@ impl Pgbench {
         patience: Duration,
     ) -> anyhow::Result<String> {
         let options =
-            PgConnectOptions::from_str(self.server.as_str()).map_err(|_| anyhow::anyhow!("the URL cannot be read"))?;
+            PgConnectOptions::from_str(self.server.as_str()).map_err(|_| anyhow::anyhow!("the URL is invalid"))?;
         let mut command = Command::new("pgbench");
         command
             .args(["--no-vacuum", "--protocol=prepared", "--file"])
@@ -138,9 +139,9 @@ impl Pgbench {
             .args(["--define", "seq=0", "--define", &format!("base={}", self.rounds * PER_ROUND)])
             .args(["--host", options.get_host(), "--port", &options.get_port().to_string()])
             .args(["--username", options.get_username(), &self.database])
-            // In the environment: whoever lists processes sees arguments.
+            // In the environment, because arguments appear in the process list.
             .env("PGPASSWORD", percent_decoded(self.server.password().unwrap_or_default()))
-            // As every connection of ours is told once, whatever the server's own settings are.
+            // The same settings as on Jumak's own connections, whatever the server's defaults are.
             .env("PGOPTIONS", format!(r"-c default_transaction_isolation=read\ committed {settings}"))
             .env("PGSSLMODE", ssl_mode(options.get_ssl_mode()));
         self.rounds += 1;
@@ -150,12 +151,12 @@ impl Pgbench {
     /// Drops the scratch database.
     pub async fn clear(self) {
         if let Err(error) = self.on_server(&format!("DROP DATABASE {} WITH (FORCE)", self.database)).await {
-            output::note(format_args!("the scratch database {} was not dropped: {error:#}", self.database));
+            output::note(format_args!("failed to drop the scratch database {}: {error:#}", self.database));
         }
     }
 }
 
-/// Threads of pgbench for so many clients: no more than there are cores.
+/// The threads of pgbench: at most one for each core.
 fn jobs(clients: usize) -> usize {
     std::thread::available_parallelism().map_or(1, usize::from).min(clients)
 }
@@ -176,7 +177,7 @@ fn ssl_mode(mode: PgSslMode) -> &'static str {
     }
 }
 
-/// A part of a URL as it was meant.
+/// A part of a URL, percent-decoded.
 fn percent_decoded(text: &str) -> String {
     url::form_urlencoded::parse(text.replace('+', "%2B").as_bytes()).map(|(name, _)| name).collect()
 }
@@ -186,7 +187,7 @@ fn text(way: Way) -> anyhow::Result<String> {
     let mut text = String::new();
     writeln!(text, "\\set seq :seq + 1")?;
     writeln!(text, "\\set n :base + :client_id * {PER_CLIENT} + :seq")?;
-    // Each client begins elsewhere, so that no two of them meet in a room or at a guest.
+    // Each client begins with another room and guest, so that they do not contend for rows.
     writeln!(text, "\\set room (:n + :client_id) % {ROOMS}")?;
     writeln!(text, "\\set guest (:n + :client_id * 61) % {GUESTS}")?;
     writeln!(text, "\\set first (:n / {ROOMS}) % {STAYS} * {NIGHTS}")?;
@@ -200,17 +201,17 @@ fn text(way: Way) -> anyhow::Result<String> {
     Ok(text)
 }
 
-/// A value as PostgreSQL computes it from the booking's number.
-fn expression(hole: Hole) -> String {
+/// The SQL expression that computes a value from the booking's number.
+fn expression(placeholder: Placeholder) -> String {
     let id = |what: yardstick::Id| format!("(lpad(to_hex(:n::bigint), 16, '0') || '{:016x}')::uuid", what as u64);
-    match hole {
-        Hole::Id(what) => id(what),
-        Hole::Name(kind, what) => format!("('{kind}/' || {}::text)", id(what)),
-        Hole::Room => "(lpad(to_hex(:room::bigint), 32, '0'))::uuid".to_owned(),
-        Hole::Guest => "('users/guest-' || :guest::text)".to_owned(),
-        Hole::Host => "('users/host-' || :room::text)".to_owned(),
-        Hole::First => ":first".to_owned(),
-        Hole::Bytes(bytes) => format!("'\\x{}'::bytea", "ab".repeat(bytes)),
+    match placeholder {
+        Placeholder::Id(what) => id(what),
+        Placeholder::Name(kind, what) => format!("('{kind}/' || {}::text)", id(what)),
+        Placeholder::Room => "(lpad(to_hex(:room::bigint), 32, '0'))::uuid".to_owned(),
+        Placeholder::Guest => "('users/guest-' || :guest::text)".to_owned(),
+        Placeholder::Host => "('users/host-' || :room::text)".to_owned(),
+        Placeholder::First => ":first".to_owned(),
+        Placeholder::Bytes(bytes) => format!("'\\x{}'::bytea", "ab".repeat(bytes)),
     }
 }
 
@@ -219,7 +220,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn nothing_of_the_yardstick_is_left_open_in_the_script() {
+    fn the_script_has_no_unfilled_placeholder() {
         for way in [Way::Plain, Way::Best] {
             let text = text(way).unwrap();
             for open in ["GUEST", "HOST", "ROOM", "CASE_", "PAYMENT_", "EVENT_", "TX", "BYTES"] {
@@ -229,20 +230,20 @@ mod tests {
     }
 
     #[test]
-    fn pgbenchs_own_figure_is_read() {
+    fn the_throughput_is_read_from_pgbenchs_output() {
         let said = "number of failed transactions: 0 (0.000%)\nlatency average = 3.9 ms\ninitial connection time = 9.1 ms\ntps = 4012.345 (without initial connection time)\n";
         assert_eq!(tps(said), Some(4_012.345));
         assert_eq!(tps("pgbench: error"), None);
     }
 
     #[test]
-    fn a_password_is_given_as_it_was_meant() {
+    fn a_password_is_percent_decoded() {
         let url = Url::parse("postgres://u:p%40ss+w%26rd%3D@127.0.0.1/x").unwrap();
         assert_eq!(percent_decoded(url.password().unwrap()), "p@ss+w&rd=");
     }
 
     #[tokio::test]
-    async fn a_url_that_cannot_be_read_is_not_repeated() {
+    async fn an_invalid_url_is_not_part_of_the_error() {
         let refusal = Pgbench::prepare("mysql://u:s3cret@127.0.0.1/x", Way::Plain).await.unwrap_err();
         assert!(!format!("{refusal:?}").contains("s3cret"));
     }

@@ -1,7 +1,7 @@
-//! The yardstick on SQLite: what one file, and the one thread that holds its connection, make of the facts of a booking.
+//! The yardstick on SQLite: how fast the one thread that holds a connection to one file can write bookings.
 //!
-//! A booking is handed to that thread as a whole, as one text whose statements stay prepared, so that the price of a hand-over is not in
-//! the yardstick: one for each booking, or for sixteen of them.
+//! The thread gets each booking, or sixteen of them, as one text whose statements stay prepared. There is one hand-over for each text, so
+//! the hand-overs hardly count.
 
 use std::{
     sync::Arc,
@@ -15,11 +15,11 @@ use sea_orm::sqlx::{
 use tempfile::TempDir;
 
 use super::Pressure;
-use crate::bench::yardstick::{BEFORE, Hole, SQLITE, Value, Way, render, statements};
+use crate::bench::yardstick::{BEFORE, Placeholder, SQLITE, Value, Way, render, statements};
 
-/// Bookings whose transactions are one, at best.
+/// The bookings that share each transaction, in the best way.
 const GROUP: u64 = 16;
-/// Answers that the thread may be ahead with: more than a text has statements.
+/// How many results the thread may produce before they are read: more than a text has statements.
 const AHEAD: usize = 1_024;
 
 /// Its name in reports.
@@ -30,13 +30,13 @@ pub const fn name(way: Way) -> &'static str {
     }
 }
 
-/// The file, and the text that books.
+/// The file and the text of a booking.
 #[derive(Debug)]
 pub struct Sqlite {
     connection: SqliteConnection,
     way: Way,
     text: Arc<str>,
-    holes: Vec<(u64, Hole)>,
+    placeholders: Vec<(u64, Placeholder)>,
     next: u64,
     _folder: TempDir,
 }
@@ -57,8 +57,8 @@ impl Sqlite {
         for statement in statements(SQLITE).0 {
             connection.execute(AssertSqlSafe(statement)).await?;
         }
-        let (text, holes) = text(way);
-        let mut this = Self { connection, way, text: text.into(), holes, next: 0, _folder: folder };
+        let (text, placeholders) = text(way);
+        let mut this = Self { connection, way, text: text.into(), placeholders, next: 0, _folder: folder };
         while this.next < BEFORE {
             this.book().await?;
         }
@@ -71,14 +71,11 @@ impl Sqlite {
         name(self.way)
     }
 
-    /// What it is.
+    /// What it measures.
     pub fn what(&self) -> String {
         match self.way {
-            Way::Plain => {
-                "the yardstick's 11 statements in 3 transactions, by the one thread that holds the connection"
-                    .to_owned()
-            }
-            Way::Best => format!("the same, the transactions of {GROUP} bookings in one"),
+            Way::Plain => "the yardstick's 11 statements in 3 transactions, on one connection".to_owned(),
+            Way::Best => format!("the same, with {GROUP} bookings in each transaction"),
         }
     }
 
@@ -92,11 +89,11 @@ impl Sqlite {
         Ok((self.next - first) as f64 / begun.elapsed().as_secs_f64())
     }
 
-    /// Makes the next booking, or the next sixteen.
+    /// Makes the next booking, or the next group.
     async fn book(&mut self) -> anyhow::Result<()> {
         let mut query = sqlx::query(AssertSqlSafe(self.text.clone()));
-        for (ahead, hole) in &self.holes {
-            query = match hole.value(self.next + ahead) {
+        for (ahead, placeholder) in &self.placeholders {
+            query = match placeholder.value(self.next + ahead) {
                 Value::Bytes(bytes) => query.bind(bytes),
                 Value::Text(text) => query.bind(text),
                 Value::Number(number) => query.bind(number),
@@ -111,12 +108,12 @@ impl Sqlite {
     }
 }
 
-/// The text of a booking or of a group of them, and its holes in their order, each with how many bookings ahead it is.
-fn text(way: Way) -> (String, Vec<(u64, Hole)>) {
-    let (mut text, mut holes) = (String::new(), Vec::new());
+/// The text of a booking or a group, and its placeholders in order, each with the index of its booking in the group.
+fn text(way: Way) -> (String, Vec<(u64, Placeholder)>) {
+    let (mut text, mut placeholders) = (String::new(), Vec::new());
     let mut add = |statement: &str, ahead: u64, text: &mut String| {
-        text.push_str(&render(statement, |hole| {
-            holes.push((ahead, hole));
+        text.push_str(&render(statement, |placeholder| {
+            placeholders.push((ahead, placeholder));
             "?".to_owned()
         }));
         text.push_str(";\n");
@@ -137,7 +134,7 @@ fn text(way: Way) -> (String, Vec<(u64, Hole)>) {
         }
         add(commit, 0, &mut text);
     }
-    (text, holes)
+    (text, placeholders)
 }
 
 #[cfg(test)]
@@ -145,7 +142,7 @@ mod tests {
     use super::*;
 
     #[tokio::test]
-    async fn every_booking_leaves_its_facts_whichever_way_they_are_written_down() {
+    async fn every_booking_writes_the_same_rows_in_both_ways() {
         for way in [Way::Plain, Way::Best] {
             let mut sqlite = Sqlite::prepare(way).await.unwrap();
             sqlite.book().await.unwrap();

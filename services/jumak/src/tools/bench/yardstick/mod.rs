@@ -1,42 +1,42 @@
-//! The yardstick: the facts that any program which books a room has to write down, as fixed SQL. It stands in files of its own, has
-//! nothing in it that Jumak could do without, and never changes: a ratio to it means the same for every version of Jumak.
+//! The yardstick: the rows that any program must write to book a room, as fixed SQL in files. It never changes, so a ratio to it means the
+//! same for every version of Jumak.
 //!
-//! There are two ways of writing the facts down. [`Way::Plain`] is three transactions of ordinary statements, 17 round trips on a server.
-//! [`Way::Best`] is as few round trips and syncs as they can be had for, so that nobody takes the first for the machine's limit: on
-//! PostgreSQL one statement a transaction, on SQLite the transactions of sixteen bookings in one.
+//! There are two ways of writing the rows. [`Way::Plain`] uses three transactions of ordinary statements, 17 round trips on a server.
+//! [`Way::Best`] needs as few round trips and syncs as possible, and so shows that the first is not the machine's limit: on PostgreSQL each
+//! transaction is one statement, on SQLite sixteen bookings share each transaction.
 
 use uuid::Uuid;
 
 /// On PostgreSQL.
 pub const POSTGRES: &str = include_str!("v1.postgres.sql");
-/// On PostgreSQL, at its best: the booking alone.
+/// On PostgreSQL, in the best way. Contains only the booking.
 pub const POSTGRES_BEST: &str = include_str!("v1.postgres.best.sql");
 /// On SQLite.
 pub const SQLITE: &str = include_str!("v1.sqlite.sql");
 
-/// Bookings that are there before anything is measured. Debug builds, of which nobody believes a figure, do with few.
+/// Bookings that exist before the measurement. Debug builds make fewer, because their figures mean nothing.
 pub const BEFORE: u64 = if cfg!(debug_assertions) { 256 } else { 10_000 };
 /// Rooms that bookings are spread over.
 pub const ROOMS: u64 = 100;
 /// Guests who book in turn.
 pub const GUESTS: u64 = 1_024;
-/// Stays that follow one another in a room's calendar before it begins again.
+/// Consecutive stays in a room's calendar before the first nights are used again.
 pub const STAYS: u64 = 14;
 /// Nights of a stay.
 pub const NIGHTS: u64 = 2;
 
-/// How the facts are written down.
+/// How the rows are written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Way {
-    /// As anybody would.
+    /// With ordinary statements.
     Plain,
     /// In as few round trips and syncs as possible.
     Best,
 }
 
-/// A value that differs from booking to booking, or is too large to be written out.
+/// A placeholder for a value that differs between bookings, or is too large to write out.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Hole {
+pub enum Placeholder {
     /// An id of this booking, of sixteen bytes.
     Id(Id),
     /// A resource's name, with the id in it.
@@ -49,28 +49,28 @@ pub enum Hole {
     Host,
     /// The first night.
     First,
-    /// So many bytes of any kind.
+    /// A number of arbitrary bytes.
     Bytes(usize),
 }
 
-/// What an id names.
+/// The record that an id belongs to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Id {
     /// The booking.
     Case = 1,
     /// Its payment.
     Payment,
-    /// The event that it is held.
+    /// The event of the hold.
     Event1,
-    /// The event that it is paid.
+    /// The event of the payment.
     Event2,
-    /// The event that it is confirmed.
+    /// The event of the confirmation.
     Event3,
     /// The transaction in the ledger.
     Transaction,
 }
 
-/// A value for a driver that binds.
+/// A value for a bound parameter.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Value {
     /// Bytes.
@@ -81,7 +81,7 @@ pub enum Value {
     Number(i64),
 }
 
-impl Hole {
+impl Placeholder {
     fn of(word: &str) -> Option<Self> {
         Some(match word {
             "CASE_ID" => Self::Id(Id::Case),
@@ -100,9 +100,9 @@ impl Hole {
         })
     }
 
-    /// Its value in booking `number`.
+    /// The value in booking `number`.
     pub fn value(self, number: u64) -> Value {
-        // Like a UUIDv7's bytes they grow with the number, so that an index grows at its end.
+        // Like those of a UUIDv7, the bytes grow with the number, so that an index grows at its end.
         let id = |id: Id| Uuid::from_u128((u128::from(number) << 64) | id as u128);
         match self {
             Self::Id(what) => Value::Bytes(id(what).as_bytes().to_vec()),
@@ -116,7 +116,7 @@ impl Hole {
     }
 }
 
-/// The statements of a file, without its comments: those that make and fill the tables, and those of a booking.
+/// The statements of a file without comments: first those that make and fill the tables, then those of a booking.
 pub fn statements(file: &str) -> (Vec<String>, Vec<String>) {
     let code: Vec<&str> = file.lines().filter(|line| !line.starts_with("--")).collect();
     let all = code.join("\n");
@@ -124,8 +124,8 @@ pub fn statements(file: &str) -> (Vec<String>, Vec<String>) {
     all.partition(|statement| statement.starts_with("CREATE ") || statement.starts_with("INSERT INTO night "))
 }
 
-/// A statement with its holes filled in by `write`, in the order in which they stand.
-pub fn render(statement: &str, mut write: impl FnMut(Hole) -> String) -> String {
+/// A statement with its placeholders replaced by `write`, in order.
+pub fn render(statement: &str, mut write: impl FnMut(Placeholder) -> String) -> String {
     let is_part = |letter: char| letter.is_ascii_alphanumeric() || letter == '_';
     let (mut text, mut rest, mut quoted) = (String::new(), statement, false);
     while let Some(first) = rest.chars().next() {
@@ -138,8 +138,8 @@ pub fn render(statement: &str, mut write: impl FnMut(Hole) -> String) -> String 
         }
         quoted ^= first == '\'';
         let (word, after) = rest.split_at(end);
-        match Hole::of(word).filter(|_| !quoted) {
-            Some(hole) => text.push_str(&write(hole)),
+        match Placeholder::of(word).filter(|_| !quoted) {
+            Some(placeholder) => text.push_str(&write(placeholder)),
             None => text.push_str(word),
         }
         rest = after;
@@ -153,7 +153,7 @@ mod tests {
 
     use super::*;
 
-    /// Whoever finds this in the way wants a version 2 beside version 1.
+    /// To change the yardstick, add a version 2 beside version 1.
     #[test]
     fn version_1_never_changes() {
         let sum = |file: &str| Sha256::digest(file).iter().map(|byte| format!("{byte:02x}")).collect::<String>();
@@ -173,15 +173,15 @@ mod tests {
     }
 
     #[test]
-    fn holes_are_filled_in_where_they_stand_and_not_in_texts() {
+    fn placeholders_are_replaced_but_not_inside_string_literals() {
         let mut found = Vec::new();
         let sql =
             "UPDATE t SET a = BYTES(12), b = 'GUEST' WHERE c = CASE_ID AND d >= :first AND e IN (HOST) AND f = CASE";
-        let rendered = render(sql, |hole| {
-            found.push(hole);
+        let rendered = render(sql, |placeholder| {
+            found.push(placeholder);
             "?".to_owned()
         });
         assert_eq!(rendered, "UPDATE t SET a = ?, b = 'GUEST' WHERE c = ? AND d >= ? AND e IN (?) AND f = CASE");
-        assert_eq!(found, [Hole::Bytes(12), Hole::Id(Id::Case), Hole::First, Hole::Host]);
+        assert_eq!(found, [Placeholder::Bytes(12), Placeholder::Id(Id::Case), Placeholder::First, Placeholder::Host]);
     }
 }

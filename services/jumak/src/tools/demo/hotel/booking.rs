@@ -1,4 +1,4 @@
-//! The stay: paid or not at all, shown to those whom it concerns.
+//! The stay: booked and paid together, and shown only to its guest and host.
 
 use contracts::{
     mypage::v1::{Booking, GetBookingRequest, ListBookingsRequest, booking},
@@ -26,7 +26,7 @@ fn card(token: &str) -> Option<PaymentMethod> {
     Some(PaymentMethod { token: token.to_owned() })
 }
 
-/// The booking that the caller sees of a reservation.
+/// The name of a reservation's booking, as the caller sees it.
 fn booking_of(stay: &Reservation) -> String {
     stay.name.replacen("reservations/", "users/me/bookings/", 1)
 }
@@ -76,14 +76,14 @@ impl Hotel<'_> {
         Ok(stay)
     }
 
-    /// Somebody else wants the same nights.
+    /// Another user tries to book the same nights.
     pub async fn is_sold_once(&self, room: &Room) -> anyhow::Result<()> {
         let request = self.request(room, Some("tok_approve"), "second");
         let answer = self.stranger.reservations().create_reservation(request).await;
         refused("booking it again", ::reservation::reasons::ROOM_UNAVAILABLE, answer).map(drop)
     }
 
-    /// Sends the booking again, and then another one under its request id.
+    /// Sends the same request again, and then another one under its request id.
     pub async fn is_replayed(&self, stay: &Reservation) -> anyhow::Result<()> {
         let room = Room { name: stay.room.clone(), ..Room::default() };
         let again = self.request(&room, Some("tok_approve"), "booking");
@@ -94,7 +94,7 @@ impl Hotel<'_> {
         refused("another request under that id", Reason::REQUEST_ID_REUSED, answer).map(drop)
     }
 
-    /// Waits until the room's calendar shows every night of the stay so.
+    /// Waits until the room's calendar shows every night of the stay in `state`.
     pub async fn nights_become(&self, room: &Room, state: room_night::State) -> anyhow::Result<()> {
         eventually(&format!("{NIGHTS} nights {}", state.as_str_name()), async || {
             let request = GetRoomCalendarRequest {
@@ -109,7 +109,7 @@ impl Hotel<'_> {
         .await
     }
 
-    /// Looks at all that a reservation and its booking show.
+    /// Checks everything that a reservation and its booking show.
     pub async fn shows_everything(&self, stay: &Reservation) -> anyhow::Result<()> {
         let snapshot = stay.room_snapshot.clone().unwrap_or_default();
         equal("the room's number", "301", snapshot.number.as_str())?;
@@ -145,7 +145,7 @@ impl Hotel<'_> {
         Ok(self.guest.my_page().get_booking(request).await?.into_inner())
     }
 
-    /// Looks the booking up while no context reaches any other.
+    /// Reads the booking while no context can reach another one.
     pub async fn is_looked_up(&self, stay: &Reservation) -> anyhow::Result<()> {
         let others: Vec<_> =
             Member::ALL.into_iter().filter(|member| *member != Member::MYPAGE).map(Member::name).collect();
@@ -157,7 +157,7 @@ impl Hotel<'_> {
             .await
     }
 
-    /// Looks at the host's bookings.
+    /// Checks the host's bookings.
     pub async fn is_passed_on(&self, stay: &Reservation) -> anyhow::Result<()> {
         eventually("the booking among the host's", async || {
             let request = ListBookingsRequest {
@@ -172,7 +172,7 @@ impl Hotel<'_> {
         .await
     }
 
-    /// Somebody else tries to see it and to cancel it.
+    /// Another user tries to read and to cancel it.
     pub async fn is_private(&self, stay: &Reservation) -> anyhow::Result<()> {
         let request = GetReservationRequest { name: stay.name.clone() };
         let answer = self.stranger.reservations().get_reservation(request).await;

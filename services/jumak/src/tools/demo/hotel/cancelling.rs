@@ -1,4 +1,4 @@
-//! The end of a stay that does not take place.
+//! The cancellation of a stay.
 
 use contracts::{
     mypage::v1::{GetTimelineRequest, timeline_entry::Cause},
@@ -9,7 +9,7 @@ use contracts::{
 use super::{Hotel, TOTAL, room::won};
 use crate::demo::expect::{Seen, equal, eventually};
 
-/// What happens to a stay that is booked, paid and cancelled.
+/// The events of a stay that is booked, paid and cancelled.
 const COURSE: [&str; 4] = [
     "jumak.reservation.v1.ReservationHeld",
     "jumak.reservation.v1.ReservationConfirmed",
@@ -32,7 +32,7 @@ impl Hotel<'_> {
         Ok(cancelled)
     }
 
-    /// Waits until the reservation is in that state.
+    /// Waits until the reservation is in `state`.
     pub async fn comes_to(&self, stay: &Reservation, state: State) -> anyhow::Result<Reservation> {
         eventually(&format!("{} to be {}", stay.name, state.as_str_name()), async || {
             let request = GetReservationRequest { name: stay.name.clone() };
@@ -43,7 +43,7 @@ impl Hotel<'_> {
         .await
     }
 
-    /// Follows the refund: the reservation is cancelled only with the payment refunded.
+    /// Waits for the refund: the reservation becomes CANCELLED only when the payment is refunded.
     pub async fn is_refunded(&self, stay: &Reservation) -> anyhow::Result<()> {
         self.comes_to(stay, State::Cancelled).await?;
         let request = GetPaymentRequest { name: stay.payment.clone() };

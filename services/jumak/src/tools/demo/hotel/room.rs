@@ -17,7 +17,7 @@ pub fn won(units: i64) -> Money {
 }
 
 impl Hotel<'_> {
-    /// Registers the room, and waits until the host's own page has heard of it.
+    /// Registers the room, and waits until the host's page shows it.
     pub async fn registers_a_room(&self) -> anyhow::Result<Room> {
         let room = Room {
             number: "301".to_owned(),
@@ -41,7 +41,7 @@ impl Hotel<'_> {
         Ok(room)
     }
 
-    /// Finds the room by all that a guest may ask for.
+    /// Finds the room by every search criterion.
     pub async fn is_found(&self, room: &Room) -> anyhow::Result<()> {
         eventually("the room among the offers", async || {
             let request = SearchRoomsRequest {
@@ -65,7 +65,7 @@ impl Hotel<'_> {
         .await
     }
 
-    /// Asks reservation for the dates.
+    /// Asks reservation for a quote.
     pub async fn is_free(&self, room: &Room) -> anyhow::Result<()> {
         let quote = self.quote(room).await?;
         equal("units left", Some(1), quote.units_left)?;
@@ -79,7 +79,7 @@ impl Hotel<'_> {
         Ok(self.guest.reservations().quote_reservation(request).await?.into_inner())
     }
 
-    /// Removes the room with the stay that is still booked in it.
+    /// Removes the room while a stay in it is booked.
     pub async fn is_removed(&self, room: &Room, stay: &Reservation) -> anyhow::Result<()> {
         let request = DeleteRoomRequest {
             name: room.name.clone(),

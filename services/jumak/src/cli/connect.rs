@@ -1,4 +1,4 @@
-//! A line to a server: its address, and with TLS whom to believe.
+//! Connects to a server at an address, with TLS if the address begins with `https://`.
 
 use std::{path::PathBuf, time::Duration};
 
@@ -10,16 +10,16 @@ use mesh::{
 };
 use tonic::transport::{Channel, Endpoint};
 
-use super::place::Configured;
+use super::options::ConfigOption;
 use crate::call::DEFAULT_TARGET;
 
-/// How long a server is waited for.
+/// How long a connection attempt may take.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
-/// A stream may be silent for long; a dead peer is noticed after the two together.
+/// A stream may be silent for long. A dead peer is noticed after the interval and the timeout together.
 const KEEP_ALIVE_INTERVAL: Duration = Duration::from_secs(30);
 const KEEP_ALIVE_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// Whom to believe at an address that begins with `https://`, and what to show there.
+/// The CA and the client certificate for an address that begins with `https://`.
 #[derive(Clone, Debug, Default, clap::Args)]
 pub struct TlsOptions {
     /// The CA of an https:// server's certificate (PEM) [default: tls.ca_file in the configuration, or the machine's CAs]
@@ -42,7 +42,7 @@ impl TlsOptions {
         }
         if self.cert_file.is_some() {
             (tls.cert_file, tls.key_file) = (self.cert_file.clone(), self.key_file.clone());
-            // A client's own certificate is no server's.
+            // `client_ca_file` is a setting of servers.
             tls.client_ca_file = None;
         }
         tls
@@ -53,50 +53,50 @@ impl TlsOptions {
         Config { tls: self.over(&config.tls), ..config }
     }
 
-    /// The options over the configuration, which only a line with TLS needs.
-    pub fn at(&self, target: &str, configured: &Configured) -> anyhow::Result<TlsConfig> {
+    /// The options over the configuration. The configuration is loaded only if `target` needs TLS.
+    pub fn at(&self, target: &str, configured: &ConfigOption) -> anyhow::Result<TlsConfig> {
         let tls = if is_tls(target) { configured.load()?.tls } else { TlsConfig::default() };
         Ok(self.over(&tls))
     }
 }
 
-/// What makes lines to one server.
+/// Makes connections to one server.
 #[derive(Debug)]
-pub struct Dial {
+pub struct Dialer {
     target: String,
     endpoint: Endpoint,
     connector: Connector,
 }
 
-impl Dial {
+impl Dialer {
     /// To `target`: a URL, or a host and a port that speak no TLS.
     pub fn to(target: &str, tls: &TlsConfig) -> anyhow::Result<Self> {
         let uri = if target.contains("://") { target.to_owned() } else { format!("http://{target}") };
         anyhow::ensure!(
             uri.starts_with("http://") || uri.starts_with("https://"),
-            "the target {target} has to begin with http:// or https://"
+            "the target {target} must begin with http:// or https://"
         );
-        // Without TLS nobody has to be believed, and no file has to be there.
+        // Without TLS the files need not exist.
         let tls = if is_tls(&uri) { Tls::of_command(tls) } else { Tls::load(&TlsConfig::default()) };
         let connector = Connector::new(tls?);
         let endpoint = Endpoint::from_shared(uri)
-            .with_context(|| format!("the target {target} is no address, as in {DEFAULT_TARGET}"))?
+            .with_context(|| format!("the target {target} is not an address such as {DEFAULT_TARGET}"))?
             .connect_timeout(CONNECT_TIMEOUT)
             .http2_keep_alive_interval(KEEP_ALIVE_INTERVAL)
             .keep_alive_timeout(KEEP_ALIVE_TIMEOUT);
         Ok(Self { target: target.to_owned(), endpoint, connector })
     }
 
-    /// Connects, which says what is in the way.
+    /// Connects. An error names the likely cause and what to do.
     pub async fn connect(&self) -> anyhow::Result<Channel> {
         let target = &self.target;
         self.endpoint.connect_with_connector(self.connector.clone()).await.map_err(|error| {
             let context = match Obstacle::of(&error) {
                 Some(Obstacle::Certificate) => {
-                    format!("the certificate at {target} is not believed; name its CA with --ca-file, or tls.ca_file in the configuration")
+                    format!("the certificate at {target} is not trusted; name its CA with --ca-file, or tls.ca_file in the configuration")
                 }
                 Some(Obstacle::Handshake) => {
-                    format!("no TLS can be agreed on at {target}; if it speaks none, the target begins with http://")
+                    format!("the TLS handshake with {target} failed; if the server does not use TLS, begin the target with http://")
                 }
                 None => format!("nothing answers at {target}; start it with `jumak up`, or name another address with --target"),
             };
@@ -105,9 +105,9 @@ impl Dial {
     }
 }
 
-/// A line to `target`.
+/// A connection to `target`.
 pub async fn connect(target: &str, tls: &TlsConfig) -> anyhow::Result<Channel> {
-    Dial::to(target, tls)?.connect().await
+    Dialer::to(target, tls)?.connect().await
 }
 
 fn is_tls(target: &str) -> bool {
