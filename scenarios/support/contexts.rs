@@ -1,11 +1,11 @@
-//! The contexts as they are when they have been put together, each on an empty database of its own.
+//! The assembled contexts, each on an empty database of its own.
 
 use std::{collections::BTreeMap, sync::Arc};
 
 use jumak::embedded::{DataFolder, Keyring, Member, open_database};
 use mesh::{Clock, Context, Deps, background::Background, client::InProcess, config::Config, tls::Tls};
 
-/// All of them. Nothing runs.
+/// All contexts, assembled but not running.
 pub async fn contexts() -> BTreeMap<Member, Context> {
     let parent = tempfile::tempdir().expect("a temporary folder");
     let (folder, config) = (DataFolder::at(parent.path()), Config::default());
@@ -29,7 +29,7 @@ pub async fn contexts() -> BTreeMap<Member, Context> {
     contexts
 }
 
-/// Whose events each context hears.
+/// The contexts whose events each context hears.
 pub async fn heard() -> BTreeMap<Member, Vec<Member>> {
     let tellers = |filters: Vec<String>| filters.iter().filter_map(|it| Member::named(it.split('.').nth(1)?)).collect();
     let heard = contexts().await.into_iter();

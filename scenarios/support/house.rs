@@ -1,4 +1,4 @@
-//! A running house in either shape, and one at rest.
+//! A system in either shape (embedded or mesh), running or stopped.
 
 use std::{collections::BTreeMap, path::Path, sync::Arc};
 
@@ -21,20 +21,20 @@ use super::{
 /// Connections that a test has to one database.
 const CONNECTIONS: u32 = 4;
 
-/// A house in which everything runs.
+/// A running system.
 pub enum House {
     Embedded { system: Box<System>, kept: TempDir },
     Mesh(Box<Mutex<LocalMesh>>),
 }
 
-/// A house in which nothing runs, with all that it knows.
-pub enum Resting {
+/// A stopped system with its data.
+pub enum StoppedHouse {
     Embedded { kept: TempDir },
     Mesh(Box<LocalMesh>),
 }
 
 impl House {
-    /// A new one, in the shape that the environment names.
+    /// Starts a new system in the shape that the environment names.
     pub async fn open(setup: &Setup) -> Self {
         match Shape::chosen() {
             Shape::Embedded => {
@@ -57,13 +57,13 @@ impl House {
         }
     }
 
-    /// A new mesh.
+    /// Starts a new mesh.
     pub async fn mesh(options: local_mesh::Options) -> Self {
         let mesh = LocalMesh::start(options).await.expect("the mesh starts");
         Self::Mesh(Box::new(Mutex::new(mesh)))
     }
 
-    /// The mesh, if it is one.
+    /// The mesh; panics for an embedded system.
     pub async fn running_mesh(&self) -> MutexGuard<'_, LocalMesh> {
         match self {
             Self::Embedded { .. } => panic!("this house is one process"),
@@ -82,7 +82,7 @@ impl House {
         Self::Embedded { system: Box::new(system), kept }
     }
 
-    /// The folder with the keys, and how commands are configured for this house.
+    /// The folder with the keys, and the configuration for commands on this system.
     pub async fn place(&self) -> (DataFolder, Config) {
         match self {
             Self::Embedded { system, .. } => (system.folder().clone(), system.config().clone()),
@@ -93,7 +93,7 @@ impl House {
         }
     }
 
-    /// Connections of one's own.
+    /// New connections.
     pub async fn connection(&self) -> Switchboard {
         match self {
             Self::Embedded { system, .. } => connect(&format!("http://{}", system.address())).await.into(),
@@ -120,7 +120,7 @@ impl House {
         }
     }
 
-    /// From now on the other contexts find nobody where this one was.
+    /// Makes the other contexts' calls to this one fail.
     pub async fn cut_off(&self, context: &str) {
         match self {
             Self::Embedded { system, .. } => system.cut_off(context),
@@ -138,12 +138,12 @@ impl House {
         }
     }
 
-    /// Stops everything in order, and keeps all that it knows.
-    pub async fn rests(self) -> Resting {
+    /// Stops everything in order, and keeps the data.
+    pub async fn rests(self) -> StoppedHouse {
         match self {
             Self::Embedded { system, kept } => {
                 system.stop().await.expect("the system stops");
-                Resting::Embedded { kept }
+                StoppedHouse::Embedded { kept }
             }
             Self::Mesh(mesh) => {
                 let mut mesh = Box::new(mesh.into_inner());
@@ -155,12 +155,12 @@ impl House {
                         assert!(status.success(), "{member} ended with {status}: {}", replica.said());
                     }
                 }
-                Resting::Mesh(mesh)
+                StoppedHouse::Mesh(mesh)
             }
         }
     }
 
-    /// Stops everything in order, and leaves nothing behind.
+    /// Stops everything in order, and removes the data.
     pub async fn close(self) {
         match self {
             Self::Embedded { system, .. } => system.stop().await.expect("the system stops"),
@@ -169,8 +169,8 @@ impl House {
     }
 }
 
-impl Resting {
-    /// Opens the house again.
+impl StoppedHouse {
+    /// Starts the system again.
     pub async fn opens(self, setup: &Setup) -> House {
         match self {
             Self::Embedded { kept } => House::embedded(kept, setup).await,
@@ -186,7 +186,7 @@ impl Resting {
         }
     }
 
-    /// Throws my page's database away.
+    /// Deletes my page's database.
     pub async fn forgets_my_page(&mut self) {
         match self {
             Self::Embedded { kept } => {
@@ -205,7 +205,7 @@ impl Resting {
     }
 }
 
-/// Throws away the database of a my page that does not run.
+/// Deletes my page's database. My page must not run.
 pub async fn forget_my_page(mesh: &LocalMesh) {
     mesh.forget(Member::MYPAGE).await.expect("an empty database");
 }
@@ -214,7 +214,7 @@ fn named(context: &str) -> Member {
     Member::named(context).unwrap_or_else(|| panic!("there is no context {context}"))
 }
 
-/// Connects when it is first used, and again when the connection is gone.
+/// Connects at the first use, and reconnects when the connection is lost.
 fn lazily(uri: &str) -> Channel {
     tonic::transport::Endpoint::from_shared(uri.to_owned()).expect("an address").connect_lazy()
 }

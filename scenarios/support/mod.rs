@@ -1,4 +1,4 @@
-//! An inn to test: a whole system in either shape, and people who call it over its sockets.
+//! The test harness: a whole system ([`Inn`]) in either shape, and people who call it over its sockets.
 
 pub mod contexts;
 pub mod house;
@@ -42,14 +42,14 @@ use tonic::{
 };
 
 use self::{
-    house::{House, Resting},
+    house::{House, StoppedHouse},
     setup::Setup,
     switchboard::Switchboard,
 };
 
-/// How long anything that settles by itself may take.
+/// How long the system may take to settle.
 pub const SETTLES: Duration = Duration::from_secs(30);
-/// How long a token lives.
+/// The lifetime of a token.
 const TOKEN: Duration = Duration::from_secs(3_600);
 
 /// A running system.
@@ -61,21 +61,21 @@ pub struct Inn {
     keys: Keyring,
 }
 
-/// A system that has been stopped, with all that it knows.
-pub struct InnAtRest(Resting);
+/// A stopped system with its data.
+pub struct StoppedInn(StoppedHouse);
 
 impl Inn {
-    /// A new one that leaves nothing behind.
+    /// Starts a temporary system.
     pub async fn open() -> Self {
         Self::with(Setup::new()).await
     }
 
-    /// One that is set up otherwise.
+    /// Starts a temporary system with `setup`.
     pub async fn with(setup: Setup) -> Self {
         Self::of(House::open(&setup).await).await
     }
 
-    /// One on a mesh of its own, whatever shape the environment names: for what is about the mesh's processes and servers.
+    /// Starts a mesh, whatever shape the environment names. For tests of the mesh's processes and servers.
     pub async fn in_mesh(options: local_mesh::Options) -> Self {
         Self::of(House::mesh(options).await).await
     }
@@ -86,22 +86,22 @@ impl Inn {
         Self { switchboard: house.connection().await, house, folder, config, keys }
     }
 
-    /// The mesh that it runs on, to do something to its processes and servers.
+    /// The mesh, for access to its processes and servers.
     pub async fn mesh(&self) -> MutexGuard<'_, LocalMesh> {
         self.house.running_mesh().await
     }
 
-    /// Stops it in order.
-    pub async fn rests(self) -> InnAtRest {
-        InnAtRest(self.house.rests().await)
+    /// Stops the system in order.
+    pub async fn rests(self) -> StoppedInn {
+        StoppedInn(self.house.rests().await)
     }
 
-    /// The folder with its keys, and in the embedded shape with its data.
+    /// The folder with its keys. In the embedded shape it also contains the data.
     pub fn folder(&self) -> &DataFolder {
         &self.folder
     }
 
-    /// The configuration with which a command finds everything of it.
+    /// The configuration for commands on this system.
     pub fn config(&self) -> &Config {
         &self.config
     }
@@ -111,12 +111,12 @@ impl Inn {
         self.house.database(context).await
     }
 
-    /// Connections that nobody else uses.
+    /// New connections that no other test person uses.
     pub async fn connection(&self) -> Switchboard {
         self.house.connection().await
     }
 
-    /// From now on the other contexts find nobody where this one was.
+    /// Makes the other contexts' calls to this one fail.
     pub async fn cut_off(&self, context: &str) {
         self.house.cut_off(context).await;
     }
@@ -126,17 +126,17 @@ impl Inn {
         self.house.reconnect(context).await;
     }
 
-    /// The name, `users/…`, of the person for whom tokens with this subject are made.
+    /// The resource name, `users/…`, of the user whose tokens have this subject.
     pub fn user(&self, subject: &str) -> String {
         user_name(&self.config.auth.issuer, subject)
     }
 
-    /// A token of its own issuer.
+    /// A token of the system's issuer.
     pub fn token(&self, subject: &str, roles: &[Role]) -> String {
         self.keys.mint(subject, roles, TOKEN).expect("a token")
     }
 
-    /// A person with some roles.
+    /// A user with these roles.
     pub fn person(&self, name: &str, roles: &[Role]) -> Person {
         Person { name: self.user(name), ..self.bearer_of(&self.token(name, roles)) }
     }
@@ -149,17 +149,17 @@ impl Inn {
         self.person(name, &[Role::Host])
     }
 
-    /// Whatever the token is.
+    /// A caller with any token.
     pub fn bearer_of(&self, token: &str) -> Person {
         Person { name: String::new(), switchboard: self.switchboard.clone(), bearer: Some(bearer(token)) }
     }
 
-    /// Whatever stands in the header.
+    /// A caller with any `authorization` header.
     pub fn with_header(&self, authorization: &str) -> Person {
         Person { bearer: Some(authorization.parse().expect("a header")), ..self.nobody() }
     }
 
-    /// Somebody without a token.
+    /// A caller without a token.
     pub fn nobody(&self) -> Person {
         Person { name: String::new(), switchboard: self.switchboard.clone(), bearer: None }
     }
@@ -171,12 +171,12 @@ impl Inn {
         Person { name: format!("contexts/{name}"), ..self.bearer_of(&token) }
     }
 
-    /// Every charge and refund as the provider knows them: what really happened to money.
+    /// Every charge and refund in the provider's books, which show what really happened to the money.
     pub async fn provider_books(&self) -> (Vec<Charge>, Vec<ChargeRefund>) {
         self.person("auditor", &[Role::Admin]).provider_books().await
     }
 
-    /// The audit of everything, once it has settled: no finding.
+    /// Waits until the system has settled, and asserts that the audit has no findings.
     pub async fn audit(&self) {
         let verdict = jumak::audit::settle(&self.folder, &self.config, SETTLES).await.expect("an audit");
         assert!(verdict.passed(), "{:#?}", verdict.findings);
@@ -187,13 +187,13 @@ impl Inn {
     }
 }
 
-impl InnAtRest {
-    /// Opens it again.
+impl StoppedInn {
+    /// Starts the system again.
     pub async fn opens(self) -> Inn {
         Inn::of(self.0.opens(&Setup::new()).await).await
     }
 
-    /// Throws my page's database away.
+    /// Deletes my page's database.
     pub async fn forgets_my_page(&mut self) {
         self.0.forgets_my_page().await;
     }
@@ -209,7 +209,7 @@ pub fn bearer(token: &str) -> MetadataValue<Ascii> {
     format!("Bearer {token}").parse().expect("a header")
 }
 
-/// Somebody with a token.
+/// A caller with a token.
 #[derive(Clone)]
 pub struct Person {
     /// `users/…`.
@@ -218,7 +218,7 @@ pub struct Person {
     bearer: Option<MetadataValue<Ascii>>,
 }
 
-/// Puts the token, if there is one, on each call.
+/// Adds the token, if there is one, to each call.
 #[derive(Clone)]
 pub struct WithToken(Option<MetadataValue<Ascii>>);
 
@@ -231,7 +231,7 @@ impl Interceptor for WithToken {
     }
 }
 
-/// A generated client's transport.
+/// The transport of a generated client.
 pub type Wire = InterceptedService<Switchboard, WithToken>;
 
 impl Person {
@@ -269,7 +269,7 @@ impl Person {
         ProviderServiceClient::new(self.wire())
     }
 
-    /// Every charge and refund as the provider tells them to an admin.
+    /// Every charge and refund that the provider lists for an admin.
     pub async fn provider_books(&self) -> (Vec<Charge>, Vec<ChargeRefund>) {
         let (mut charges, mut refunds, mut page_token) = (Vec::new(), Vec::new(), String::new());
         loop {
@@ -284,13 +284,13 @@ impl Person {
         }
     }
 
-    /// Registers a room of so many units at ₩90,000 a night.
+    /// Registers a room with `units` at ₩90,000 a night.
     pub async fn registers_a_room(&self, units: i32) -> Room {
         let request = CreateRoomRequest { room: Some(a_room(units)), ..CreateRoomRequest::default() };
         self.rooms().create_room(request).await.expect("a room").into_inner()
     }
 
-    /// Asks for two nights.
+    /// Books two nights.
     pub async fn books(&self, room: &Room, token: Option<&str>) -> Result<Reservation, Status> {
         self.books_nights(room, 0..2, token).await
     }
@@ -315,7 +315,7 @@ impl Person {
         Ok(self.reservations().cancel_reservation(request).await?.into_inner())
     }
 
-    /// The reservation, once it is in that state.
+    /// Waits until the reservation is in `state`, and returns it.
     pub async fn reservation_in(&self, name: &str, state: State) -> Reservation {
         eventually(format!("{name} is {}", state.as_str_name()), || async {
             let reservation = self.reservation(name).await.ok()?;
@@ -333,7 +333,7 @@ impl Person {
     }
 }
 
-/// A room of so many units at ₩90,000 a night, to be registered.
+/// A room with `units` at ₩90,000 a night, for CreateRoom.
 pub fn a_room(units: i32) -> Room {
     Room {
         display_name: "Garden room".to_owned(),
@@ -343,7 +343,7 @@ pub fn a_room(units: i32) -> Room {
     }
 }
 
-/// So many won.
+/// An amount in won.
 pub fn won(units: i64) -> Money {
     Money { currency_code: "KRW".to_owned(), units, nanos: 0 }
 }
@@ -353,7 +353,7 @@ pub fn reason(status: &Status) -> &'static str {
     defined(status).1.as_str()
 }
 
-/// The refusal in a status; a status without one is a defect of its own.
+/// The refusal in a status; panics if there is none, because that is a defect.
 pub fn refusal(status: &Status) -> Refusal {
     defined(status).0
 }
@@ -367,7 +367,7 @@ fn defined(status: &Status) -> (Refusal, &'static Reason) {
     (refusal, reason)
 }
 
-/// Asks until there is an answer.
+/// Calls `ask` until it returns a value, for at most [`SETTLES`].
 pub async fn eventually<T, F, Fut>(what: impl AsRef<str>, ask: F) -> T
 where
     F: FnMut() -> Fut,
@@ -376,7 +376,7 @@ where
     eventually_within(SETTLES, what, ask).await
 }
 
-/// Asks until there is an answer, for `limit` at most.
+/// Calls `ask` until it returns a value, for at most `limit`.
 pub async fn eventually_within<T, F, Fut>(limit: Duration, what: impl AsRef<str>, mut ask: F) -> T
 where
     F: FnMut() -> Fut,
@@ -387,7 +387,7 @@ where
         if let Some(answer) = ask().await {
             return answer;
         }
-        assert!(Instant::now() < deadline, "it never came true that {}", what.as_ref());
+        assert!(Instant::now() < deadline, "this did not become true in time: {}", what.as_ref());
         tokio::time::sleep(Duration::from_millis(50)).await;
     }
 }

@@ -1,4 +1,4 @@
-//! Dates that are ahead of whenever the tests run, and stay the same as long as they do.
+//! Dates in the future that stay the same during a test run.
 
 use std::{ops::Range, sync::LazyLock};
 
@@ -12,13 +12,13 @@ use jiff::{Span, Zoned, civil::Date};
 /// The first night, in days from now.
 const DAYS_AHEAD: i64 = 90;
 
-/// A night so many days after the first one.
+/// The night `number` days after the first one.
 pub fn night(number: i32) -> Date {
     static FIRST: LazyLock<Date> = LazyLock::new(|| Zoned::now().date().saturating_add(Span::new().days(DAYS_AHEAD)));
     FIRST.saturating_add(Span::new().days(number))
 }
 
-/// A request for some of the nights, up to the day of leaving, in so many units.
+/// A request for `units` on `nights`. The end of the range is the check-out day.
 pub fn stay(room: &Room, nights: Range<i32>, units: i32, token: Option<&str>) -> CreateReservationRequest {
     CreateReservationRequest {
         reservation: Some(Reservation {

@@ -1,4 +1,4 @@
-//! The binary itself: `jumak up` as a process of its own, which can be killed.
+//! `jumak up` as a process that can be killed.
 
 use std::{
     fs,
@@ -20,12 +20,12 @@ use tonic::transport::Channel;
 
 use super::{Person, SETTLES, connect};
 
-/// How long a token lives.
+/// The lifetime of a token.
 const TOKEN: Duration = Duration::from_secs(3_600);
-/// How often it is looked whether a process is ready, or gone.
+/// The pause between two checks whether a process is ready or has ended.
 const LOOK: Duration = Duration::from_millis(20);
 
-/// A `jumak` command that the environment of the test says nothing to.
+/// A `jumak` command without the test's own JUMAK_… and OTEL_… variables.
 pub fn jumak() -> Command {
     undisturbed(Command::new(env!("CARGO_BIN_EXE_jumak")))
 }
@@ -40,29 +40,29 @@ fn undisturbed(mut command: Command) -> Command {
     command
 }
 
-/// A running `jumak up`. What is left of it when the test ends is killed, by its own pid.
+/// A running `jumak up`. Dropping this kills it, by its pid.
 pub struct Process {
     child: Child,
     data: PathBuf,
     out: NamedTempFile,
     err: NamedTempFile,
-    /// Where it takes calls, as `127.0.0.1:1234`.
+    /// Its address, such as `127.0.0.1:1234`.
     pub address: String,
 }
 
 impl Process {
-    /// Starts one on a data folder, with these variables over the defaults, and waits until it is ready.
+    /// Starts `jumak up` on a data folder with these variables, and waits until it is ready.
     pub async fn start(data: &Path, variables: &[(&str, &str)]) -> Self {
         Self::begin(jumak(), data, data, variables).await
     }
 
-    /// Starts one on a small disk.
+    /// Starts `jumak up` on a small disk.
     pub async fn start_on(disk: &SmallDisk) -> Self {
         let command = undisturbed(disk.command(env!("CARGO_BIN_EXE_jumak")));
         Self::begin(command, disk.path(), &disk.seen_from_outside(), &[]).await
     }
 
-    /// `data` is where the process finds its folder, and `seen` where the test does.
+    /// `data` is the folder's path for the process, and `seen` its path for the test.
     async fn begin(mut command: Command, data: &Path, seen: &Path, variables: &[(&str, &str)]) -> Self {
         let (out, err) = (log(), log());
         let child = command
@@ -88,19 +88,19 @@ impl Process {
             }
             let ended = self.child.try_wait().expect("its status");
             assert!(ended.is_none(), "it ended before it was ready: {}", self.said());
-            assert!(Instant::now() < deadline, "it was never ready: {}", self.said());
+            assert!(Instant::now() < deadline, "it was not ready in time: {}", self.said());
             tokio::time::sleep(LOOK).await;
         }
     }
 
-    /// What it prints behind that word when it is ready.
+    /// The text after `word` in its output.
     pub fn printed(&self, word: &str) -> Option<String> {
         let said = read(&self.out);
         let rest = said.lines().find_map(|line| line.trim().strip_prefix(word))?;
         Some(rest.split_whitespace().next()?.to_owned())
     }
 
-    /// All that it prints when it is ready.
+    /// Its standard output.
     pub fn shown(&self) -> String {
         read(&self.out)
     }
@@ -115,12 +115,12 @@ impl Process {
         connect(&format!("http://{}", self.address)).await
     }
 
-    /// Somebody who calls it over that connection.
+    /// A caller on that connection.
     pub fn person(&self, channel: &Channel, name: &str, roles: &[Role]) -> Person {
         Person::over(channel.clone(), &user_name(&AuthConfig::default().issuer, name), &self.token(name, roles))
     }
 
-    /// A token of its own issuer.
+    /// A token of the system's issuer.
     pub fn token(&self, name: &str, roles: &[Role]) -> String {
         let keys = Keyring::open(&self.folder(), &AuthConfig::default(), []).expect("the keys");
         keys.mint(name, roles, TOKEN).expect("a token")
@@ -130,28 +130,28 @@ impl Process {
         DataFolder::at(&self.data)
     }
 
-    /// What it has said on standard error.
+    /// Its standard error.
     pub fn said(&self) -> String {
         read(&self.err)
     }
 
-    /// Waits until it has ended by itself, and returns what it said last.
+    /// Waits until it has ended by itself, and returns its standard error.
     pub async fn dies(mut self) -> String {
         self.ends().await;
         self.said()
     }
 
-    /// As a power cut would.
+    /// Kills it, as a power cut would.
     pub fn kill(mut self) {
         self.child.kill().expect("it can be killed");
         self.child.wait().expect("its status");
     }
 
-    /// Asks it to stop, as a supervisor would, waits until it has, and returns all that it has said.
+    /// Sends SIGTERM, as a supervisor would, waits until it has ended, and returns its standard error.
     pub async fn stops(mut self) -> String {
         let pid = self.child.id().to_string();
         let asked = Command::new("kill").args(["-TERM", &pid]).status().expect("kill");
-        assert!(asked.success(), "process {pid} could not be asked to stop");
+        assert!(asked.success(), "failed to send SIGTERM to process {pid}");
         let status = self.ends().await;
         assert!(status.success(), "it stopped with {status}: {}", self.said());
         self.said()
@@ -168,7 +168,7 @@ impl Process {
         }
     }
 
-    /// The audit of everything, once it has settled: no finding.
+    /// Waits until the system has settled, and asserts that the audit has no findings.
     pub async fn audit(&self) {
         let verdict = jumak::audit::settle(&self.folder(), &Config::default(), SETTLES).await.expect("an audit");
         assert!(verdict.passed(), "{:#?}", verdict.findings);
@@ -177,13 +177,13 @@ impl Process {
 
 impl Drop for Process {
     fn drop(&mut self) {
-        // It may have ended long ago: then both do nothing.
+        // If it has ended already, both calls do nothing.
         drop(self.child.kill());
         drop(self.child.wait());
     }
 }
 
-/// `jumak audit` on a folder that nobody uses: it says that the books are in order, and exits with 0.
+/// Asserts that `jumak audit` on an unused folder has no findings and exits with 0.
 pub fn audit_at_rest(data: &Path) {
     audits_at_rest(jumak(), data);
 }

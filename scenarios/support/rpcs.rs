@@ -1,7 +1,7 @@
-//! Every RPC: whose it is, who else may call it, and a request that is good.
+//! A table of every RPC: a valid request, and who may call it.
 //!
-//! It is written by hand from what the contracts say in words, so that it does not follow the code when the code is wrong. An RPC that
-//! has no line here fails the tests that walk it.
+//! The table is written by hand from the contracts' comments, so that an error in the code is not repeated here. Tests that walk the table
+//! fail if an RPC is missing.
 
 use jumak::house::Member;
 
@@ -12,13 +12,13 @@ use super::setup::Shape;
 pub struct Rpc {
     /// The full name.
     pub name: &'static str,
-    /// Whose request it is that stands here, and who gets an answer to it: a person of the scene, a role or a context.
+    /// The caller of the request below, who gets an answer: a person of the scene, a role or a context.
     pub by: &'static str,
-    /// The people who may call it, by their roles; `*` is anybody with a token.
+    /// The roles that may call it; `*` is any user with a token.
     pub roles: &'static str,
     /// The contexts that may call it; `*` is all.
     pub contexts: &'static str,
-    /// A good request as JSON. `$…` stands for a name or date of the scene.
+    /// A valid request as JSON. `$…` is replaced by a name or date of the scene.
     pub request: &'static str,
 }
 
@@ -33,8 +33,8 @@ impl Rpc {
         self.name.rsplit('/').next().expect("a method")
     }
 
-    /// Whether the context that serves it knows the keys of the context `caller`: in one process everybody's, in the mesh those of
-    /// the contexts that call it.
+    /// Whether the context that serves it has the keys of the context `caller`. In one process it has the keys of all contexts, in the mesh
+    /// only those of its callers.
     pub fn knows(&self, caller: &str) -> bool {
         let calls_it = || {
             Member::named(caller).is_some_and(|caller| caller.callees().any(|callee| callee.name() == self.context()))
@@ -52,7 +52,7 @@ impl Rpc {
     }
 }
 
-/// The RPC of that bare name, which is unique.
+/// The RPC with that bare name. Bare names are unique.
 pub fn rpc(bare: &str) -> &'static Rpc {
     RPCS.iter().find(|rpc| rpc.bare() == bare).unwrap_or_else(|| panic!("there is no {bare}"))
 }
@@ -67,7 +67,7 @@ const fn rpc_of(
     Rpc { name, by, roles, contexts, request }
 }
 
-/// Those that only a context may call which is not here yet: they are refused to everybody, and asked by nobody.
+/// RPCs that only a context that does not exist yet may call. They are refused for every caller.
 #[rustfmt::skip]
 pub const TO_COME: &[Rpc] = &[
     rpc_of("jumak.payment.v1.PaymentService/RetryRefund", "contexts/servicecenter", "", "servicecenter",
@@ -75,7 +75,7 @@ pub const TO_COME: &[Rpc] = &[
             "refund_id": "01990000-0000-7000-8000-00000000000e"}"#),
 ];
 
-/// All others. Asked for one after the other, each gets an answer: what ends a stay or a room comes last.
+/// All other RPCs. In this order each call succeeds; the ones that end a stay or a room come last.
 #[rustfmt::skip]
 pub const RPCS: &[Rpc] = &[
     rpc_of("jumak.room.v1.RoomService/CreateRoom", "host", "host", "",

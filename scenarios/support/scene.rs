@@ -1,4 +1,4 @@
-//! A house with a room, a guest who stays there, and what stands in a request about them.
+//! A system with a room, a guest and a stay, and the values for requests about them.
 
 use contracts::{reservation::v1::Reservation, room::v1::Room};
 use mesh::Role;
@@ -6,14 +6,14 @@ use serde_json::Value;
 
 use super::{Inn, Person, nights::night, rpcs::Rpc};
 
-/// An inn in which something goes on.
+/// A system with a room, a stay and a hold.
 pub struct Scene {
     pub inn: Inn,
-    /// Lets the room.
+    /// The host of the room.
     pub host: Person,
-    /// Stays in it.
+    /// The guest of the stay and the hold.
     pub guest: Person,
-    /// Of ten units.
+    /// A room with ten units.
     pub room: Room,
     /// Confirmed and paid.
     pub stay: Reservation,
@@ -31,9 +31,9 @@ impl Scene {
         Self { inn, host, guest, room, stay, hold }
     }
 
-    /// The text with the scene's names and dates in it.
+    /// The text with `$…` replaced by the scene's names and dates.
     pub fn fill(&self, text: &str) -> String {
-        // The longer ones first, where one begins with another.
+        // If one placeholder is a prefix of another, the longer one comes first.
         text.replace("$room", &self.room.name)
             .replace("$stay", &self.stay.name)
             .replace("$hold", &self.hold.name)
@@ -45,12 +45,12 @@ impl Scene {
             .replace("$out", &night(2).to_string())
     }
 
-    /// The good request of an RPC.
+    /// The valid request of an RPC.
     pub fn request(&self, rpc: &Rpc) -> Value {
         serde_json::from_str(&self.fill(rpc.request)).expect("JSON")
     }
 
-    /// Whose request that is.
+    /// The caller of that request.
     pub fn by(&self, rpc: &Rpc) -> Person {
         match rpc.by {
             "guest" => self.guest.clone(),
@@ -59,7 +59,7 @@ impl Scene {
         }
     }
 
-    /// Somebody who has nothing to do with it: a role, `nobody` without a token, `roleless`, or `contexts/…`.
+    /// A caller who is not a party of the stay: a role, `nobody` without a token, `roleless`, or `contexts/…`.
     pub fn stranger(&self, who: &str, rpc: &Rpc) -> Person {
         if let Some(context) = who.strip_prefix("contexts/") {
             return self.inn.context(context, rpc.context());

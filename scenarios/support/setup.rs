@@ -1,13 +1,13 @@
-//! How an inn is opened: in which shape, and with what configured otherwise.
+//! How a system is started: its shape, and the settings that differ from the defaults.
 
 use std::env;
 
 use toml::{Table, Value};
 
-/// Names the shape, in the environment: `embedded` (unless it is set) or `mesh`.
+/// The environment variable that names the shape: `embedded` (the default) or `mesh`.
 const VARIABLE: &str = "JUMAK_TEST_SHAPE";
 
-/// The shape of a deployment. A scenario does not know in which one it is played.
+/// The shape of a deployment. A scenario works in either.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Shape {
     /// Everything in one process, on SQLite, with the embedded bus.
@@ -17,32 +17,32 @@ pub enum Shape {
 }
 
 impl Shape {
-    /// The one that the environment names. A name that stands for none must not pass for the usual one.
+    /// The shape that the environment names. An unknown name panics, so that a typing error does not select the default.
     pub fn chosen() -> Self {
         match env::var(VARIABLE).unwrap_or_default().as_str() {
             "" | "embedded" => Self::Embedded,
             "mesh" => Self::Mesh,
-            other => panic!("{VARIABLE} is {other:?}; there are embedded and mesh"),
+            other => panic!("{VARIABLE} is {other:?}; use embedded or mesh"),
         }
     }
 }
 
-/// What is different from the defaults.
+/// The differences from the defaults.
 #[derive(Clone, Debug, Default)]
 pub struct Setup {
-    /// What is configured otherwise, as in a configuration file.
+    /// Settings, as in a configuration file.
     pub config: Table,
-    /// Whether my page does not run.
+    /// Whether my page is left out.
     pub without_my_page: bool,
 }
 
 impl Setup {
-    /// Everything as it is by default.
+    /// The defaults.
     pub fn new() -> Self {
         Self::default()
     }
 
-    /// Configures a key, as in `checkout.hold_ms`.
+    /// Sets a key, such as `checkout.hold_ms`.
     #[must_use]
     pub fn with(mut self, key: &str, value: impl Into<Value>) -> Self {
         let mut path: Vec<&str> = key.split('.').collect();

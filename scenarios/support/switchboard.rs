@@ -1,4 +1,4 @@
-//! Connections to all contexts, as one transport for the generated clients.
+//! One transport for generated clients that routes each call to the context that serves it.
 
 use std::{
     collections::BTreeMap,
@@ -11,14 +11,14 @@ use mesh::client::Upstream;
 use tonic::{body::Body, transport::Channel};
 use tower::{BoxError, Service, ServiceExt};
 
-/// Sends each call to the context that it names, whether that has an address of its own or not.
+/// Routes each call to the context in its path.
 #[derive(Clone)]
 pub enum Switchboard {
-    /// All contexts are behind one address.
+    /// All contexts have one address.
     One(Channel),
-    /// Each has its own, by its name.
+    /// Each context has its own address, by name.
     Each(Arc<BTreeMap<&'static str, Channel>>),
-    /// Each is called as the contexts call each other: over the client stack, with all replicas.
+    /// Each context is called through Jumak's client stack, with all its replicas.
     Stacks(Arc<BTreeMap<&'static str, Upstream>>),
 }
 
@@ -28,10 +28,10 @@ impl From<Channel> for Switchboard {
     }
 }
 
-/// What belongs to the context that is named in `path`, as in `/jumak.room.v1.RoomService/CreateRoom`.
+/// The entry of the context that `path` names, such as `/jumak.room.v1.RoomService/CreateRoom`.
 fn named<T: Clone>(each: &BTreeMap<&'static str, T>, path: &str) -> T {
     let context = path.split('.').nth(1).unwrap_or_default();
-    // What nobody serves has to be refused by anybody.
+    // Any context must refuse a call that no context serves.
     each.get(context).or_else(|| each.values().next()).expect("contexts").clone()
 }
 

@@ -1,4 +1,4 @@
-//! Any RPC by its name, with whatever bytes: also what no generated client would send.
+//! Calls any RPC by name with any bytes, also with messages that no generated client would send.
 
 use prost::bytes::{Buf, BufMut, Bytes};
 use prost_reflect::{
@@ -20,14 +20,14 @@ pub fn contracts() -> &'static DescriptorPool {
     mesh::server::contracts().expect("the contracts")
 }
 
-/// Every RPC of the contracts, by its full name as in `jumak.room.v1.RoomService/CreateRoom`.
+/// Every RPC of the contracts with its full name, such as `jumak.room.v1.RoomService/CreateRoom`.
 pub fn methods() -> Vec<(String, MethodDescriptor)> {
     let services = contracts().services().filter(|service| service.full_name().starts_with("jumak."));
     let methods = services.flat_map(|service| service.methods().collect::<Vec<_>>());
     methods.map(|method| (format!("{}/{}", method.parent_service().full_name(), method.name()), method)).collect()
 }
 
-/// The RPC of that full name.
+/// The RPC with that full name.
 pub fn method(rpc: &str) -> MethodDescriptor {
     methods().into_iter().find(|(name, _)| name == rpc).unwrap_or_else(|| panic!("there is no {rpc}")).1
 }
@@ -35,11 +35,11 @@ pub fn method(rpc: &str) -> MethodDescriptor {
 /// The request of an RPC, from its JSON.
 pub fn request(rpc: &str, json: &Value) -> DynamicMessage {
     DynamicMessage::deserialize(method(rpc).input(), json.clone())
-        .unwrap_or_else(|error| panic!("{json} is no request of {rpc}: {error}"))
+        .unwrap_or_else(|error| panic!("{json} is not a request of {rpc}: {error}"))
 }
 
-/// The ways to all texts in a message: the fields from its root down to one that holds text. No message of the contracts holds its
-/// own kind, and none has a map.
+/// The paths to all text fields in a message, each as the list of fields from the root. No message of the contracts is recursive, and none
+/// has a map.
 pub fn texts(message: &MessageDescriptor) -> Vec<Vec<FieldDescriptor>> {
     let below = |field: FieldDescriptor| match field.kind() {
         Kind::Message(inner) => {
@@ -51,7 +51,7 @@ pub fn texts(message: &MessageDescriptor) -> Vec<Vec<FieldDescriptor>> {
     message.fields().flat_map(below).collect()
 }
 
-/// Puts a text at the end of such a way, as one more where there are several, and returns the path to it as a refusal names it.
+/// Sets the text field at the path `way`, or appends to it if it is repeated. Returns the path as a refusal would name it.
 pub fn put_text(message: &mut DynamicMessage, way: &[FieldDescriptor], text: &str) -> String {
     let (field, rest) = way.split_first().expect("a way has an end");
     let mut path = field.name().to_owned();
@@ -103,7 +103,7 @@ pub fn part<T: DeserializeOwned>(answer: &Value, pointer: &str) -> T {
     serde_json::from_value(part.clone()).expect("another kind of value")
 }
 
-/// Messages as they are on the wire.
+/// A codec that passes encoded messages through.
 #[derive(Clone, Copy)]
 struct Raw;
 

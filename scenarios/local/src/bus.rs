@@ -1,4 +1,4 @@
-//! The users of the bus: one for each context, which may speak in its own name only, and the operator's.
+//! The users of the bus: one for each context, which may publish and consume in its own name only, and one for the operator.
 
 use std::collections::BTreeMap;
 
@@ -12,10 +12,10 @@ use toml::{Table, Value};
 
 use crate::databases::password;
 
-/// Who may read and replay everything.
+/// The user that may read and replay everything.
 const OPERATOR: &str = "operator";
 
-/// The users, with their passwords, and where the server is.
+/// The users with their passwords, and the server's URL.
 #[derive(Debug)]
 pub(crate) struct Users {
     url: String,
@@ -24,7 +24,7 @@ pub(crate) struct Users {
 }
 
 impl Users {
-    /// Users with new passwords, for a server that is not there yet.
+    /// Users with new passwords, for a server that is not started yet.
     pub fn new() -> Self {
         let contexts = Member::ALL.into_iter().filter(|member| member.uses_bus());
         Self {
@@ -34,12 +34,12 @@ impl Users {
         }
     }
 
-    /// The same users, of the server at `url`.
+    /// The same users, with the server's `url`.
     pub fn at(self, url: String) -> Self {
         Self { url, ..self }
     }
 
-    /// The users as the server takes them.
+    /// The users in the server's configuration.
     pub fn options(&self) -> NatsOptions {
         let accounts =
             self.contexts.iter().fold(Accounts::new(OPERATOR, &self.operator), |accounts, (member, password)| {
@@ -48,12 +48,12 @@ impl Users {
         NatsOptions { accounts: Some(accounts.to_string()) }
     }
 
-    /// The section `bus` of the operator's configuration.
+    /// The `bus` section of the operator's configuration.
     pub fn operator(&self) -> Table {
         self.section(OPERATOR, &self.operator)
     }
 
-    /// The section `bus` of a context's configuration; none if the context uses no bus.
+    /// The `bus` section of a context's configuration; none if the context uses no bus.
     pub fn context(&self, member: Member) -> Option<Table> {
         Some(self.section(member.name(), self.contexts.get(&member)?))
     }

@@ -1,4 +1,4 @@
-//! The databases: on two servers, and there a database and a user for each context that has one there.
+//! The databases: two servers, with a database and a user for each context on them.
 
 use std::{
     collections::BTreeMap,
@@ -16,12 +16,12 @@ use uuid::Uuid;
 
 use crate::{Engines, Servers};
 
-/// Whether the context's database is a file: one that is a party of its own is not on our servers.
+/// Whether the context's database is a SQLite file. An outside context, such as the provider, is not on our servers.
 pub(crate) fn is_in_a_file(member: Member) -> bool {
     member.rank == Rank::Outside
 }
 
-/// The servers, and where each context finds its database.
+/// The servers, and the URL of each context's database.
 #[derive(Debug)]
 pub(crate) struct Databases {
     held: Held,
@@ -56,7 +56,7 @@ impl DatabaseServers {
 }
 
 impl Databases {
-    /// Makes what the contexts need, on servers that are started for it or that run already.
+    /// Makes the contexts' databases, on new servers or on shared ones.
     pub async fn start(outside: &DataFolder, servers: Servers, engines: Engines) -> anyhow::Result<Self> {
         static SHARED: OnceCell<DatabaseServers> = OnceCell::const_new();
         static MESHES: AtomicU32 = AtomicU32::new(0);
@@ -76,7 +76,7 @@ impl Databases {
         let mut urls = BTreeMap::new();
         for member in Member::ALL {
             let name = format!("{member}{suffix}");
-            // Payment is on either server, so that both are in every mesh.
+            // Payment's database is on MariaDB unless all are on PostgreSQL, so that tests cover both engines.
             let mariadb = mariadb.as_ref().filter(|_| engines == Engines::Polyglot && member == Member::PAYMENT);
             let url = match mariadb {
                 _ if is_in_a_file(member) => in_file(&outside.database_file(member.name()))?,
@@ -88,20 +88,20 @@ impl Databases {
         Ok(Self { held, urls })
     }
 
-    /// The server that every mesh has, and under which URL its owner connects to it.
+    /// The URL of the PostgreSQL server, for its owner. Every mesh has this server.
     pub fn postgres_url(&self) -> String {
         self.held.get().postgres.url("postgres")
     }
 
-    /// The servers, if they are this mesh's own.
+    /// The servers, if they belong to this mesh alone.
     pub fn own(&mut self) -> anyhow::Result<&mut DatabaseServers> {
         match &mut self.held {
             Held::Own(servers) => Ok(servers),
-            Held::Shared(_) => anyhow::bail!("the database servers are not this mesh's own: others use them"),
+            Held::Shared(_) => anyhow::bail!("other meshes share the database servers"),
         }
     }
 
-    /// Puts an empty database in the place of a context's on PostgreSQL.
+    /// Replaces a context's database on PostgreSQL by an empty one.
     pub async fn empty(&self, member: Member) -> anyhow::Result<()> {
         let url = self.urls.get(&member).filter(|url| url.starts_with("postgres:"));
         let url = Url::parse(url.with_context(|| format!("the database of {member} is not on PostgreSQL"))?)?;
@@ -127,7 +127,7 @@ fn in_file(file: &Path) -> anyhow::Result<String> {
     Ok(url.to_string())
 }
 
-/// A database that belongs to a role of its own and that nobody else may enter.
+/// Makes a database with a role of its own. No other role may connect to it.
 async fn in_postgres(server: &Postgres, name: &str) -> anyhow::Result<String> {
     let password = password();
     server.create_database(name).await?;
@@ -136,7 +136,7 @@ async fn in_postgres(server: &Postgres, name: &str) -> anyhow::Result<String> {
     as_user(&server.url(name), name, &password)
 }
 
-/// Gives a database to the role of its name.
+/// Makes the role of the same name the owner of a database.
 async fn give(server: &Postgres, name: &str) -> anyhow::Result<()> {
     server.execute(&format!("ALTER DATABASE {name} OWNER TO {name}")).await?;
     server.execute(&format!("REVOKE CONNECT ON DATABASE {name} FROM PUBLIC")).await
@@ -150,7 +150,7 @@ async fn in_mariadb(server: &MariaDb, name: &str) -> anyhow::Result<String> {
     as_user(&server.url(name), name, &password)
 }
 
-/// A password that nobody has to type. Of hexadecimal digits only, so that it can stand in SQL and in a URL as it is.
+/// A random password of hexadecimal digits, so that SQL and URLs need no escaping.
 pub(crate) fn password() -> String {
     Uuid::new_v4().simple().to_string()
 }
@@ -158,6 +158,6 @@ pub(crate) fn password() -> String {
 fn as_user(url: &str, user: &str, password: &str) -> anyhow::Result<String> {
     let mut url = Url::parse(url)?;
     let set = url.set_username(user).and_then(|()| url.set_password(Some(password)));
-    anyhow::ensure!(set.is_ok(), "the database's URL takes no user");
+    anyhow::ensure!(set.is_ok(), "the database's URL cannot have a user");
     Ok(url.to_string())
 }

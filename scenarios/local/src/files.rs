@@ -1,4 +1,4 @@
-//! The files of a mesh: the operator's configuration, and one for each context.
+//! Writes the configuration files of a mesh: the operator's, and one for each context.
 
 use std::{
     collections::BTreeMap,
@@ -17,19 +17,19 @@ use toml::{Table, Value};
 
 use crate::{bus::Users, databases::is_in_a_file, identities::Identities, ports::Addresses};
 
-/// All that configurations are made of.
+/// The values for the configurations.
 #[derive(Debug)]
 pub(crate) struct Facts<'a> {
     pub addresses: &'a Addresses,
     pub databases: &'a BTreeMap<Member, String>,
     pub identities: &'a Identities,
     pub users: &'a Users,
-    /// What goes over the configuration of every context.
+    /// Settings that override those of every context.
     pub over: &'a Table,
 }
 
 impl Facts<'_> {
-    /// Writes the operator's configuration into `folder`, with which every command finds every context.
+    /// Writes the operator's configuration to `folder`. With it a command finds every context.
     pub fn write_operators(&self, folder: &DataFolder) -> anyhow::Result<PathBuf> {
         let mut contexts = Table::new();
         for member in Member::ALL {
@@ -48,11 +48,11 @@ impl Facts<'_> {
         put(&folder.path().join(OPERATORS), &config)
     }
 
-    /// Writes the configuration of one context into `folder`: its own secrets, and nobody else's.
+    /// Writes the configuration of one context to `folder`. It contains only that context's secrets.
     pub fn write_context(&self, folder: &DataFolder, member: Member) -> anyhow::Result<PathBuf> {
         let mut own = Table::new();
         own.insert("key_file".to_owned(), key_of(&self.identities.private, member)?);
-        // That of a party of its own is a file in its data folder, which is locked for one replica.
+        // An outside context has a file in its data folder instead, which one replica locks.
         if !is_in_a_file(member) {
             own.insert("database_url".to_owned(), self.database(member)?);
         }
@@ -98,7 +98,7 @@ fn path(path: &Path) -> Value {
     Value::String(path.to_string_lossy().into_owned())
 }
 
-/// The path of a member's key. The configuration takes one where it takes a list.
+/// The path of a context's key. The configuration accepts a single value for a list.
 fn key_of(keys: &BTreeMap<Member, PathBuf>, member: Member) -> anyhow::Result<Value> {
     Ok(path(keys.get(&member).with_context(|| format!("{member} has no key"))?))
 }
@@ -107,7 +107,7 @@ fn list(values: impl IntoIterator<Item = Value>) -> Value {
     Value::Array(values.into_iter().collect())
 }
 
-/// Puts what is in `over` in the place of what is in `config`, key by key.
+/// Overrides `config` with `over`, key by key.
 fn merge(config: &mut Table, over: &Table) {
     for (key, value) in over {
         match (config.get_mut(key), value) {
@@ -124,10 +124,10 @@ fn put(path: &Path, config: &Table) -> anyhow::Result<PathBuf> {
     Ok(path.to_owned())
 }
 
-/// Writes a file that only its owner can read.
+/// Writes a file that only its owner may read.
 pub(crate) fn write(path: &Path, text: &str) -> anyhow::Result<()> {
-    let failed = || format!("the file {} cannot be written", path.display());
-    // A new one, because the permissions of an old one would stay.
+    let failed = || format!("failed to write the file {}", path.display());
+    // An existing file is removed first, because it would keep its permissions.
     match std::fs::remove_file(path) {
         Err(error) if error.kind() != std::io::ErrorKind::NotFound => return Err(error).with_context(failed),
         _ => {}
@@ -141,7 +141,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_goes_over_a_configuration_leaves_the_rest_of_it() {
+    fn overriding_a_setting_keeps_the_other_settings() {
         let mut config: Table =
             [("a".to_owned(), Value::Table(Table::from_iter([("b".to_owned(), 1.into())])))].into_iter().collect();
         let over = Table::from_iter([("a".to_owned(), Value::Table(Table::from_iter([("c".to_owned(), 2.into())])))]);

@@ -1,4 +1,4 @@
-//! Everybody's keys, made by the same code as those of `jumak up`.
+//! The keys of the issuer and of every context, made by the same code as in `jumak up`.
 
 use std::{
     collections::BTreeMap,
@@ -14,7 +14,7 @@ use mesh::{auth::keys::PublicKey, config::AuthConfig};
 
 use crate::files;
 
-/// Where everybody's keys are.
+/// The files of all keys.
 #[derive(Debug)]
 pub(crate) struct Identities {
     pub issuer: PathBuf,
@@ -24,7 +24,7 @@ pub(crate) struct Identities {
 }
 
 impl Identities {
-    /// Makes the keys in `folder` that are not there, and puts their public halves beside them.
+    /// Makes the missing keys in `folder`, and writes the public keys beside the private ones.
     pub fn make(folder: &DataFolder) -> anyhow::Result<Self> {
         let keys = Keyring::open(folder, &AuthConfig::default(), Member::ALL.map(Member::name))?;
         let (mut private, mut public) = (BTreeMap::new(), BTreeMap::new());
@@ -39,7 +39,7 @@ impl Identities {
     }
 }
 
-/// Puts a public key beside the file of its private one.
+/// Writes a public key beside the file of its private key.
 fn publish(private: &Path, key: &PublicKey) -> anyhow::Result<PathBuf> {
     let path = private.with_extension("pub.pem");
     files::write(&path, &key.to_pem()?)?;

@@ -1,15 +1,15 @@
-//! Jumak's mesh on one machine: one process for each replica of each context, real servers under them, loopback between them.
+//! Jumak's mesh on one machine: one process for each replica of each context, with real database servers and a real broker, over loopback.
 //!
 //! | context | its database |
 //! |---|---|
 //! | payment | MariaDB, or PostgreSQL as well |
-//! | one of the outside, as the provider is | SQLite, hence one replica |
-//! | any other | PostgreSQL, a database and a role for each |
+//! | an outside context, such as the provider | SQLite, therefore one replica |
+//! | any other | PostgreSQL, with a database and a role for each |
 //!
-//! The bus is nats-server with JetStream, and each context is a user of its own there. Every process gets a configuration with its own
-//! secrets only; the operator's, with everything but private keys of contexts in it, is `jumak.toml` in the mesh's folder.
+//! The bus is nats-server with JetStream, with a user for each context. Every process gets a configuration with only its own secrets. The
+//! operator's configuration is `jumak.toml` in the mesh's folder; it contains everything except the contexts' private keys.
 //!
-//! All of it dies with the process that started it. What the servers hold is in temporary folders and goes with them.
+//! All processes end when the process that started them ends. The servers' data is in temporary folders and is removed with them.
 
 mod bus;
 mod databases;

@@ -27,10 +27,10 @@ use crate::{
     replica::Start,
 };
 
-/// A running mesh. Dropped, it is killed as it stands; [`stop`](Self::stop) lets it finish what is under way.
+/// A running mesh. Dropping it kills all processes; [`stop`](Self::stop) lets them finish the calls in hand.
 #[derive(Debug)]
 pub struct LocalMesh {
-    // First what calls, then what is called, so that nothing complains of the order in which they go.
+    // Dropped in this order: callers before callees, so that no process logs errors about a missing one.
     replicas: BTreeMap<Member, Vec<Replica>>,
     nats: Nats,
     databases: Databases,
@@ -55,7 +55,7 @@ impl LocalMesh {
         };
         folder.create()?;
         let (logs, outside) = (folder.path().join("logs"), DataFolder::at(folder.path().join("provider")));
-        // The other databases begin empty, and so have these: a charge that nobody knows of is a fault.
+        // The servers' databases begin empty, so the provider's must too: the audit would report an old charge as unknown.
         for leftover in [&logs, &outside.path().to_owned()] {
             unless_gone(leftover, fs::remove_dir_all(leftover))?;
         }
@@ -115,22 +115,22 @@ impl LocalMesh {
         &self.folder
     }
 
-    /// The operator's configuration, which knows every address and every database.
+    /// The operator's configuration, with every address and every database.
     pub fn config(&self) -> &Config {
         &self.config
     }
 
-    /// Its file.
+    /// The file of the operator's configuration.
     pub fn config_file(&self) -> PathBuf {
         self.folder.path().join(OPERATORS)
     }
 
-    /// Where a context's database is, its password included.
+    /// The URL of a context's database, with the password.
     pub fn database_url(&self, member: Member) -> Option<&str> {
         self.databases.urls.get(&member).map(String::as_str)
     }
 
-    /// Where a replica takes calls; replicas are counted from 0.
+    /// The address of a replica; replicas are numbered from 0.
     pub fn address(&self, member: Member, replica: u16) -> anyhow::Result<SocketAddr> {
         self.replicas
             .get(&member)
@@ -147,12 +147,12 @@ impl LocalMesh {
             .with_context(|| format!("there is no {member} {replica}"))
     }
 
-    /// All processes, whoever is called before those that call it.
+    /// All processes, callees before callers.
     pub fn replicas(&self) -> impl Iterator<Item = &Replica> {
         self.replicas.values().flatten()
     }
 
-    /// The same, to do something with them.
+    /// The same, mutable.
     pub fn replicas_mut(&mut self) -> impl Iterator<Item = &mut Replica> {
         self.replicas.values_mut().flatten()
     }
@@ -177,29 +177,29 @@ impl LocalMesh {
         &mut self.nats
     }
 
-    /// The server of room's, reservation's and my page's databases at least, if it is this mesh's own.
+    /// The PostgreSQL server, if it belongs to this mesh alone. Room, reservation and mypage are always on it.
     pub fn postgres(&mut self) -> anyhow::Result<&mut Postgres> {
         Ok(&mut self.databases.own()?.postgres)
     }
 
-    /// The server of payment's database, if it is this mesh's own.
+    /// The MariaDB server with payment's database, if it belongs to this mesh alone.
     pub fn mariadb(&mut self) -> anyhow::Result<&mut MariaDb> {
         self.databases.own()?.mariadb.as_mut().context("no context of this mesh is on MariaDB")
     }
 
-    /// Throws away all that a context on PostgreSQL knows, while it does not run.
+    /// Deletes all data of a context on PostgreSQL. The context must not run.
     pub async fn forget(&self, member: Member) -> anyhow::Result<()> {
         self.databases.empty(member).await
     }
 
-    /// A token for the person `subject`.
+    /// A token for the user `subject`.
     pub fn mint(&self, subject: &str, roles: &[Role], lifetime: Duration) -> anyhow::Result<String> {
         jumak::embedded::Keyring::open(&self.folder, &self.config.auth, [])?.mint(subject, roles, lifetime)
     }
 
     /// Stops every process in order, callers before callees, and then the servers.
     pub async fn stop(mut self) -> anyhow::Result<()> {
-        // First, because something may go wrong below.
+        // First, so that it happens even if a process fails to stop.
         forget_the_way(self.folder.path())?;
         for (_, mut replicas) in std::mem::take(&mut self.replicas).into_iter().rev() {
             for replica in replicas.iter().filter(|replica| replica.id().is_some()) {
@@ -216,7 +216,7 @@ impl LocalMesh {
     }
 }
 
-/// Removes what leads to a mesh that is about to go: passwords, and addresses that will soon be somebody else's.
+/// Removes the files with passwords and addresses of a mesh that is about to stop. Its ports may soon belong to other programs.
 fn forget_the_way(folder: &Path) -> anyhow::Result<()> {
     for name in [OPERATORS, LOCAL_MESH_POSTGRES] {
         let file = folder.join(name);
@@ -228,7 +228,7 @@ fn forget_the_way(folder: &Path) -> anyhow::Result<()> {
 fn unless_gone(path: &Path, removed: io::Result<()>) -> anyhow::Result<()> {
     match removed {
         Err(error) if error.kind() != io::ErrorKind::NotFound => {
-            Err(error).with_context(|| format!("{} cannot be removed", path.display()))
+            Err(error).with_context(|| format!("failed to remove {}", path.display()))
         }
         _ => Ok(()),
     }
@@ -239,7 +239,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn whatever_of_the_way_to_a_mesh_is_still_there_is_forgotten() {
+    fn the_files_with_passwords_and_addresses_are_removed_also_if_some_are_missing() {
         let folder = tempfile::tempdir().unwrap();
         fs::write(folder.path().join(LOCAL_MESH_POSTGRES), "postgres://postgres:secret@127.0.0.1/postgres").unwrap();
         forget_the_way(folder.path()).unwrap();

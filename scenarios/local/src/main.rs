@@ -9,16 +9,16 @@ use jumak::{
 };
 use local_mesh::{Engines, trial::Trial};
 
-/// Jumak's mesh on this machine: a process per context, on real servers.
+/// Jumak's mesh on this machine: one process per context, with real servers.
 #[derive(Debug, Parser)]
 #[command(name = "local-mesh", max_term_width = 100)]
 struct Cli {
     #[command(subcommand)]
     command: Command,
-    /// How many processes each context has, from 1 to 9; the provider has one
+    /// The number of processes of each context, 1 to 9; the provider has one
     #[arg(long, global = true, env = "REPLICAS", default_value_t = 1, value_parser = clap::value_parser!(u16).range(1..=9))]
     replicas: u16,
-    /// Which engines the contexts' databases are on
+    /// The engines of the contexts' databases
     #[arg(long, global = true, env = "ENGINES", value_enum, default_value_t)]
     engines: Engines,
     /// The first port
@@ -36,9 +36,9 @@ struct Cli {
 enum Command {
     /// Start the mesh, and leave it running
     Up,
-    /// Stop it
+    /// Stop the mesh
     Down,
-    /// Be the process that keeps it
+    /// Run as the process that keeps the mesh
     #[command(hide = true)]
     Keep,
 }

@@ -9,34 +9,35 @@ use crate::databases::is_in_a_file;
 /// Environment variables for a process.
 pub type Variables = Vec<(String, String)>;
 
-/// Which ports the contexts take.
+/// The ports of the contexts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Ports {
-    /// Any that are free: several meshes run beside one another.
+    /// Any free ports, so that several meshes can run at once.
     Free,
-    /// The same ones every time: the first replicas from this one on, each further replica as many above the one before as [`step`](crate::step) says.
+    /// Fixed ports: the first replicas of the contexts begin at this port, and each further replica is [`step`](crate::step) above the one
+    /// before.
     From(u16),
 }
 
-/// Which database servers a mesh is on.
+/// The database servers of a mesh.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Servers {
-    /// Servers of its own, which can be killed. What they commit survives that.
+    /// Servers of its own, which can be killed. Committed data survives that.
     Own,
-    /// The same, and MariaDB has so little room that it can be filled up.
+    /// The same, but MariaDB has so little space that a test can fill it.
     Tight,
-    /// Those that all such meshes of this process share, each with databases of its own. They start once, and do not wait for the
+    /// Servers that all such meshes of this process share, with databases of its own for each mesh. They start once, and do not sync to the
     /// disk.
     Shared,
 }
 
-/// Which engines the contexts' databases are on. The provider's is a SQLite file either way.
+/// The engines of the contexts' databases. The provider's is always a SQLite file.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum)]
 pub enum Engines {
     /// Payment is on MariaDB, the others on PostgreSQL
     #[default]
     Polyglot,
-    /// All are on PostgreSQL, as for a comparison with it
+    /// All are on PostgreSQL, for example to compare with it
     Postgres,
 }
 
@@ -45,24 +46,24 @@ pub enum Engines {
 pub struct Options {
     /// The `jumak` binary.
     pub jumak: PathBuf,
-    /// How many processes each context has, from 1 to 9; the provider, whose database is a file, has one.
+    /// The number of processes of each context, 1 to 9. The provider has one, because its database is a file.
     pub replicas: u16,
-    /// The folder for keys, configurations and logs; none for one of its own that is removed with the mesh.
+    /// The folder for keys, configurations and logs; none for a temporary one that is removed with the mesh.
     pub folder: Option<PathBuf>,
-    /// Which ports the contexts take.
+    /// The ports of the contexts.
     pub ports: Ports,
-    /// Which database servers it is on.
+    /// The database servers.
     pub servers: Servers,
-    /// Which engines its contexts are on.
+    /// The engines of the contexts' databases.
     pub engines: Engines,
-    /// What goes over the configuration of every context, as in a file of `jumak serve`.
+    /// Settings that override those of every context, as in a configuration file of `jumak serve`.
     pub config: toml::Table,
-    /// Variables for the processes of a context, as in `JUMAK_KILL_POINT`.
+    /// Variables for the processes of a context, such as `JUMAK_KILL_POINT`.
     pub env: BTreeMap<Member, Variables>,
 }
 
 impl Options {
-    /// A mesh of one replica each, on free ports, that leaves nothing behind.
+    /// A mesh with one replica of each context, on free ports and in a temporary folder.
     pub fn new(jumak: impl Into<PathBuf>) -> Self {
         Self {
             jumak: jumak.into(),
@@ -76,7 +77,7 @@ impl Options {
         }
     }
 
-    /// How many processes of `member` there are.
+    /// The number of processes of `member`.
     pub(crate) fn replicas_of(&self, member: Member) -> u16 {
         if is_in_a_file(member) { 1 } else { self.replicas }
     }

@@ -1,4 +1,4 @@
-//! Addresses for the contexts, chosen before any process runs: each has to know where the others will be.
+//! Chooses the addresses of all contexts before any process starts, because each process needs the addresses of the others.
 
 use std::{
     collections::{BTreeMap, HashSet},
@@ -10,13 +10,13 @@ use jumak::house::Member;
 
 use crate::{Options, Ports};
 
-/// How often a free port is looked for.
+/// How many times to look for a free port.
 const TRIES: u32 = 100;
 
 /// The address of every replica.
 pub(crate) type Addresses = BTreeMap<Member, Vec<SocketAddr>>;
 
-/// From one replica's ports to the next one's: as many as there are contexts, rounded up to tens, so that no two meet.
+/// The distance between the ports of two replicas of a context: the number of contexts, rounded up to tens, so that no two ports are equal.
 pub fn step() -> u16 {
     step_of(Member::ALL.len())
 }
@@ -25,7 +25,7 @@ fn step_of(contexts: usize) -> u16 {
     u16::try_from(contexts.next_multiple_of(10)).unwrap_or(u16::MAX)
 }
 
-/// Chooses the addresses. A fixed port that somebody uses is an error that says so.
+/// Chooses the addresses. If a fixed port is in use, the error says so.
 pub(crate) fn choose(options: &Options) -> anyhow::Result<Addresses> {
     let mut addresses = Addresses::new();
     for (first, member) in (0..).zip(Member::ALL) {
@@ -49,11 +49,11 @@ fn at(port: u16) -> SocketAddr {
 fn free_at(port: u16) -> anyhow::Result<u16> {
     match TcpListener::bind(at(port)) {
         Ok(_) => Ok(port),
-        Err(error) => anyhow::bail!("port {port} of 127.0.0.1 cannot be had ({error}); stop what uses it"),
+        Err(error) => anyhow::bail!("port {port} of 127.0.0.1 is not free ({error}); stop the program that uses it"),
     }
 }
 
-/// A port that nobody uses and that was not chosen before: between its choice and its use another mesh of this process may look.
+/// A free port that was not chosen before. Another mesh of this process may look for ports before this one is used.
 fn free() -> anyhow::Result<u16> {
     static CHOSEN: LazyLock<Mutex<HashSet<u16>>> = LazyLock::new(Mutex::default);
     for _ in 0..TRIES {
@@ -72,7 +72,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn no_replica_takes_the_port_of_another_contexts_however_many_contexts_there_are() {
+    fn no_two_replicas_have_the_same_port_for_any_number_of_contexts() {
         for contexts in 1..=40_u16 {
             let (step, mut taken) = (step_of(contexts.into()), HashSet::new());
             for (context, replica) in (0..contexts).flat_map(|context| (0..9).map(move |replica| (context, replica))) {

@@ -1,4 +1,4 @@
-//! One process of one context.
+//! A replica: one process of one context.
 
 use std::{
     fs::File,
@@ -17,14 +17,14 @@ use tonic_health::pb::{HealthCheckRequest, health_check_response::ServingStatus,
 
 use crate::Variables;
 
-/// How long a process may take to be ready, or to end.
+/// How long a process may take to become ready or to end.
 const PATIENCE: Duration = Duration::from_secs(60);
-/// How often it is looked.
+/// The pause between two checks.
 const LOOK: Duration = Duration::from_millis(20);
-/// How much of a log is shown, in bytes.
+/// How many bytes of a log's end are shown.
 const LAST: u64 = 4_000;
 
-/// One process of one context. What is left of it when this is dropped is killed.
+/// One process of one context. Dropping this kills it.
 #[derive(Debug)]
 pub struct Replica {
     member: Member,
@@ -38,7 +38,7 @@ pub struct Replica {
     child: Option<Child>,
 }
 
-/// How a [`Replica`] is started, every time.
+/// How to start a [`Replica`]. Used again at each restart.
 #[derive(Debug)]
 pub(crate) struct Start<'a> {
     pub member: Member,
@@ -52,7 +52,7 @@ pub(crate) struct Start<'a> {
 }
 
 impl Replica {
-    /// Starts the process; it is not ready yet.
+    /// Starts the process; does not wait until it is ready.
     pub(crate) fn start(start: Start<'_>) -> anyhow::Result<Self> {
         let Start { member, number, address, jumak, config, data, log, env } = start;
         let (jumak, config) = (jumak.to_owned(), config.to_owned());
@@ -61,17 +61,17 @@ impl Replica {
         Ok(replica)
     }
 
-    /// Which context it is of.
+    /// Its context.
     pub const fn member(&self) -> Member {
         self.member
     }
 
-    /// Which of the context's processes it is, from 0.
+    /// Its number among the context's replicas, from 0.
     pub const fn number(&self) -> u16 {
         self.number
     }
 
-    /// Where it takes calls.
+    /// The address on which it takes calls.
     pub const fn address(&self) -> SocketAddr {
         self.address
     }
@@ -81,46 +81,46 @@ impl Replica {
         self.child.as_ref().map(Child::id)
     }
 
-    /// From the next start on, the process has these variables instead of those before.
+    /// Replaces the process's variables, from the next start on.
     pub fn set_env(&mut self, env: Variables) {
         self.env = env;
     }
 
-    /// Starts the process again, at the same address and with the same configuration; it is not ready yet.
+    /// Starts the process again, at the same address and with the same configuration; does not wait until it is ready.
     pub fn start_again(&mut self) -> anyhow::Result<()> {
         anyhow::ensure!(self.child.is_none(), "{self} runs already");
         let log = File::options().create(true).append(true).open(&self.log)?;
-        // It dies with us: the kernel tells it when its parent is gone.
+        // The kernel kills the process when its parent ends.
         let mut command = Command::new("setpriv");
         command.args(["--pdeathsig", "KILL", "--"]).arg(&self.jumak).arg("serve").arg(self.member.name());
         command.arg("--listen").arg(self.address.to_string()).arg("--config").arg(&self.config);
         if let Some(data) = &self.data {
             command.arg("--data").arg(data);
         }
-        // What is set for us is not meant for it.
+        // Settings of this process must not reach it.
         for (name, _) in std::env::vars_os().filter(|(name, _)| name.to_string_lossy().starts_with("JUMAK_")) {
             command.env_remove(name);
         }
         command.envs(self.env.iter().map(|(name, value)| (name, value)));
         command.stdin(Stdio::null()).stdout(log.try_clone()?).stderr(log);
-        self.child = Some(servers::spawn(command).with_context(|| format!("{self} cannot be started"))?);
+        self.child = Some(servers::spawn(command).with_context(|| format!("failed to start {self}"))?);
         Ok(())
     }
 
-    /// Waits until it says that it is ready.
+    /// Waits until it is ready.
     pub async fn ready(&mut self) -> anyhow::Result<()> {
         let deadline = Instant::now() + PATIENCE;
         while !self.is_serving().await {
             if let Some(status) = self.ended()? {
                 anyhow::bail!("{self} ended with {status} before it was ready:\n{}", self.said());
             }
-            anyhow::ensure!(Instant::now() < deadline, "{self} is not ready:\n{}", self.said());
+            anyhow::ensure!(Instant::now() < deadline, "{self} was not ready in time:\n{}", self.said());
             sleep(LOOK).await;
         }
         Ok(())
     }
 
-    /// Whether it says that calls should come.
+    /// Whether its health check answers SERVING.
     pub async fn is_serving(&self) -> bool {
         let Ok(endpoint) = Endpoint::from_shared(format!("http://{}", self.address)) else { return false };
         let Ok(channel) = endpoint.connect_timeout(Duration::from_secs(1)).connect().await else { return false };
@@ -132,7 +132,7 @@ impl Replica {
         }
     }
 
-    /// How it ended, if it has ended by itself.
+    /// Its exit status, if it has ended by itself.
     pub fn ended(&mut self) -> anyhow::Result<Option<ExitStatus>> {
         let status = self.child.as_mut().map(Child::try_wait).transpose()?.flatten();
         if status.is_some() {
@@ -149,12 +149,12 @@ impl Replica {
                 return Ok(status);
             }
             anyhow::ensure!(self.child.is_some(), "{self} does not run");
-            anyhow::ensure!(Instant::now() < deadline, "{self} does not end:\n{}", self.said());
+            anyhow::ensure!(Instant::now() < deadline, "{self} did not end in time:\n{}", self.said());
             sleep(LOOK).await;
         }
     }
 
-    /// Asks it to stop, as a supervisor would; what is under way is finished first.
+    /// Sends SIGTERM, as a supervisor would. The process finishes the calls in hand.
     pub fn terminate(&self) -> anyhow::Result<()> {
         self.signal("TERM")
     }
@@ -162,13 +162,13 @@ impl Replica {
     /// Kills it, as a power cut would.
     pub fn kill(&mut self) {
         if let Some(mut child) = self.child.take() {
-            // It may have ended by itself: then both do nothing.
+            // If it has ended by itself, both calls do nothing.
             drop(child.kill());
             drop(child.wait());
         }
     }
 
-    /// Stops it from running: it neither answers nor hangs up.
+    /// Suspends it (SIGSTOP): it neither answers nor closes its connections.
     pub fn pause(&self) -> anyhow::Result<()> {
         self.signal("STOP")
     }
@@ -181,13 +181,13 @@ impl Replica {
     fn signal(&self, signal: &str) -> anyhow::Result<()> {
         let id = self.id().with_context(|| format!("{self} does not run"))?;
         let sent = Command::new("kill").args([&format!("-{signal}"), &id.to_string()]).status()?;
-        anyhow::ensure!(sent.success(), "{self} could not be sent SIG{signal}");
+        anyhow::ensure!(sent.success(), "failed to send SIG{signal} to {self}");
         Ok(())
     }
 
-    /// The last of what it has logged.
+    /// The end of its log.
     pub fn said(&self) -> String {
-        last_of(&self.log).unwrap_or_else(|error| format!("(its log cannot be read: {error})"))
+        last_of(&self.log).unwrap_or_else(|error| format!("(failed to read its log: {error})"))
     }
 }
 
@@ -203,7 +203,7 @@ impl Drop for Replica {
     }
 }
 
-/// The end of the file at `path`, from the beginning of a line.
+/// The last lines of the file at `path`.
 pub(crate) fn last_of(path: &Path) -> std::io::Result<String> {
     let mut file = File::open(path)?;
     let length = file.metadata()?.len();

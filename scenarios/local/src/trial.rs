@@ -1,7 +1,7 @@
-//! The mesh that one tries out: `make mesh` starts it and goes, `make mesh-down` stops it.
+//! The mesh of `make mesh`, which starts it and returns, and of `make mesh-down`, which stops it.
 //!
-//! A process of its own keeps it: it holds the lock of the mesh's folder, so that there is one mesh, and everybody can find out which
-//! process that is.
+//! A process of its own, the keeper, keeps the mesh running. It holds the lock of the mesh's folder, so that there is only one mesh, and
+//! the lock file contains its process id.
 
 mod banner;
 
@@ -23,42 +23,42 @@ use tokio::{
 
 use crate::{Engines, LocalMesh, Options, Ports, ports, replica::last_of};
 
-/// How long everything may take to be ready: servers, databases, processes.
+/// How long the servers, databases and processes may take to become ready.
 const START: Duration = Duration::from_secs(180);
 /// How long everything may take to stop.
 const STOP: Duration = Duration::from_secs(120);
-/// How often it is looked.
+/// The pause between two checks.
 const LOOK: Duration = Duration::from_millis(100);
-/// How long a process that has ended stays away: one that cannot start must not take the whole machine.
+/// The pause before a process that has ended is started again, so that a process that cannot start does not keep the machine busy.
 const PAUSE: Duration = Duration::from_secs(1);
-/// What the keeper has to say when the mesh is ready. Removed when it is not any more.
+/// The keeper writes this file when the mesh is ready, with the text to print. It is removed when the mesh stops.
 const READY: &str = "ready";
-/// Where the keeper logs.
+/// The keeper's log.
 const LOG: &str = "mesh.log";
 
-/// A mesh to try out.
+/// The mesh of `make mesh`.
 #[derive(Clone, Debug)]
 pub struct Trial {
     /// The `jumak` binary.
     pub jumak: PathBuf,
-    /// How many processes each context has.
+    /// The number of processes of each context.
     pub replicas: u16,
-    /// Which engines the contexts are on.
+    /// The engines of the contexts' databases.
     pub engines: Engines,
     /// The folder for keys, configurations and logs.
     pub folder: DataFolder,
-    /// The first of the ports.
+    /// The first port.
     pub port: u16,
 }
 
 impl Trial {
-    /// Starts the mesh in processes that stay, unless it runs already; what there is to say about it.
+    /// Starts the mesh unless it runs already, and returns the text to print. The processes keep running.
     pub async fn up(&self) -> anyhow::Result<String> {
         if let Some(keeper) = self.folder.holder()? {
             let ready = self.is_ready().unwrap_or_else(|| "it is not ready yet".to_owned());
             return Ok(format!("the mesh runs already (process {keeper}); `make mesh-down` stops it\n\n{ready}"));
         }
-        // Here, where somebody reads it: the keeper would say the same into its log.
+        // Checked here so that the user sees the error. The keeper would only log it.
         ports::choose(&self.options())?;
         self.folder.create()?;
         self.forget()?;
@@ -79,25 +79,25 @@ impl Trial {
         }
     }
 
-    /// Stops the mesh; what there is to say about it.
+    /// Stops the mesh, and returns the text to print.
     pub async fn down(&self) -> anyhow::Result<String> {
         let Some(keeper) = self.folder.holder()? else { return Ok("no mesh runs".to_owned()) };
         let asked = Command::new("kill").args(["-TERM", &keeper.to_string()]).status()?;
-        anyhow::ensure!(asked.success(), "process {keeper}, which keeps the mesh, cannot be asked to stop");
+        anyhow::ensure!(asked.success(), "failed to send SIGTERM to process {keeper}, which keeps the mesh");
         let deadline = Instant::now() + STOP;
         while self.folder.is_locked()? {
-            anyhow::ensure!(Instant::now() < deadline, "process {keeper}, which keeps the mesh, does not stop");
+            anyhow::ensure!(Instant::now() < deadline, "process {keeper}, which keeps the mesh, did not stop in time");
             sleep(LOOK).await;
         }
-        Ok("the mesh has stopped, and what its servers held is gone".to_owned())
+        Ok("the mesh has stopped, and its servers' data is deleted".to_owned())
     }
 
-    /// Keeps a mesh, from its start until it is told to stop.
+    /// Runs the keeper: starts the mesh, restarts its processes, and stops it on SIGTERM.
     pub async fn keep(&self) -> anyhow::Result<()> {
         let _lock = self.folder.lock()?;
         let mut terminate = signal(SignalKind::terminate())?;
         let mut interrupt = signal(SignalKind::interrupt())?;
-        // Whoever started us may leave.
+        // SIGHUP is ignored, so that the mesh survives the terminal that started it.
         let _hangup = signal(SignalKind::hangup())?;
         let begun = Instant::now();
         let mut mesh = tokio::select! {
@@ -125,7 +125,7 @@ impl Trial {
         }
     }
 
-    /// Ourselves once more, as a process that outlives us and our terminal.
+    /// Starts this program again as the keeper, which outlives this process and its terminal.
     fn spawn_keeper(&self) -> anyhow::Result<Child> {
         let log = File::create(self.path(LOG))?;
         let mut command = Command::new(std::env::current_exe()?);
@@ -135,14 +135,14 @@ impl Trial {
             command.args(["--engines", engines.get_name()]);
         }
         command.stdin(Stdio::null()).stdout(log.try_clone()?).stderr(log).process_group(0);
-        command.spawn().context("the process that keeps the mesh cannot be started")
+        command.spawn().context("failed to start the process that keeps the mesh")
     }
 
     fn path(&self, name: &str) -> PathBuf {
         self.folder.path().join(name)
     }
 
-    /// All at once, so that nobody reads half of it.
+    /// Written under another name and renamed, so that no reader sees an incomplete file.
     fn announce(&self, text: &str) -> anyhow::Result<()> {
         let draft = self.path(".ready");
         fs::write(&draft, text)?;
@@ -163,17 +163,17 @@ impl Trial {
     fn last_words(&self) -> String {
         let log: &Path = &self.path(LOG);
         let said = last_of(log).unwrap_or_default();
-        format!("{}\n(all of it is in {})", said.trim_end(), log.display())
+        format!("{}\n(the whole log is {})", said.trim_end(), log.display())
     }
 }
 
-/// Starts every process again that has ended by itself, as a supervisor does; somebody may have killed it to see what happens.
+/// Restarts every process that has ended by itself, as a supervisor does. A user may kill one to see what happens.
 async fn supervise(mesh: &mut LocalMesh) -> anyhow::Result<()> {
     loop {
         sleep(PAUSE).await;
         for replica in mesh.replicas_mut() {
             if let Some(status) = replica.ended()? {
-                output::note(format_args!("{replica} ended with {status} and is started again"));
+                output::note(format_args!("{replica} ended with {status}, restarting it"));
                 replica.start_again()?;
             }
         }
@@ -195,12 +195,12 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_port_in_use_is_said_on_one_line_before_anything_is_started() {
+    async fn a_port_in_use_is_reported_on_one_line_before_anything_is_started() {
         let folder = tempfile::tempdir().unwrap();
         let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
         let port = taken.local_addr().unwrap().port();
         let said = trial(&folder.path().join("mesh"), port).up().await.unwrap_err().to_string();
-        assert!(said.contains(&format!("port {port} of 127.0.0.1 cannot be had")), "{said}");
+        assert!(said.contains(&format!("port {port} of 127.0.0.1 is not free")), "{said}");
         assert_eq!(said.lines().count(), 1);
         assert!(!folder.path().join("mesh").exists());
     }

@@ -1,26 +1,26 @@
-//! What the database servers have in common.
+//! Helpers that the database servers share.
 
 use std::time::Duration;
 
-/// How long a server may take until it lets us in.
+/// How long a server may take until it accepts connections.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(30);
-/// How often it is asked.
+/// The pause between two attempts.
 pub(crate) const LOOK: Duration = Duration::from_millis(20);
 
-/// Whether what is committed survives a power cut.
+/// Whether commits survive a power cut.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Durability {
-    /// It does: each commit waits for the disk.
+    /// They do: each commit is synced to the disk.
     #[default]
     Full,
-    /// It does not: for tests that are about anything else, and many.
+    /// They do not. For the many tests that are not about durability.
     Off,
 }
 
-/// The name, if it can stand in a statement as it is.
+/// The name, if it needs no quotes in SQL.
 pub(crate) fn name_is_plain(name: &str) -> anyhow::Result<&str> {
     let plain =
         !name.is_empty() && name.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'_');
-    anyhow::ensure!(plain, "{name:?} is no name for a database: it has letters in lower case, digits and _");
+    anyhow::ensure!(plain, "{name:?} is not a database name: use lowercase letters, digits and _");
     Ok(name)
 }

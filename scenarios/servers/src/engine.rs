@@ -1,7 +1,7 @@
-//! Databases for tests, on the engine that `JUMAK_TEST_ENGINE` names: `sqlite` (unless it is set), `postgres` or `mariadb`. So each
-//! suite says what it expects once, and every engine has to live up to it.
+//! Databases for tests, on the engine that `JUMAK_TEST_ENGINE` names: `sqlite` (the default), `postgres` or `mariadb`. So one suite runs on
+//! every engine.
 //!
-//! A test process starts at most one server, when the first database is asked for, and the server ends with the process.
+//! A test process starts at most one server, for its first database, and the server ends with the process.
 
 use std::{collections::BTreeMap, sync::LazyLock};
 
@@ -11,16 +11,16 @@ use tokio::sync::{Mutex, mpsc, oneshot};
 
 use crate::{Durability, MariaDb, Postgres};
 
-/// Names the engine, in the environment.
+/// The environment variable that names the engine.
 pub const VARIABLE: &str = "JUMAK_TEST_ENGINE";
 
-/// How many wishes wait for the server. Tests that run at once are as few as processors.
-const MAX_WISHES: usize = 1_024;
+/// How many requests may wait for the server. Only as many tests run at once as there are processors.
+const MAX_REQUESTS: usize = 1_024;
 
 /// An engine to test on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Engine {
-    /// A file.
+    /// A SQLite file.
     Sqlite,
     /// A PostgreSQL server.
     Postgres,
@@ -29,17 +29,17 @@ pub enum Engine {
 }
 
 impl Engine {
-    /// The one that the environment names. Fails on a name that stands for none, which must not pass for the usual one.
+    /// The engine that the environment names. An unknown name is an error, so that a typing error does not select the default.
     pub fn chosen() -> anyhow::Result<Self> {
         match std::env::var(VARIABLE).unwrap_or_default().as_str() {
             "" | "sqlite" => Ok(Self::Sqlite),
             "postgres" => Ok(Self::Postgres),
             "mariadb" => Ok(Self::MariaDb),
-            other => anyhow::bail!("{VARIABLE} is {other:?}; there are sqlite, postgres and mariadb"),
+            other => anyhow::bail!("{VARIABLE} is {other:?}; use sqlite, postgres or mariadb"),
         }
     }
 
-    /// What makes every `INSERT` into a table, or every `UPDATE` of it, fail from now on.
+    /// The SQL that makes every `INSERT` into a table, or every `UPDATE` of it, fail.
     pub fn to_refuse(self, what: &str, table: &str) -> String {
         match self {
             Self::Sqlite => {
@@ -57,7 +57,7 @@ impl Engine {
         }
     }
 
-    /// What ends that.
+    /// The SQL that undoes [`to_refuse`](Self::to_refuse).
     pub fn to_refuse_no_more(self, table: &str) -> String {
         match self {
             Self::Sqlite | Self::MariaDb => "DROP TRIGGER refuse".to_owned(),
@@ -66,59 +66,59 @@ impl Engine {
     }
 }
 
-/// A database that nobody has used before, empty, and gone when this is dropped.
+/// A new, empty database. It is removed when this is dropped.
 #[derive(Debug)]
 pub struct FreshDatabase {
     url: String,
-    _kept: Kept,
+    _storage: Storage,
 }
 
 #[derive(Debug)]
-enum Kept {
+enum Storage {
     File { _folder: TempDir },
     OnServer { name: String },
 }
 
 impl FreshDatabase {
-    /// A new one, on the engine that the environment names.
+    /// A new database on the engine that the environment names.
     pub async fn new() -> anyhow::Result<Self> {
         if Engine::chosen()? == Engine::Sqlite {
             let folder = tempfile::tempdir()?;
             let url = format!("sqlite://{}", folder.path().join("test.db").display());
-            return Ok(Self { url, _kept: Kept::File { _folder: folder } });
+            return Ok(Self { url, _storage: Storage::File { _folder: folder } });
         }
         let (answer, answered) = oneshot::channel();
-        CLERK.send(Wish::Create(answer)).await.ok().context("the thread that keeps the server is gone")?;
-        let (name, url) = answered.await.context("the thread that keeps the server is gone")??;
-        Ok(Self { url, _kept: Kept::OnServer { name } })
+        KEEPER.send(Request::Create(answer)).await.ok().context("the thread that keeps the server has ended")?;
+        let (name, url) = answered.await.context("the thread that keeps the server has ended")??;
+        Ok(Self { url, _storage: Storage::OnServer { name } })
     }
 
-    /// Where one connects to.
+    /// Its URL.
     pub fn url(&self) -> &str {
         &self.url
     }
 }
 
-impl Drop for Kept {
+impl Drop for Storage {
     fn drop(&mut self) {
         if let Self::OnServer { name } = self {
-            // A wish that finds no room is no loss: the whole server goes with the process.
-            drop(CLERK.try_send(Wish::Remove(std::mem::take(name))));
+            // If the queue is full, the database is removed with the server when the process ends.
+            drop(KEEPER.try_send(Request::Remove(std::mem::take(name))));
         }
     }
 }
 
-/// Databases by name, each made when its name is first heard.
+/// Databases by name. Each is made when its name is first used.
 #[derive(Debug, Default)]
 pub struct Databases(Mutex<BTreeMap<String, FreshDatabase>>);
 
 impl Databases {
-    /// None yet.
+    /// No databases.
     pub fn new() -> Self {
         Self::default()
     }
 
-    /// Where one connects to the database of that name.
+    /// The URL of the database with that name.
     pub async fn url(&self, name: &str) -> anyhow::Result<String> {
         let mut databases = self.0.lock().await;
         if let Some(database) = databases.get(name) {
@@ -131,36 +131,36 @@ impl Databases {
     }
 }
 
-enum Wish {
-    /// Answered with a new database's name and its URL.
+enum Request {
+    /// Asks for a new database. The answer is its name and its URL.
     Create(oneshot::Sender<anyhow::Result<(String, String)>>),
     Remove(String),
 }
 
-/// Whoever keeps the server has a thread and a runtime of its own: each test has a runtime that ends with it.
-static CLERK: LazyLock<mpsc::Sender<Wish>> = LazyLock::new(|| {
-    let (wishes, queue) = mpsc::channel(MAX_WISHES);
+/// Sends requests to the thread that keeps the server. It has a runtime of its own, because a test's runtime ends with the test.
+static KEEPER: LazyLock<mpsc::Sender<Request>> = LazyLock::new(|| {
+    let (requests, queue) = mpsc::channel(MAX_REQUESTS);
     std::thread::spawn(|| match tokio::runtime::Builder::new_current_thread().enable_all().build() {
         Ok(runtime) => runtime.block_on(keep(queue)),
-        Err(error) => note(format_args!("no runtime for the server of the tests: {error}")),
+        Err(error) => note(format_args!("failed to start a runtime for the tests' server: {error}")),
     });
-    wishes
+    requests
 });
 
-async fn keep(mut wishes: mpsc::Receiver<Wish>) {
+async fn keep(mut requests: mpsc::Receiver<Request>) {
     let server = Running::start().await;
     let mut made = 0;
-    while let Some(wish) = wishes.recv().await {
-        match (wish, &server) {
-            (Wish::Create(answer), Ok(server)) => {
+    while let Some(request) = requests.recv().await {
+        match (request, &server) {
+            (Request::Create(answer), Ok(server)) => {
                 made += 1;
                 let name = format!("test{made}");
                 let created = server.create(&name).await.map(|()| (name.clone(), server.url(&name)));
                 drop(answer.send(created));
             }
-            (Wish::Create(answer), Err(error)) => drop(answer.send(Err(anyhow::anyhow!("{error:#}")))),
-            (Wish::Remove(name), Ok(server)) => server.remove(&name).await,
-            (Wish::Remove(_), Err(_)) => {}
+            (Request::Create(answer), Err(error)) => drop(answer.send(Err(anyhow::anyhow!("{error:#}")))),
+            (Request::Remove(name), Ok(server)) => server.remove(&name).await,
+            (Request::Remove(_), Err(_)) => {}
         }
     }
 }
@@ -186,7 +186,7 @@ impl Running {
         }
     }
 
-    /// PostgreSQL copies megabytes for a database, and adds a schema at once: to whoever connects it is the same.
+    /// On PostgreSQL a schema takes the place of a database: making a database copies megabytes, and a client sees no difference.
     async fn create(&self, name: &str) -> anyhow::Result<()> {
         match self {
             Self::Postgres(server) => server.execute(&format!("CREATE SCHEMA {name}")).await,
@@ -201,14 +201,14 @@ impl Running {
             }
             Self::MariaDb(server) => server.drop_database(name).await,
         };
-        // It takes up room until the process ends, and no more.
+        // A database that stays only takes up space until the process ends.
         if let Err(error) = removed {
-            note(format_args!("the database {name} stays: {error:#}"));
+            note(format_args!("failed to remove the database {name}: {error:#}"));
         }
     }
 }
 
-/// Tells whoever watches the tests, if somebody does.
+/// Prints to standard error.
 fn note(text: std::fmt::Arguments<'_>) {
     use std::io::Write;
     drop(writeln!(std::io::stderr(), "{text}"));

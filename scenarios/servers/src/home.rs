@@ -1,4 +1,4 @@
-//! A folder for a server's data, and programs that are run in it once.
+//! A temporary folder for a server's data.
 
 use std::{
     path::{Path, PathBuf},
@@ -9,13 +9,14 @@ use anyhow::Context as _;
 
 use crate::process::is_root;
 
-/// Waits until nobody holds its input any more, and then removes the folder. A server may be busy ending in it for a moment longer.
+/// A shell script that waits for the end of its input, which comes when this process ends, and then removes the folder. It retries,
+/// because a server may still be ending.
 const REMOVE: &str = r#"trap '' INT HUP TERM
 read -r _
 tries=100
 until rm -rf -- "$0" 2>/dev/null || [ "$((tries -= 1))" -eq 0 ]; do sleep 0.1; done"#;
 
-/// The folder. It goes with whoever made it, even with a process that is killed or that never drops what it holds in a static.
+/// The folder. It is removed when this is dropped, and also when the process is killed or holds this in a static.
 #[derive(Debug)]
 pub struct Home {
     path: PathBuf,
@@ -23,7 +24,7 @@ pub struct Home {
 }
 
 impl Home {
-    /// A new folder, which `owner` is given when we are root: databases refuse to run as that.
+    /// A new folder. If this process is root, `owner` gets the folder, because databases refuse to run as root.
     pub fn new(owner: &'static str) -> anyhow::Result<Self> {
         let folder = tempfile::Builder::new().prefix("jumak-").tempdir()?;
         let remover = Command::new("sh")
@@ -33,13 +34,13 @@ impl Home {
             .stdout(Stdio::null())
             .stderr(Stdio::null())
             .spawn()
-            .context("sh cannot be started")?;
+            .context("failed to start sh")?;
         let home = Self { path: folder.keep(), remover };
         home.give(&home.path, owner)?;
         Ok(home)
     }
 
-    /// Where it is.
+    /// Its path.
     pub fn path(&self) -> &Path {
         &self.path
     }
@@ -49,7 +50,7 @@ impl Home {
         self.path.join(name)
     }
 
-    /// Writes a file that `owner` alone may read.
+    /// Writes a file that only `owner` may read.
     pub fn write(&self, name: &str, owner: &'static str, text: &str) -> anyhow::Result<PathBuf> {
         use std::{io::Write, os::unix::fs::OpenOptionsExt};
         let path = self.join(name);
@@ -67,12 +68,12 @@ impl Home {
     fn give(&self, path: &Path, owner: &'static str) -> anyhow::Result<()> {
         if is_root() {
             let given = Command::new("chown").arg(format!("{owner}:{owner}")).arg(path).status()?;
-            anyhow::ensure!(given.success(), "{} cannot be given to {owner}", path.display());
+            anyhow::ensure!(given.success(), "failed to make {owner} the owner of {}", path.display());
         }
         Ok(())
     }
 
-    /// Runs a program to its end, as `user` when we are root.
+    /// Runs a program to its end, as `user` if this process is root.
     pub async fn run(&self, user: &'static str, program: &Path, arguments: &[String]) -> anyhow::Result<()> {
         let mut command = if is_root() {
             let mut command = tokio::process::Command::new("setpriv");
@@ -82,7 +83,7 @@ impl Home {
             tokio::process::Command::new(program)
         };
         command.args(arguments).current_dir(&self.path).stdin(Stdio::null()).kill_on_drop(true);
-        let output = command.output().await.with_context(|| format!("{} cannot be started", program.display()))?;
+        let output = command.output().await.with_context(|| format!("failed to start {}", program.display()))?;
         anyhow::ensure!(
             output.status.success(),
             "{} ended with {}: {}{}",

@@ -1,8 +1,7 @@
-//! Real servers: nats-server, PostgreSQL and MariaDB, started on loopback ports of their own, with their data in a folder that is
-//! gone afterwards. For tests, and for the mesh that one tries out at home.
+//! Real servers for tests and for `make mesh`: nats-server, PostgreSQL and MariaDB, each on a loopback port and in a temporary folder.
 //!
-//! Each can be killed as by a power cut, stopped for a while, and started again on the same port and data. `scripts/install-tools.sh`
-//! installs them; a server that is not there is an error that says so.
+//! Each can be killed as by a power cut, paused, and started again on the same port and data. `scripts/install-tools.sh` installs them; if
+//! one is missing, the error says so.
 
 mod database;
 pub mod engine;

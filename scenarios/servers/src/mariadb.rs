@@ -1,4 +1,4 @@
-//! MariaDB.
+//! A MariaDB server.
 
 use std::time::{Duration, Instant};
 
@@ -11,28 +11,28 @@ use crate::{
     process::{self, Server, Start, free_port, is_root},
 };
 
-/// Who owns the databases, and what it runs as when we are root.
+/// The owner of the databases, and the system user as whom the server runs if this process is root.
 const USER: &str = "jumak";
 const SYSTEM_USER: &str = "mysql";
-/// Not on everybody's PATH.
+/// Folders that may not be on the PATH.
 const FOLDERS: [&str; 1] = ["/usr/sbin"];
 
-/// How much its tables may take up.
+/// How much space its tables may take up.
 #[derive(Clone, Copy, Debug)]
 enum Room {
     Plenty,
     Tight,
 }
 
-/// What takes up all room while there is to be none.
+/// The database that takes up the free space while the server is full.
 const BALLAST: &str = "ballast";
-/// How much the tables may still grow, in bytes, when it is to be full.
+/// How much the tables may still grow before the server is full, in bytes.
 const HEADROOM: u64 = 32 << 20;
-/// Bytes that are put there at a time: large pieces first, and then what still has room between them.
+/// The sizes of the rows that fill the space: large ones first, and then smaller ones for the gaps.
 const PIECES: [usize; 3] = [1 << 20, 64 << 10, 4 << 10];
 
-/// A MariaDB server of its own. Its settings are nobody's favourites: a time zone with odd minutes, a mode that cuts values to fit,
-/// and, as it comes, text in latin1 that takes capitals for small letters. What depends on a default is found out.
+/// A MariaDB server. Its settings are unusual, so that tests find code that depends on a default: a time zone with odd minutes, a mode
+/// that truncates values, and the default latin1 text, which ignores case.
 #[derive(Debug)]
 pub struct MariaDb {
     server: Server,
@@ -41,12 +41,12 @@ pub struct MariaDb {
 }
 
 impl MariaDb {
-    /// Makes a data folder, starts the server on it, and waits until it lets us in.
+    /// Makes a data folder, starts the server on it, and waits until it accepts connections.
     pub async fn start(durability: Durability) -> anyhow::Result<Self> {
         Self::start_with(durability, Room::Plenty).await
     }
 
-    /// The same with so little room that [`fill`](Self::fill) takes no time.
+    /// The same with so little space that [`fill`](Self::fill) is fast.
     pub async fn start_tight(durability: Durability) -> anyhow::Result<Self> {
         Self::start_with(durability, Room::Tight).await
     }
@@ -54,7 +54,7 @@ impl MariaDb {
     async fn start_with(durability: Durability, room: Room) -> anyhow::Result<Self> {
         let home = Home::new(SYSTEM_USER)?;
         let data = home.join("data");
-        // Not the one that all servers share: each removes what it takes for leftovers of its own there when it starts.
+        // Not the shared temporary folder: at its start, each server would remove other servers' files there.
         let temporary = format!("--tmpdir={}", home.path().display());
         let make = [
             "--no-defaults".to_owned(),
@@ -91,7 +91,7 @@ impl MariaDb {
         ];
         let mut program = process::program("mariadbd", &FOLDERS)?;
         if let Room::Tight = room {
-            // All tables in one file. It will be told not to grow, and must not end of that.
+            // All tables are in one file. When that file reaches its size limit, the server must not end.
             arguments.extend(
                 ["--innodb-file-per-table=OFF", "--innodb-log-file-size=4M", "--innodb-autoextend-increment=8"]
                     .map(str::to_owned),
@@ -113,7 +113,7 @@ impl MariaDb {
             user: is_root().then_some(SYSTEM_USER),
             log: home.join("log"),
             address: ([127, 0, 0, 1], port).into(),
-            // It leaves nothing behind, and its data is thrown away: there is nothing to wait for.
+            // Its data is thrown away, so it need not shut down in order.
             stop_signal: "KILL",
         })
         .await?;
@@ -128,7 +128,8 @@ impl MariaDb {
             match self.connect().await {
                 Ok(connection) => return Ok(connection.close().await?),
                 Err(error) if Instant::now() > deadline => {
-                    return Err(error).with_context(|| format!("MariaDB lets nobody in: {}", self.server.said()));
+                    return Err(error)
+                        .with_context(|| format!("MariaDB accepts no connections: {}", self.server.said()));
                 }
                 Err(_) => tokio::time::sleep(LOOK).await,
             }
@@ -137,17 +138,17 @@ impl MariaDb {
 
     async fn connect(&self) -> anyhow::Result<MySqlConnection> {
         let url = self.url("mysql");
-        // A server that was paused takes the connection and says nothing.
+        // A paused server accepts the connection but does not answer.
         let connected = tokio::time::timeout(Duration::from_secs(10), MySqlConnection::connect(&url)).await;
         Ok(connected.context("MariaDB does not answer")??)
     }
 
-    /// Where its data and its log are.
+    /// The folder with its data and its log.
     pub fn folder(&self) -> &std::path::Path {
         self.home.path()
     }
 
-    /// Where one connects to, its password included.
+    /// The URL of a database, with the password.
     pub fn url(&self, database: &str) -> String {
         format!("mysql://{USER}:{}@{}/{database}", self.password, self.server.address())
     }
@@ -157,7 +158,7 @@ impl MariaDb {
         self.execute(&format!("CREATE DATABASE {}", name_is_plain(name)?)).await
     }
 
-    /// Removes a database. Fails if somebody still has a transaction open in it.
+    /// Removes a database. Fails if a transaction is still open in it.
     pub async fn drop_database(&self, name: &str) -> anyhow::Result<()> {
         let mut connection = self.connect().await?;
         connection.execute("SET SESSION lock_wait_timeout = 1").await?;
@@ -165,20 +166,20 @@ impl MariaDb {
         Ok(connection.close().await?)
     }
 
-    /// Carries out a statement as the server's owner, in its own connection.
+    /// Executes a statement as the server's owner, on a new connection.
     pub async fn execute(&self, sql: &str) -> anyhow::Result<()> {
         let mut connection = self.connect().await?;
         connection.execute(AssertSqlSafe(sql)).await?;
         Ok(connection.close().await?)
     }
 
-    /// Lets its tables grow no further, and takes up what is free in them, as others do who share a disk. Only if it was
-    /// [started so](Self::start_tight).
+    /// Limits the tables' size and fills the free space, like other users of a shared disk. Only for a server that was
+    /// [started with little space](Self::start_tight).
     pub async fn fill(&self) -> anyhow::Result<()> {
         self.create_database(BALLAST).await?;
         self.execute(&format!("CREATE TABLE {BALLAST}.piece (bytes LONGBLOB NOT NULL)")).await?;
         let tables = std::fs::metadata(self.home.join("data").join("ibdata1"))?;
-        // It goes on growing until the limit holds: a server that cannot write what is in its file already gives up.
+        // The limit is above the current size, because a server that cannot write to its existing file aborts.
         self.may_write_up_to(&(tables.len() + HEADROOM).to_string()).await?;
         let mut connection = self.connect().await?;
         for bytes in PIECES {
@@ -199,13 +200,13 @@ impl MariaDb {
         self.may_write_up_to("unlimited").await
     }
 
-    /// How large its files may become, in bytes.
+    /// Sets the size limit of its files, in bytes.
     async fn may_write_up_to(&self, bytes: &str) -> anyhow::Result<()> {
         let limit = [format!("--pid={}", self.server.id()?), format!("--fsize={bytes}:unlimited")];
         self.home.run(SYSTEM_USER, &process::program("prlimit", &FOLDERS)?, &limit).await
     }
 
-    /// Ends every connection but its own, as an operator would.
+    /// Ends every other connection, as an operator would.
     pub async fn kill_connections(&self) -> anyhow::Result<()> {
         let mut connection = self.connect().await?;
         let others = "SELECT id FROM information_schema.processlist WHERE user = 'jumak' AND id <> connection_id()";
@@ -230,7 +231,7 @@ impl MariaDb {
         self.lets_us_in().await
     }
 
-    /// Stops it from answering, without its clients being told.
+    /// Suspends it. Its clients get no answer and no error.
     pub fn pause(&self) -> anyhow::Result<()> {
         self.server.pause()
     }
@@ -241,10 +242,10 @@ impl MariaDb {
     }
 }
 
-/// What the server says when a table may not grow any more.
+/// The server's error number when a table cannot grow.
 const TABLE_IS_FULL: u16 = 1114;
 
-/// Whether whom one wanted to kill had left by himself.
+/// Whether the connection to kill had already ended.
 fn is_gone(error: &sea_orm::sqlx::Error) -> bool {
     const NO_SUCH_THREAD: u16 = 1094;
     number(error) == Some(NO_SUCH_THREAD)

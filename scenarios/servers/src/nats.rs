@@ -1,5 +1,5 @@
-//! nats-server with JetStream, which syncs what it has stored five times a second. What it had acknowledged and a power cut takes is
-//! published again: the outboxes keep it. Dead letters are not in an outbox, so production brokers sync always.
+//! nats-server with JetStream. It syncs its data five times a second. If a power cut loses acknowledged events, the contexts publish them
+//! again from their outboxes. Dead letters are in no outbox, so production brokers sync always.
 
 use std::{
     fs, io,
@@ -11,30 +11,30 @@ use tempfile::TempDir;
 
 use crate::process::{Server, Start, free_port, program};
 
-/// Somebody else may take a port between our finding it free and the server's asking for it.
+/// How many ports to try. Another program may take a free port before the server listens on it.
 const TRIES: u32 = 5;
 
-/// Who may connect, and what they may do.
+/// The users and their permissions.
 #[derive(Clone, Default)]
 pub struct NatsOptions {
-    /// The value of `accounts` in nats-server's configuration, with the users' passwords. None: anybody may do everything.
+    /// The value of `accounts` in nats-server's configuration, with the users' passwords. None: every client may do everything.
     pub accounts: Option<String>,
 }
 
-/// A nats-server on a port of its own. It is gone with its data when this is dropped.
+/// A nats-server on a port of its own. Dropping this ends it and removes its data.
 #[derive(Debug)]
 pub struct Nats {
-    // Before the folder, so that it has stopped when that is removed.
+    // Dropped before the folder, so that the server has stopped when the folder is removed.
     server: Server,
     folder: TempDir,
 }
 
-/// What a server's data was at one moment.
+/// A copy of a server's data.
 #[derive(Debug)]
 pub struct SavedNats(TempDir);
 
 impl Nats {
-    /// Starts a server with nothing in it.
+    /// Starts an empty server.
     pub async fn start(options: NatsOptions) -> anyhow::Result<Self> {
         let folder = tempfile::Builder::new().prefix("jumak-nats-").tempdir()?;
         let program = program("nats-server", &[])?;
@@ -60,12 +60,12 @@ impl Nats {
         }
     }
 
-    /// Where it listens, for `bus.url`.
+    /// Its URL, for `bus.url`.
     pub fn url(&self) -> String {
         format!("nats://{}", self.server.address())
     }
 
-    /// The last of what it has logged.
+    /// The end of its log.
     pub fn said(&self) -> String {
         self.server.said()
     }
@@ -75,12 +75,12 @@ impl Nats {
         self.server.kill();
     }
 
-    /// Starts it again on the same port, with the data that there is.
+    /// Starts it again on the same port and data.
     pub async fn start_again(&mut self) -> anyhow::Result<()> {
         self.server.start_again().await
     }
 
-    /// Stops it from running: it neither answers nor hangs up.
+    /// Suspends it: it neither answers nor closes its connections.
     pub fn pause(&self) -> anyhow::Result<()> {
         self.server.pause()
     }
@@ -90,7 +90,7 @@ impl Nats {
         self.server.resume()
     }
 
-    /// Kills it and takes its data away: streams, consumers, everything.
+    /// Kills it and removes all its data, with streams and consumers.
     pub fn wipe(&mut self) -> anyhow::Result<()> {
         self.kill();
         remove(&self.data())
@@ -104,7 +104,7 @@ impl Nats {
         Ok(SavedNats(saved))
     }
 
-    /// Kills it and gives it the data that it had then.
+    /// Kills it and replaces its data by the copy.
     pub fn restore(&mut self, saved: &SavedNats) -> anyhow::Result<()> {
         self.kill();
         remove(&self.data())?;
@@ -127,11 +127,11 @@ fn configuration(options: &NatsOptions, port: u16, data: &Path) -> String {
     )
 }
 
-/// Removes a folder that may not be there.
+/// Removes a folder if it exists.
 fn remove(folder: &Path) -> anyhow::Result<()> {
     match fs::remove_dir_all(folder) {
         Err(error) if error.kind() != io::ErrorKind::NotFound => {
-            Err(error).with_context(|| format!("{} cannot be removed", folder.display()))
+            Err(error).with_context(|| format!("failed to remove {}", folder.display()))
         }
         _ => Ok(()),
     }
@@ -139,7 +139,7 @@ fn remove(folder: &Path) -> anyhow::Result<()> {
 
 fn copy(from: &Path, to: &Path) -> anyhow::Result<()> {
     fs::create_dir_all(to)?;
-    for entry in fs::read_dir(from).with_context(|| format!("{} cannot be read", from.display()))? {
+    for entry in fs::read_dir(from).with_context(|| format!("failed to read {}", from.display()))? {
         let entry = entry?;
         let target = to.join(entry.file_name());
         if entry.file_type()?.is_dir() {

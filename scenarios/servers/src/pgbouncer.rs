@@ -1,4 +1,4 @@
-//! PgBouncer, in front of a PostgreSQL.
+//! PgBouncer in front of a PostgreSQL server.
 
 use std::process::Command;
 
@@ -10,20 +10,20 @@ use crate::{
     process::{self, Server, Start, free_port, is_root},
 };
 
-/// How a pooler lends the connections that it has to its server.
+/// How a pooler assigns server connections to clients.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum PoolMode {
-    /// To one client for as long as that is there.
+    /// To one client for its whole session.
     Session,
-    /// To one client for a transaction, and then to another one.
+    /// To one client for one transaction.
     Transaction,
 }
 
-/// A pooler that drops all settings with which a client begins, and knows no prepared statements.
+/// A pooler that discards the session settings of its clients, and does not support prepared statements.
 #[derive(Debug)]
 pub struct PgBouncer {
     server: Server,
-    // Goes last: its configuration is in it.
+    // Dropped last, because it contains the configuration.
     _home: Home,
 }
 
@@ -37,7 +37,7 @@ impl PgBouncer {
             PoolMode::Session => "session",
             PoolMode::Transaction => "transaction",
         };
-        // From 1.21 on it can keep them, and from some later version on it does.
+        // Versions from 1.21 on support prepared statements, and later ones enable them by default.
         let prepared = if knows_prepared_statements(&program)? { "max_prepared_statements = 0\n" } else { "" };
         let (address, password) = (postgres.address(), postgres.password());
         let configuration = format!(
@@ -68,7 +68,7 @@ impl PgBouncer {
         Ok(Self { server, _home: home })
     }
 
-    /// Where one connects to.
+    /// The URL of a database.
     pub fn url(&self, database: &str) -> String {
         format!("postgres://{USER}@{}/{database}", self.server.address())
     }
@@ -77,7 +77,7 @@ impl PgBouncer {
 fn knows_prepared_statements(program: &std::path::Path) -> anyhow::Result<bool> {
     let said = Command::new(program).arg("--version").output()?;
     let said = String::from_utf8_lossy(&said.stdout).into_owned();
-    let number = said.split_whitespace().nth(1).with_context(|| format!("PgBouncer says no version: {said}"))?;
+    let number = said.split_whitespace().nth(1).with_context(|| format!("PgBouncer printed no version: {said}"))?;
     let mut parts = number.split('.').map(|part| part.parse::<u32>().unwrap_or_default());
     Ok((parts.next(), parts.next()) >= (Some(1), Some(21)))
 }

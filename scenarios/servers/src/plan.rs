@@ -1,9 +1,9 @@
-//! How an engine would carry out a query.
+//! Reads an engine's query plan.
 
 use sea_orm::{ConnectionTrait, DbBackend, DbErr, QueryResult, Statement};
 
-/// Whether `select` would sort what it reads, instead of reading it in its order from an index; asked within a transaction. PostgreSQL may
-/// not read a whole table here: as long as there is nothing in it, it would rather do that.
+/// Whether `select` would sort its rows instead of reading them in order from an index. Must run within a transaction. Sequential scans are
+/// disabled on PostgreSQL, because it would choose one for an empty table.
 pub async fn sorts(tx: &impl ConnectionTrait, select: Statement) -> Result<bool, DbErr> {
     let backend = tx.get_database_backend();
     let explain = match backend {

@@ -1,4 +1,4 @@
-//! PostgreSQL.
+//! A PostgreSQL server.
 
 use std::time::{Duration, Instant};
 
@@ -11,10 +11,10 @@ use crate::{
     process::{self, Server, Start, free_port, is_root},
 };
 
-/// Who owns the databases, and what it runs as when we are root.
+/// The owner of the databases, and the system user as whom the server runs if this process is root.
 pub(crate) const USER: &str = "jumak";
 pub(crate) const SYSTEM_USER: &str = "postgres";
-/// Debian's folders, the newest first: they are not on the PATH.
+/// Debian's folders, newest first. They are not on the PATH.
 pub(crate) const FOLDERS: [&str; 4] = [
     "/usr/lib/postgresql/18/bin",
     "/usr/lib/postgresql/17/bin",
@@ -22,8 +22,8 @@ pub(crate) const FOLDERS: [&str; 4] = [
     "/usr/lib/postgresql/15/bin",
 ];
 
-/// How the password is asked for. The usual way has the client compute for a tenth of a second before each connection when it is not
-/// optimised: too long for thousands of them, on loopback, to a server that lives for a minute.
+/// The authentication method. The default, SCRAM, costs a debug build a tenth of a second for each connection. Tests make thousands of
+/// connections to short-lived servers on loopback, so they use a faster method.
 const fn authentication(durability: Durability) -> &'static str {
     match durability {
         Durability::Full => "scram-sha-256",
@@ -31,8 +31,8 @@ const fn authentication(durability: Durability) -> &'static str {
     }
 }
 
-/// A PostgreSQL server of its own. Its settings are nobody's favourites: a time zone with odd minutes, an order of text that is not
-/// that of its bytes, another isolation than ours. What depends on a default is found out.
+/// A PostgreSQL server. Its settings are unusual, so that tests find code that depends on a default: a time zone with odd minutes, a text
+/// order that is not the order of bytes, and another isolation level.
 #[derive(Debug)]
 pub struct Postgres {
     server: Server,
@@ -41,7 +41,7 @@ pub struct Postgres {
 }
 
 impl Postgres {
-    /// Makes a cluster, starts it, and waits until it lets us in.
+    /// Makes a cluster, starts it, and waits until it accepts connections.
     pub async fn start(durability: Durability) -> anyhow::Result<Self> {
         let home = Home::new(SYSTEM_USER)?;
         let password = uuid::Uuid::new_v4().simple().to_string();
@@ -81,7 +81,7 @@ impl Postgres {
             user: is_root().then_some(SYSTEM_USER),
             log: home.join("log"),
             address: ([127, 0, 0, 1], port).into(),
-            // "Immediate": its own children end with it, and it waits for no client.
+            // An immediate shutdown: it ends its child processes and does not wait for clients.
             stop_signal: "QUIT",
         })
         .await?;
@@ -90,14 +90,15 @@ impl Postgres {
         Ok(postgres)
     }
 
-    /// It takes connections before it has read its log again, and refuses them until then.
+    /// Waits until it accepts connections. During recovery it listens, but refuses them.
     async fn lets_us_in(&self) -> anyhow::Result<()> {
         let deadline = Instant::now() + PATIENCE;
         loop {
             match self.connect().await {
                 Ok(connection) => return Ok(connection.close().await?),
                 Err(error) if Instant::now() > deadline => {
-                    return Err(error).with_context(|| format!("PostgreSQL lets nobody in: {}", self.server.said()));
+                    return Err(error)
+                        .with_context(|| format!("PostgreSQL accepts no connections: {}", self.server.said()));
                 }
                 Err(_) => tokio::time::sleep(LOOK).await,
             }
@@ -106,17 +107,17 @@ impl Postgres {
 
     async fn connect(&self) -> anyhow::Result<PgConnection> {
         let url = self.url("postgres");
-        // A server that was paused takes the connection and says nothing.
+        // A paused server accepts the connection but does not answer.
         let connected = tokio::time::timeout(Duration::from_secs(10), PgConnection::connect(&url)).await;
         Ok(connected.context("PostgreSQL does not answer")??)
     }
 
-    /// Where its data and its log are.
+    /// The folder with its data and its log.
     pub fn folder(&self) -> &std::path::Path {
         self.home.path()
     }
 
-    /// Where it listens.
+    /// The address on which it listens.
     pub(crate) fn address(&self) -> std::net::SocketAddr {
         self.server.address()
     }
@@ -126,7 +127,7 @@ impl Postgres {
         &self.password
     }
 
-    /// Where one connects to, its password included.
+    /// The URL of a database, with the password.
     pub fn url(&self, database: &str) -> String {
         format!("postgres://{USER}:{}@{}/{database}", self.password, self.server.address())
     }
@@ -136,19 +137,19 @@ impl Postgres {
         self.execute(&format!("CREATE DATABASE {}", name_is_plain(name)?)).await
     }
 
-    /// Removes a database, whoever is connected to it.
+    /// Removes a database and ends its connections.
     pub async fn drop_database(&self, name: &str) -> anyhow::Result<()> {
         self.execute(&format!("DROP DATABASE {} WITH (FORCE)", name_is_plain(name)?)).await
     }
 
-    /// Carries out a statement as the server's owner, in its own connection.
+    /// Executes a statement as the server's owner, on a new connection.
     pub async fn execute(&self, sql: &str) -> anyhow::Result<()> {
         let mut connection = self.connect().await?;
         connection.execute(AssertSqlSafe(sql)).await?;
         Ok(connection.close().await?)
     }
 
-    /// Ends every connection but its own, as an operator would.
+    /// Ends every other connection, as an operator would.
     pub async fn kill_connections(&self) -> anyhow::Result<()> {
         self.execute(
             "SELECT pg_terminate_backend(pid) FROM pg_stat_activity \
@@ -165,7 +166,7 @@ impl Postgres {
     /// Starts it again after [`kill`](Self::kill), on the same port and data.
     pub async fn start_again(&mut self) -> anyhow::Result<()> {
         let deadline = Instant::now() + PATIENCE;
-        // The children of the one that was killed hold its memory until they have noticed.
+        // The killed server's child processes keep its shared memory until they notice that it has ended.
         while let Err(error) = self.server.start_again().await {
             if Instant::now() > deadline {
                 return Err(error);
@@ -175,7 +176,7 @@ impl Postgres {
         self.lets_us_in().await
     }
 
-    /// Stops it from answering, without its clients being told.
+    /// Suspends it. Its clients get no answer and no error.
     pub fn pause(&self) -> anyhow::Result<()> {
         self.server.pause()
     }

@@ -1,4 +1,4 @@
-//! A server as a process: started, waited for, killed, paused, started again.
+//! A server process that can be started, killed, paused and started again.
 
 use std::{
     fs::{self, File},
@@ -16,28 +16,28 @@ use uuid::Uuid;
 /// How long a server may take to answer, or to stop.
 const PATIENCE: Duration = Duration::from_secs(30);
 const LOOK: Duration = Duration::from_millis(10);
-/// Where free ports are looked for. Below those that the system gives to outgoing connections: one of them would be in the way of a
-/// server that is started, or started again, some moments after its port was found.
+/// The range in which free ports are chosen. It is below the ephemeral ports, so that an outgoing connection does not take a port between
+/// its choice and the server's start or restart.
 const PORTS: Range<u16> = 20_000..32_000;
-/// How many ports are looked at before there is none.
+/// How many ports to try.
 const MAX_LOOKS: u32 = 100;
 
-/// A server process that can be started again as it was. Whatever is left of it goes with it.
+/// A server process that can be restarted with the same settings. Dropping this ends it.
 #[derive(Debug)]
 pub struct Server {
     name: &'static str,
     program: PathBuf,
     arguments: Vec<String>,
-    /// Who it runs as, when we are root and it refuses to be.
+    /// The system user as whom it runs if this process is root.
     user: Option<&'static str>,
     log: PathBuf,
     address: SocketAddr,
-    /// What asks it to stop at once but in order, as in `TERM`.
+    /// The signal for a fast but orderly shutdown, such as `TERM`.
     stop_signal: &'static str,
     child: Option<Child>,
 }
 
-/// How a [`Server`] is started.
+/// How to start a [`Server`].
 #[derive(Debug)]
 pub struct Start {
     pub name: &'static str,
@@ -50,7 +50,7 @@ pub struct Start {
 }
 
 impl Server {
-    /// Starts the server and waits until its port takes connections.
+    /// Starts the server and waits until its port accepts connections.
     pub async fn start(start: Start) -> anyhow::Result<Self> {
         let Start { name, program, arguments, user, log, address, stop_signal } = start;
         let mut server = Self { name, program, arguments, user, log, address, stop_signal, child: None };
@@ -58,7 +58,7 @@ impl Server {
         Ok(server)
     }
 
-    /// Where it listens.
+    /// The address on which it listens.
     pub const fn address(&self) -> SocketAddr {
         self.address
     }
@@ -67,7 +67,7 @@ impl Server {
     pub async fn start_again(&mut self) -> anyhow::Result<()> {
         anyhow::ensure!(self.child.is_none(), "{} runs already", self.name);
         let log = File::options().create(true).append(true).open(&self.log)?;
-        // Whatever becomes of us, no server is left behind: the kernel tells it when its parent is gone.
+        // The kernel signals the server when its parent ends, so that no server is left behind.
         let mut command = Command::new("setpriv");
         command.args(["--pdeathsig", self.stop_signal]);
         if let Some(user) = self.user {
@@ -75,7 +75,7 @@ impl Server {
         }
         command.arg("--").arg(&self.program).args(&self.arguments);
         command.stdin(Stdio::null()).stdout(log.try_clone()?).stderr(log);
-        self.child = Some(spawn(command).with_context(|| format!("{} cannot be started", self.name))?);
+        self.child = Some(spawn(command).with_context(|| format!("failed to start {}", self.name))?);
         self.answers().await
     }
 
@@ -87,13 +87,13 @@ impl Server {
                 self.child = None;
                 anyhow::bail!("{} ended with {status} before it answered: {}", self.name, self.said());
             }
-            anyhow::ensure!(Instant::now() < deadline, "{} does not answer: {}", self.name, self.said());
+            anyhow::ensure!(Instant::now() < deadline, "{} did not answer in time: {}", self.name, self.said());
             tokio::time::sleep(LOOK).await;
         }
         Ok(())
     }
 
-    /// The last of what it has logged.
+    /// The end of its log.
     pub fn said(&self) -> String {
         const LAST: usize = 2_000;
         let said = fs::read(&self.log).unwrap_or_default();
@@ -108,8 +108,7 @@ impl Server {
         }
     }
 
-    /// Stops it from running, with the processes that it has for its connections, and without its peers being told: it neither answers
-    /// nor hangs up.
+    /// Suspends it with its child processes. It neither answers nor closes its connections.
     pub fn pause(&self) -> anyhow::Result<()> {
         self.signal("STOP")?;
         self.signal_children("STOP")
@@ -123,7 +122,7 @@ impl Server {
 
     fn signal(&self, signal: &str) -> anyhow::Result<()> {
         let sent = Command::new("kill").args([&format!("-{signal}"), &self.id()?.to_string()]).status()?;
-        anyhow::ensure!(sent.success(), "{} could not be sent SIG{signal}", self.name);
+        anyhow::ensure!(sent.success(), "failed to send SIG{signal} to {}", self.name);
         Ok(())
     }
 
@@ -131,13 +130,13 @@ impl Server {
         let id = self.id()?;
         let children = fs::read_to_string(format!("/proc/{id}/task/{id}/children"))?;
         if !children.is_empty() {
-            // One that ends at this moment cannot be signalled, and need not be.
+            // A child that ends at this moment cannot be signalled and need not be.
             Command::new("kill").arg(format!("-{signal}")).args(children.split_whitespace()).status()?;
         }
         Ok(())
     }
 
-    /// Its process, while it runs.
+    /// Its process id, while it runs.
     pub(crate) fn id(&self) -> anyhow::Result<u32> {
         Ok(self.child.as_ref().with_context(|| format!("{} does not run", self.name))?.id())
     }
@@ -145,7 +144,7 @@ impl Server {
 
 impl Drop for Server {
     fn drop(&mut self) {
-        // In order if it can be, because servers leave shared memory and child processes behind when they are killed.
+        // An orderly stop if possible, because a killed server leaves shared memory and child processes behind.
         if self.signal(self.stop_signal).is_ok() {
             let deadline = Instant::now() + Duration::from_secs(5);
             while let Some(child) = &mut self.child {
@@ -159,13 +158,13 @@ impl Drop for Server {
     }
 }
 
-#[expect(clippy::disallowed_methods, reason = "a drop cannot wait otherwise")]
+#[expect(clippy::disallowed_methods, reason = "a drop cannot await")]
 fn pause() {
     std::thread::sleep(LOOK);
 }
 
-/// Starts the process from a thread that never ends before the program does: the kernel takes the end of the thread that started a
-/// process for the end of its parent.
+/// Starts the process from a thread that lives as long as the program. The kernel's parent-death signal is sent when the starting thread
+/// ends, and not when the parent process ends.
 pub fn spawn(mut command: Command) -> std::io::Result<Child> {
     use std::sync::{LazyLock, Mutex, mpsc};
     type Job = Box<dyn FnOnce() + Send>;
@@ -176,15 +175,15 @@ pub fn spawn(mut command: Command) -> std::io::Result<Child> {
     });
     let (answer, answered) = mpsc::channel();
     let job = Box::new(move || drop(answer.send(command.spawn())));
-    let gone = || std::io::Error::other("the thread that starts servers is gone");
+    let gone = || std::io::Error::other("the thread that starts servers has ended");
     STARTER.lock().unwrap_or_else(std::sync::PoisonError::into_inner).send(job).map_err(|_| gone())?;
     answered.recv().map_err(|_| gone())?
 }
 
-/// A port of 127.0.0.1 that nobody uses right now.
+/// A free port of 127.0.0.1.
 pub fn free_port() -> anyhow::Result<u16> {
     for _ in 0..MAX_LOOKS {
-        // By chance, because others look at the same moment.
+        // A random offset, because other processes look for ports at the same time.
         let offset = Uuid::new_v4().as_u128() % u128::from(PORTS.end - PORTS.start);
         let port = PORTS.start + u16::try_from(offset)?;
         if TcpListener::bind((Ipv4Addr::LOCALHOST, port)).is_ok() {
@@ -194,7 +193,7 @@ pub fn free_port() -> anyhow::Result<u16> {
     anyhow::bail!("no port of 127.0.0.1 in {PORTS:?} is free")
 }
 
-/// The program, from `.tools/bin` of this project or else from the PATH and the folders where the system's packages put servers.
+/// The program's path: in `.tools/bin` of this project, else on the PATH, else in the folders where system packages put servers.
 pub fn program(name: &str, also_in: &[&str]) -> anyhow::Result<PathBuf> {
     let tools = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../.tools/bin");
     let path = std::env::var_os("PATH").unwrap_or_default();
@@ -206,7 +205,7 @@ pub fn program(name: &str, also_in: &[&str]) -> anyhow::Result<PathBuf> {
         .with_context(|| format!("{name} is not installed; `scripts/install-tools.sh servers` installs it"))
 }
 
-/// Whether we are root, whom databases refuse to run as.
+/// Whether this process is root. Databases refuse to run as root.
 pub fn is_root() -> bool {
     fs::metadata("/proc/self").is_ok_and(|process| std::os::unix::fs::MetadataExt::uid(&process) == 0)
 }

@@ -1,7 +1,7 @@
 //! A file system of some megabytes that can be filled and freed while processes run on it.
 //!
-//! It is a tmpfs in a mount namespace of its own, kept by a process that only waits, and gone with it. Root may make one; everybody else
-//! may in a user namespace, where the system permits those.
+//! It is a tmpfs in a mount namespace of its own. A process that only waits keeps the namespace; the file system disappears when that
+//! process ends. Root may make one. Other users need a user namespace, if the system permits it.
 
 use std::{
     ffi::OsStr,
@@ -14,7 +14,7 @@ use std::{
 use anyhow::{Context as _, ensure};
 use tempfile::TempDir;
 
-/// What is written at a time to fill a disk.
+/// The bytes of one write that fills the disk.
 const CHUNK: [u8; 4096] = [0xff; 4096];
 
 /// The file system.
@@ -25,12 +25,12 @@ pub struct SmallDisk {
     has_users: bool,
 }
 
-/// A file that takes all the room that there is, until it is dropped.
+/// A file that takes up all free space. Dropping this removes it.
 #[derive(Debug)]
 pub struct Filler(PathBuf);
 
 impl SmallDisk {
-    /// Makes one.
+    /// Makes a file system of `megabytes`.
     pub fn make(megabytes: u32) -> anyhow::Result<Self> {
         let has_users = !may_mount();
         let mount_point = tempfile::tempdir()?;
@@ -45,28 +45,28 @@ impl SmallDisk {
             r#"mount -t tmpfs -o mode=0700,size="$1"m tmpfs "$0" && echo made && exec cat"#,
         ]);
         keeper.arg(mount_point.path()).arg(megabytes.to_string()).stdin(Stdio::piped()).stdout(Stdio::piped());
-        let mut keeper = keeper.spawn().context("unshare cannot be run")?;
+        let mut keeper = keeper.spawn().context("failed to start unshare")?;
         let mut said = String::new();
         if let Some(out) = keeper.stdout.take() {
             BufReader::new(out).read_line(&mut said)?;
         }
         let disk = Self { mount_point, keeper, has_users };
-        ensure!(said.trim() == "made", "no file system can be mounted in a namespace of its own");
+        ensure!(said.trim() == "made", "failed to mount a file system in a mount namespace");
         Ok(disk)
     }
 
-    /// Where it is, for the processes that run on it.
+    /// Its path for processes inside the namespace.
     pub fn path(&self) -> &Path {
         self.mount_point.path()
     }
 
-    /// Where everybody else finds it.
+    /// Its path for all other processes.
     pub fn seen_from_outside(&self) -> PathBuf {
         let root = PathBuf::from(format!("/proc/{}/root", self.keeper.id()));
         root.join(self.path().strip_prefix("/").unwrap_or(self.path()))
     }
 
-    /// A command that runs `program` on it.
+    /// A command that runs `program` inside the namespace.
     pub fn command(&self, program: impl AsRef<OsStr>) -> Command {
         let mut command = Command::new("nsenter");
         command.arg(format!("--target={}", self.keeper.id())).arg("--mount");
@@ -77,7 +77,7 @@ impl SmallDisk {
         command
     }
 
-    /// Fills it, as seen from outside.
+    /// Fills it, from outside the namespace.
     pub fn fill(&self) -> io::Result<Filler> {
         Filler::fill(&self.seen_from_outside())
     }
@@ -85,13 +85,13 @@ impl SmallDisk {
 
 impl Drop for SmallDisk {
     fn drop(&mut self) {
-        // It may have ended: then both do nothing.
+        // If it has ended already, both calls do nothing.
         drop(self.keeper.kill());
         drop(self.keeper.wait());
     }
 }
 
-/// Whether this user may mount something without being root of a namespace of their own.
+/// Whether this user may mount a file system without a user namespace.
 fn may_mount() -> bool {
     let tried = Command::new("unshare").args(["--mount", "true"]).stderr(Stdio::null()).status();
     tried.is_ok_and(|status| status.success())
@@ -117,7 +117,7 @@ impl Filler {
 
 impl Drop for Filler {
     fn drop(&mut self) {
-        // What cannot be removed goes with its file system.
+        // A file that cannot be removed disappears with the file system.
         drop(fs::remove_file(&self.0));
     }
 }

@@ -1,34 +1,34 @@
-//! The databases' servers, as tests rely on them.
+//! Tests of the servers' behaviour on which other tests rely.
 
 use std::time::Duration;
 
 use crate::{Durability, MariaDb, Postgres, engine::FreshDatabase};
 
 #[tokio::test]
-async fn a_postgres_that_was_killed_has_what_was_committed() {
+async fn a_killed_postgres_keeps_its_commits() {
     let mut server = Postgres::start(Durability::Full).await.unwrap();
     server.execute("CREATE TABLE kept (n INTEGER)").await.unwrap();
     server.execute("INSERT INTO kept VALUES (1)").await.unwrap();
     server.kill();
-    assert!(server.execute("SELECT 1").await.is_err(), "nobody answers");
+    assert!(server.execute("SELECT 1").await.is_err(), "it still answers");
     server.start_again().await.unwrap();
     server.execute("DELETE FROM kept").await.unwrap();
 }
 
 #[tokio::test]
-async fn a_mariadb_that_was_killed_has_what_was_committed() {
+async fn a_killed_mariadb_keeps_its_commits() {
     let mut server = MariaDb::start(Durability::Full).await.unwrap();
     server.create_database("kept").await.unwrap();
     server.execute("CREATE TABLE kept.kept (n INTEGER)").await.unwrap();
     server.kill();
-    assert!(server.execute("SELECT 1").await.is_err(), "nobody answers");
+    assert!(server.execute("SELECT 1").await.is_err(), "it still answers");
     server.start_again().await.unwrap();
     server.execute("DELETE FROM kept.kept").await.unwrap();
     server.drop_database("kept").await.unwrap();
 }
 
 #[tokio::test]
-async fn a_server_that_is_paused_says_nothing_until_it_goes_on() {
+async fn a_paused_server_does_not_answer_until_it_is_resumed() {
     let server = Postgres::start(Durability::Off).await.unwrap();
     server.pause().unwrap();
     let silence = tokio::time::timeout(Duration::from_millis(300), server.execute("SELECT 1")).await;
@@ -38,7 +38,7 @@ async fn a_server_that_is_paused_says_nothing_until_it_goes_on() {
 }
 
 #[tokio::test]
-async fn a_servers_folder_goes_with_it() {
+async fn a_servers_folder_is_removed_with_it() {
     let server = Postgres::start(Durability::Off).await.unwrap();
     let folder = server.folder().to_owned();
     assert!(folder.join("data").is_dir());
@@ -47,7 +47,7 @@ async fn a_servers_folder_goes_with_it() {
 }
 
 #[tokio::test]
-async fn a_name_that_is_none_reaches_no_server() {
+async fn an_invalid_database_name_is_refused() {
     let server = Postgres::start(Durability::Off).await.unwrap();
     for name in ["", "a b", "a;b", "A", "ü", "a\"b"] {
         assert!(server.create_database(name).await.is_err(), "{name:?}");
@@ -55,7 +55,7 @@ async fn a_name_that_is_none_reaches_no_server() {
 }
 
 #[tokio::test]
-async fn each_fresh_database_is_another() {
+async fn each_fresh_database_is_a_new_one() {
     let (one, other) = (FreshDatabase::new().await.unwrap(), FreshDatabase::new().await.unwrap());
     assert_ne!(one.url(), other.url());
 }

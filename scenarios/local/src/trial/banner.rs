@@ -1,4 +1,4 @@
-//! What is said when the mesh is ready: where it is, and what to type next.
+//! The text that `make mesh` prints when the mesh is ready: addresses, and what to type next.
 
 use std::{fmt::Write, time::Duration};
 

@@ -137,7 +137,7 @@ mod tests {
     use mesh::config::TlsConfig;
 
     use super::*;
-    use crate::cli::connect::connect;
+    use crate::cli::connect;
 
     /// The server never answers.
     #[tokio::test]
