@@ -92,11 +92,11 @@ impl App {
         request: Option<Request>,
         caller: &Caller,
     ) -> Result<Answer, Error> {
-        let mut remembered = self.rooms.remembered(wish.room);
+        let is_sought = self.rooms.is_sought(wish.room);
+        let mut remembered = if is_sought { None } else { self.rooms.remembered(wish.room) };
         for _ in 0..MAX_RUNS {
-            let (room, is_sought) = remembered.take().unzip();
-            let is_read = room.is_none();
-            let made = self.make(&wish, room, details.as_ref(), expected_total, caller).await;
+            let is_read = remembered.is_none();
+            let made = self.make(&wish, remembered.take(), details.as_ref(), expected_total, caller).await;
             let reservation = match made {
                 Ok(reservation) => reservation,
                 // By what the room was when it was last read.
@@ -106,7 +106,7 @@ impl App {
                 }
             };
             // Only the hold decides. But if many guests want the last unit, those who come too late need not queue for a write.
-            if is_sought == Some(true) {
+            if is_sought {
                 if let Err(sold_out) = self.rooms.check_left(wish.room, &reservation.stay).await {
                     // The units may have been taken by this same request, sent twice: both were committed at once.
                     return self.checkout.replay_or(sold_out, request.as_ref(), token.as_deref(), caller).await;

@@ -24,9 +24,14 @@ struct Room {
 }
 
 impl Remembered {
-    /// The room, and whether somebody was just refused for lack of units.
-    pub fn get(&self, id: Uuid) -> Option<(Arc<RoomOffer>, bool)> {
-        self.lock().get(&id).map(|room| (room.offer.clone(), room.is_sought))
+    /// The room.
+    pub fn get(&self, id: Uuid) -> Option<Arc<RoomOffer>> {
+        self.lock().get(&id).map(|room| room.offer.clone())
+    }
+
+    /// Whether somebody was just refused the room for lack of units.
+    pub fn is_sought(&self, id: Uuid) -> bool {
+        self.lock().get(&id).is_some_and(|room| room.is_sought)
     }
 
     /// Keeps a room that was read. If there are too many, any other one goes.
@@ -47,7 +52,7 @@ impl Remembered {
         self.lock().remove(&id);
     }
 
-    /// Notes whether somebody was refused for lack of units.
+    /// Notes whether somebody was refused the room for lack of units.
     pub fn set_sought(&self, id: Uuid, is_sought: bool) {
         if let Some(room) = self.lock().get_mut(&id) {
             room.is_sought = is_sought;

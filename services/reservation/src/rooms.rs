@@ -42,9 +42,14 @@ impl Rooms {
         Self { database, room_context, clock, remembered: Remembered::default(), asking: Arc::default() }
     }
 
-    /// A room as it was last read, if it was, and whether somebody was just refused for lack of units. It may have changed.
-    pub fn remembered(&self, id: Uuid) -> Option<(Arc<RoomOffer>, bool)> {
+    /// A room as it was last read, if it was. It may have changed.
+    pub fn remembered(&self, id: Uuid) -> Option<Arc<RoomOffer>> {
         self.remembered.get(id)
+    }
+
+    /// Whether somebody was just refused that room for lack of units.
+    pub fn is_sought(&self, id: Uuid) -> bool {
+        self.remembered.is_sought(id)
     }
 
     /// Notes whether somebody was refused a room for lack of units.
