@@ -1,6 +1,9 @@
 //! What a bus does that has lost something, or cannot store something.
 
-use mesh_store::{db::Database, store::entity::outbox};
+use mesh_store::{
+    db::Database,
+    store::entity::{outbox, place},
+};
 
 use super::*;
 use crate::{
@@ -75,6 +78,47 @@ async fn what_power_cuts_take_of_the_stream_is_published_and_heard_again_and_has
         std::fs::write(log(life + 1), kept).unwrap();
         std::fs::copy(file(life), file(life + 1)).unwrap();
     }
+}
+
+/// The inbox knows an event for 30 days only: a consumer that began at the oldest event would handle all older ones a second time.
+#[tokio::test]
+async fn after_a_power_cut_a_consumer_goes_on_at_the_place_that_was_kept_with_the_stream() {
+    let (testbed, folder) = (Testbed::new(), tempfile::tempdir().unwrap());
+    let stay = testbed.database("stay.db").await;
+    let file = |name: &str| folder.path().join(name);
+    let sent = events("room", 10);
+    let (kept, lost) = sent.split_at(5);
+
+    let bus: SharedBus = Arc::new(EmbeddedBus::open(&file("bus.db")).await.unwrap());
+    let before = wiring(&bus);
+    start_at(TIMING, "stay", stay.clone(), hears(|_| Ok(Handled::Done)), &before).await.unwrap();
+    bus.publish(kept).await.unwrap();
+    eventually("the first ones are settled", async || is_settled(&bus, "stay").await).await;
+    // All that the disk keeps.
+    for end in ["", "-wal"] {
+        std::fs::copy(file(&format!("bus.db{end}")), file(&format!("kept.db{end}"))).unwrap();
+    }
+    let then = Clock::system().now();
+    bus.publish(lost).await.unwrap();
+    eventually("everything is settled", async || is_settled(&bus, "stay").await).await;
+    before.background.drain(TIMING.ack_wait).await;
+
+    let forgotten = stay.transact("forget", |tx| async move { inbox::forget(&tx, then).await }).await.unwrap();
+    assert_eq!(forgotten, 5, "the inbox knows those that the bus has lost, and no others");
+    let bus: SharedBus = Arc::new(EmbeddedBus::open(&file("kept.db")).await.unwrap());
+    let after = wiring(&bus);
+    start_at(TIMING, "stay", stay.clone(), hears(|_| Ok(Handled::Done)), &after).await.unwrap();
+    eventually("the loss is noticed", async || {
+        place::Entity::find_by_id("stay".to_owned()).one(stay.read()).await.unwrap().is_none()
+    })
+    .await;
+    let fresh = event("room", 11);
+    // As the relay does.
+    bus.publish(&[lost, slice::from_ref(&fresh)].concat()).await.unwrap();
+    eventually("the new one is heard", async || effects(&stay, &fresh).await > 0).await;
+    eventually("everything is settled", async || is_settled(&bus, "stay").await).await;
+    assert_one_effect_each(&stay, &sent).await;
+    after.background.drain(TIMING.ack_wait).await;
 }
 
 /// Whether the event is where the outbox says that it is published.
