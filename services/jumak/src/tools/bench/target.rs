@@ -52,7 +52,7 @@ impl Target {
     pub async fn at(target: &str, connections: usize, folder: DataFolder, config: Config) -> anyhow::Result<Self> {
         let channels = connect(target, &config.tls, connections).await?.into_iter().map(Channels::from).collect();
         let keys = Box::new(Keyring::of_target(&folder, &config.auth)?);
-        let books = if folder.bus_file().exists() {
+        let books = if has_books(&folder, &config) {
             Ok(Box::new((folder, config)))
         } else {
             let folder = folder.path().display();
@@ -130,6 +130,12 @@ impl Target {
     }
 }
 
+/// Whether the books of a running system can be read from here: its bus, without which they are not whole, is a file in that folder, or a
+/// broker that the configuration names.
+fn has_books(folder: &DataFolder, config: &Config) -> bool {
+    !config.bus.urls().is_empty() || folder.bus_file().exists()
+}
+
 /// Makes `connections` connections to `target`.
 pub async fn connect(target: &str, tls: &TlsConfig, connections: usize) -> anyhow::Result<Vec<Channel>> {
     let dial = Dialer::to(target, tls)?;
@@ -138,4 +144,21 @@ pub async fn connect(target: &str, tls: &TlsConfig, connections: usize) -> anyho
         channels.push(dial.connect().await?);
     }
     Ok(channels)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_books_are_where_the_bus_is() {
+        let place = tempfile::tempdir().unwrap();
+        let (folder, mut config) = (DataFolder::at(place.path()), Config::default());
+        assert!(!has_books(&folder, &config));
+        config.bus.url = Some("nats://127.0.0.1:4222".to_owned());
+        assert!(has_books(&folder, &config), "a broker has the bus, and the databases may be anywhere");
+        config.bus.url = None;
+        std::fs::write(folder.bus_file(), "").unwrap();
+        assert!(has_books(&folder, &config));
+    }
 }

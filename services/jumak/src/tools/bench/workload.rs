@@ -279,3 +279,6 @@ async fn is_cancelled(
         .await
         .unwrap_or_else(|_| Err(Status::deadline_exceeded("the reservation was not cancelled in time")))
 }
+
+#[cfg(test)]
+mod tests;
