@@ -11,6 +11,7 @@ pub mod create;
 mod folder;
 pub mod guest;
 mod load;
+mod lost_files;
 pub mod pay;
 pub mod register;
 pub mod scene;

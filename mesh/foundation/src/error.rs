@@ -140,7 +140,7 @@ pub enum Error {
     /// The context's database failed.
     #[error("the database failed")]
     Store(#[from] StoreError),
-    /// The data is of another version of Jumak.
+    /// The data cannot be used as it is: it is of another version of Jumak, or a part of it is lost.
     #[error(transparent)]
     Incompatible(Box<dyn std::error::Error + Send + Sync>),
     /// Another context answered with a status that is passed on as it is.

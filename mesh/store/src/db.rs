@@ -239,6 +239,12 @@ impl Database {
         self.file.as_deref().map_or(Ok(None), acknowledged::acknowledged)
     }
 
+    /// The name of a SQLite database's file, without its folder; empty for a server.
+    pub(crate) fn file_name(&self) -> String {
+        let name = self.file.as_deref().and_then(Path::file_name);
+        name.map(|name| name.to_string_lossy().into_owned()).unwrap_or_default()
+    }
+
     /// Runs `work` in one transaction, READ COMMITTED (SQLite: serial), and commits if it succeeds. If the transaction loses to a
     /// concurrent one it is retried from the beginning, so `work` must have no effect but through its [`Tx`].
     ///

@@ -27,7 +27,8 @@ pub struct Acknowledged {
 /// The newest event that the database in the file at `database` has acknowledged; none if it has acknowledged none yet.
 pub fn acknowledged(database: &Path) -> io::Result<Option<Uuid>> {
     match fs::read_to_string(path(database)) {
-        Ok(text) if text.trim().is_empty() => Ok(None),
+        // After a power cut some file systems leave zeros in a file that had just been made.
+        Ok(text) if text.trim_matches(['\0', '\n']).is_empty() => Ok(None),
         Ok(text) => {
             Uuid::try_parse(text.trim()).map(Some).map_err(|error| io::Error::new(io::ErrorKind::InvalidData, error))
         }
@@ -106,5 +107,7 @@ mod tests {
             written.write(event);
             assert_eq!(acknowledged(&database).unwrap(), Some(event));
         }
+        fs::write(path(&database), [0; 36]).unwrap();
+        assert_eq!(acknowledged(&database).unwrap(), None);
     }
 }

@@ -5,6 +5,7 @@ use mesh_foundation::error::Error;
 
 use super::{
     lease::{self, Timing},
+    loss,
     migrator::{self, MigratorTrait, SchemaManager},
     version,
 };
@@ -12,7 +13,7 @@ use crate::db::{Database, Engine};
 
 /// Applies the migrator's missing steps to a context's database, and returns their names. Processes that do so at the same time wait for
 /// one another, for five minutes at most; the later ones find nothing left to do. Data that this version does not understand is left
-/// unchanged ([`version::Incompatible`]).
+/// unchanged ([`version::Incompatible`]), and so is a file that has lost what it had acknowledged ([`loss::Lost`]).
 pub async fn migrate(database: &Database, migrator: &(impl MigratorTrait + Sync)) -> Result<Vec<String>, Error> {
     let pending = pending(database, migrator).await?;
     let is_marked = version::check(database.read()).await?.is_some_and(|version| version.format == version::FORMAT);
@@ -52,9 +53,10 @@ async fn take_steps(database: &Database, migrator: &(impl MigratorTrait + Sync))
     taken
 }
 
-/// The names of the missing steps. Changes nothing, and refuses data that this version does not understand.
+/// The names of the missing steps. Changes nothing, and refuses data that this version does not understand, or of which a part is lost.
 pub async fn pending(database: &Database, migrator: &(impl MigratorTrait + Sync)) -> Result<Vec<String>, Error> {
     version::check(database.read()).await?;
+    loss::check(database).await?;
     let steps = migrator::pending(migrator, &SchemaManager::new(database.read())).boxed().await?;
     Ok(steps.iter().map(|step| step.name().to_owned()).collect())
 }

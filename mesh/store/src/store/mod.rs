@@ -7,6 +7,7 @@ pub mod claim;
 mod column;
 pub mod entity;
 mod lease;
+pub mod loss;
 mod migrate;
 mod migration;
 mod migrator;
