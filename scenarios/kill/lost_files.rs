@@ -6,9 +6,13 @@ use std::{fs, path::Path};
 use contracts::reservation::v1::{Reservation, reservation::State};
 use mesh::Role;
 use tempfile::TempDir;
+use tokio::{process::Command, time::timeout};
 
 use super::folder::copy_folder;
-use crate::support::process::{Process, audit_at_rest, jumak};
+use crate::support::{
+    SETTLES,
+    process::{Process, audit_at_rest, jumak},
+};
 
 /// A folder as a crash leaves it: what came before a clean stop is in the files, and what came after it in the logs beside them.
 struct Crashed {
@@ -62,8 +66,11 @@ fn files(data: &Path, end: &str) -> Vec<String> {
     names.filter(|name| name.ends_with(end)).collect()
 }
 
-fn refused(data: &Path, words: &[&str]) -> (String, String) {
-    let ran = jumak().args(words).arg("--data").arg(data).output().expect("the binary runs");
+async fn refused(data: &Path, words: &[&str]) -> (String, String) {
+    let mut command = Command::from(jumak());
+    command.args(words).arg("--data").arg(data).kill_on_drop(true);
+    let ran = timeout(SETTLES, command.output()).await.unwrap_or_else(|_| panic!("{words:?} has no objection"));
+    let ran = ran.expect("the binary runs");
     assert!(!ran.status.success(), "{words:?} has no objection");
     let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
     (text(&ran.stdout), text(&ran.stderr))
@@ -78,11 +85,11 @@ async fn a_house_without_what_its_callers_were_told_is_stored_does_not_open_and_
         let name = format!("{context}.db-wal");
         let log = fs::read(data.join(&name)).expect("a log");
         fs::remove_file(data.join(&name)).expect("removed");
-        let (books, _) = refused(data, &["audit"]);
+        let (books, _) = refused(data, &["audit"]).await;
         assert!(books.contains(&format!("of {context}: its caller was told that it is stored")), "{books}");
         // However often: nothing has been touched.
         for words in [&["up", "--listen", "127.0.0.1:0"][..], &["up", "--listen", "127.0.0.1:0"], &["migrate"]] {
-            let (_, why) = refused(data, words);
+            let (_, why) = refused(data, words).await;
             let told =
                 [format!("the database of {context}"), format!("{name} was removed"), "restore a backup".to_owned()];
             assert!(told.iter().all(|part| why.contains(part)), "{words:?}: {why}");
