@@ -92,8 +92,9 @@ impl App {
         request: Option<Request>,
         caller: &Caller,
     ) -> Result<Answer, Error> {
-        let is_sought = self.rooms.is_sought(wish.room);
-        let mut remembered = if is_sought { None } else { self.rooms.remembered(wish.room) };
+        let stay = stay(&wish);
+        let may_be_short = self.rooms.may_be_short(wish.room, &stay);
+        let mut remembered = if may_be_short { None } else { self.rooms.remembered(wish.room) };
         for _ in 0..MAX_RUNS {
             let is_read = remembered.is_none();
             let made = self.make(&wish, remembered.take(), details.as_ref(), expected_total, caller).await;
@@ -106,22 +107,25 @@ impl App {
                 }
             };
             // Only the hold decides. But if many guests want the last unit, those who come too late need not queue for a write.
-            if is_sought {
-                if let Err(sold_out) = self.rooms.check_left(wish.room, &reservation.stay).await {
+            if may_be_short {
+                if let Err(sold_out) = self.rooms.check_left(wish.room, &stay).await {
                     // The units may have been taken by this same request, sent twice: both were committed at once.
                     return self.checkout.replay_or(sold_out, request.as_ref(), token.as_deref(), caller).await;
                 }
-                self.rooms.set_sought(wish.room, false);
+                self.rooms.set_sold(wish.room, &stay, |_, _| 0);
             }
-            match self.checkout.create(reservation, token.clone(), request.clone(), caller).await {
-                Ok(Some(answer)) => return Ok(answer),
-                Ok(None) => tracing::debug!(room = %wish.room, "the room has changed; reading it again"),
-                Err(refused) => {
-                    if matches!(&refused, Error::Refused(refusal) if refusal.reason == reasons::ROOM_UNAVAILABLE) {
-                        self.rooms.set_sought(wish.room, true);
-                    }
-                    return Err(refused);
+            self.rooms.set_sold(wish.room, &stay, |sold, _| sold.saturating_add(stay.units));
+            let created = self.checkout.create(reservation, token.clone(), request.clone(), caller).await;
+            match &created {
+                Ok(Some(Answer::Ok(_))) => {}
+                Err(Error::Refused(refusal)) if refusal.reason == reasons::ROOM_UNAVAILABLE => {
+                    self.rooms.set_sold(wish.room, &stay, |_, units| units);
                 }
+                _ => self.rooms.set_sold(wish.room, &stay, |sold, _| sold.saturating_sub(stay.units)),
+            }
+            match created.transpose() {
+                Some(answer) => return answer,
+                None => tracing::debug!(room = %wish.room, "the room has changed; reading it again"),
             }
         }
         Err(Error::Lost)
@@ -191,9 +195,13 @@ impl App {
     }
 }
 
+fn stay(wish: &Wish) -> Stay {
+    Stay { check_in: wish.check_in, check_out: wish.check_out, units: wish.units, guests: wish.guests }
+}
+
 /// The stay in the room and its price, or every fault of the wish at once.
 fn offer(room: &RoomOffer, wish: &Wish, now: Timestamp) -> Result<(Stay, Price), Error> {
-    let stay = Stay { check_in: wish.check_in, check_out: wish.check_out, units: wish.units, guests: wish.guests };
+    let stay = stay(wish);
     let mut fields = Fields::new();
     if let Err(fault) = room.booking_window(now).check(stay.check_in) {
         fields.fault("reservation.check_in_date", fault.to_string());

@@ -1,17 +1,22 @@
 //! Rooms as they were last read, so that a booking need not read its own. Any of them may be out of date: the statement that takes the
 //! nights looks at the room's version, and before a refusal the room is read.
+//!
+//! With each room stands how many units this process has sold of its nights, as far as it remembers: a hint when to look first.
 
 use std::{
     collections::HashMap,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
+use jiff::civil::Date;
 use uuid::Uuid;
 
-use crate::domain::RoomOffer;
+use crate::domain::{RoomOffer, Stay};
 
 /// How many are kept.
 const MOST: usize = 4_096;
+/// How many nights of one are kept, and those of one stay.
+const MOST_NIGHTS: usize = 128;
 
 /// Cheap to clone; all clones are one.
 #[derive(Clone, Default)]
@@ -19,8 +24,7 @@ pub struct Remembered(Arc<Mutex<HashMap<Uuid, Room>>>);
 
 struct Room {
     offer: Arc<RoomOffer>,
-    /// Whether somebody was just refused for lack of units.
-    is_sought: bool,
+    sold: HashMap<Date, u32>,
 }
 
 impl Remembered {
@@ -29,9 +33,24 @@ impl Remembered {
         self.lock().get(&id).map(|room| room.offer.clone())
     }
 
-    /// Whether somebody was just refused the room for lack of units.
-    pub fn is_sought(&self, id: Uuid) -> bool {
-        self.lock().get(&id).is_some_and(|room| room.is_sought)
+    /// Whether a night of the stay may have too few units left.
+    pub fn may_be_short(&self, id: Uuid, stay: &Stay) -> bool {
+        let rooms = self.lock();
+        let Some(Room { offer, sold }) = rooms.get(&id) else { return false };
+        stay.nights().any(|night| sold.get(&night).is_some_and(|sold| sold.saturating_add(stay.units) > offer.units))
+    }
+
+    /// Changes how many units of each night of the stay are sold: `change` is told how many were, of how many.
+    pub fn set_sold(&self, id: Uuid, stay: &Stay, change: impl Fn(u32, u32) -> u32) {
+        let mut rooms = self.lock();
+        let Some(Room { offer, sold }) = rooms.get_mut(&id) else { return };
+        if sold.len() >= MOST_NIGHTS {
+            sold.clear();
+        }
+        for night in stay.nights() {
+            let sold = sold.entry(night).or_default();
+            *sold = change(*sold, offer.units);
+        }
     }
 
     /// Keeps a room that was read. If there are too many, any other one goes.
@@ -43,20 +62,13 @@ impl Remembered {
         {
             rooms.remove(&other);
         }
-        let is_sought = rooms.get(&offer.id).is_some_and(|room| room.is_sought);
-        rooms.insert(offer.id, Room { offer, is_sought });
+        let sold = rooms.remove(&offer.id).map(|room| room.sold).unwrap_or_default();
+        rooms.insert(offer.id, Room { offer, sold });
     }
 
     /// Forgets a room that has changed.
     pub fn forget(&self, id: Uuid) {
         self.lock().remove(&id);
-    }
-
-    /// Notes whether somebody was refused the room for lack of units.
-    pub fn set_sought(&self, id: Uuid, is_sought: bool) {
-        if let Some(room) = self.lock().get_mut(&id) {
-            room.is_sought = is_sought;
-        }
     }
 
     fn lock(&self) -> MutexGuard<'_, HashMap<Uuid, Room>> {

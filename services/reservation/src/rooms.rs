@@ -47,14 +47,14 @@ impl Rooms {
         self.remembered.get(id)
     }
 
-    /// Whether somebody was just refused that room for lack of units.
-    pub fn is_sought(&self, id: Uuid) -> bool {
-        self.remembered.is_sought(id)
+    /// Whether a night of the stay may have too few units left, by what this process has sold of it.
+    pub fn may_be_short(&self, id: Uuid, stay: &Stay) -> bool {
+        self.remembered.may_be_short(id, stay)
     }
 
-    /// Notes whether somebody was refused a room for lack of units.
-    pub fn set_sought(&self, id: Uuid, is_sought: bool) {
-        self.remembered.set_sought(id, is_sought);
+    /// Remembers otherwise how many units of each night of the stay are sold: `change` is told how many were, of how many.
+    pub fn set_sold(&self, id: Uuid, stay: &Stay, change: impl Fn(u32, u32) -> u32) {
+        self.remembered.set_sold(id, stay, change);
     }
 
     /// A room that can be booked.

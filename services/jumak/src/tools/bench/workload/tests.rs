@@ -79,6 +79,6 @@ async fn a_booking_counts_as_shown_when_the_page_shows_it_in_that_version_and_no
 async fn a_page_that_fails_ends_the_wait() {
     let (outcome, left) = wait([Ok(1), Err(Code::Unavailable), Ok(3)]).await;
     let error = outcome.unwrap_err();
-    assert_eq!(error.to_string(), "my page did not answer");
+    assert_eq!(error.to_string(), "failed to read a booking on my page");
     assert_eq!(left, 1);
 }
