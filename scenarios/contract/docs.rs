@@ -112,6 +112,18 @@ fn the_table_of_ports_is_that_of_the_mesh_on_one_machine() {
 }
 
 #[test]
+fn the_table_of_the_configuration_has_every_key_of_a_contexts_section() {
+    let text = read("docs/operations.md");
+    let rows = rows(&text);
+    let told: Vec<&str> = rows.iter().filter_map(|row| row[0].strip_prefix('`')?.strip_suffix('`')).collect();
+    for section in Member::ALL.into_iter().filter_map(|member| member.settings) {
+        let of_it = told.iter().filter_map(|key| key.strip_prefix(section.name)?.strip_prefix('.'));
+        let keys: BTreeSet<&str> = (section.keys)().iter().copied().collect();
+        assert_eq!(of_it.collect::<BTreeSet<_>>(), keys, "[{}]", section.name);
+    }
+}
+
+#[test]
 fn the_table_of_rules_has_every_rule_of_the_audit() {
     let text = read("docs/operations.md");
     for rule in Rule::ALL {

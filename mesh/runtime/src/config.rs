@@ -9,7 +9,7 @@ mod checkout;
 mod context;
 mod load;
 mod metrics;
-mod payment;
+mod section;
 #[cfg(test)]
 mod tests;
 
@@ -27,12 +27,13 @@ pub use checkout::CheckoutConfig;
 pub use context::ContextConfig;
 pub use load::{ConfigError, Problem};
 pub use mesh_bus::config::BusConfig;
+pub use mesh_foundation::findings::Findings;
 pub use mesh_server::limits::LimitsConfig;
 pub use mesh_transport::config::{
     AuthConfig, BreakerConfig, ClientConfig, IssuerConfig, SigningAlgorithm, TlsConfig, is_pem,
 };
 pub use metrics::MetricsConfig;
-pub use payment::PaymentConfig;
+pub use section::{AnySection, Section, Sections, millis};
 
 /// The whole configuration.
 #[derive(Clone, Debug, Deserialize)]
@@ -42,8 +43,6 @@ pub struct Config {
     pub listen: SocketAddr,
     /// Whether a client may ask for the contracts (gRPC reflection). Unset: on a loopback address only.
     pub reflection: Option<bool>,
-    /// The IANA time zone of a room that names none.
-    pub time_zone: String,
     /// How long a stop waits for calls and loops before it goes ahead without them, in milliseconds; 100 to 600,000. Keep it below
     /// the grace period of whatever stops the process.
     pub drain_deadline_ms: u64,
@@ -65,12 +64,13 @@ pub struct Config {
     pub contexts: BTreeMap<String, ContextConfig>,
     /// Hold, pay, confirm; or let go.
     pub checkout: CheckoutConfig,
-    /// The payment context and its provider.
-    pub payment: PaymentConfig,
     /// Calls from one context to another.
     pub client: ClientConfig,
     /// TLS of our own.
     pub tls: TlsConfig,
+    /// The sections of the contexts, each of which reads its own.
+    #[serde(skip)]
+    pub sections: Sections,
 }
 
 impl Default for Config {
@@ -78,7 +78,6 @@ impl Default for Config {
         Self {
             listen: SocketAddr::from((Ipv4Addr::LOCALHOST, 8088)),
             reflection: None,
-            time_zone: "Asia/Seoul".to_owned(),
             drain_deadline_ms: 20_000,
             start_deadline_ms: 120_000,
             log: LogConfig::default(),
@@ -89,9 +88,9 @@ impl Default for Config {
             bus: BusConfig::default(),
             contexts: BTreeMap::new(),
             checkout: CheckoutConfig::default(),
-            payment: PaymentConfig::default(),
             client: ClientConfig::default(),
             tls: TlsConfig::default(),
+            sections: Sections::default(),
         }
     }
 }
@@ -128,17 +127,23 @@ impl Config {
 pub struct Known {
     /// The contexts that can be configured.
     pub contexts: Vec<&'static str>,
+    /// The sections that they bring.
+    pub sections: Vec<AnySection>,
 }
 
 impl Known {
     /// What these contexts let be configured.
     pub fn of(contexts: impl IntoIterator<Item = &'static Descriptor>) -> Self {
-        Self { contexts: contexts.into_iter().map(|context| context.name).collect() }
+        let contexts: Vec<&Descriptor> = contexts.into_iter().collect();
+        Self {
+            contexts: contexts.iter().map(|context| context.name).collect(),
+            sections: contexts.iter().filter_map(|context| context.settings).collect(),
+        }
     }
 
     #[cfg(test)]
     fn a_few() -> Self {
-        Self { contexts: vec!["room", "payment"] }
+        Self { contexts: vec!["room", "payment"], sections: Vec::new() }
     }
 }
 

@@ -18,7 +18,7 @@ pub use mesh_transport::auth::access::CaseOwner;
 use mesh_transport::{auth::access::Rule, client::Upstreams};
 use tonic::service::Routes;
 
-use crate::config::Config;
+use crate::config::{AnySection, Config};
 
 /// A context, described before it runs.
 pub struct Descriptor {
@@ -40,6 +40,8 @@ pub struct Descriptor {
     pub reasons: &'static [Reason],
     /// The reasons of other contexts that it reads in their answers, or answers itself in the same meaning.
     pub reasons_of_others: &'static [Reason],
+    /// Its section of the configuration; none for a context that lets nothing be configured.
+    pub settings: Option<AnySection>,
     /// How it hears events; none for a context that hears nothing.
     pub hears: Option<Subscription>,
     /// Its tables.

@@ -57,6 +57,7 @@ pub static DESCRIPTOR: Descriptor = Descriptor {
     cases: None,
     reasons: reasons::ALL,
     reasons_of_others: &[],
+    settings: None,
     hears: Some(Subscription::Projection),
     schema: store::SCHEMA,
     assemble: |deps, _| Box::pin(assemble(deps)),

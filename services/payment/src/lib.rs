@@ -34,6 +34,7 @@ pub mod kill;
 mod metrics;
 mod policies;
 pub mod reasons;
+mod settings;
 mod store;
 #[cfg(test)]
 mod tests;
@@ -45,6 +46,7 @@ use contracts::payment::v1::payment_service_server::{PaymentServiceServer, SERVI
 use mesh::{
     Deps, Descriptor, Error, Role,
     auth::access::Rule,
+    config::AnySection,
     context::{Call, Parts, Rank, Subscription},
     page::PageTokens,
 };
@@ -81,23 +83,14 @@ pub static DESCRIPTOR: Descriptor = Descriptor {
     services: &[SERVICE_NAME],
     access: ACCESS,
     rank: Rank::Core,
-    calls: &[Call::patient(PROVIDER, |config| config.payment.provider_timeout())],
+    calls: &[Call::patient(PROVIDER, |config| config.section::<Settings>().provider_timeout)],
     cases: None,
     reasons: reasons::ALL,
     reasons_of_others: reasons::OF_OTHERS,
+    settings: Some(AnySection::of::<Settings>()),
     hears: Some(Subscription::Once),
     schema: store::SCHEMA,
-    assemble: |deps, config| {
-        let payment = &config.payment;
-        let settings = Settings {
-            provider_timeout: payment.provider_timeout(),
-            recovery_interval: payment.recovery_interval(),
-            give_up_after: payment.give_up_after(),
-            abandon_after: payment.abandon_after(),
-            ..Settings::default()
-        };
-        Box::pin(assemble(deps, settings))
-    },
+    assemble: |deps, config| Box::pin(assemble(deps, config.section())),
 };
 
 /// Builds the context.

@@ -92,6 +92,7 @@ pub static DESCRIPTOR: Descriptor = Descriptor {
     cases: None,
     reasons: reasons::ALL,
     reasons_of_others: reasons::OF_OTHERS,
+    settings: None,
     hears: None,
     schema: store::SCHEMA,
     assemble: |deps, _| Box::pin(assemble(deps, Settings::default())),

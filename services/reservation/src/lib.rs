@@ -75,6 +75,7 @@ pub static DESCRIPTOR: Descriptor = Descriptor {
     cases: Some(CaseBook { collection: "reservations", read: |database| Box::pin(audit::cases(database)) }),
     reasons: reasons::ALL,
     reasons_of_others: reasons::OF_OTHERS,
+    settings: None,
     hears: Some(Subscription::Once),
     schema: store::SCHEMA,
     assemble: |deps, config| Box::pin(assemble(deps, Settings { checkout: config.checkout.settings() })),

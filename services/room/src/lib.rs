@@ -28,9 +28,11 @@ use contracts::room::v1::room_service_server::{RoomServiceServer, SERVICE_NAME};
 use mesh::{
     Deps, Descriptor, Error, Role,
     auth::access::Rule,
+    config::{AnySection, Config, Findings, Section},
     context::{Parts, Rank, Subscription},
     page::PageTokens,
 };
+use serde::Deserialize;
 use tonic::service::Routes;
 
 pub use domain::Occupancy;
@@ -41,7 +43,8 @@ use crate::{app::App, grpc::Grpc};
 pub const CONTEXT: &str = "room";
 
 /// The operator's settings.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(default, deny_unknown_fields)]
 pub struct Settings {
     /// The IANA time zone of a room whose host names none.
     pub time_zone: String,
@@ -50,6 +53,18 @@ pub struct Settings {
 impl Default for Settings {
     fn default() -> Self {
         Self { time_zone: "Asia/Seoul".to_owned() }
+    }
+}
+
+impl Section for Settings {
+    const NAME: &'static str = CONTEXT;
+
+    fn check(&self, _: &Config, found: &mut Findings) {
+        found.unless(
+            mesh::clock::zone(&self.time_zone).is_some(),
+            "room.time_zone",
+            format!("is `{}`, which is no IANA time zone", self.time_zone),
+        );
     }
 }
 
@@ -80,9 +95,10 @@ pub static DESCRIPTOR: Descriptor = Descriptor {
     cases: None,
     reasons: reasons::ALL,
     reasons_of_others: &[],
+    settings: Some(AnySection::of::<Settings>()),
     hears: Some(Subscription::Once),
     schema: store::SCHEMA,
-    assemble: |deps, config| Box::pin(assemble(deps, Settings { time_zone: config.time_zone.clone() })),
+    assemble: |deps, config| Box::pin(assemble(deps, config.section())),
 };
 
 /// Builds the context.

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use mesh_foundation::findings::Findings;
 use serde::Deserialize;
 
 use crate::checkout::Settings;
@@ -60,6 +61,17 @@ impl CheckoutConfig {
     /// How often the sweeper looks.
     pub const fn sweep_interval(&self) -> Duration {
         Duration::from_millis(self.sweep_interval_ms)
+    }
+
+    pub(super) fn check(&self, found: &mut Findings) {
+        found.within("checkout.hold_ms", self.hold_ms, 1_000..=86_400_000);
+        found.within("checkout.payment_timeout_ms", self.payment_timeout_ms, 100..=25_000);
+        if let Some(settle_after_ms) = self.settle_after_ms {
+            found.within("checkout.settle_after_ms", settle_after_ms, self.payment_timeout_ms..=3_600_000);
+        }
+        found.within("checkout.max_open_holds", self.max_open_holds, 1..=1_000);
+        found.within("checkout.max_attempts", self.max_attempts, 1..=60);
+        found.within("checkout.sweep_interval_ms", self.sweep_interval_ms, 10..=60_000);
     }
 
     /// The same as a checkout takes it.

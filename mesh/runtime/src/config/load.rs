@@ -10,7 +10,7 @@ use figment::{
     value::{Dict, Map, Value},
 };
 
-use super::{Config, Known, check::check};
+use super::{Config, Known, check::check, section::Sections};
 
 /// What the names of our environment variables begin with.
 const PREFIX: &str = "JUMAK_";
@@ -87,7 +87,7 @@ impl Config {
                 figment = figment.merge(variable);
             }
         }
-        let (config, mut problems) = parse(&figment)?;
+        let (config, mut problems) = parse(&figment, known)?;
         // A key that cannot be read has its default here, so that it cannot be complained about twice.
         problems.extend(check(&config, known).into_iter().map(|(key, problem)| Problem {
             origin: origin(&figment, &key),
@@ -98,8 +98,8 @@ impl Config {
     }
 }
 
-/// serde stops at the first value that it cannot read. To find them all, each one found is taken out and the rest is read again.
-fn parse(figment: &Figment) -> Result<(Config, Vec<Problem>), ConfigError> {
+/// Reads the sections of the contexts and all the rest.
+fn parse(figment: &Figment, known: &Known) -> Result<(Config, Vec<Problem>), ConfigError> {
     let unreadable = |error: figment::Error| {
         let origin = error.metadata.as_ref().map_or_else(String::new, describe);
         let problem = error.kind.to_string();
@@ -110,9 +110,27 @@ fn parse(figment: &Figment) -> Result<(Config, Vec<Problem>), ConfigError> {
     let mut values: Dict =
         figment.extract().map_err(|error| ConfigError(error.into_iter().map(unreadable).collect()))?;
     let mut problems = Vec::new();
+    let mut sections = Sections::default();
+    for section in &known.sections {
+        sections.insert(section.name, read_all(figment, known, &mut values, &mut problems, section.read)?);
+        values.remove(section.name);
+    }
+    let rest = |values: &Dict| Value::from(values.clone()).deserialize::<Config>().map_err(Box::new);
+    let config = Config { sections, ..read_all(figment, known, &mut values, &mut problems, rest)? };
+    Ok((config, problems))
+}
+
+/// serde stops at the first value that it cannot read. To find them all, each one found is taken out and the rest is read again.
+fn read_all<T>(
+    figment: &Figment,
+    known: &Known,
+    values: &mut Dict,
+    problems: &mut Vec<Problem>,
+    read: impl Fn(&Dict) -> Result<T, Box<figment::Error>>,
+) -> Result<T, ConfigError> {
     loop {
-        let error = match Value::from(values.clone()).deserialize::<Config>() {
-            Ok(config) => return Ok((config, problems)),
+        let error = match read(values) {
+            Ok(read) => return Ok(read),
             Err(error) => error,
         };
         let mut path = error.path.clone();
@@ -122,16 +140,22 @@ fn parse(figment: &Figment) -> Result<(Config, Vec<Problem>), ConfigError> {
             path.push(name.clone());
         }
         let key = path.join(".");
-        problems.push(Problem { origin: origin(figment, &key), problem: problem_of(&error.kind, &path), key });
-        if !remove(&mut values, &path) {
-            return Err(ConfigError(problems));
+        problems.push(Problem { origin: origin(figment, &key), problem: problem_of(&error.kind, &path, known), key });
+        if !remove(values, &path) {
+            return Err(ConfigError(std::mem::take(problems)));
         }
     }
 }
 
 /// What is wrong with the value at `path`. Where a database's URL may stand, with its password, only what should stand there is said.
-fn problem_of(kind: &Kind, path: &[String]) -> String {
+fn problem_of(kind: &Kind, path: &[String], known: &Known) -> String {
     match kind {
+        // At the top there are the contexts' sections too, of which the mesh's own do not know.
+        Kind::UnknownField(name, expected) if path.len() == 1 => {
+            let sections = known.sections.iter().map(|section| &section.name);
+            let expected: Vec<String> = expected.iter().chain(sections).map(|name| format!("`{name}`")).collect();
+            format!("unknown field: found `{name}`, expected one of {}", expected.join(", "))
+        }
         Kind::InvalidType(_, expected) | Kind::InvalidValue(_, expected) if may_hold_a_password(path) => {
             format!("is not {expected}")
         }
@@ -238,12 +262,12 @@ mod tests {
 
     #[test]
     fn the_environment_goes_over_the_file() {
-        let file = file("time_zone = \"Europe/Rome\"\n[limits]\nin_flight = 8\nopen_streams = 9\n");
+        let file = file("reflection = false\n[limits]\nin_flight = 8\nopen_streams = 9\n");
         let environment = variables(&[("JUMAK_LIMITS__IN_FLIGHT", "16"), ("JUMAK_LISTEN", "127.0.0.1:0")]);
         let config = Config::from_sources(Some(file.path()), environment, &Known::a_few()).unwrap();
         assert_eq!(config.limits.in_flight, 16);
         assert_eq!(config.limits.open_streams, 9);
-        assert_eq!(config.time_zone, "Europe/Rome");
+        assert_eq!(config.reflection, Some(false));
         assert_eq!(config.listen.port(), 0);
     }
 
@@ -284,7 +308,6 @@ mod tests {
             ("JUMAK_LISTEN", "localhost", "listen"),
             ("JUMAK_LISTEN", "0.0.0.0:8088", "auth.allow_non_loopback_issuer"),
             ("JUMAK_REFLECTION", "perhaps", "reflection"),
-            ("JUMAK_TIME_ZONE", "Asia/Soul", "time_zone"),
             ("JUMAK_DRAIN_DEADLINE_MS", "0", "drain_deadline_ms"),
             ("JUMAK_START_DEADLINE_MS", "99", "start_deadline_ms"),
             ("JUMAK_LOG__FORMAT", "xml", "log.format"),
@@ -313,11 +336,6 @@ mod tests {
             // Each attempt has a bit of a signed 64-bit number.
             ("JUMAK_CHECKOUT__MAX_ATTEMPTS", "61", "checkout.max_attempts"),
             ("JUMAK_CHECKOUT__SWEEP_INTERVAL_MS", "1", "checkout.sweep_interval_ms"),
-            ("JUMAK_PAYMENT__PROVIDER_TIMEOUT_MS", "5000", "payment.provider_timeout_ms"),
-            ("JUMAK_PAYMENT__RECOVERY_INTERVAL_MS", "0", "payment.recovery_interval_ms"),
-            ("JUMAK_PAYMENT__GIVE_UP_AFTER_MS", "3000", "payment.give_up_after_ms"),
-            ("JUMAK_PAYMENT__ABANDON_AFTER_MS", "659999", "payment.abandon_after_ms"),
-            ("JUMAK_CHECKOUT__HOLD_MS", "3540001", "payment.abandon_after_ms"),
             ("JUMAK_CLIENT__TIMEOUT_MS", "31000", "client.timeout_ms"),
             ("JUMAK_CLIENT__ATTEMPTS", "0", "client.attempts"),
             ("JUMAK_CLIENT__RETRY_BUDGET_PERCENT", "101", "client.retry_budget_percent"),
@@ -356,10 +374,6 @@ mod tests {
             "CHECKOUT__MAX_OPEN_HOLDS",
             "CHECKOUT__MAX_ATTEMPTS",
             "CHECKOUT__SWEEP_INTERVAL_MS",
-            "PAYMENT__PROVIDER_TIMEOUT_MS",
-            "PAYMENT__RECOVERY_INTERVAL_MS",
-            "PAYMENT__GIVE_UP_AFTER_MS",
-            "PAYMENT__ABANDON_AFTER_MS",
             "CLIENT__TIMEOUT_MS",
             "CLIENT__CONNECT_TIMEOUT_MS",
             "CLIENT__CONNECTIONS",
@@ -386,9 +400,9 @@ mod tests {
     /// Notepad writes one, and `\r\n`.
     #[test]
     fn a_file_with_a_byte_order_mark_is_read() {
-        let file = file("\u{feff}time_zone = \"Europe/Rome\"\r\n[limits]\r\nin_flight = 8\r\n");
+        let file = file("\u{feff}reflection = false\r\n[limits]\r\nin_flight = 8\r\n");
         let config = Config::from_sources(Some(file.path()), [], &Known::a_few()).unwrap();
-        assert_eq!((config.time_zone.as_str(), config.limits.in_flight), ("Europe/Rome", 8));
+        assert_eq!((config.reflection, config.limits.in_flight), (Some(false), 8));
     }
 
     #[test]

@@ -176,6 +176,8 @@ impl fmt::Debug for Member {
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use mesh::Database;
     use sea_orm::{ConnectionTrait, DbBackend, Statement};
     use sha2::{Digest, Sha256};
@@ -244,6 +246,16 @@ mod tests {
     }
 
     #[test]
+    fn the_section_of_a_context_has_its_name_and_is_none_of_the_meshs() {
+        for (member, section) in Member::ALL.into_iter().filter_map(|member| Some((member, member.settings?))) {
+            assert_eq!(section.name, member.name());
+            let variable = [(format!("JUMAK_{}__X", section.name.to_ascii_uppercase()), "1".to_owned())];
+            let refused = Config::from_sources(None, variable, &Known::default()).unwrap_err();
+            assert_eq!(refused.problems()[0].key, section.name, "the mesh has such a section");
+        }
+    }
+
+    #[test]
     fn a_context_without_the_bus_neither_hears_events_nor_has_cases() {
         for member in Member::ALL.into_iter().filter(|member| !member.uses_bus()) {
             assert!(member.hears.is_none() && member.cases.is_none(), "{member}");
@@ -258,7 +270,7 @@ mod tests {
             call.patience.map(|patience| patience(config).as_millis())
         };
         config.checkout.payment_timeout_ms = 7_000;
-        config.payment.provider_timeout_ms = 6_000;
+        config.set_section(payment::Settings { provider_timeout: Duration::from_secs(6), ..Default::default() });
         assert_eq!(patience(Member::RESERVATION, "payment", &config), Some(7_000));
         assert_eq!(patience(Member::PAYMENT, "provider", &config), Some(6_000));
         assert_eq!(patience(Member::RESERVATION, "room", &config), None);

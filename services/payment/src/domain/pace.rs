@@ -5,6 +5,8 @@
 use std::time::Duration;
 
 use jiff::Timestamp;
+use mesh::config::millis;
+use serde::Deserialize;
 
 use super::{
     machine::State,
@@ -19,19 +21,29 @@ const MAX_ACTION_PAUSE: Duration = Duration::from_secs(5);
 /// The same for a voided payment, for which no caller waits. A late charge is found after at most twice its delay.
 const MAX_WATCH_PAUSE: Duration = Duration::from_secs(24 * 60 * 60);
 
-/// Payment's time limits.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+/// Payment's time limits, most of which an operator may set.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(default, deny_unknown_fields)]
 pub struct Settings {
-    /// How long to wait for the provider.
+    /// How long the provider is waited for, in milliseconds; 50 to 25,000, and below `checkout.payment_timeout_ms`, or its answer would
+    /// come when nobody listens any more.
+    #[serde(rename = "provider_timeout_ms", deserialize_with = "millis")]
     pub provider_timeout: Duration,
-    /// How often the recovery loop polls, and the first pause between two queries about the same payment or refund.
+    /// How often the recovery loop looks for payments and refunds whose outcome is open, and the first pause between two queries about the
+    /// same one, in milliseconds; 10 to 60,000.
+    #[serde(rename = "recovery_interval_ms", deserialize_with = "millis")]
     pub recovery_interval: Duration,
-    /// How long after its last call began a payment that the provider does not know counts as lost, and is voided. Must be longer than
-    /// `provider_timeout`.
+    /// How long after its last call began a payment that the provider does not know counts as lost, and is voided, in milliseconds; above
+    /// `provider_timeout_ms`, up to 3,600,000.
+    #[serde(rename = "give_up_after_ms", deserialize_with = "millis")]
     pub give_up_after: Duration,
-    /// After how long a payment is voided if its call was never sent and is not repeated.
+    /// After how long a payment is voided whose call was never sent and is not made again, in milliseconds; a minute above
+    /// `checkout.hold_ms` at least, or a hold would live longer than the payment that it can still be paid by, up to 604,800,000.
+    #[serde(rename = "abandon_after_ms", deserialize_with = "millis")]
     pub abandon_after: Duration,
-    /// How long the provider is asked about a voided payment that it may still charge, with pauses that double up to a day.
+    /// How long the provider is asked about a voided payment that it may still charge, with pauses that double up to a day. Not to be
+    /// configured.
+    #[serde(skip)]
     pub void_watch: Duration,
 }
 

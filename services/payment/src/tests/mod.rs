@@ -10,6 +10,7 @@ mod real_provider;
 mod recover;
 mod refund;
 mod retry;
+mod settings;
 mod till;
 mod void;
 

@@ -6,6 +6,7 @@ mod plans;
 mod requests;
 mod rooms;
 mod search;
+mod settings;
 mod spelling;
 
 use contracts::{

@@ -31,6 +31,7 @@ static NEWCOMER: Descriptor = Descriptor {
     cases: None,
     reasons: &[],
     reasons_of_others: &[],
+    settings: None,
     hears: Some(Subscription::Projection),
     schema: Schema::new(Vec::new),
     assemble: |_, _| Box::pin(async { Ok(Parts::serving(Routes::default()).hearing(hearing())) }),
