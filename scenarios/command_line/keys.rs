@@ -44,7 +44,7 @@ async fn no_token_is_made_with_another_key_than_the_one_that_a_running_system_go
     let gone = token(&data);
     assert_eq!(gone.status.code(), Some(1));
     let told = said(&gone);
-    for word in ["issuer.pem is gone", &format!("process {}", process.id()), "backup", "start that jumak again"] {
+    for word in ["issuer.pem is gone", &format!("process {}", process.id()), "backup", "restart that jumak"] {
         assert!(told.contains(word), "{word}: {told}");
     }
     assert!(!key.exists(), "and none is made");

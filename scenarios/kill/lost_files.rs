@@ -86,7 +86,7 @@ async fn a_house_without_what_its_callers_were_told_is_stored_does_not_open_and_
         let log = fs::read(data.join(&name)).expect("a log");
         fs::remove_file(data.join(&name)).expect("removed");
         let (books, _) = refused(data, &["audit"]).await;
-        assert!(books.contains(&format!("of {context}: its caller was told that it is stored")), "{books}");
+        assert!(books.contains(&format!("of {context}: it was acknowledged to its caller")), "{books}");
         // However often: nothing has been touched.
         for words in [&["up", "--listen", "127.0.0.1:0"][..], &["up", "--listen", "127.0.0.1:0"], &["migrate"]] {
             let (_, why) = refused(data, words).await;

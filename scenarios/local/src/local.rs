@@ -177,7 +177,7 @@ impl LocalMesh {
         &mut self.nats
     }
 
-    /// The PostgreSQL server, if it belongs to this mesh alone. Room, reservation and mypage are always on it.
+    /// The PostgreSQL server, if it belongs to this mesh alone. Rooms, reservations and my page are always on it.
     pub fn postgres(&mut self) -> anyhow::Result<&mut Postgres> {
         Ok(&mut self.databases.own()?.postgres)
     }
