@@ -63,7 +63,7 @@ fn a_token_that_would_be_refused_for_its_length_is_not_made() {
 async fn requests_and_configurations_are_read_as_other_programs_write_them() {
     let folder = tempfile::tempdir().expect("a temporary folder");
     let config = folder.path().join("jumak.toml");
-    fs::write(&config, marked("time_zone = \"Europe/Rome\"\n[limits]\nin_flight = 100\n")).expect("a file");
+    fs::write(&config, marked("[room]\ntime_zone = \"Europe/Rome\"\n[limits]\nin_flight = 100\n")).expect("a file");
     let config = config.to_str().expect("a path");
     let process = Process::start(&folder.path().join("data"), &[("JUMAK_CONFIG", config)]).await;
     let json = marked(

@@ -46,6 +46,9 @@ impl Deref for House {
     }
 }
 
+/// The only room.
+const ROOM: Uuid = Uuid::from_u128(7);
+
 fn now() -> Timestamp {
     "2027-04-01T00:00:00Z".parse().expect("instant")
 }
@@ -53,7 +56,7 @@ fn now() -> Timestamp {
 /// A room as its context tells it.
 pub(crate) fn room(units: i32, version: i64) -> Room {
     Room {
-        name: mesh::fields::name("rooms", Uuid::from_u128(7)),
+        name: mesh::fields::name("rooms", ROOM),
         host: "users/host".to_owned(),
         number: "101".to_owned(),
         display_name: "Garden room".to_owned(),

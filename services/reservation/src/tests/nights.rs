@@ -9,12 +9,12 @@ use futures::StreamExt;
 use mesh::{Error, checkout::State, db::Engine};
 use proptest::prelude::*;
 use sea_orm::{
-    EntityTrait, QuerySelect,
+    ConnectionTrait, DbBackend, EntityTrait, QuerySelect, Statement,
     sea_query::{LockBehavior, LockType},
 };
 use tokio::sync::Notify;
 
-use super::{House, caller, create, reason, resource, room, stay, usual};
+use super::{House, ROOM, caller, create, reason, resource, room, stay, usual};
 use crate::{
     convert,
     domain::{Reservation, RoomOffer, Stay},
@@ -140,9 +140,46 @@ async fn stays_that_overlap_and_wait_for_one_another_are_both_sold() {
     assert_eq!(house.taken().await, [2, 2]);
 }
 
+/// Two stays that lock their nights in two orders wait for one another until PostgreSQL ends one of them, a second later.
+#[tokio::test]
+async fn the_nights_of_a_stay_are_locked_in_their_order_wherever_their_rows_are() {
+    let house = House::with_units(2).await;
+    if house.database.engine() != Engine::Postgres {
+        return;
+    }
+    let (first, second) = (stay("2027-05-01", "2027-05-02", 1), stay("2027-05-02", "2027-05-03", 1));
+    // The row of the second night is the first one in the table, which is so small that it is read as it lies.
+    house.wish(second, &caller("alice")).await;
+    house.wish(usual(), &caller("alice")).await;
+    house.tamper("ANALYZE night").await;
+    let (has_first, is_asked) = (&Notify::new(), &Notify::new());
+    let other = house.database.transact("other", |tx| async move {
+        tx.expect(store::take(ROOM, Some(1), &first)).await?;
+        has_first.notify_one();
+        is_asked.notified().await;
+        Ok(())
+    });
+    let sold = async {
+        has_first.notified().await;
+        house.book(usual(), Some("approve")).await
+    };
+    let looks = async {
+        while !house.someone_waits().await {
+            tokio::task::yield_now().await;
+        }
+        let is_locked = house.is_locked(&second).await;
+        is_asked.notify_one();
+        is_locked
+    };
+    let (other, sold, is_locked) = tokio::join!(other, sold, looks);
+    other.expect("the first night");
+    assert!(!is_locked, "the second night was locked before the first one");
+    assert_eq!(resource(sold.expect("an answer")).state().as_str_name(), "CONFIRMED");
+    assert_eq!(house.taken().await, [2, 1]);
+}
+
 #[tokio::test]
 async fn the_database_itself_refuses_to_oversell() {
-    use sea_orm::ConnectionTrait;
     let house = House::with_units(1).await;
     house.booked(Some("approve")).await;
     let forced = house
@@ -233,6 +270,15 @@ impl House {
         let row = night::Entity::find_by_id((self.seller.room.id, night.check_in.to_string()));
         let locked = row.lock_with_behavior(LockType::Update, LockBehavior::Nowait).one(self.database.read()).await;
         locked.is_err()
+    }
+
+    /// Whether a statement waits for a lock.
+    async fn someone_waits(&self) -> bool {
+        let waiting = Statement::from_string(
+            DbBackend::Postgres,
+            "SELECT 1 AS one FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'",
+        );
+        self.database.read().query_one_raw(waiting).await.expect("database").is_some()
     }
 
     /// The host offers another number of units.

@@ -19,6 +19,8 @@ pub struct Step {
     change: Change,
     touches: Option<u64>,
     appends: Option<Uuid>,
+    /// That the key is one of those of the rows which it locks first, in their order.
+    locks: Option<Expr>,
 }
 
 #[derive(Clone, Debug)]
@@ -40,6 +42,10 @@ struct Rows {
 }
 
 impl Step {
+    const fn of(change: Change) -> Self {
+        Self { change, touches: None, appends: None, locks: None }
+    }
+
     /// Adds that row. A row of its key is an error: [`StoreError::Duplicate`](super::super::StoreError::Duplicate).
     pub fn insert<A: ActiveModelTrait>(row: A) -> Self {
         Self::insert_all([row])
@@ -48,18 +54,18 @@ impl Step {
     /// Adds those rows, all of the same columns.
     pub fn insert_all<A: ActiveModelTrait>(rows: impl IntoIterator<Item = A>) -> Self {
         let rows = Rows::of(rows, false);
-        Self { touches: u64::try_from(rows.rows.len()).ok(), change: Change::Insert(rows), appends: None }
+        Self { touches: u64::try_from(rows.rows.len()).ok(), ..Self::of(Change::Insert(rows)) }
     }
 
     /// Adds that row unless a row of its key is there: then it touches none.
     pub fn insert_new<A: ActiveModelTrait>(row: A) -> Self {
-        Self { change: Change::Insert(Rows::of([row], true)), touches: Some(1), appends: None }
+        Self { touches: Some(1), ..Self::of(Change::Insert(Rows::of([row], true))) }
     }
 
     /// Adds that row if `condition` holds and no row of its key is there: otherwise it touches none.
     pub fn insert_new_if<A: ActiveModelTrait>(row: A, condition: impl Into<Expr>) -> Self {
         let rows = Rows { condition: Some(condition.into()), ..Rows::of([row], true) };
-        Self { change: Change::Insert(rows), touches: Some(1), appends: None }
+        Self { touches: Some(1), ..Self::of(Change::Insert(rows)) }
     }
 
     /// Writes what is set in that row over the row of its key, which must still be `as_read`. The key stays as it is, and nothing is written
@@ -84,6 +90,12 @@ impl Step {
     /// The same, which may touch any number of rows.
     pub fn any(self) -> Self {
         Self { touches: None, ..self }
+    }
+
+    /// The same update, which on PostgreSQL first locks the rows whose `key` these are, in the order of `keys`. A plan may find rows in any
+    /// order, and two connections may have two plans: then each waits for the other until the database ends one of them, a second later.
+    pub fn locking(self, key: impl ColumnTrait, mut keys: SelectStatement) -> Self {
+        Self { locks: Some(key.in_subquery(keys.lock_exclusive().to_owned())), ..self }
     }
 
     /// The same, which puts that event into the outbox.
@@ -122,7 +134,11 @@ impl Step {
             Change::Insert(rows) => {
                 StatementBuilder::build(&rows.statement(rows.new && backend != DbBackend::MySql, None), &backend)
             }
-            Change::Update(update) => StatementBuilder::build(update, &backend),
+            Change::Update(update) => {
+                let locks = self.locks.clone().filter(|_| backend == DbBackend::Postgres);
+                let mut update = update.clone();
+                StatementBuilder::build(update.cond_where(Condition::all().add_option(locks)), &backend)
+            }
             Change::Delete(delete) => StatementBuilder::build(delete, &backend),
         }
     }
@@ -134,7 +150,8 @@ impl Step {
             (Change::Insert(rows), condition) => rows.statement(rows.new, condition).returning(one).to_owned().into(),
             (Change::Update(update), condition) => {
                 let mut update = update.clone();
-                update.cond_where(Condition::all().add_option(condition)).returning(one);
+                let condition = Condition::all().add_option(condition).add_option(self.locks.clone());
+                update.cond_where(condition).returning(one);
                 update.into()
             }
             (Change::Delete(delete), condition) => {
@@ -202,13 +219,13 @@ impl Rows {
 impl<E: EntityTrait> From<UpdateMany<E>> for Step {
     /// Has to touch one row, unless [another number](Step::exactly) is told.
     fn from(update: UpdateMany<E>) -> Self {
-        Self { change: Change::Update(update.into_query()), touches: Some(1), appends: None }
+        Self { touches: Some(1), ..Self::of(Change::Update(update.into_query())) }
     }
 }
 
 impl<E: EntityTrait> From<DeleteMany<E>> for Step {
     /// Has to touch one row, unless [another number](Step::exactly) is told.
     fn from(delete: DeleteMany<E>) -> Self {
-        Self { change: Change::Delete(delete.into_query()), touches: Some(1), appends: None }
+        Self { touches: Some(1), ..Self::of(Change::Delete(delete.into_query())) }
     }
 }
