@@ -6,6 +6,7 @@
 //!
 //! If the transaction fails, the cause decides what happens next:
 //! - The database or the network failed: the consumer pauses and tries the same events again. No failure is counted against them.
+//! - An event needs a transaction of its own: each event is handled alone.
 //! - An event failed: each event is handled alone. An event that fails alone is redelivered after a growing delay, and becomes a dead
 //!   letter after `MAX_FAILURES` failures.
 
@@ -284,6 +285,9 @@ impl Consumer {
             let outcome = self
                 .database
                 .transact("consume", |tx| async move {
+                    if heard.len() > 1 {
+                        tx.share();
+                    }
                     let mut tally = Tally::default();
                     for heard in heard {
                         self.apply(&tx, heard, &mut tally).await?;

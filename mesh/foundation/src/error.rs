@@ -150,6 +150,9 @@ pub enum Error {
     /// it reads the new state.
     #[error("another transition was faster")]
     Lost,
+    /// The change needs a transaction of its own, and this one handles other things too. It rolls back, and each of them is done alone.
+    #[error("the change needs a transaction of its own")]
+    Apart,
     /// An invariant was violated: this is a bug.
     #[error("internal: {0}")]
     Internal(String),

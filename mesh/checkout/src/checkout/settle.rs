@@ -134,6 +134,11 @@ impl<C: Cases> Checkout<C> {
         actor: &Actor,
     ) -> Result<C::Case, Error> {
         let Transition { case, update, gives_back, follows } = self.transition(before, step, brought, actor)?;
+        if tx.is_shared() && !gives_back.is_empty() {
+            // Units are rows of many cases. With those of one case locked, this transaction would wait for the row of the next, while whoever
+            // settles that one waits for the units.
+            return Err(Error::Apart);
+        }
         tx.expect(update).await?;
         for step in gives_back {
             match tx.expect(step).await {

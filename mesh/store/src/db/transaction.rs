@@ -37,6 +37,7 @@ pub(super) struct Ending {
     effects: Effects,
     wakes_relay: Arc<AtomicBool>,
     appended: Arc<Mutex<Option<Uuid>>>,
+    is_shared: Arc<AtomicBool>,
 }
 
 /// The same, once the transaction has ended.
@@ -120,6 +121,17 @@ impl Tx {
     /// next. May be skipped after a commit whose caller is gone, so nothing that must happen may hang on it.
     pub fn on_commit(&self, effect: impl FnOnce() + Send + 'static) {
         self.ending.effects.add(Box::new(effect));
+    }
+
+    /// Says that this transaction handles several things one after the other, which have nothing to do with one another.
+    pub fn share(&self) {
+        self.ending.is_shared.store(true, Ordering::Relaxed);
+    }
+
+    /// Whether it is [shared](Self::share). What locks a row that many write, after others, must not be done in it: it would hold that row
+    /// while it waits for the rows of the next thing. Return [`Error::Apart`] then.
+    pub fn is_shared(&self) -> bool {
+        self.ending.is_shared.load(Ordering::Relaxed)
     }
 
     /// For migrations only, which end with their first statement that fails.
