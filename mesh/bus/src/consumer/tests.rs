@@ -112,6 +112,37 @@ async fn an_event_delivered_twice_has_its_effect_once() {
     wiring.background.drain(TIMING.ack_wait).await;
 }
 
+/// Handles one of its events only in a transaction of its own.
+struct Apart(uuid::Uuid, AtomicU32);
+
+#[async_trait]
+impl Policies for Apart {
+    async fn handle(&self, tx: &Tx, event: &Event) -> Result<Handled, Error> {
+        if event.id == self.0 && tx.is_shared() {
+            self.1.fetch_add(1, Ordering::SeqCst);
+            return Err(Error::Apart);
+        }
+        Effects(|_: &Event| Ok(Handled::Done)).handle(tx, event).await
+    }
+}
+
+#[tokio::test]
+async fn an_event_that_needs_a_transaction_of_its_own_gets_one_and_has_not_failed() {
+    let testbed = Testbed::new();
+    let (database, bus) = (testbed.database("stay.db").await, testbed.bus("bus.db").await);
+    let (wiring, sent) = (wiring(&bus), events("room", 10));
+    bus.publish(&sent).await.unwrap();
+    let policies = Arc::new(Apart(sent[4].id, AtomicU32::new(0)));
+    let hears = Hears { policies: policies.clone(), ..hears(|_| Ok(Handled::Done)) };
+    start_at(TIMING, "stay", database.clone(), hears, &wiring).await.unwrap();
+    eventually("everything is settled", async || is_settled(&bus, "stay").await).await;
+
+    assert_eq!(policies.1.load(Ordering::SeqCst), 1, "it came with others");
+    assert_one_effect_each(&database, &sent).await;
+    assert_eq!((failures(&database).await, bus.dead_letters(10).await.unwrap().len()), (0, 0));
+    wiring.background.drain(TIMING.ack_wait).await;
+}
+
 #[tokio::test]
 async fn a_poison_event_is_put_aside_and_the_others_are_unharmed() {
     let testbed = Testbed::new();

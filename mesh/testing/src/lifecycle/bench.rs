@@ -240,13 +240,29 @@ impl<S: Seller> Bench<S> {
 
     /// Hears from payment how an attempt ended.
     pub async fn hears(&self, case: &str, attempt: u32, outcome: Outcome) {
+        assert_eq!(self.hear(&Self::ended(case, attempt, outcome)).await.unwrap(), Handled::Done);
+    }
+
+    /// The same in a transaction that handles other events too.
+    pub async fn hears_with_others(&self, case: &str, attempt: u32, outcome: Outcome) -> Result<Handled, Error> {
+        let event = &Self::ended(case, attempt, outcome);
+        let (checkout, payment) = (&self.checkout, &event.carried::<Payment>().unwrap());
+        let heard = self.database.transact("hear", |tx| async move {
+            tx.share();
+            checkout.hear(&tx, payment, event).await
+        });
+        heard.await
+    }
+
+    /// What payment tells of an attempt that ended so.
+    fn ended(case: &str, attempt: u32, outcome: Outcome) -> Event {
         let name = payment_name(case, attempt);
         let payment = |state: payment::State, decline_reason: &str| {
             let (name, case, decline_reason) = (name.clone(), case.to_owned(), decline_reason.to_owned());
             Some(Payment { name, case, state: state.into(), decline_reason, ..Payment::default() })
         };
         let (actor, now) = (Actor::context("payment", "case"), S::begin());
-        let event = match outcome {
+        match outcome {
             Outcome::Approved => {
                 let message = PaymentApproved { payment: payment(payment::State::Approved, "") };
                 Event::new("payment", "payment", &name, 2, now, &actor, &message)
@@ -260,8 +276,7 @@ impl<S: Seller> Bench<S> {
                 Event::new("payment", "payment", &name, 2, now, &actor, &message)
             }
             Outcome::NotSent | Outcome::Unknown => panic!("payment tells of no {outcome:?}"),
-        };
-        assert_eq!(self.hear(&event).await.unwrap(), Handled::Done);
+        }
     }
 
     /// Runs a statement that the context itself never would.

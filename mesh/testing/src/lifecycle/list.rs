@@ -14,6 +14,7 @@ macro_rules! lifecycle_rules {
             a_payer_has_a_bounded_number_of_open_holds,
             rule_t_an_outcome_that_comes_twenty_times_is_one_transition,
             rule_t_units_are_given_back_once_however_often_it_is_told_that_a_case_has_ended,
+            rule_t_units_are_given_back_in_a_transaction_that_settles_nothing_else,
             rule_t_of_two_contrary_outcomes_the_first_stands_and_the_units_agree,
             rule_n_an_unknown_outcome_keeps_the_units,
             rule_n_only_what_was_surely_not_sent_gives_the_units_back,

@@ -4,6 +4,7 @@ use std::{sync::atomic::Ordering, time::Duration};
 
 use futures::future::join_all;
 use mesh_checkout::checkout::{Case, State, machine::Outcome};
+use mesh_foundation::error::Error;
 
 use crate::lifecycle::{Bench, Moment, Seller, answered, caller, reason};
 
@@ -23,6 +24,20 @@ pub async fn rule_t_units_are_given_back_once_however_often_it_is_told_that_a_ca
     assert_eq!(bench.state(&name).await, State::Rejected);
     assert_eq!(bench.free().await, 1, "the other one keeps its unit");
     assert_eq!(bench.told().await, ["Held", "Held", "Confirmed", "Rejected"]);
+}
+
+pub async fn rule_t_units_are_given_back_in_a_transaction_that_settles_nothing_else<S: Seller>() {
+    let bench = Bench::<S>::with_units(2).await;
+    let (ends, stays) =
+        (bench.refused("open", "PAYMENT_PENDING").await, bench.refused("open", "PAYMENT_PENDING").await);
+    let refused = bench.hears_with_others(&ends, 1, Outcome::Declined).await;
+    assert!(matches!(refused, Err(Error::Apart)), "{refused:?}");
+    assert_eq!((bench.state(&ends).await, bench.free().await), (State::Pending, 0));
+    // What gives nothing back needs none of its own.
+    bench.hears_with_others(&stays, 1, Outcome::Approved).await.unwrap();
+    bench.hears(&ends, 1, Outcome::Declined).await;
+    assert_eq!((bench.state(&ends).await, bench.state(&stays).await), (State::Rejected, State::Confirmed));
+    assert_eq!(bench.free().await, 1);
 }
 
 pub async fn rule_t_of_two_contrary_outcomes_the_first_stands_and_the_units_agree<S: Seller>() {
