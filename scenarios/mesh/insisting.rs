@@ -4,11 +4,14 @@ use std::{sync::Arc, time::Duration};
 
 use contracts::reservation::v1::{CreateReservationRequest, Reservation, reservation::State};
 use jumak::house::Member;
-use mesh::{Reason, Refusal, Role, checkout};
+use mesh::{Refusal, Role};
 use tokio::time::{Instant, sleep};
 use tonic::{Status, transport::Endpoint};
 
-use crate::support::{Inn, Person, SETTLES, switchboard::Switchboard};
+use crate::{
+    kill::guest::is_final,
+    support::{Inn, Person, SETTLES, switchboard::Switchboard},
+};
 
 /// Before a request is sent again, unless its answer says.
 const BREATH: Duration = Duration::from_millis(100);
@@ -46,18 +49,7 @@ pub async fn insists(at: &[Person], request: CreateReservationRequest) -> Booked
 fn asks_again(status: &Status) -> Option<Duration> {
     // Without a reason it is the connection's.
     let Some(refusal) = Refusal::from_status(status) else { return Some(BREATH) };
-    let temporary = [
-        checkout::reasons::PAYMENT_PENDING,
-        payment::reasons::PAYMENT_UNAVAILABLE,
-        Reason::REQUEST_IN_PROGRESS,
-        Reason::OVERLOADED,
-        Reason::UPSTREAM_UNAVAILABLE,
-        Reason::DEADLINE_EXCEEDED,
-        Reason::STARTING,
-        Reason::DRAINING,
-    ]
-    .contains(&refusal.reason);
-    temporary.then(|| refusal.retry_after.unwrap_or(BREATH))
+    (!is_final(&refusal)).then(|| refusal.retry_after.unwrap_or(BREATH))
 }
 
 /// Connections to one of the processes of each context; to the only one of a context that has no other.

@@ -80,7 +80,7 @@ async fn whoever_settles_first_wins_and_the_caller_is_told_what_stands() {
 
 /// At the same moment, over connections of their own.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn of_those_who_settle_at_once_one_wins() {
+async fn of_several_who_settle_at_once_one_wins() {
     let house = House::with_units(100).await;
     for round in 0..8 {
         let asked = house.till.asked();

@@ -7,7 +7,7 @@ use mesh::{
 };
 
 use super::{front_desk::FrontDesk, *};
-use crate::app::{App, Wish};
+use crate::app::App;
 
 const BOOKINGS: u64 = 10;
 
@@ -25,13 +25,7 @@ async fn each_costs(house: &House, token: Option<&str>) -> Counts {
 }
 
 async fn book(app: &App, token: Option<&str>, number: u64) {
-    let wish = Wish {
-        room: Uuid::from_u128(7),
-        check_in: "2027-05-01".parse().expect("date"),
-        check_out: "2027-05-03".parse().expect("date"),
-        units: 1,
-        guests: 1,
-    };
+    let wish = wish_for(ROOM, usual());
     let id = format!("id-{number}");
     let request = Request::new(&guest(), "CreateReservation", &id, &GetReservationRequest::default());
     resource(app.create(wish, None, None, token.map(str::to_owned), request, &guest()).await.expect("an answer"));
@@ -66,13 +60,7 @@ async fn whoever_comes_too_late_costs_two_queries() {
     let app = house.app(&FrontDesk::closed(Ok(room(1, 1))));
     book(&app, Some("approve"), 0).await;
     let comes_too_late = || async {
-        let wish = Wish {
-            room: Uuid::from_u128(7),
-            check_in: "2027-05-02".parse().expect("date"),
-            check_out: "2027-05-03".parse().expect("date"),
-            units: 1,
-            guests: 1,
-        };
+        let wish = wish_for(ROOM, stay("2027-05-02", "2027-05-03", 1));
         reason(app.create(wish, None, None, Some("approve".to_owned()), None, &guest()).await)
     };
     let before = house.database.counts();

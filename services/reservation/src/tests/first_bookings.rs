@@ -8,12 +8,8 @@ use mesh::{Caller, Error, Reason, Refusal};
 use tokio::time::{Duration, Instant};
 use uuid::Uuid;
 
-use super::{House, caller, front_desk::FrontDesk, guest, resource, room};
-use crate::{
-    app::{App, Wish},
-    reasons,
-    rooms::Rooms,
-};
+use super::{House, caller, front_desk::FrontDesk, guest, resource, room, usual, wish_for};
+use crate::{app::App, reasons, rooms::Rooms};
 
 /// How many come at once: more than there may be calls to the room context in flight.
 const GUESTS: usize = 100;
@@ -32,22 +28,12 @@ fn new_room() -> Room {
 }
 
 /// Two nights of it.
-fn wish() -> Wish {
-    Wish {
-        room: Uuid::from_u128(8),
-        check_in: "2027-05-01".parse().expect("date"),
-        check_out: "2027-05-03".parse().expect("date"),
-        units: 1,
-        guests: 1,
-    }
-}
-
 fn no_such_room() -> Refusal {
     Refusal::new(reasons::ROOM_NOT_FOUND, "there is no such room")
 }
 
 async fn asks(app: &App, caller: &Caller) -> Result<i32, Reason> {
-    match app.quote(wish(), caller).await {
+    match app.quote(wish_for(Uuid::from_u128(8), usual()), caller).await {
         Ok(quote) => Ok(quote.units_left),
         Err(Error::Refused(refusal)) => Err(refusal.reason),
         Err(other) => panic!("no refusal: {other}"),
@@ -70,7 +56,15 @@ async fn a_hundred_first_bookings_at_once_ask_about_their_room_once_and_none_is_
     let (app, come) = (&app, &AtomicUsize::new(0));
     let bookings = (0..GUESTS).map(|number| async move {
         come.fetch_add(1, Ordering::SeqCst);
-        app.create(wish(), None, None, Some("approve".to_owned()), None, &caller(&format!("guest{number}"))).await
+        app.create(
+            wish_for(Uuid::from_u128(8), usual()),
+            None,
+            None,
+            Some("approve".to_owned()),
+            None,
+            &caller(&format!("guest{number}")),
+        )
+        .await
     });
     let (answers, ()) = tokio::join!(join_all(bookings), let_through_when(&desk, come));
     for answer in answers {

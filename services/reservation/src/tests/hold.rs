@@ -9,21 +9,7 @@ use mesh::{
 };
 
 use super::{front_desk::FrontDesk, *};
-use crate::{
-    app::{App, Wish},
-    store::Reservations,
-};
-
-/// Two nights of one unit of the house's room.
-fn wish() -> Wish {
-    Wish {
-        room: Uuid::from_u128(7),
-        check_in: "2027-05-01".parse().expect("date"),
-        check_out: "2027-05-03".parse().expect("date"),
-        units: 1,
-        guests: 1,
-    }
-}
+use crate::{app::App, store::Reservations};
 
 fn at_rate(units: i64, version: i64) -> Room {
     let rate = contracts::google::r#type::Money { currency_code: "KRW".to_owned(), units, nanos: 0 };
@@ -43,7 +29,9 @@ async fn replica(house: &House) -> App {
 
 /// What a paid stay costs in the end.
 async fn total(app: &App, expected: Option<i64>, request: Option<Request>) -> Result<i64, Refusal> {
-    let paid = app.create(wish(), None, expected.map(won), Some("approve".to_owned()), request, &guest()).await;
+    let paid = app
+        .create(wish_for(ROOM, usual()), None, expected.map(won), Some("approve".to_owned()), request, &guest())
+        .await;
     match paid {
         Ok(answer) => Ok(resource(answer).price.expect("a price").total.expect("a total").units),
         Err(Error::Refused(refusal)) => Err(refusal),
@@ -126,9 +114,9 @@ async fn holds_that_a_guest_takes_at_once_are_no_more_than_there_may_be() {
     assert_eq!(house.taken().await, [6, 6]);
 }
 
-/// A connection may be lost when the hold is committed and its answer is not back: then it is looked for.
+/// The connection may be lost after the commit and before its confirmation: then the handler looks for the hold.
 #[tokio::test]
-async fn a_hold_that_was_committed_though_nobody_said_so_is_gone_on_with() {
+async fn a_hold_whose_commit_was_not_confirmed_is_found_and_continued() {
     let house = House::with_units(1).await;
     let request = |id: &str| Request::new(&guest(), "CreateReservation", id, &GetReservationRequest::default());
     for (token, sent, state) in [
@@ -150,9 +138,9 @@ async fn a_hold_that_was_committed_though_nobody_said_so_is_gone_on_with() {
     assert_eq!((house.count().await, house.till.charges()), (4, 2));
 }
 
-/// The same, before payment was called: no other call is counted, so that one that is not sent ends the case at once.
+/// The same before payment was called: only one call is counted, so if it is not sent, the case ends at once.
 #[tokio::test]
-async fn who_finds_the_own_hold_committed_makes_the_one_call_for_it() {
+async fn a_handler_that_finds_its_hold_committed_calls_payment_once() {
     let house = House::with_units(1).await;
     let caller = &guest();
     let wish = house.wish(usual(), caller).await;

@@ -31,6 +31,7 @@ use uuid::Uuid;
 
 use self::lifecycle::Hotel;
 use crate::{
+    app::Wish,
     domain::{Reservation, Stay},
     store::{self, Reservations},
 };
@@ -91,6 +92,12 @@ fn stay(check_in: &str, check_out: &str, units: u32) -> Stay {
 /// Two nights of one unit.
 fn usual() -> Stay {
     stay("2027-05-01", "2027-05-03", 1)
+}
+
+/// What a guest asks for who wants that stay.
+const fn wish_for(room: Uuid, stay: Stay) -> Wish {
+    let Stay { check_in, check_out, units, guests } = stay;
+    Wish { room, check_in, check_out, units, guests }
 }
 
 impl House {
