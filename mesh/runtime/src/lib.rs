@@ -26,7 +26,7 @@ pub mod telemetry;
 
 pub use context::{Context, Deps, Descriptor};
 pub use mesh_bus::{bus, consumer, hearing, relay};
-pub use mesh_checkout::checkout;
+pub use mesh_checkout::{case_table, checkout};
 pub use mesh_foundation::{
     Actor, BookingWindow, Caller, Clock, Error, Event, Principal, Reason, Refusal, Role, background, booking_window,
     call, clock, driver, error, event, fields, killpoint, mask, money, output, reason, reasons, text, trace, types,

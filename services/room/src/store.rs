@@ -5,6 +5,5 @@ mod migration;
 pub mod nights;
 pub mod rooms;
 pub mod search;
-mod spellings;
 
 pub use migration::SCHEMA;

@@ -222,7 +222,7 @@ pub struct Due {
 pub trait Cases: Sized + Send + Sync + 'static {
     /// The aggregate.
     type Case: Case;
-    /// The table of cases, with the columns of [`columns_v1`](super::store::columns_v1) beside the context's own.
+    /// The table of cases, as [`case_table`](crate::case_table) declares it.
     type Table: EntityTrait<Model: Send + Sync, ActiveModel: Send + Sync>;
 
     /// The context, as in `reservation`.

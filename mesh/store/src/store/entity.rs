@@ -2,35 +2,41 @@
 
 /// Events to publish, and published events: the source of truth from which any broker can be filled again.
 pub mod outbox {
-    use sea_orm::entity::prelude::*;
+    use crate::store::prelude::*;
 
     /// One event.
-    #[derive(Clone, Debug, PartialEq, DeriveEntityModel)]
+    #[derive(Clone, Debug, PartialEq, DeriveEntityModel, DeriveActiveModelBehavior)]
     #[sea_orm(table_name = "outbox")]
     pub struct Model {
         /// The event's id: UUIDv7, so ordered by time.
         #[sea_orm(primary_key, auto_increment = false)]
         pub id: Uuid,
         /// The resource that the event is about.
+        #[sea_orm(column_type = "String(StringLen::N(160))")]
         pub subject: String,
         /// The resource's version after the change; unique with `subject`.
         pub sequence: i64,
         /// The message's full protobuf name.
+        #[sea_orm(column_type = "String(StringLen::N(160))")]
         pub kind: String,
         /// Where it is published.
+        #[sea_orm(column_type = "String(StringLen::N(200))")]
         pub route: String,
         /// When it happened.
         pub occur_time: i64,
         /// The business case.
+        #[sea_orm(column_type = "String(StringLen::N(160))")]
         pub correlation_id: String,
         /// The event that caused it.
+        #[sea_orm(column_type = "String(StringLen::N(64))")]
         pub causation_id: Option<String>,
         /// Who did it.
+        #[sea_orm(column_type = "String(StringLen::N(160))")]
         pub actor: String,
         /// W3C trace context.
+        #[sea_orm(column_type = "String(StringLen::N(64))")]
         pub traceparent: Option<String>,
         /// The message.
-        #[sea_orm(column_type = "VarBinary(StringLen::None)")]
         pub body: Vec<u8>,
         /// When a broker acknowledged it; absent until then.
         pub publish_time: Option<i64>,
@@ -39,24 +45,18 @@ pub mod outbox {
         /// Its position in the broker's stream; absent until it is published.
         pub stream_position: Option<i64>,
     }
-
-    /// No relations.
-    #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]
-    pub enum Relation {}
-
-    impl ActiveModelBehavior for ActiveModel {}
 }
 
 /// Events handled, by consumer.
 pub mod inbox {
-    use sea_orm::entity::prelude::*;
+    use crate::store::prelude::*;
 
     /// One event handled by one consumer.
-    #[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel)]
+    #[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel, DeriveActiveModelBehavior)]
     #[sea_orm(table_name = "inbox")]
     pub struct Model {
         /// The consumer.
-        #[sea_orm(primary_key, auto_increment = false)]
+        #[sea_orm(primary_key, auto_increment = false, column_type = "String(StringLen::N(120))")]
         pub consumer: String,
         /// The event's [key](mesh_foundation::event::Event::key), and not its id, which others can use.
         #[sea_orm(primary_key, auto_increment = false)]
@@ -64,48 +64,36 @@ pub mod inbox {
         /// When.
         pub handle_time: i64,
     }
-
-    /// No relations.
-    #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]
-    pub enum Relation {}
-
-    impl ActiveModelBehavior for ActiveModel {}
 }
 
 /// The place of each consumer.
 pub mod place {
-    use sea_orm::entity::prelude::*;
+    use crate::store::prelude::*;
 
     /// The newest event that one consumer has handled.
-    #[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel)]
+    #[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel, DeriveActiveModelBehavior)]
     #[sea_orm(table_name = "place")]
     pub struct Model {
         /// The consumer.
-        #[sea_orm(primary_key, auto_increment = false)]
+        #[sea_orm(primary_key, auto_increment = false, column_type = "String(StringLen::N(120))")]
         pub consumer: String,
         /// Where the event is in the broker's stream.
         pub position: i64,
         /// The event's [key](mesh_foundation::event::Event::key).
         pub event_id: Uuid,
     }
-
-    /// No relations.
-    #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]
-    pub enum Relation {}
-
-    impl ActiveModelBehavior for ActiveModel {}
 }
 
 /// The failures of events that are neither handled nor dead letters yet.
 pub mod failure {
-    use sea_orm::entity::prelude::*;
+    use crate::store::prelude::*;
 
     /// The failures of one event at one consumer.
-    #[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel)]
+    #[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel, DeriveActiveModelBehavior)]
     #[sea_orm(table_name = "failure")]
     pub struct Model {
         /// The consumer.
-        #[sea_orm(primary_key, auto_increment = false)]
+        #[sea_orm(primary_key, auto_increment = false, column_type = "String(StringLen::N(120))")]
         pub consumer: String,
         /// The event's [key](mesh_foundation::event::Event::key), and not its id, which others can use.
         #[sea_orm(primary_key, auto_increment = false)]
@@ -113,20 +101,14 @@ pub mod failure {
         /// How often.
         pub failures: i32,
     }
-
-    /// No relations.
-    #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]
-    pub enum Relation {}
-
-    impl ActiveModelBehavior for ActiveModel {}
 }
 
 /// The incarnation of this database, part of its consumers' names: a new database gets everything from the beginning.
 pub mod incarnation {
-    use sea_orm::entity::prelude::*;
+    use crate::store::prelude::*;
 
     /// A value that is made with the database and never changes.
-    #[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel)]
+    #[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel, DeriveActiveModelBehavior)]
     #[sea_orm(table_name = "incarnation")]
     pub struct Model {
         /// 1 for the incarnation, 2 for the secret behind page tokens.
@@ -135,48 +117,36 @@ pub mod incarnation {
         /// Made with the database.
         pub incarnation: Uuid,
     }
-
-    /// No relations.
-    #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]
-    pub enum Relation {}
-
-    impl ActiveModelBehavior for ActiveModel {}
 }
 
 /// Request records: what was asked under a request id, and what was answered.
 pub mod request {
-    use sea_orm::entity::prelude::*;
+    use crate::store::prelude::*;
 
     /// One request id of one principal.
-    #[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel)]
+    #[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel, DeriveActiveModelBehavior)]
     #[sea_orm(table_name = "request")]
     pub struct Model {
         /// Who asked.
-        #[sea_orm(primary_key, auto_increment = false)]
+        #[sea_orm(primary_key, auto_increment = false, column_type = "String(StringLen::N(120))")]
         pub principal: String,
         /// Which RPC.
-        #[sea_orm(primary_key, auto_increment = false)]
+        #[sea_orm(primary_key, auto_increment = false, column_type = "String(StringLen::N(80))")]
         pub method: String,
         /// Under which id.
-        #[sea_orm(primary_key, auto_increment = false)]
+        #[sea_orm(primary_key, auto_increment = false, column_type = "String(StringLen::N(64))")]
         pub request_id: String,
         /// What was asked: a SHA-256 of the request without its id.
         #[sea_orm(column_type = "VarBinary(StringLen::N(32))")]
         pub fingerprint: Vec<u8>,
         /// The case that it began, for a checkout.
+        #[sea_orm(column_type = "String(StringLen::N(120))")]
         pub case_name: Option<String>,
         /// The payment attempt that it waits for, for a checkout.
         pub attempt: i32,
         /// The answer, once it is final.
-        #[sea_orm(column_type = "VarBinary(StringLen::None)", nullable)]
         pub answer: Option<Vec<u8>>,
         /// When it was made.
         pub create_time: i64,
     }
-
-    /// No relations.
-    #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]
-    pub enum Relation {}
-
-    impl ActiveModelBehavior for ActiveModel {}
 }

@@ -64,14 +64,9 @@ pub(super) async fn hold<T>(
 }
 
 async fn add_table(database: &Database) -> Result<(), Error> {
-    use sea_orm::{ConnectionTrait, sea_query::Table};
-    let table = Table::create()
-        .table("migration_lease")
-        .if_not_exists()
-        .col(super::number("id").primary_key())
-        .col(super::id("holder"))
-        .col(super::large("beat"))
-        .to_owned();
+    use sea_orm::ConnectionTrait;
+    let mut table = super::table_of::<Entity>(database.for_migrations().get_database_backend());
+    table.if_not_exists();
     let mut tries = 1;
     while let Err(error) = database.for_migrations().execute(&table).await {
         if tries == TRIES {
@@ -171,9 +166,9 @@ async fn remove(database: &Database, seen: &Model) -> Result<(), Error> {
 }
 
 mod row {
-    use sea_orm::entity::prelude::*;
+    use crate::store::prelude::*;
 
-    #[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel)]
+    #[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel, DeriveActiveModelBehavior)]
     #[sea_orm(table_name = "migration_lease")]
     pub struct Model {
         #[sea_orm(primary_key, auto_increment = false)]
@@ -181,11 +176,6 @@ mod row {
         pub holder: Uuid,
         pub beat: i64,
     }
-
-    #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]
-    pub enum Relation {}
-
-    impl ActiveModelBehavior for ActiveModel {}
 }
 
 #[cfg(test)]

@@ -10,8 +10,8 @@ use mesh_foundation::clock::Clock;
 use sea_orm::{
     ActiveValue::Set,
     ConnectionTrait, DatabaseExecutor, DbBackend, DbErr, EntityTrait, IntoDatabaseExecutor, QuerySelect, Schema,
-    Statement, StatementBuilder, TransactionTrait, Value,
-    sea_query::{IndexCreateStatement, TableAlterStatement, TableCreateStatement, TableDropStatement},
+    Statement, TransactionTrait, Value,
+    sea_query::{IndexCreateStatement, TableCreateStatement},
 };
 
 /// The list of the steps that were taken.
@@ -54,29 +54,14 @@ impl<'c> SchemaManager<'c> {
         self.0.get_database_backend()
     }
 
-    /// Runs a statement.
-    pub async fn exec_stmt(&self, statement: impl StatementBuilder) -> Result<(), DbErr> {
-        self.0.execute(&statement).await.map(|_| ())
-    }
-
     /// Makes a table.
     pub async fn create_table(&self, table: TableCreateStatement) -> Result<(), DbErr> {
-        self.exec_stmt(table).await
-    }
-
-    /// Changes a table.
-    pub async fn alter_table(&self, table: TableAlterStatement) -> Result<(), DbErr> {
-        self.exec_stmt(table).await
-    }
-
-    /// Drops a table.
-    pub async fn drop_table(&self, table: TableDropStatement) -> Result<(), DbErr> {
-        self.exec_stmt(table).await
+        self.0.execute(&table).await.map(|_| ())
     }
 
     /// Makes an index.
     pub async fn create_index(&self, index: IndexCreateStatement) -> Result<(), DbErr> {
-        self.exec_stmt(index).await
+        self.0.execute(&index).await.map(|_| ())
     }
 
     /// Whether there is that table.
@@ -89,20 +74,6 @@ impl<'c> SchemaManager<'c> {
             _ => "sqlite_schema WHERE type = 'table' AND name = ?",
         };
         self.is_any(found, [table]).await
-    }
-
-    /// Whether there is that column.
-    pub async fn has_column(&self, table: &str, column: &str) -> Result<bool, DbErr> {
-        let found = match self.get_database_backend() {
-            DbBackend::Postgres => {
-                "information_schema.columns WHERE table_schema = CURRENT_SCHEMA() AND table_name = $1 AND column_name = $2"
-            }
-            DbBackend::MySql => {
-                "information_schema.columns WHERE table_schema = DATABASE() AND table_name = ? AND column_name = ?"
-            }
-            _ => "pragma_table_info(?) WHERE name = ?",
-        };
-        self.is_any(found, [table, column]).await
     }
 
     /// Whether there is that index.
@@ -173,18 +144,13 @@ async fn take(step: &dyn MigrationTrait, manager: &SchemaManager<'_>) -> Result<
 }
 
 pub(super) mod row {
-    use sea_orm::entity::prelude::*;
+    use crate::store::prelude::*;
 
-    #[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel)]
+    #[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel, DeriveActiveModelBehavior)]
     #[sea_orm(table_name = "seaql_migrations")]
     pub struct Model {
         #[sea_orm(primary_key, auto_increment = false)]
         pub version: String,
         pub applied_at: i64,
     }
-
-    #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]
-    pub enum Relation {}
-
-    impl ActiveModelBehavior for ActiveModel {}
 }

@@ -10,8 +10,8 @@ use super::{MigrationTrait, SchemaManager, TableIndex};
 pub struct Tables {
     /// The step's name, unique within the context.
     pub name: &'static str,
-    /// The tables, in the engine's dialect.
-    pub tables: fn(DbBackend) -> Vec<TableCreateStatement>,
+    /// Each table, in the engine's dialect: [`table_of`](super::table_of) an entity.
+    pub tables: &'static [fn(DbBackend) -> TableCreateStatement],
     /// One for each kind of lookup.
     pub indices: &'static [TableIndex],
 }
@@ -23,8 +23,8 @@ impl MigrationTrait for Tables {
     }
 
     async fn up(&self, manager: &SchemaManager) -> Result<(), DbErr> {
-        for mut table in (self.tables)(manager.get_database_backend()) {
-            manager.create_table(table.if_not_exists().to_owned()).await?;
+        for table in self.tables {
+            manager.create_table(table(manager.get_database_backend()).if_not_exists().to_owned()).await?;
         }
         for index in self.indices {
             if !manager.has_index(index.table, index.name).await? {

@@ -5,11 +5,11 @@
 //! is written before the first step of a migration, so that a half-migrated database is not taken for one of the older format.
 
 use mesh_foundation::error::Error;
-use sea_orm::{ActiveValue::Set, ConnectionTrait, EntityTrait, IntoDatabaseExecutor, PaginatorTrait, sea_query::Table};
+use sea_orm::{ActiveValue::Set, EntityTrait, IntoDatabaseExecutor, PaginatorTrait};
 use serde::{Deserialize, Serialize};
 
 use self::row::{ActiveModel, Entity};
-use super::{SchemaManager, key, migrator, number};
+use super::{SchemaManager, migrator, table_of};
 
 /// The format of this version's data. It rises with every step that is added to a migrator, and with every change of the data that an
 /// older version would misread.
@@ -97,15 +97,8 @@ pub async fn check<'c>(connection: impl IntoDatabaseExecutor<'c>) -> Result<Opti
 pub(super) async fn mark<'c>(connection: impl IntoDatabaseExecutor<'c>) -> Result<(), Error> {
     let manager = SchemaManager::new(connection);
     let connection = manager.get_connection();
-    let backend = connection.get_database_backend();
-    let table = Table::create()
-        .table(TABLE)
-        .if_not_exists()
-        .col(number("id").primary_key())
-        .col(number("format"))
-        .col(key(backend, "jumak", 40))
-        .to_owned();
-    manager.create_table(table).await?;
+    let mut table = table_of::<Entity>(manager.get_database_backend());
+    manager.create_table(table.if_not_exists().to_owned()).await?;
     let DataVersion { format, jumak } = DataVersion::current();
     let row = ActiveModel { id: Set(ROW), format: Set(i32::try_from(format).unwrap_or(i32::MAX)), jumak: Set(jumak) };
     if Entity::find_by_id(ROW).one(connection).await?.is_some() {
@@ -117,19 +110,15 @@ pub(super) async fn mark<'c>(connection: impl IntoDatabaseExecutor<'c>) -> Resul
 }
 
 mod row {
-    use sea_orm::entity::prelude::*;
+    use crate::store::prelude::*;
 
-    #[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel)]
+    #[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel, DeriveActiveModelBehavior)]
     #[sea_orm(table_name = "data_version")]
     pub struct Model {
         #[sea_orm(primary_key, auto_increment = false)]
         pub id: i32,
         pub format: i32,
+        #[sea_orm(column_type = "String(StringLen::N(40))")]
         pub jumak: String,
     }
-
-    #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]
-    pub enum Relation {}
-
-    impl ActiveModelBehavior for ActiveModel {}
 }

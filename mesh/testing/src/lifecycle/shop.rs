@@ -4,7 +4,7 @@ use async_trait::async_trait;
 use jiff::{SignedDuration, Timestamp};
 use mesh_checkout::checkout::{
     By, Case, Cases, Closing, Fact, Mode, Record, Terms, Told,
-    store::{NewRow, Row, columns_v1, payers_v1},
+    store::{NewRow, Row, payer},
 };
 use mesh_foundation::{
     call::Actor,
@@ -14,12 +14,12 @@ use mesh_foundation::{
 };
 use mesh_store::{
     db::{Database, Step, Tx},
-    store::{Schema, Tables, number},
+    store::{Schema, Tables, table_of},
 };
 use sea_orm::{
     ActiveValue::Set,
-    ColumnTrait, DbBackend, EntityTrait, QueryFilter,
-    sea_query::{Expr, ExprTrait, Table, TableCreateStatement},
+    ColumnTrait, EntityTrait, QueryFilter,
+    sea_query::{Expr, ExprTrait},
 };
 use uuid::Uuid;
 
@@ -36,81 +36,33 @@ mod reasons {
 }
 
 mod shelf {
-    use sea_orm::entity::prelude::*;
+    use mesh_store::store::prelude::*;
 
-    #[derive(Clone, Debug, PartialEq, DeriveEntityModel)]
+    #[derive(Clone, Debug, PartialEq, DeriveEntityModel, DeriveActiveModelBehavior)]
     #[sea_orm(table_name = "shelf")]
     pub struct Model {
         #[sea_orm(primary_key, auto_increment = false)]
         pub id: i32,
         pub things: i32,
     }
-
-    #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]
-    pub enum Relation {}
-
-    impl ActiveModelBehavior for ActiveModel {}
 }
 
 mod purchase {
-    use sea_orm::entity::prelude::*;
-
-    #[derive(Clone, Debug, PartialEq, DeriveEntityModel)]
-    #[sea_orm(table_name = "purchase")]
-    pub struct Model {
-        #[sea_orm(primary_key, auto_increment = false)]
-        pub id: Uuid,
-        pub version: i64,
-        pub state: String,
-        pub all_or_nothing: bool,
-        pub attempt: i32,
-        pub attempt_open: bool,
-        pub calls: i32,
-        pub paid: bool,
-        pub cancel_asked: bool,
-        pub correlation_id: String,
-        pub payer: String,
-        pub payee: String,
-        pub total_minor: i64,
-        pub currency: String,
-        pub refund_minor: Option<i64>,
-        pub earn_time: i64,
-        pub hold_expire_time: i64,
-        pub next_attempt_time: Option<i64>,
-        pub sweeps: i32,
-        pub payment_label: Option<String>,
-        pub pay_time: Option<i64>,
-        pub action_uri: Option<String>,
-        pub action_expire_time: Option<i64>,
-        pub reject_reason: Option<String>,
-        pub refund_failure_reason: Option<String>,
-        pub cancel_party: Option<String>,
-        pub cancel_cause: Option<String>,
-        pub cancel_reason: Option<String>,
-        pub confirm_time: Option<i64>,
-        pub cancel_time: Option<i64>,
-        pub orphans: i64,
-        pub confirmation_code: String,
-        pub create_time: i64,
-        pub update_time: i64,
-        /// How often the thing was handed over: once, or not yet.
-        pub handed_over: i32,
+    mesh_checkout::case_table! {
+        "purchase" {
+            /// How often the thing was handed over: once, or not yet.
+            pub handed_over: i32,
+        }
     }
-
-    #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]
-    pub enum Relation {}
-
-    impl ActiveModelBehavior for ActiveModel {}
 }
 
-const SCHEMA: Schema = Schema::new(|| vec![Box::new(Tables { name: "m0001_shop", tables, indices: &[] })]);
+const SCHEMA: Schema = Schema::new(|| vec![Box::new(TABLES)]);
 
-fn tables(backend: DbBackend) -> Vec<TableCreateStatement> {
-    let mut purchase = Table::create().table("purchase").to_owned();
-    columns_v1(&mut purchase, backend);
-    let shelf = Table::create().table("shelf").col(number("id").primary_key()).col(number("things")).to_owned();
-    vec![purchase.col(number("handed_over")).to_owned(), shelf, payers_v1(backend)]
-}
+const TABLES: Tables = Tables {
+    name: "m0001_shop",
+    tables: &[table_of::<purchase::Entity>, table_of::<shelf::Entity>, table_of::<payer::Entity>],
+    indices: &[],
+};
 
 #[derive(Clone, Debug, PartialEq)]
 struct Purchase {

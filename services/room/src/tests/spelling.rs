@@ -1,41 +1,15 @@
 //! How places and numbers are compared: as people read them, on every engine alike.
 
 use contracts::room::v1::{Room, SearchRoomsRequest, room_service_server::RoomService};
-use sea_orm::{ColumnTrait, ConnectionTrait, EntityTrait, QueryFilter, sea_query::Expr};
 
 use super::{GUEST, HOST, Inn, RIVAL, a_room, call, faults, reason};
-use crate::{DESCRIPTOR, reasons, store::entity::room};
-
-/// The step that writes again what an earlier version wrote.
-const STEP: &str = "m0102_room_spellings";
+use crate::reasons;
 
 impl Inn {
     async fn in_place(&self, place: &str) -> Vec<String> {
         let query = SearchRoomsRequest { place: place.to_owned(), ..SearchRoomsRequest::default() };
         let answer = self.grpc.search_rooms(call(GUEST, query)).await.expect("a page").into_inner();
         answer.offers.into_iter().filter_map(|offer| offer.room).map(|room| room.place).collect()
-    }
-
-    /// Puts a column's value into a room as an earlier version did, and takes that step again.
-    async fn remember(&self, display_name: &str, old: &[(room::Column, &str)]) {
-        self.database
-            .transact("an earlier version", |tx| async move {
-                for (column, value) in old {
-                    room::Entity::update_many()
-                        .col_expr(*column, Expr::value(*value))
-                        .filter(room::Column::DisplayName.eq(display_name))
-                        .exec(&*tx)
-                        .await?;
-                }
-                tx.execute_unprepared(&format!("DELETE FROM seaql_migrations WHERE version = '{STEP}'")).await?;
-                Ok(())
-            })
-            .await
-            .expect("written");
-    }
-
-    async fn migrate(&self) -> Vec<String> {
-        DESCRIPTOR.schema.migrate(&self.database).await.expect("migrated")
     }
 }
 
@@ -106,32 +80,4 @@ async fn what_grows_when_it_is_spelled_out_still_has_its_bound() {
     let long = "㎢".repeat(120);
     inn.create(in_place("A room", &long)).await;
     assert_eq!(inn.in_place(&long).await, [long]);
-}
-
-#[tokio::test]
-async fn rooms_of_an_earlier_version_are_found_and_keep_their_numbers() {
-    use room::Column::{ActiveNumber, PlaceFolded, TimeZone};
-    let inn = Inn::open().await;
-    inn.create(in_place("first", "İstanbul")).await;
-    inn.create(in_place("second", "Gießen")).await;
-    inn.create(Room { number: "２０４".to_owned(), ..in_place("third", "제주") }).await;
-    inn.create(Room { number: "305".to_owned(), ..a_room("fourth") }).await;
-    inn.create(Room { number: "306".to_owned(), ..a_room("fifth") }).await;
-    inn.remember("first", &[(PlaceFolded, "i\u{307}stanbul"), (TimeZone, "localtime")]).await;
-    inn.remember("second", &[(PlaceFolded, "gießen")]).await;
-    inn.remember("third", &[(PlaceFolded, "\u{110c}\u{1166}\u{110c}\u{116e}"), (ActiveNumber, "２０４")]).await;
-    inn.remember("fifth", &[(ActiveNumber, "３０５")]).await;
-
-    assert_eq!(inn.migrate().await, [STEP]);
-    for (place, found) in [("istanbul", "İstanbul"), ("GIESSEN", "Gießen"), ("제주", "제주")] {
-        assert_eq!(inn.in_place(place).await, [found], "{place}");
-    }
-    assert_eq!(reason(inn.try_create(HOST, numbered("204")).await), reasons::ROOM_NUMBER_TAKEN);
-    assert_eq!(reason(inn.try_create(HOST, numbered("305")).await), reasons::ROOM_NUMBER_TAKEN);
-    let rows = room::Entity::find().all(inn.database.read()).await.expect("rooms");
-    let number =
-        |name: &str| rows.iter().find(|row| row.display_name == name).and_then(|row| row.active_number.clone());
-    assert_eq!(number("fifth").as_deref(), Some("３０５"), "of two doors with one number both are left");
-    assert!(rows.iter().any(|row| row.time_zone == "UTC"), "the host's own zone is none");
-    assert!(inn.migrate().await.is_empty());
 }

@@ -1,11 +1,11 @@
 //! A context's table of cases: the columns that every case needs for its lifecycle, and the statements on them.
 //!
-//! A context declares one entity, whose columns are those of [`columns_v1`] beside its own, and says what is in its own
+//! A context declares one entity with [`case_table`](crate::case_table), and says what is in its own columns
 //! ([`Cases::to_row`], [`Cases::from_row`]). Everything here goes by the names of the columns.
 
-mod columns;
 pub mod payer;
 mod row;
+pub mod table;
 #[cfg(test)]
 mod tests;
 
@@ -24,10 +24,7 @@ use sea_orm::{
 use uuid::Uuid;
 
 use self::row::column;
-pub use self::{
-    columns::{columns_v1, payers_v1},
-    row::{broken, case_of, row_of},
-};
+pub use self::row::{broken, case_of, row_of};
 use super::{
     machine::State,
     record::{Case, Cases, Due, Scope},

@@ -1,11 +1,13 @@
 //! The payers of a context's holds, so that the open holds of one payer can be counted exactly.
 
 use mesh_foundation::error::Error;
-use mesh_store::db::{Step, Tx};
+use mesh_store::{
+    db::{Step, Tx},
+    store::prelude::*,
+};
 use sea_orm::{
     ActiveValue::Set,
     Condition, QuerySelect, QueryTrait,
-    entity::prelude::*,
     sea_query::{Expr, ExprTrait},
 };
 
@@ -13,21 +15,15 @@ use super::{id_of, row::column};
 use crate::checkout::record::{Cases, Record};
 
 /// One payer.
-#[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel)]
+#[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel, DeriveActiveModelBehavior)]
 #[sea_orm(table_name = "payer")]
 pub struct Model {
     /// The user.
-    #[sea_orm(primary_key, auto_increment = false)]
+    #[sea_orm(primary_key, auto_increment = false, column_type = "String(StringLen::N(80))")]
     pub name: String,
     /// The case that was their last hold.
     pub last_hold: Option<Uuid>,
 }
-
-/// No relations.
-#[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]
-pub enum Relation {}
-
-impl ActiveModelBehavior for ActiveModel {}
 
 /// Makes the holds of a payer follow one another. A statement that waits here for another hold of the same payer, and so counts the payer's
 /// cases as they were before that hold, touches no row: the hold before is not among the cases that it sees. Nor does the payer's first.

@@ -2,8 +2,8 @@
 
 use async_trait::async_trait;
 use mesh_foundation::{call::Actor, error::Reason, event::Event, money::Money};
-use mesh_store::store::{Schema, Tables, key};
-use sea_orm::{ActiveValue::Set, sea_query::Table};
+use mesh_store::store::{Schema, Tables, table_of};
+use sea_orm::ActiveValue::Set;
 use servers::engine::FreshDatabase;
 use tonic::Code;
 
@@ -11,53 +11,12 @@ use super::*;
 use crate::checkout::{By, Cancellation, Cause, Closing, Fact, Mode, PaymentAction, Record, Standing, Terms};
 
 mod crate_of_eggs {
-    use sea_orm::entity::prelude::*;
-
-    #[derive(Clone, Debug, PartialEq, DeriveEntityModel)]
-    #[sea_orm(table_name = "eggs")]
-    pub struct Model {
-        #[sea_orm(primary_key, auto_increment = false)]
-        pub id: Uuid,
-        pub version: i64,
-        pub state: String,
-        pub all_or_nothing: bool,
-        pub attempt: i32,
-        pub attempt_open: bool,
-        pub calls: i32,
-        pub paid: bool,
-        pub cancel_asked: bool,
-        pub correlation_id: String,
-        pub payer: String,
-        pub payee: String,
-        pub total_minor: i64,
-        pub currency: String,
-        pub refund_minor: Option<i64>,
-        pub earn_time: i64,
-        pub hold_expire_time: i64,
-        pub next_attempt_time: Option<i64>,
-        pub sweeps: i32,
-        pub payment_label: Option<String>,
-        pub pay_time: Option<i64>,
-        pub action_uri: Option<String>,
-        pub action_expire_time: Option<i64>,
-        pub reject_reason: Option<String>,
-        pub refund_failure_reason: Option<String>,
-        pub cancel_party: Option<String>,
-        pub cancel_cause: Option<String>,
-        pub cancel_reason: Option<String>,
-        pub confirm_time: Option<i64>,
-        pub cancel_time: Option<i64>,
-        pub orphans: i64,
-        pub confirmation_code: String,
-        pub create_time: i64,
-        pub update_time: i64,
-        pub colour: String,
+    crate::case_table! {
+        "eggs" {
+            #[sea_orm(column_type = "String(StringLen::N(10))")]
+            pub colour: String,
+        }
     }
-
-    #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]
-    pub enum Relation {}
-
-    impl ActiveModelBehavior for ActiveModel {}
 }
 
 #[derive(Clone, Debug, PartialEq)]
@@ -134,13 +93,13 @@ impl Cases for Market {
     }
 }
 
-const SCHEMA: Schema = Schema::new(|| vec![Box::new(Tables { name: "m0001_eggs", tables, indices: &[] })]);
+const SCHEMA: Schema = Schema::new(|| vec![Box::new(TABLES)]);
 
-fn tables(backend: sea_orm::DbBackend) -> Vec<sea_orm::sea_query::TableCreateStatement> {
-    let mut eggs = Table::create().table("eggs").to_owned();
-    columns_v1(&mut eggs, backend);
-    vec![eggs.col(key(backend, "colour", 10)).to_owned(), payers_v1(backend)]
-}
+const TABLES: Tables = Tables {
+    name: "m0001_eggs",
+    tables: &[table_of::<crate_of_eggs::Entity>, table_of::<payer::Entity>],
+    indices: &[],
+};
 
 async fn database(kept: &FreshDatabase) -> Database {
     let database = Database::connect(kept.url(), 4).await.unwrap();

@@ -10,9 +10,9 @@ use super::*;
 
 /// The table of [`Bench`]'s counters.
 pub(super) mod counter {
-    use sea_orm::entity::prelude::*;
+    use crate::store::prelude::*;
 
-    #[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel)]
+    #[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel, DeriveActiveModelBehavior)]
     #[sea_orm(table_name = "counter")]
     pub struct Model {
         #[sea_orm(primary_key, auto_increment = false)]
@@ -20,11 +20,6 @@ pub(super) mod counter {
         pub n: i32,
         pub most: i32,
     }
-
-    #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]
-    pub enum Relation {}
-
-    impl ActiveModelBehavior for ActiveModel {}
 }
 
 /// Counts up those of the counters that are at `from`.

@@ -104,19 +104,14 @@ async fn a_constraint_that_is_checked_at_the_commit_undoes_the_work() {
 
 /// A table whose rows name a counter.
 mod late {
-    use sea_orm::entity::prelude::*;
+    use crate::store::prelude::*;
 
-    #[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel)]
+    #[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel, DeriveActiveModelBehavior)]
     #[sea_orm(table_name = "late")]
     pub struct Model {
         #[sea_orm(primary_key, auto_increment = false)]
         pub id: i32,
     }
-
-    #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]
-    pub enum Relation {}
-
-    impl ActiveModelBehavior for ActiveModel {}
 }
 
 #[tokio::test]
