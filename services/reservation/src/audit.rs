@@ -5,10 +5,17 @@ use mesh::{
     checkout::{CaseEntry, store::page},
     money::Money,
 };
+use sea_orm::EntityTrait;
 use uuid::Uuid;
 
-pub use crate::store::NightRow;
-use crate::{domain::Reservation, store};
+pub use crate::store::entity::night::Model as NightRow;
+use crate::{
+    domain::Reservation,
+    store::{
+        self,
+        entity::{night, room},
+    },
+};
 
 /// How many reservations are read at a time.
 const PAGE: u64 = 1_000;
@@ -70,24 +77,26 @@ async fn every<T>(database: &Database, read: fn(&Reservation) -> T) -> Result<Ve
 
 /// Every night of which anything was ever taken or blocked.
 pub async fn nights(database: &Database) -> Result<Vec<NightRow>, Error> {
-    store::all_nights(database.read()).await
+    Ok(night::Entity::find().all(database.read()).await?)
 }
 
 /// Every room, as it was told last.
 pub async fn rooms(database: &Database) -> Result<Vec<RoomRow>, Error> {
-    let rooms = store::all_rooms(database.read()).await?;
-    Ok(rooms
-        .into_iter()
-        .map(|room| RoomRow {
-            id: room.id,
-            host: room.offer.host,
-            version: room.version,
-            deleted: room.deleted,
-            units: room.units,
-            units_told: room.offer.units,
-            nightly_rate: room.offer.nightly_rate,
+    let rows = room::Entity::find().all(database.read()).await?;
+    rows.into_iter()
+        .map(|row| {
+            let offer = store::offer(&row)?;
+            Ok(RoomRow {
+                id: row.id,
+                host: offer.host,
+                version: row.version,
+                deleted: row.deleted,
+                units: row.units,
+                units_told: offer.units,
+                nightly_rate: offer.nightly_rate,
+            })
         })
-        .collect())
+        .collect()
 }
 
 fn held_by(case: &Reservation) -> Reserved {

@@ -8,8 +8,8 @@ mod rooms;
 mod row;
 
 pub use migration::SCHEMA;
-pub use nights::{NightRow, all as all_nights, block, check_left, fewest_left, reoffer};
+pub use nights::{block, check_left, fewest_left, reoffer};
 #[cfg(test)]
 pub use nights::{ensure, take};
 pub use reservations::{Filter, Reservations, View};
-pub use rooms::{all as all_rooms, deleted_with_stays, find as find_room, learn, read as read_room, stays_cancelled};
+pub use rooms::{deleted_with_stays, find as find_room, learn, offer, read as read_room, stays_cancelled};

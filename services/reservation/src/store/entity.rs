@@ -47,6 +47,7 @@ pub mod night {
     #[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel, DeriveActiveModelBehavior)]
     #[sea_orm(table_name = "night")]
     pub struct Model {
+        /// The room.
         #[sea_orm(primary_key, auto_increment = false)]
         pub room: Uuid,
         /// As `2027-05-01`.

@@ -27,21 +27,6 @@ use crate::{
     reasons,
 };
 
-/// A night as the audit and the quote see it.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct NightRow {
-    /// The room.
-    pub room: Uuid,
-    /// The night, as `2027-05-01`.
-    pub night: String,
-    /// What the host offers.
-    pub offered: i32,
-    /// The capacity.
-    pub capacity: i32,
-    /// The taken units.
-    pub taken: i32,
-}
-
 /// Creates the missing rows of a stay's nights. The caller holds the room's lock, so that the offer cannot change between its read and
 /// this write.
 pub async fn ensure(tx: &Tx, room: &RoomOffer, stay: &Stay) -> Result<(), Error> {
@@ -144,21 +129,6 @@ pub async fn fewest_left(connection: &impl ConnectionTrait, room: &RoomOffer, st
     let all_touched = rows.len() as u64 == u64::from(stay.count());
     let untouched = if all_touched { None } else { Some(units_on_offer(room)?) };
     Ok(rows.iter().map(|row| row.capacity - row.taken).chain(untouched).min().unwrap_or(0))
-}
-
-/// Every night, for the audit.
-pub async fn all(connection: &impl ConnectionTrait) -> Result<Vec<NightRow>, Error> {
-    let rows = Entity::find().all(connection).await?;
-    Ok(rows
-        .into_iter()
-        .map(|row| NightRow {
-            room: row.room,
-            night: row.night,
-            offered: row.offered,
-            capacity: row.capacity,
-            taken: row.taken,
-        })
-        .collect())
 }
 
 fn of(room: Uuid, check_in: Date, check_out: Date) -> sea_orm::Condition {

@@ -16,21 +16,6 @@ use crate::{
     domain::{RoomOffer, RoomState},
 };
 
-/// A room as the audit sees it.
-#[derive(Clone, Debug, PartialEq)]
-pub struct KnownRoom {
-    /// The room.
-    pub id: Uuid,
-    /// The newest version that was heard of.
-    pub version: i64,
-    /// Whether it was deleted.
-    pub deleted: bool,
-    /// The units that are written down beside what its context told.
-    pub units: i32,
-    /// What its context told, from which it is sold.
-    pub offer: RoomOffer,
-}
-
 /// Stores a room, unless a newer version is stored.
 pub async fn learn(tx: &Tx, resource: &Room, cancel_stays: bool) -> Result<Kept, Error> {
     let Some(offer) = convert::room_offer(resource) else {
@@ -66,12 +51,12 @@ async fn ask_to_cancel_stays(tx: &Tx, offer: &RoomOffer) -> Result<(), Error> {
 
 /// The room, locked until the transaction ends.
 pub async fn find(tx: &Tx, id: Uuid) -> Result<Option<RoomOffer>, Error> {
-    Entity::find_by_id(id).lock_exclusive().one(&**tx).await?.map(offer).transpose()
+    Entity::find_by_id(id).lock_exclusive().one(&**tx).await?.as_ref().map(offer).transpose()
 }
 
 /// The room as it was last committed.
 pub async fn read(connection: &impl ConnectionTrait, id: Uuid) -> Result<Option<RoomOffer>, Error> {
-    Entity::find_by_id(id).one(connection).await?.map(offer).transpose()
+    Entity::find_by_id(id).one(connection).await?.as_ref().map(offer).transpose()
 }
 
 /// The version in which a room was last heard of.
@@ -83,17 +68,6 @@ pub async fn version(tx: &Tx, id: Uuid) -> Result<Option<i64>, Error> {
 pub(super) fn in_version(id: Uuid, version: Option<i64>) -> SelectStatement {
     let room = Entity::find_by_id(id).filter(Column::Version.eq(version));
     room.select_only().expr(Expr::val(1)).into_query()
-}
-
-/// Every room, for the audit.
-pub async fn all(connection: &impl ConnectionTrait) -> Result<Vec<KnownRoom>, Error> {
-    let rows = Entity::find().all(connection).await?;
-    rows.into_iter()
-        .map(|row| {
-            let (id, version, deleted, units) = (row.id, row.version, row.deleted, row.units);
-            Ok(KnownRoom { id, version, deleted, units, offer: offer(row)? })
-        })
-        .collect()
 }
 
 /// Up to `limit` rooms whose deletion asks for their stays to be cancelled, in the order of their ids, from above `after` on.
@@ -121,7 +95,8 @@ pub async fn stays_cancelled(tx: &Tx, id: Uuid) -> Result<(), Error> {
     Ok(())
 }
 
-fn offer(row: Model) -> Result<RoomOffer, Error> {
+/// The room in a row, as its context last told it.
+pub fn offer(row: &Model) -> Result<RoomOffer, Error> {
     Room::decode(row.resource.as_slice()).ok().and_then(|room| convert::room_offer(&room)).ok_or_else(|| {
         Error::Internal(format!("{} is stored incompletely and cannot be sold", fields::name("rooms", row.id)))
     })

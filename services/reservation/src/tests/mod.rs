@@ -32,6 +32,7 @@ use uuid::Uuid;
 use self::lifecycle::Hotel;
 use crate::{
     app::Wish,
+    audit,
     domain::{Reservation, Stay},
     store::{self, Reservations},
 };
@@ -130,7 +131,7 @@ impl House {
 
     /// Units taken on the nights that have any row.
     async fn taken(&self) -> Vec<i32> {
-        let mut nights = store::all_nights(self.database.read()).await.expect("database");
+        let mut nights = audit::nights(&self.database).await.expect("database");
         nights.sort_by(|a, b| a.night.cmp(&b.night));
         nights.into_iter().map(|night| night.taken).collect()
     }

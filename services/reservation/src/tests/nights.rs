@@ -16,7 +16,7 @@ use tokio::sync::Notify;
 
 use super::{House, ROOM, caller, create, reason, resource, room, stay, usual};
 use crate::{
-    convert,
+    audit, convert,
     domain::{Reservation, RoomOffer, Stay},
     store::{self, entity::night},
 };
@@ -249,7 +249,7 @@ proptest! {
                         house.offer(units, version).await;
                     }
                 }
-                let nights = store::all_nights(house.database.read()).await.expect("database");
+                let nights = audit::nights(&house.database).await.expect("database");
                 for night in nights {
                     let expected = taken_of(&sold, night.night.parse().expect("date"));
                     assert_eq!(night.taken, expected as i32, "{night:?}");
@@ -296,7 +296,7 @@ impl House {
     }
 
     async fn capacities(&self) -> Vec<i32> {
-        let nights = store::all_nights(self.database.read()).await.expect("database");
+        let nights = audit::nights(&self.database).await.expect("database");
         nights
             .into_iter()
             .map(|night| (night.night, night.capacity))

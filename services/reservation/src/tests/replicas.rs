@@ -43,7 +43,7 @@ async fn stays_that_overlap_in_every_way_are_sold_or_refused_and_none_waits_for_
         }
     }
     assert!(sold.values().any(|units| *units == 10), "a night is sold out: {sold:?}");
-    let mut nights = store::all_nights(house.database.read()).await.expect("database");
+    let mut nights = audit::nights(&house.database).await.expect("database");
     nights.retain(|night| night.taken > 0);
     let taken = nights.into_iter().map(|night| (night.night, night.taken)).collect();
     assert_eq!(sold, taken, "what is taken is what was sold");

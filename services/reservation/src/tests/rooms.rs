@@ -11,7 +11,7 @@ use proptest::prelude::*;
 use prost::{Message, Name};
 
 use super::{House, front_desk::FrontDesk, now, reason, room, stay, usual};
-use crate::{policies::Policies, rooms::Rooms, store};
+use crate::{audit, policies::Policies, rooms::Rooms, store};
 
 pub fn event<M: Message + Name>(version: i64, message: &M) -> Event {
     let actor = Actor::context("room", "case");
@@ -197,7 +197,7 @@ proptest! {
             }
             let known = store::read_room(house.database.read(), house.seller.room.id).await.expect("database").expect("room");
             assert_eq!((known.version, known.units), (6, 3));
-            let mut nights = store::all_nights(house.database.read()).await.expect("database");
+            let mut nights = audit::nights(&house.database).await.expect("database");
             nights.sort_by(|a, b| a.night.cmp(&b.night));
             let offers: Vec<_> = nights.iter().map(|night| (night.night.as_str(), night.offered, night.capacity)).collect();
             assert_eq!(offers, [("2027-05-01", 2, 2), ("2027-05-02", 0, 0)]);

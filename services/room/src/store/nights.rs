@@ -46,31 +46,17 @@ pub async fn stays(
     rooms: &[Uuid],
     nights: Nights,
 ) -> Result<HashMap<Uuid, Vec<Stay>>, Error> {
-    let rows: Vec<(Uuid, String, String, i32, String)> = stay::Entity::find()
-        .select_only()
-        .columns([
-            stay::Column::Room,
-            stay::Column::CheckIn,
-            stay::Column::CheckOut,
-            stay::Column::Units,
-            stay::Column::Occupancy,
-        ])
+    let rows = stay::Entity::find()
         .filter(stay::Column::Room.is_in(rooms.iter().copied()))
         .filter(stay::Column::CheckIn.lt(nights.end().to_string()))
         .filter(stay::Column::CheckOut.gt(nights.first().to_string()))
         .filter(takes_units())
-        .into_tuple()
         .all(connection)
         .await?;
     let mut stays: HashMap<Uuid, Vec<Stay>> = HashMap::new();
-    for (room, check_in, check_out, units, occupancy) in rows {
-        stays.entry(room).or_default().push(parse_stay(
-            Reading("rooms", room),
-            &check_in,
-            &check_out,
-            units,
-            &occupancy,
-        )?);
+    for row in rows {
+        let heard = Heard::try_from(row)?;
+        stays.entry(heard.room).or_default().push(heard.stay);
     }
     Ok(stays)
 }
@@ -139,18 +125,17 @@ fn takes_units() -> sea_orm::sea_query::Expr {
     stay::Column::Occupancy.is_in([Occupancy::Held.name(), Occupancy::Charged.name()])
 }
 
-/// The stay in a row of that reservation, or of one in that room.
-pub(crate) fn parse_stay(
-    reading: Reading<Uuid>,
-    check_in: &str,
-    check_out: &str,
-    units: i32,
-    occupancy: &str,
-) -> Result<Stay, Error> {
-    let nights = Nights::new(reading.text("date", check_in)?, reading.text("date", check_out)?);
-    Ok(Stay {
-        nights: reading.some("stay", nights)?,
-        units: reading.count("number of units", units)?,
-        occupancy: reading.text("occupancy", occupancy)?,
-    })
+impl TryFrom<stay::Model> for Heard {
+    type Error = Error;
+
+    fn try_from(row: stay::Model) -> Result<Self, Error> {
+        let reading = Reading("reservations", row.reservation);
+        let nights = Nights::new(reading.text("date", &row.check_in)?, reading.text("date", &row.check_out)?);
+        let stay = Stay {
+            nights: reading.some("stay", nights)?,
+            units: reading.count("number of units", row.units)?,
+            occupancy: reading.text("occupancy", &row.occupancy)?,
+        };
+        Ok(Self { reservation: row.reservation, version: row.version, room: row.room, stay })
+    }
 }

@@ -231,7 +231,7 @@ proptest! {
         }
         prop_assert_eq!(audited.len(), stays.len());
         let charged = stays.iter().filter(|(.., way)| way.last() == Some(&State::Confirmed)).count();
-        prop_assert_eq!(audited.iter().filter(|row| row.occupancy == Occupancy::Charged).count(), charged);
+        prop_assert_eq!(audited.iter().filter(|heard| heard.stay.occupancy == Occupancy::Charged).count(), charged);
     }
 
     #[test]

@@ -24,7 +24,7 @@ use payment::{
 };
 use provider::audit::AuditedCharge;
 use reservation::audit::{NightRow, Reserved, RoomRow as KnownRoom};
-use room::audit::{BlockedRow, RoomRow, StayRow};
+use room::audit::{BlockedRow, Heard, Room};
 use sea_orm::{ColumnTrait, ConnectionTrait, EntityTrait, QueryFilter, QueryOrder, QuerySelect};
 use uuid::Uuid;
 
@@ -57,11 +57,11 @@ pub struct Reading {
     /// Reservation's copies of the rooms.
     pub known_rooms: Vec<KnownRoom>,
     /// Room's rooms.
-    pub rooms: Vec<RoomRow>,
+    pub rooms: Vec<Room>,
     /// The units that hosts keep back.
     pub blocked: Vec<BlockedRow>,
     /// The stays in room's calendar.
-    pub stays: Vec<StayRow>,
+    pub stays: Vec<Heard>,
     /// Payment's payments.
     pub payments: Vec<Payment>,
     /// Payment's refunds and reversals.

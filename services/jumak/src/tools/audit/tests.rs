@@ -63,7 +63,7 @@ fn work_in_progress_is_no_finding_within_the_grace_period() {
             let event = event_of(books, at::CONFIRMED);
             (event.occur_time, event.is_published) = (just_now(), false);
             stay_of(books, at::CONFIRMED).version = 1;
-            booking_of(books, at::CONFIRMED).state = "PENDING".to_owned();
+            booking_of(books, at::CONFIRMED).case.state = "PENDING".to_owned();
             // No consumer has handled it yet.
             event_of(books, at::CONFIRMED).id = Uuid::from_u128(12);
         },
@@ -87,7 +87,7 @@ fn work_in_progress_is_no_finding_within_the_grace_period() {
             // A room has changed, and no consumer has handled the event yet.
             let event = books.events.iter_mut().find(|event| event.context == "room").unwrap();
             (event.occur_time, event.id) = (just_now(), Uuid::from_u128(13));
-            (books.rooms[0].version, books.rooms[0].units) = (2, 3);
+            (books.rooms[0].version, books.rooms[0].details.units) = (2, 3);
         },
         // An empty system.
         |books| *books = nothing(),

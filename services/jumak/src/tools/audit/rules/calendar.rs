@@ -7,19 +7,23 @@ use mesh::{
     fields::name,
 };
 use reservation::audit::Reserved;
-use room::audit::{Occupancy, StayRow};
+use room::audit::{Heard, Occupancy};
 
 use crate::audit::{findings::Verdict, index::Index, rule::Rule};
 
 pub fn check(index: &Index<'_>, verdict: &mut Verdict) {
     let reading = index.reading;
-    let stays: HashMap<&str, &StayRow> = reading.stays.iter().map(|stay| (stay.reservation.as_str(), stay)).collect();
-    for stay in reading.stays.iter().filter(|stay| index.reservation(&stay.reservation).is_none()) {
-        let fault = format!("it is in the calendar of {}, but reservation does not have it", stay.room);
-        verdict.note(Rule::Calendar, &stay.reservation, Some(fault));
+    let stays: HashMap<String, &Heard> =
+        reading.stays.iter().map(|heard| (name("reservations", heard.reservation), heard)).collect();
+    for heard in &reading.stays {
+        let (reservation, room) = (name("reservations", heard.reservation), name("rooms", heard.room));
+        if index.reservation(&reservation).is_none() {
+            let fault = format!("it is in the calendar of {room}, but reservation does not have it");
+            verdict.note(Rule::Calendar, reservation, Some(fault));
+        }
     }
     for (entry, reserved) in index.reservations().filter(|(entry, _)| is_caught_up(index, entry)) {
-        let fault = differs_in_calendar(index, entry, reserved, stays.get(entry.name.as_str()).copied());
+        let fault = differs_in_calendar(index, entry, reserved, stays.get(&entry.name).copied());
         verdict.note(Rule::Calendar, &entry.name, fault);
     }
 }
@@ -42,28 +46,26 @@ fn differs_in_calendar(
     index: &Index<'_>,
     entry: &CaseEntry,
     reserved: &Reserved,
-    stay: Option<&StayRow>,
+    heard: Option<&Heard>,
 ) -> Option<String> {
-    let Some(stay) = stay else { return Some("it is missing in the calendar".to_owned()) };
+    let Some(heard) = heard else { return Some("it is missing in the calendar".to_owned()) };
     let occupancy = match entry.state {
         State::Pending => Occupancy::Held,
         State::Confirmed => Occupancy::Charged,
         State::CancelRequested | State::Cancelled | State::Rejected | State::Expired => Occupancy::Released,
     };
     let version = published_version(index, entry);
-    if (stay.version, stay.occupancy) != (version, occupancy) {
+    if (heard.version, heard.stay.occupancy) != (version, occupancy) {
         return Some(format!(
             "it is {} in version {version}, but in the calendar it is {:?} in version {}",
             entry.state.name(),
-            stay.occupancy,
-            stay.version
+            heard.stay.occupancy,
+            heard.version
         ));
     }
-    let first = reserved.nights.first().is_some_and(|night| *night == stay.check_in_date.to_string());
-    let count = mesh::fields::nights_between(stay.check_in_date, stay.check_out_date);
-    let same = first
-        && usize::try_from(count) == Ok(reserved.nights.len())
-        && u32::from(stay.units) == reserved.units
-        && stay.room == name("rooms", reserved.room);
+    let nights = heard.stay.nights.dates().map(|night| night.to_string());
+    let same = nights.eq(reserved.nights.iter().cloned())
+        && u32::from(heard.stay.units) == reserved.units
+        && heard.room == reserved.room;
     (!same).then(|| "the calendar has another room, other nights or other units for it".to_owned())
 }

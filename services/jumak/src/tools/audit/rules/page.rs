@@ -10,7 +10,7 @@ use mesh::{
 use mypage::audit::{BookingRow, RoomRow as HostedRoom};
 use payment::domain::payment::Payment;
 use reservation::audit::Reserved;
-use room::audit::RoomRow;
+use room::audit::Room;
 use uuid::Uuid;
 
 use super::{calendar, rooms};
@@ -31,11 +31,11 @@ pub fn check(index: &Index<'_>, verdict: &mut Verdict) {
 fn check_bookings(index: &Index<'_>, bookings: &[BookingRow], verdict: &mut Verdict) {
     let mut shown: HashMap<(&str, &str), &BookingRow> = HashMap::new();
     for booking in bookings {
-        shown.insert((&booking.case, &booking.user), booking);
-        let known = index.reservation(&booking.case);
-        let party = known.is_some_and(|(entry, _)| entry.payer == booking.user || entry.payee == booking.user);
+        let (name, user) = (&booking.name, &booking.party.user_name);
+        shown.insert((name, user), booking);
+        let party = index.reservation(name).is_some_and(|(entry, _)| entry.payer == *user || entry.payee == *user);
         let fault = (!party).then(|| "it is shown to a user who is neither its guest nor its host".to_owned());
-        verdict.note(Rule::MyPage, resource(&booking.user, &booking.case), fault);
+        verdict.note(Rule::MyPage, resource(user, name), fault);
     }
     for (entry, reserved) in index.reservations().filter(|(entry, _)| calendar::is_caught_up(index, entry)) {
         for user in [&entry.payer, &entry.payee] {
@@ -50,10 +50,11 @@ fn check_bookings(index: &Index<'_>, bookings: &[BookingRow], verdict: &mut Verd
 }
 
 fn check_rooms(index: &Index<'_>, hosted: &[HostedRoom], verdict: &mut Verdict) {
-    let hosted: HashMap<String, &HostedRoom> = hosted.iter().map(|room| (name("rooms", room.id), room)).collect();
+    let hosted: HashMap<String, &HostedRoom> = hosted.iter().map(|room| (name("rooms", room.room_id), room)).collect();
     for room in index.reading.rooms.iter().filter(|room| rooms::is_caught_up(index, room)) {
-        let fault = room_differs_on_page(room, hosted.get(&room.name).copied());
-        verdict.note(Rule::MyPage, resource(&room.host, &room.name), fault);
+        let name = room.name();
+        let fault = room_differs_on_page(room, hosted.get(&name).copied());
+        verdict.note(Rule::MyPage, resource(&room.host, &name), fault);
     }
 }
 
@@ -81,22 +82,23 @@ fn differs_on_page(
     booking: Option<&BookingRow>,
 ) -> Option<String> {
     let Some(booking) = booking else { return Some("my page does not show it".to_owned()) };
+    let case = &booking.case;
     let version = calendar::published_version(index, entry);
-    if (booking.version, booking.state.as_str()) != (version, entry.state.name()) {
+    if (case.version, case.state.as_str()) != (version, entry.state.name()) {
         return Some(format!(
             "it is {} in version {version}, but my page shows {} in version {}",
             entry.state.name(),
-            booking.state,
-            booking.version
+            case.state,
+            case.version
         ));
     }
     let (state, refunded) = newest_published(index, entry).map_or(("", 0), |payment| {
         (payment.state().name(), payment.bill.as_ref().map_or(0, |(_, given)| given.refunded.minor()))
     });
-    if (booking.payment_state.as_str(), booking.refunded_minor) != (state, refunded) {
+    if (case.payment_state.as_str(), case.refunded_minor) != (state, refunded) {
         return Some(format!(
             "its payment is {state:?} with {refunded} refunded, but my page shows {:?} with {}",
-            booking.payment_state, booking.refunded_minor
+            case.payment_state, case.refunded_minor
         ));
     }
     facts(entry, reserved, user, booking)
@@ -110,7 +112,7 @@ fn facts(
     entry: &CaseEntry,
     reserved: &Reserved,
     user: &str,
-    booking: &BookingRow,
+    BookingRow { party, case, .. }: &BookingRow,
 ) -> [(&'static str, String, String); 8] {
     let last_day = reserved.nights.last().and_then(|night| night.parse::<Date>().ok()?.tomorrow().ok());
     let counterparty = if entry.payer == user { &entry.payee } else { &entry.payer };
@@ -124,15 +126,15 @@ fn facts(
         (
             "total",
             format!("{} {}", entry.total_minor, entry.currency),
-            format!("{} {}", booking.total_minor, booking.currency),
+            format!("{} {}", case.total_minor, case.currency),
         ),
-        ("first day", reserved.nights.first().cloned().unwrap_or_default(), booking.start_date.clone()),
-        ("last day", last_day.map(|day| day.to_string()).unwrap_or_default(), booking.end_date.clone()),
-        ("room", name("rooms", reserved.room), booking.room.map(|room| name("rooms", room)).unwrap_or_default()),
-        ("title", reserved.title.clone(), booking.title.clone()),
-        ("course", course.to_owned(), booking.course.clone()),
-        ("role", roles(entry.payer == user, entry.payee == user), roles(booking.is_guest, booking.is_host)),
-        ("other party", counterparty.clone(), booking.counterparty.clone()),
+        ("first day", reserved.nights.first().cloned().unwrap_or_default(), case.start_date.clone()),
+        ("last day", last_day.map(|day| day.to_string()).unwrap_or_default(), case.end_date.clone()),
+        ("room", name("rooms", reserved.room), case.room_id.map(|room| name("rooms", room)).unwrap_or_default()),
+        ("title", reserved.title.clone(), case.title.clone()),
+        ("course", course.to_owned(), case.course.clone()),
+        ("role", roles(entry.payer == user, entry.payee == user), roles(party.is_guest, party.is_host)),
+        ("other party", counterparty.clone(), party.counterparty.clone()),
     ]
 }
 
@@ -146,14 +148,14 @@ fn newest_published<'a>(index: &Index<'a>, entry: &CaseEntry) -> Option<&'a Paym
         .copied()
 }
 
-fn room_differs_on_page(room: &RoomRow, hosted: Option<&HostedRoom>) -> Option<String> {
+fn room_differs_on_page(room: &Room, hosted: Option<&HostedRoom>) -> Option<String> {
     let Some(hosted) = hosted else { return Some("my page does not show it".to_owned()) };
     let is = (
         room.version,
         room.host.as_str(),
-        i32::from(room.units),
-        room.nightly_rate.minor(),
-        room.nightly_rate.code(),
+        i32::from(room.details.units),
+        room.details.nightly_rate.minor(),
+        room.details.nightly_rate.code(),
         room.delete_time.is_some(),
     );
     let HostedRoom { version, host, units, rate_minor, currency, deleted, .. } = hosted;

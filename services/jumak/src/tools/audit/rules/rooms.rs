@@ -3,52 +3,53 @@
 use std::collections::HashMap;
 
 use jiff::civil::Date;
-use mesh::{BookingWindow, fields::name};
+use mesh::fields::name;
 use reservation::audit::RoomRow as KnownRoom;
-use room::audit::RoomRow;
+use room::audit::Room;
 
 use crate::audit::{findings::Verdict, index::Index, rule::Rule};
 
 pub fn check(index: &Index<'_>, verdict: &mut Verdict) {
     let reading = index.reading;
-    let rooms: HashMap<&str, &RoomRow> = reading.rooms.iter().map(|room| (room.name.as_str(), room)).collect();
+    let rooms: HashMap<String, &Room> = reading.rooms.iter().map(|room| (room.name(), room)).collect();
     let known: HashMap<String, &KnownRoom> =
         reading.known_rooms.iter().map(|room| (name("rooms", room.id), room)).collect();
     for room in reading.rooms.iter().filter(|room| is_caught_up(index, room)) {
-        verdict.note(Rule::RoomsKnown, &room.name, copy_differs(room, known.get(&room.name).copied()));
+        let fault = copy_differs(room, known.get(&room.name()).copied());
+        verdict.note(Rule::RoomsKnown, room.name(), fault);
     }
-    for stray in known.keys().filter(|known| !rooms.contains_key(known.as_str())) {
+    for stray in known.keys().filter(|known| !rooms.contains_key(*known)) {
         verdict.note(Rule::RoomsKnown, stray, Some("reservation sells it, but room does not have it".to_owned()));
     }
     check_nights(index, &rooms, verdict);
 }
 
-fn copy_differs(room: &RoomRow, known: Option<&KnownRoom>) -> Option<String> {
+fn copy_differs(room: &Room, known: Option<&KnownRoom>) -> Option<String> {
     let Some(known) = known else { return Some("reservation has no copy of it".to_owned()) };
-    let deleted = room.delete_time.is_some();
+    let (details, deleted) = (&room.details, room.delete_time.is_some());
     if (known.version, known.deleted) != (room.version, deleted) {
         return Some(format!(
             "it has version {}, deleted: {deleted}; reservation's copy has version {}, deleted: {}",
             room.version, known.version, known.deleted
         ));
     }
-    if (i64::from(known.units), i64::from(known.units_told)) != (room.units.into(), room.units.into()) {
+    if (i64::from(known.units), i64::from(known.units_told)) != (details.units.into(), details.units.into()) {
         return Some(format!(
             "it has {} units, but reservation sells {}",
-            room.units,
+            details.units,
             known.units_told.max(known.units.unsigned_abs())
         ));
     }
-    (known.host != room.host || known.nightly_rate != room.nightly_rate).then(|| {
+    (known.host != room.host || known.nightly_rate != details.nightly_rate).then(|| {
         format!(
             "a night costs {} at {}, but reservation sells it for {} at {}",
-            room.nightly_rate, room.host, known.nightly_rate, known.host
+            details.nightly_rate, room.host, known.nightly_rate, known.host
         )
     })
 }
 
 /// Checks each night: the offered units are the room's units less the blocked units.
-fn check_nights(index: &Index<'_>, rooms: &HashMap<&str, &RoomRow>, verdict: &mut Verdict) {
+fn check_nights(index: &Index<'_>, rooms: &HashMap<String, &Room>, verdict: &mut Verdict) {
     let reading = index.reading;
     let mut blocked: HashMap<(String, &str), i32> =
         reading.blocked.iter().map(|row| ((name("rooms", row.room), row.night.as_str()), row.units)).collect();
@@ -56,12 +57,12 @@ fn check_nights(index: &Index<'_>, rooms: &HashMap<&str, &RoomRow>, verdict: &mu
         let name = name("rooms", night.room);
         let resource = format!("{name} on {}", night.night);
         let kept_back = blocked.remove(&(name.clone(), night.night.as_str())).unwrap_or_default();
-        let Some(room) = rooms.get(name.as_str()) else {
+        let Some(room) = rooms.get(&name) else {
             verdict.note(Rule::RoomsKnown, resource, Some("its room does not exist".to_owned()));
             continue;
         };
         if is_caught_up(index, room) && is_kept_up(index, room, &night.night) {
-            let units = if room.delete_time.is_some() { 0 } else { i32::from(room.units) };
+            let units = if room.delete_time.is_some() { 0 } else { i32::from(room.details.units) };
             let offered = Ord::max(units - kept_back, 0);
             let fault = (night.offered != offered).then(|| {
                 format!(
@@ -73,7 +74,7 @@ fn check_nights(index: &Index<'_>, rooms: &HashMap<&str, &RoomRow>, verdict: &mu
         }
     }
     for ((name, night), units) in blocked {
-        let Some(room) = rooms.get(name.as_str()) else { continue };
+        let Some(room) = rooms.get(&name) else { continue };
         if is_caught_up(index, room) && is_kept_up(index, room, night) {
             let fault = format!("the host keeps back {units} units, but reservation offers them");
             verdict.note(Rule::RoomsKnown, format!("{name} on {night}"), Some(fault));
@@ -82,14 +83,14 @@ fn check_nights(index: &Index<'_>, rooms: &HashMap<&str, &RoomRow>, verdict: &mu
 }
 
 /// Whether all contexts have had time to handle the events of a room.
-pub(super) fn is_caught_up(index: &Index<'_>, room: &RoomRow) -> bool {
-    index.newest_event(&room.name).is_none_or(|newest| index.is_late(newest.occur_time))
+pub(super) fn is_caught_up(index: &Index<'_>, room: &Room) -> bool {
+    index.newest_event(&room.name()).is_none_or(|newest| index.is_late(newest.occur_time))
 }
 
 /// Whether reservation still updates the night: it does not update past nights when the room changes.
-fn is_kept_up(index: &Index<'_>, room: &RoomRow, night: &str) -> bool {
-    let changed = index.newest_event(&room.name).map_or(index.reading.time, |newest| newest.occur_time);
+fn is_kept_up(index: &Index<'_>, room: &Room, night: &str) -> bool {
+    let changed = index.newest_event(&room.name()).map_or(index.reading.time, |newest| newest.occur_time);
     // Only nights that can still be booked in the room's time zone are updated.
-    let first = BookingWindow::at(changed.max(index.reading.time), &room.time_zone, room.check_out_time).first();
+    let first = room.booking_window(changed.max(index.reading.time)).first();
     night.parse::<Date>().is_ok_and(|night| night >= first)
 }

@@ -2,11 +2,7 @@
 
 use std::{collections::BTreeMap, time::Duration};
 
-use jiff::{
-    SignedDuration, Timestamp, ToSpan,
-    civil::{date, time},
-    tz::TimeZone,
-};
+use jiff::{SignedDuration, Timestamp, ToSpan, civil::date, tz::TimeZone};
 use mesh::{
     bus::embedded::backlog::Backlog,
     checkout::{CaseEntry, State, payment_name},
@@ -14,7 +10,7 @@ use mesh::{
     fields::{name, parse_name},
     money::Money,
 };
-use mypage::audit::BookingRow;
+use mypage::audit::{BookingRow, CaseRow, PartyRow};
 use payment::{
     audit::Balance,
     domain::{
@@ -31,7 +27,7 @@ use provider::{
     },
 };
 use reservation::audit::{NightRow, Reserved, RoomRow as KnownRoom};
-use room::audit::{Occupancy, RoomRow, StayRow};
+use room::audit::{Details, Heard, Nights, Occupancy, Room, Stay};
 use uuid::Uuid;
 
 use super::ways::{Done, Ways};
@@ -126,9 +122,9 @@ pub fn charge_of(reading: &mut Reading, place: usize) -> &mut AuditedCharge {
 }
 
 /// The reservation's stay in the calendar.
-pub fn stay_of(reading: &mut Reading, place: usize) -> &mut StayRow {
+pub fn stay_of(reading: &mut Reading, place: usize) -> &mut Heard {
     let case = reading.cases[place].name.clone();
-    reading.stays.iter_mut().find(|stay| stay.reservation == case).unwrap()
+    reading.stays.iter_mut().find(|heard| name("reservations", heard.reservation) == case).unwrap()
 }
 
 /// All bookings that my page shows.
@@ -144,7 +140,7 @@ pub fn nothing() -> Reading {
 /// The reservation's booking on its guest's page.
 pub fn booking_of(reading: &mut Reading, place: usize) -> &mut BookingRow {
     let case = reading.cases[place].name.clone();
-    bookings(reading).iter_mut().find(|booking| booking.case == case && booking.user == GUEST).unwrap()
+    bookings(reading).iter_mut().find(|booking| booking.name == case && booking.party.user_name == GUEST).unwrap()
 }
 
 /// The newest event of that reservation.
@@ -156,13 +152,13 @@ pub fn event_of(reading: &mut Reading, place: usize) -> &mut OutboxEvent {
 /// Collects the records of all contexts.
 #[derive(Default)]
 struct House {
-    rooms: Vec<RoomRow>,
+    rooms: Vec<Room>,
     known_rooms: Vec<KnownRoom>,
     hosted: Vec<mypage::audit::RoomRow>,
     cases: Vec<CaseEntry>,
     reserved: Vec<Reserved>,
     nights: Vec<NightRow>,
-    stays: Vec<StayRow>,
+    stays: Vec<Heard>,
     payments: Vec<Payment>,
     refunds: Vec<Refund>,
     movements: Vec<(Uuid, Movement)>,
@@ -177,13 +173,17 @@ impl House {
         let (name, host, nightly_rate) = (name("rooms", ROOM), HOST.to_owned(), won(TOTAL / NIGHTS));
         self.publish("room", "jumak.room.v1.RoomCreated", &name, 1, "room", long_ago());
         self.hosted.push(mypage::audit::RoomRow {
-            id: ROOM,
+            room_id: ROOM,
             host: host.clone(),
+            number: String::new(),
+            display_name: TITLE.to_owned(),
             units: 1,
             rate_minor: nightly_rate.minor(),
             currency: nightly_rate.code().to_owned(),
             deleted: false,
             version: 1,
+            create_time: long_ago().as_microsecond(),
+            source_time: long_ago().as_microsecond(),
         });
         self.known_rooms.push(KnownRoom {
             id: ROOM,
@@ -194,22 +194,15 @@ impl House {
             units_told: 1,
             nightly_rate,
         });
-        self.rooms.push(RoomRow {
-            name,
-            host,
-            units: 1,
-            nightly_rate,
-            time_zone: TimeZone::UTC,
-            check_out_time: time(11, 0, 0, 0),
-            version: 1,
-            delete_time: None,
-        });
+        let details = Details::new(TITLE.to_owned(), nightly_rate, TimeZone::UTC);
+        self.rooms.push(Room::register(ROOM, host, details, long_ago()).room);
     }
 
     /// A reservation on nights of its own, with a payment that took the course `way`, if any.
     fn reservation(&mut self, state: State, way: Option<fn(&mut Payment) -> Done>) {
         let number = self.cases.len();
-        let case = name("reservations", Uuid::from_u128(number as u128));
+        let id = Uuid::from_u128(number as u128);
+        let case = name("reservations", id);
         let check_in = date(2027, 5, 1).checked_add((3 * i64::try_from(number).unwrap()).days()).unwrap();
         let check_out = check_in.checked_add(NIGHTS.days()).unwrap();
         let nights: Vec<String> =
@@ -221,51 +214,63 @@ impl House {
             offered: 1,
             capacity: 1,
             taken,
+            blocked: 0,
+            block_version: 0,
         }));
         let version = if state == State::Pending { 1 } else { 2 };
         let changed = if state == State::CancelRequested { just_now() } else { long_ago() };
         for sequence in 1..=version {
             self.publish("reservation", "jumak.reservation.v1.ReservationChanged", &case, sequence, &case, long_ago());
         }
-        self.stays.push(StayRow {
-            reservation: case.clone(),
-            room: name("rooms", ROOM),
-            check_in_date: check_in,
-            check_out_date: check_out,
-            units: 1,
-            occupancy: match state {
-                State::Pending => Occupancy::Held,
-                State::Confirmed => Occupancy::Charged,
-                _ => Occupancy::Released,
-            },
-            version,
-        });
+        let occupancy = match state {
+            State::Pending => Occupancy::Held,
+            State::Confirmed => Occupancy::Charged,
+            _ => Occupancy::Released,
+        };
+        let stay = Stay { nights: Nights::new(check_in, check_out).unwrap(), units: 1, occupancy };
+        self.stays.push(Heard { reservation: id, version, room: ROOM, stay });
         let paid = way.map(|way| self.pay(&case, way));
         for user in [GUEST, HOST] {
             let (payment_state, refunded_minor) = paid.clone().flatten().unwrap_or_default();
-            self.bookings.push(BookingRow {
-                case: case.clone(),
-                user: user.to_owned(),
+            let party = PartyRow {
+                user_name: user.to_owned(),
+                case_id: id,
                 is_guest: user == GUEST,
                 is_host: user == HOST,
                 counterparty: if user == GUEST { HOST } else { GUEST }.to_owned(),
-                room: Some(ROOM),
+                create_time: long_ago().as_microsecond(),
+                position: version,
+                update_time: changed.as_microsecond(),
+            };
+            let case_row = CaseRow {
+                case_id: id,
+                kind: "STAY".to_owned(),
+                version,
+                correlation_id: case.clone(),
+                room_id: Some(ROOM),
                 title: TITLE.to_owned(),
-                start_date: check_in.to_string(),
-                end_date: check_out.to_string(),
-                total_minor: TOTAL,
-                currency: "KRW".to_owned(),
+                state: state.name().to_owned(),
                 course: match state {
                     State::Pending | State::CancelRequested => "UNDECIDED",
                     State::Confirmed => "AGREED",
                     _ => "OFF",
                 }
                 .to_owned(),
-                state: state.name().to_owned(),
-                version,
+                start_date: check_in.to_string(),
+                end_date: check_out.to_string(),
+                end_time: changed.as_microsecond(),
+                total_minor: TOTAL,
+                currency: "KRW".to_owned(),
+                details: None,
+                source_time: changed.as_microsecond(),
+                payment_id: None,
+                payment_create_time: 0,
+                payment_version: 0,
                 payment_state,
                 refunded_minor,
-            });
+                payment_source_time: 0,
+            };
+            self.bookings.push(BookingRow { name: case.clone(), party, case: case_row });
         }
         let was_confirmed = matches!(state, State::Confirmed | State::CancelRequested | State::Cancelled);
         let payment = paid.map(|_| payment_name(&case, 1));
