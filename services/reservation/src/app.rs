@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use jiff::{Timestamp, civil::Date};
+use jiff::Timestamp;
 use mesh::{
     Caller, Clock, Error, Principal, Reach, Reason, Refusal,
     checkout::{Asks, Cancels, Cause, Checkout, Scope},
@@ -37,14 +37,8 @@ pub struct App {
 pub struct Wish {
     /// The room.
     pub room: Uuid,
-    /// The first night.
-    pub check_in: Date,
-    /// The day of leaving.
-    pub check_out: Date,
-    /// How many units.
-    pub units: u32,
-    /// How many people.
-    pub guests: u32,
+    /// Nights, units, guests.
+    pub stay: Stay,
 }
 
 /// A quote for a stay.
@@ -71,7 +65,8 @@ impl App {
     pub async fn quote(&self, wish: Wish, caller: &Caller) -> Result<Quote, Error> {
         let now = self.clock.now();
         let room = self.rooms.on_offer(wish.room, caller).await?;
-        let (stay, price) = offer(&room, &wish, now)?;
+        let stay = wish.stay;
+        let price = offer(&room, &stay, now)?;
         let check_in = instant_of(stay.check_in, room.check_in_time, &room.time_zone);
         Ok(Quote {
             price,
@@ -92,9 +87,9 @@ impl App {
         request: Option<Request>,
         caller: &Caller,
     ) -> Result<Answer, Error> {
-        let stay = stay(&wish);
-        let may_be_short = self.rooms.may_be_short(wish.room, &stay);
-        let mut remembered = if may_be_short { None } else { self.rooms.remembered(wish.room) };
+        let (stay, known) = (wish.stay, &self.rooms.remembered);
+        let may_be_short = known.may_be_short(wish.room, &stay);
+        let mut remembered = if may_be_short { None } else { known.get(wish.room) };
         for _ in 0..MAX_RUNS {
             let is_read = remembered.is_none();
             let made = self.make(&wish, remembered.take(), details.as_ref(), expected_total, caller).await;
@@ -112,16 +107,16 @@ impl App {
                     // The units may have been taken by this same request, sent twice: both were committed at once.
                     return self.checkout.replay_or(sold_out, request.as_ref(), token.as_deref(), caller).await;
                 }
-                self.rooms.set_sold(wish.room, &stay, |_, _| 0);
+                known.set_sold(wish.room, &stay, |_, _| 0);
             }
-            self.rooms.set_sold(wish.room, &stay, |sold, _| sold.saturating_add(stay.units));
+            known.set_sold(wish.room, &stay, |sold, _| sold.saturating_add(stay.units));
             let created = self.checkout.create(reservation, token.clone(), request.clone(), caller).await;
             match &created {
                 Ok(Some(Answer::Ok(_))) => {}
                 Err(Error::Refused(refusal)) if refusal.reason == reasons::ROOM_UNAVAILABLE => {
-                    self.rooms.set_sold(wish.room, &stay, |_, units| units);
+                    known.set_sold(wish.room, &stay, |_, units| units);
                 }
-                _ => self.rooms.set_sold(wish.room, &stay, |sold, _| sold.saturating_sub(stay.units)),
+                _ => known.set_sold(wish.room, &stay, |sold, _| sold.saturating_sub(stay.units)),
             }
             match created.transpose() {
                 Some(answer) => return answer,
@@ -145,12 +140,12 @@ impl App {
             None => self.rooms.on_offer(wish.room, caller).await?,
         };
         let now = self.clock.now();
-        let (stay, price) = offer(&room, wish, now)?;
+        let price = offer(&room, &wish.stay, now)?;
         if let Some(expected) = expected_total {
             check_expected(expected, price.total)?;
         }
         let (id, guest, details) = (Uuid::now_v7(), caller.user()?, details.cloned());
-        Ok(Reservation::begin(id, guest, &room, stay, price, details, &caller.correlation_id, now))
+        Ok(Reservation::begin(id, guest, &room, wish.stay, price, details, &caller.correlation_id, now))
     }
 
     /// Pays for a held reservation of the caller's.
@@ -195,13 +190,8 @@ impl App {
     }
 }
 
-fn stay(wish: &Wish) -> Stay {
-    Stay { check_in: wish.check_in, check_out: wish.check_out, units: wish.units, guests: wish.guests }
-}
-
-/// The stay in the room and its price, or every fault of the wish at once.
-fn offer(room: &RoomOffer, wish: &Wish, now: Timestamp) -> Result<(Stay, Price), Error> {
-    let stay = stay(wish);
+/// The price of the stay in the room, or every fault of the wish at once.
+fn offer(room: &RoomOffer, stay: &Stay, now: Timestamp) -> Result<Price, Error> {
     let mut fields = Fields::new();
     if let Err(fault) = room.booking_window(now).check(stay.check_in) {
         fields.fault("reservation.check_in_date", fault.to_string());
@@ -209,15 +199,12 @@ fn offer(room: &RoomOffer, wish: &Wish, now: Timestamp) -> Result<(Stay, Price),
     if let Err(fault) = stay.check_guests(room.capacity) {
         fields.fault("reservation.guests", fault.to_string());
     }
-    let price = domain::of_nights(&stay, room.nightly_rate);
+    let price = domain::of_nights(stay, room.nightly_rate);
     if let Err(fault) = &price {
         fields.fault("reservation.units", format!("the total {fault}"));
     }
     fields.finish()?;
-    match price {
-        Ok(price) => Ok((stay, price)),
-        Err(fault) => Err(Error::Internal(fault.to_string())),
-    }
+    price.map_err(|fault| Error::Internal(fault.to_string()))
 }
 
 /// Whose reservations a caller may see.

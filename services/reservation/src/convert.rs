@@ -17,7 +17,7 @@ use mesh::{
     types::{CancellationPolicy, Price},
 };
 
-use crate::domain::{GuestDetails, Reservation, RoomOffer, RoomSnapshot, RoomState};
+use crate::domain::{GuestDetails, Reservation, RoomOffer, RoomSnapshot};
 
 /// The reservation as its guest and its host see it.
 pub fn resource(case: &Reservation) -> Resource {
@@ -143,10 +143,7 @@ pub fn room_offer(room: &Room) -> Option<RoomOffer> {
         id: fields::parse_name(&room.name, "rooms")?,
         host: room.host.clone(),
         version: room.version,
-        state: match room.state() {
-            room::State::Deleted => RoomState::Deleted,
-            room::State::Active | room::State::Unspecified => RoomState::Active,
-        },
+        deleted: room.state() == room::State::Deleted,
         delete_time: room.delete_time.as_ref().and_then(from_proto),
         units: u32::try_from(room.units.unwrap_or(1)).ok()?,
         capacity: u32::try_from(room.capacity.unwrap_or(2)).ok()?,

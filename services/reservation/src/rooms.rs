@@ -15,7 +15,7 @@ use tonic::Status;
 use uuid::Uuid;
 
 use crate::{
-    domain::{RoomOffer, RoomState, Stay},
+    domain::{RoomOffer, Stay},
     reasons,
     remembered::Remembered,
     single_flight::SingleFlight,
@@ -31,7 +31,8 @@ pub struct Rooms {
     database: Database,
     room_context: Upstream,
     clock: Clock,
-    remembered: Remembered,
+    /// Rooms as they were last read. They may have changed.
+    pub remembered: Remembered,
     /// The calls about rooms that are under way.
     asking: Arc<SingleFlight<Uuid, Result<RoomOffer, Status>>>,
 }
@@ -42,40 +43,21 @@ impl Rooms {
         Self { database, room_context, clock, remembered: Remembered::default(), asking: Arc::default() }
     }
 
-    /// A room as it was last read, if it was. It may have changed.
-    pub fn remembered(&self, id: Uuid) -> Option<Arc<RoomOffer>> {
-        self.remembered.get(id)
-    }
-
-    /// Whether a night of the stay may have too few units left, by what this process has sold of it.
-    pub fn may_be_short(&self, id: Uuid, stay: &Stay) -> bool {
-        self.remembered.may_be_short(id, stay)
-    }
-
-    /// Remembers otherwise how many units of each night of the stay are sold: `change` is told how many were, of how many.
-    pub fn set_sold(&self, id: Uuid, stay: &Stay, change: impl Fn(u32, u32) -> u32) {
-        self.remembered.set_sold(id, stay, change);
-    }
-
     /// A room that can be booked.
     pub async fn on_offer(&self, id: Uuid, caller: &Caller) -> Result<Arc<RoomOffer>, Error> {
         let room = match store::read_room(self.database.read(), id).await? {
             Some(room) => room,
             None => self.ask(id, caller).await?,
         };
-        match room.state {
-            RoomState::Active => {
-                let room = Arc::new(room);
-                self.remembered.keep(room.clone());
-                Ok(room)
-            }
-            RoomState::Deleted => {
-                Err(Refusal::new(reasons::ROOM_DELETED, "the room was removed and takes no more reservations")
-                    .hint("SearchRooms finds others")
-                    .with("room", fields::name("rooms", id))
-                    .into())
-            }
+        if room.deleted {
+            return Err(Refusal::new(reasons::ROOM_DELETED, "the room was removed and takes no more reservations")
+                .hint("SearchRooms finds others")
+                .with("room", fields::name("rooms", id))
+                .into());
         }
+        let room = Arc::new(room);
+        self.remembered.keep(room.clone());
+        Ok(room)
     }
 
     /// Refuses a stay that is sold out already.

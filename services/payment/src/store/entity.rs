@@ -10,7 +10,6 @@ pub mod payment {
     /// One payment.
     #[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel, DeriveActiveModelBehavior)]
     #[sea_orm(table_name = "payment")]
-    #[allow(missing_docs, reason = "see domain::payment::Payment")]
     pub struct Model {
         #[sea_orm(primary_key, auto_increment = false)]
         pub id: Uuid,
@@ -65,7 +64,6 @@ pub mod refund {
     /// One refund.
     #[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel, DeriveActiveModelBehavior)]
     #[sea_orm(table_name = "refund")]
-    #[allow(missing_docs, reason = "see domain::refund::Refund")]
     pub struct Model {
         #[sea_orm(primary_key, auto_increment = false)]
         pub payment_id: Uuid,
@@ -101,7 +99,6 @@ pub mod ledger_entry {
     /// One line.
     #[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel, DeriveActiveModelBehavior)]
     #[sea_orm(table_name = "ledger_entry")]
-    #[allow(missing_docs, reason = "see domain::ledger::Entry")]
     pub struct Model {
         /// UUIDv7, so ordered by time.
         #[sea_orm(primary_key, auto_increment = false)]

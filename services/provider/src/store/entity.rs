@@ -7,7 +7,6 @@ pub mod charge {
     /// One charge.
     #[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel, DeriveActiveModelBehavior)]
     #[sea_orm(table_name = "charge")]
-    #[allow(missing_docs, reason = "see domain::charge::Charge")]
     pub struct Model {
         #[sea_orm(primary_key, auto_increment = false, column_type = "String(StringLen::N(64))")]
         pub id: String,
@@ -37,7 +36,6 @@ pub mod charge_refund {
     /// One refund.
     #[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel, DeriveActiveModelBehavior)]
     #[sea_orm(table_name = "charge_refund")]
-    #[allow(missing_docs, reason = "see domain::charge::Refund")]
     pub struct Model {
         #[sea_orm(primary_key, auto_increment = false, column_type = "String(StringLen::N(64))")]
         pub charge_id: String,

@@ -7,5 +7,5 @@ mod stay;
 
 pub use price::of_nights;
 pub use reservation::{COLLECTION, GuestDetails, Reservation, RoomSnapshot};
-pub use room::{RoomOffer, RoomState};
+pub use room::RoomOffer;
 pub use stay::{Stay, StayError};

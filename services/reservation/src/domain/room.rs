@@ -6,15 +6,6 @@ use uuid::Uuid;
 
 use super::reservation::RoomSnapshot;
 
-/// Whether a room is on offer.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum RoomState {
-    /// It can be booked.
-    Active,
-    /// It was removed; stays sold before are kept unless its host cancels them.
-    Deleted,
-}
-
 /// A room that can be sold, and its terms.
 #[derive(Clone, Debug, PartialEq)]
 pub struct RoomOffer {
@@ -24,8 +15,8 @@ pub struct RoomOffer {
     pub host: String,
     /// The version of the room that this is.
     pub version: i64,
-    /// Whether it is on offer.
-    pub state: RoomState,
+    /// Whether it was removed and can no longer be booked; stays sold before are kept unless its host cancels them.
+    pub deleted: bool,
     /// When it was removed, if it was.
     pub delete_time: Option<Timestamp>,
     /// How many units it has.

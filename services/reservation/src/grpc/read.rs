@@ -17,7 +17,7 @@ use mesh::{
 use crate::{
     app::Wish,
     convert,
-    domain::{COLLECTION, GuestDetails},
+    domain::{COLLECTION, GuestDetails, Stay},
     store::{Filter, View},
 };
 
@@ -121,5 +121,6 @@ fn wish(fields: &mut Fields, reservation: Option<&Reservation>) -> Option<Wish> 
     let guests = reservation.guests.unwrap_or(DEFAULT_GUESTS);
     fields.check(guests >= 1, "reservation.guests", format!("is {guests}; it must be at least 1"));
     let (check_in, check_out) = nights?;
-    Some(Wish { room: room?, check_in, check_out, units: units?, guests: u32::try_from(guests).ok()? })
+    let stay = Stay { check_in, check_out, units: units?, guests: u32::try_from(guests).ok()? };
+    Some(Wish { room: room?, stay })
 }

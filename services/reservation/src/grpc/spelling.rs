@@ -18,10 +18,10 @@ pub fn create(asked: &Create) -> CreateReservationRequest {
     let unless = |default, value: u32| i32::try_from(value).ok().filter(|value| *value != default);
     let reservation = Reservation {
         room: name("rooms", wish.room),
-        check_in_date: wish.check_in.to_string(),
-        check_out_date: wish.check_out.to_string(),
-        units: unless(DEFAULT_UNITS, wish.units),
-        guests: unless(DEFAULT_GUESTS, wish.guests),
+        check_in_date: wish.stay.check_in.to_string(),
+        check_out_date: wish.stay.check_out.to_string(),
+        units: unless(DEFAULT_UNITS, wish.stay.units),
+        guests: unless(DEFAULT_GUESTS, wish.stay.guests),
         guest_details: details.as_ref().map(convert::guest_details),
         ..Reservation::default()
     };

@@ -23,7 +23,7 @@ use super::{
     rooms,
 };
 use crate::{
-    domain::{RoomOffer, RoomState, Stay},
+    domain::{RoomOffer, Stay},
     reasons,
 };
 
@@ -166,10 +166,7 @@ fn in_order(room: Uuid, stay: &Stay) -> SelectStatement {
 }
 
 fn units_on_offer(room: &RoomOffer) -> Result<i32, Error> {
-    match room.state {
-        RoomState::Active => int(room.units),
-        RoomState::Deleted => Ok(0),
-    }
+    if room.deleted { Ok(0) } else { int(room.units) }
 }
 
 /// Wider than the columns: more units than a column holds are more than are left, and the table refuses them.

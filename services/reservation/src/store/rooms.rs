@@ -11,10 +11,7 @@ use sea_orm::{
 use uuid::Uuid;
 
 use super::entity::room::{ActiveModel, Column, Entity, Model};
-use crate::{
-    convert,
-    domain::{RoomOffer, RoomState},
-};
+use crate::{convert, domain::RoomOffer};
 
 /// Stores a room, unless a newer version is stored.
 pub async fn learn(tx: &Tx, resource: &Room, cancel_stays: bool) -> Result<Kept, Error> {
@@ -24,7 +21,7 @@ pub async fn learn(tx: &Tx, resource: &Room, cancel_stays: bool) -> Result<Kept,
     let row = ActiveModel {
         id: Set(offer.id),
         version: Set(offer.version),
-        deleted: Set(offer.state == RoomState::Deleted),
+        deleted: Set(offer.deleted),
         cancel_stays: Set(cancel_stays),
         units: Set(int(offer.units)?),
         resource: Set(resource.encode_to_vec()),

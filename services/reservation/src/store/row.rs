@@ -1,11 +1,10 @@
 //! What is a reservation's own in its row.
 
 use contracts::reservation::v1::{Reservation as Resource, reservation::GuestDetails as ResourceDetails};
-use jiff::civil::Date;
 use mesh::{
     Error,
-    checkout::{Record, store::broken},
-    store::int,
+    checkout::Record,
+    store::{Reading, int},
 };
 use prost::Message;
 use sea_orm::ActiveValue::Set;
@@ -13,7 +12,7 @@ use sea_orm::ActiveValue::Set;
 use super::entity::reservation::{ActiveModel, Model};
 use crate::{
     convert,
-    domain::{Reservation, Stay},
+    domain::{COLLECTION, Reservation, Stay},
 };
 
 pub(super) fn to_row(case: &Reservation) -> Result<ActiveModel, Error> {
@@ -30,21 +29,18 @@ pub(super) fn to_row(case: &Reservation) -> Result<ActiveModel, Error> {
 }
 
 pub(super) fn from_row(row: Model, record: Record) -> Result<Reservation, Error> {
-    let broken = |what| broken(&record.name, what);
-    let frozen = Resource::decode(row.frozen.as_slice()).map_err(|_| broken("snapshot"))?;
-    let stay = Stay {
-        check_in: date(&row.check_in_date).ok_or_else(|| broken("date"))?,
-        check_out: date(&row.check_out_date).ok_or_else(|| broken("date"))?,
-        units: u32::try_from(row.units).map_err(|_| broken("number"))?,
-        guests: u32::try_from(row.guests).map_err(|_| broken("number"))?,
-    };
-    let guest_details = row
-        .guest_details
-        .map(|bytes| ResourceDetails::decode(bytes.as_slice()).map(|details| convert::read_guest_details(&details)))
-        .transpose()
-        .map_err(|_| broken("detail"))?;
+    let reading = Reading(COLLECTION, row.id);
+    let frozen = Resource::decode(row.frozen.as_slice()).ok();
     let (room_snapshot, price, cancellation_policy) =
-        convert::read_frozen(&frozen).ok_or_else(|| broken("snapshot"))?;
+        reading.some("snapshot", frozen.as_ref().and_then(convert::read_frozen))?;
+    let stay = Stay {
+        check_in: reading.text("date", &row.check_in_date)?,
+        check_out: reading.text("date", &row.check_out_date)?,
+        units: reading.count("number of units", row.units)?,
+        guests: reading.count("number of guests", row.guests)?,
+    };
+    let guest_details = row.guest_details.map(|bytes| ResourceDetails::decode(bytes.as_slice())).transpose();
+    let guest_details = guest_details.map_err(|_| reading.broken("detail"))?;
     Ok(Reservation {
         check_in: Reservation::check_in_instant(&stay, &room_snapshot),
         record,
@@ -52,13 +48,9 @@ pub(super) fn from_row(row: Model, record: Record) -> Result<Reservation, Error>
         room: row.room,
         room_version: None,
         stay,
-        guest_details,
+        guest_details: guest_details.as_ref().map(convert::read_guest_details),
         room_snapshot,
         price,
         cancellation_policy,
     })
-}
-
-fn date(text: &str) -> Option<Date> {
-    text.parse().ok()
 }

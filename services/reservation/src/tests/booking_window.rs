@@ -11,11 +11,15 @@ use super::{
     guest, resource, room,
     rooms::{event, hear, policies},
 };
-use crate::app::{App, Wish};
+use crate::{
+    app::{App, Wish},
+    domain::Stay,
+};
 
 fn wish(room: Uuid, check_in: &str) -> Wish {
     let check_in: Date = check_in.parse().expect("date");
-    Wish { room, check_in, check_out: check_in.tomorrow().expect("date"), units: 1, guests: 1 }
+    let check_out = check_in.tomorrow().expect("date");
+    Wish { room, stay: Stay { check_in, check_out, units: 1, guests: 1 } }
 }
 
 /// The fields at fault in a quote for the night that begins on `check_in`.

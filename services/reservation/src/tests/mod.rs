@@ -97,8 +97,7 @@ fn usual() -> Stay {
 
 /// What a guest asks for who wants that stay.
 const fn wish_for(room: Uuid, stay: Stay) -> Wish {
-    let Stay { check_in, check_out, units, guests } = stay;
-    Wish { room, check_in, check_out, units, guests }
+    Wish { room, stay }
 }
 
 impl House {

@@ -192,13 +192,7 @@ fn time_of_day(fields: &mut Fields, path: &str, text: &str, default: Time) -> Op
     if text.is_empty() {
         return Some(default);
     }
-    let parsed = match text.as_bytes() {
-        [h1 @ b'0'..=b'2', h2 @ b'0'..=b'9', b':', m1 @ b'0'..=b'5', m2 @ b'0'..=b'9'] => {
-            let two = |tens: &u8, ones: &u8| ((tens - b'0') * 10 + (ones - b'0')).cast_signed();
-            Time::new(two(h1, h2), two(m1, m2), 0, 0).ok()
-        }
-        _ => None,
-    };
+    let parsed = text.parse().ok().filter(|time| crate::convert::time(*time) == text);
     fields.check(parsed.is_some(), path, "is not a time of day such as 15:00");
     parsed
 }

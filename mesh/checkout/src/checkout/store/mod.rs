@@ -24,7 +24,7 @@ use sea_orm::{
 use uuid::Uuid;
 
 use self::row::column;
-pub use self::row::{broken, case_of, row_of};
+pub use self::row::{case_of, row_of};
 use super::{
     machine::State,
     record::{Case, Cases, Due, Scope},

@@ -16,7 +16,7 @@ pub(super) fn column<C: Cases>(name: &str) -> Result<<C::Table as EntityTrait>::
 }
 
 /// What is said of a row that does not read back.
-pub fn broken(name: &str, what: &str) -> Error {
+fn broken(name: &str, what: &str) -> Error {
     Error::Internal(format!("{name} is stored with a {what} that does not read back"))
 }
 
