@@ -1,6 +1,6 @@
 //! The events that this context consumes, and the changes of the read model that each one causes, as pure functions.
 //!
-//! An event carries its resource after the change. So each event becomes one [`Entry`] of a timeline and a snapshot with a version, and
+//! An event carries its resource after the change. So each event becomes one entry of a timeline and a snapshot with a version, and
 //! the store keeps the newest snapshot: the order in which events arrive does not matter.
 
 use contracts::{
@@ -11,7 +11,7 @@ use contracts::{
     },
     payment::v1 as payment,
     reservation::v1 as reservation,
-    room::v1 as room,
+    room::v1::{Room, room::State as RoomState},
 };
 use jiff::{
     Timestamp,
@@ -21,38 +21,21 @@ use jiff::{
 use mesh::{Clock, Error, Event, Tx, clock, context::Handled, fields::parse_name, hearing::Hearing, money::Money};
 use uuid::Uuid;
 
-use crate::{course::Course, store::write};
+use crate::{
+    course::Course,
+    store::{
+        entity::{room, timeline},
+        write,
+    },
+};
 
 /// A decoded event.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Heard {
     /// Its timeline entry.
-    pub entry: Entry,
+    pub entry: timeline::Model,
     /// Its snapshot.
     pub change: Change,
-}
-
-/// One event in a timeline.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Entry {
-    /// The event.
-    pub event_id: Uuid,
-    /// The case that it belongs to; none for a room's.
-    pub case_id: Option<Uuid>,
-    /// The resource that it is about.
-    pub subject: String,
-    /// The resource's version after it.
-    pub sequence: i64,
-    /// When it happened.
-    pub occur_time: Timestamp,
-    /// Its full name.
-    pub kind: String,
-    /// Who brought it about: `users/…` or `contexts/…`.
-    pub actor: String,
-    /// The event that led to it.
-    pub causation_id: Option<Uuid>,
-    /// The resource's state after it, in its owner's word.
-    pub state: String,
 }
 
 /// A snapshot of a resource.
@@ -63,7 +46,7 @@ pub enum Change {
     /// One of a case's payments, from payment.
     Payment(PaymentChange),
     /// A room.
-    Room(RoomChange),
+    Room(room::Model),
 }
 
 /// A case, from its owner's event.
@@ -120,31 +103,6 @@ pub struct PaymentChange {
     pub state: String,
     /// What is given back, in minor units of the case's currency.
     pub refunded_minor: i64,
-    /// When the change came about.
-    pub source_time: Timestamp,
-}
-
-/// A room.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct RoomChange {
-    /// The id in its name.
-    pub room_id: Uuid,
-    /// Who lets it: `users/…`.
-    pub host: String,
-    /// The number on the door.
-    pub number: String,
-    /// What it is called.
-    pub display_name: String,
-    /// The price of one unit for a night.
-    pub rate: Money,
-    /// How many units there are.
-    pub units: i32,
-    /// Whether it is let no more.
-    pub deleted: bool,
-    /// Its version.
-    pub version: i64,
-    /// When it was registered.
-    pub create_time: Timestamp,
     /// When the change came about.
     pub source_time: Timestamp,
 }
@@ -243,20 +201,23 @@ fn of_payment(event: &Event, payment: payment::Payment) -> Result<Option<Heard>,
     Ok(Some(Heard { entry, change: Change::Payment(change) }))
 }
 
-fn of_room(event: &Event, room: room::Room) -> Result<Option<Heard>, Malformed> {
+fn of_room(event: &Event, room: Room) -> Result<Option<Heard>, Malformed> {
     let state = room.state();
-    let change = RoomChange {
+    let rate = money("room.nightly_rate", room.nightly_rate.as_ref())?;
+    let create_time = instant("room.create_time", room.create_time.as_ref())?;
+    let change = room::Model {
         room_id: parse_name(&room.name, "rooms").ok_or(Malformed("room.name"))?,
         deleted: match state {
-            room::room::State::Unspecified => return Err(Malformed("room.state")),
-            room::room::State::Active => false,
-            room::room::State::Deleted => true,
+            RoomState::Unspecified => return Err(Malformed("room.state")),
+            RoomState::Active => false,
+            RoomState::Deleted => true,
         },
-        rate: money("room.nightly_rate", room.nightly_rate.as_ref())?,
+        rate_minor: rate.minor(),
+        currency: rate.code().to_owned(),
         units: room.units.unwrap_or(1),
         version: room.version,
-        create_time: instant("room.create_time", room.create_time.as_ref())?,
-        source_time: event.time,
+        create_time: create_time.as_microsecond(),
+        source_time: event.time.as_microsecond(),
         host: room.host,
         number: room.number,
         display_name: room.display_name,
@@ -265,13 +226,13 @@ fn of_room(event: &Event, room: room::Room) -> Result<Option<Heard>, Malformed> 
     Ok(Some(Heard { entry, change: Change::Room(change) }))
 }
 
-fn entry(event: &Event, case_id: Option<Uuid>, subject: &str, sequence: i64, state: &str) -> Entry {
-    Entry {
+fn entry(event: &Event, case_id: Option<Uuid>, subject: &str, sequence: i64, state: &str) -> timeline::Model {
+    timeline::Model {
         event_id: event.id,
         case_id,
         subject: subject.to_owned(),
         sequence,
-        occur_time: event.time,
+        occur_time: event.time.as_microsecond(),
         kind: event.kind.clone(),
         actor: event.actor.clone(),
         causation_id: event.causation_id.as_deref().and_then(|id| Uuid::try_parse(id).ok()),

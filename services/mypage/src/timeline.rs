@@ -3,10 +3,9 @@
 use std::{cmp::max, collections::HashMap};
 
 use contracts::mypage::v1::{TimelineEntry, timeline_entry::Cause};
-use mesh::clock;
 use uuid::Uuid;
 
-use crate::projection::Entry;
+use crate::{store::entity::timeline::Model as Entry, view};
 
 /// The timeline of one case, the oldest entry first. `causes` are the full names of the events that caused some of them.
 ///
@@ -33,7 +32,7 @@ pub fn tell(mut entries: Vec<Entry>, causes: &HashMap<Uuid, String>) -> Vec<Time
 fn one(entry: &Entry, from_state: String, causes: &HashMap<Uuid, String>) -> TimelineEntry {
     let cause_event = entry.causation_id.and_then(|id| causes.get(&id));
     TimelineEntry {
-        occur_time: Some(clock::to_proto(entry.occur_time)),
+        occur_time: Some(view::instant(entry.occur_time)),
         event: entry.kind.clone(),
         cause: Some(
             cause_event.map_or_else(|| Cause::Actor(entry.actor.clone()), |kind| Cause::CauseEvent(kind.clone())),

@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use contracts::mypage::v1::booking::{Kind, Phase, Role};
 use jiff::Timestamp;
 use mesh::{
-    Database, Error, clock,
+    Database, Error,
     page::{self, Page},
 };
 use sea_orm::{
@@ -15,7 +15,7 @@ use sea_orm::{
 use uuid::Uuid;
 
 use super::entity::{booking, case, room, timeline, viewer};
-use crate::{course::Course, projection::Entry};
+use crate::course::Course;
 
 /// A booking, and the case that it is of.
 pub type Row = (booking::Model, case::Model);
@@ -200,13 +200,13 @@ pub async fn open_bookings(database: &Database, rooms: &[Uuid], now: Timestamp) 
 }
 
 /// What happened to a case, the oldest first.
-pub async fn timeline(database: &Database, case_id: Uuid) -> Result<Vec<Entry>, Error> {
+pub async fn timeline(database: &Database, case_id: Uuid) -> Result<Vec<timeline::Model>, Error> {
     let found = timeline::Entity::find()
         .filter(timeline::Column::CaseId.eq(case_id))
         .order_by_asc(timeline::Column::OccurTime)
         .order_by_asc(timeline::Column::EventId)
         .limit(MAX_TIMELINE);
-    Ok(found.all(database.read()).await?.into_iter().map(Entry::from).collect())
+    Ok(found.all(database.read()).await?)
 }
 
 /// The full names of those of these events that were heard. Of two contexts that use one id it is either: a cause is named by its id
@@ -221,22 +221,6 @@ pub async fn kinds(database: &Database, events: &[Uuid]) -> Result<HashMap<Uuid,
         .all(database.read())
         .await?;
     Ok(found.into_iter().collect())
-}
-
-impl From<timeline::Model> for Entry {
-    fn from(row: timeline::Model) -> Self {
-        Self {
-            event_id: row.event_id,
-            case_id: row.case_id,
-            subject: row.subject,
-            sequence: row.sequence,
-            occur_time: clock::from_micros(row.occur_time),
-            kind: row.kind,
-            actor: row.actor,
-            causation_id: row.causation_id,
-            state: row.state,
-        }
-    }
 }
 
 fn is(role: Role) -> Condition {

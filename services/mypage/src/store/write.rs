@@ -4,24 +4,25 @@ use jiff::Timestamp;
 use mesh::{Error, Tx, db::Kept};
 use prost::Message;
 use sea_orm::{
+    ActiveModelTrait,
     ActiveValue::Set,
-    ColumnTrait, EntityTrait, QueryFilter, QuerySelect, QueryTrait,
+    ColumnTrait, EntityTrait, IntoActiveModel, QueryFilter, QuerySelect, QueryTrait,
     sea_query::{Expr, ExprTrait},
 };
 use uuid::Uuid;
 
-use super::entity::{booking, case, room, timeline, viewer};
-use crate::projection::{CaseChange, Change, Entry, Heard, PaymentChange, RoomChange};
+use super::entity::{booking, case, room, viewer};
+use crate::projection::{CaseChange, Change, Heard, PaymentChange};
 
 /// Applies an event, unless it was applied before.
 pub async fn apply(tx: &Tx, heard: &Heard, now: Timestamp) -> Result<(), Error> {
-    if !tx.insert_new(timeline_row(&heard.entry)).await? {
+    if !tx.insert_new(heard.entry.clone().into_active_model()).await? {
         return Ok(());
     }
     match &heard.change {
         Change::Case(change) => apply_case(tx, change, now).await,
         Change::Payment(change) => apply_payment(tx, change, now).await,
-        Change::Room(change) => apply_room(tx, change).await,
+        Change::Room(row) => apply_room(tx, row).await,
     }
 }
 
@@ -63,8 +64,9 @@ async fn apply_payment(tx: &Tx, change: &PaymentChange, now: Timestamp) -> Resul
     Ok(())
 }
 
-async fn apply_room(tx: &Tx, change: &RoomChange) -> Result<(), Error> {
-    tx.keep_newest(room_row(change), room::Column::Version.lt(change.version)).await?;
+async fn apply_room(tx: &Tx, row: &room::Model) -> Result<(), Error> {
+    let older = room::Column::Version.lt(row.version);
+    tx.keep_newest(row.clone().into_active_model().reset_all(), older).await?;
     Ok(())
 }
 
@@ -99,20 +101,6 @@ async fn place_change(tx: &Tx, case_id: Uuid, now: Timestamp) -> Result<u64, Err
         .exec(&**tx)
         .await?;
     Ok(placed.rows_affected)
-}
-
-fn timeline_row(entry: &Entry) -> timeline::ActiveModel {
-    timeline::ActiveModel {
-        event_id: Set(entry.event_id),
-        case_id: Set(entry.case_id),
-        subject: Set(entry.subject.clone()),
-        sequence: Set(entry.sequence),
-        occur_time: Set(entry.occur_time.as_microsecond()),
-        kind: Set(entry.kind.clone()),
-        actor: Set(entry.actor.clone()),
-        causation_id: Set(entry.causation_id),
-        state: Set(entry.state.clone()),
-    }
 }
 
 /// The parties of the case: two, or one if a user books their own room.
@@ -169,21 +157,5 @@ fn payment_half(change: &PaymentChange) -> case::ActiveModel {
         refunded_minor: Set(change.refunded_minor),
         payment_source_time: Set(change.source_time.as_microsecond()),
         ..Default::default()
-    }
-}
-
-fn room_row(change: &RoomChange) -> room::ActiveModel {
-    room::ActiveModel {
-        room_id: Set(change.room_id),
-        host: Set(change.host.clone()),
-        number: Set(change.number.clone()),
-        display_name: Set(change.display_name.clone()),
-        rate_minor: Set(change.rate.minor()),
-        currency: Set(change.rate.code().to_owned()),
-        units: Set(change.units),
-        deleted: Set(change.deleted),
-        version: Set(change.version),
-        create_time: Set(change.create_time.as_microsecond()),
-        source_time: Set(change.source_time.as_microsecond()),
     }
 }

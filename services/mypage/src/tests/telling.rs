@@ -12,7 +12,7 @@ use super::{
     history::{Plot, Story, hearing, room_story},
     today,
 };
-use crate::{projection::Entry, timeline};
+use crate::{store::entity::timeline::Model as Entry, timeline};
 
 #[tokio::test]
 async fn a_timeline_tells_who_or_what_led_from_state_to_state() {
@@ -72,7 +72,7 @@ fn what_happened_to_one_resource_stands_in_the_order_of_its_versions() {
         case_id: None,
         subject: subject.to_owned(),
         sequence,
-        occur_time: today() + SignedDuration::from_secs(second),
+        occur_time: (today() + SignedDuration::from_secs(second)).as_microsecond(),
         kind: format!("{subject}{sequence}"),
         actor: ALICE.to_owned(),
         causation_id: None,
