@@ -6,7 +6,7 @@ mod migration;
 mod rows;
 
 use jiff::Timestamp;
-use mesh::{Error, Tx, db::Step, store::claim::Claimed};
+use mesh::{Error, Tx, db::Step, fields, store::claim::Claimed};
 use sea_orm::{ActiveValue::Set, ColumnTrait, ConnectionTrait, EntityTrait, QuerySelect};
 use uuid::Uuid;
 
@@ -98,9 +98,17 @@ pub fn booked(payment: Uuid, movement: &Movement, now: Timestamp) -> Result<Step
 impl Claimed for payment::Entity {
     const NEXT: payment::Column = payment::Column::NextAttemptTime;
     const ATTEMPTS: payment::Column = payment::Column::Attempts;
+
+    fn name(row: &payment::Model) -> String {
+        fields::name("payments", row.id)
+    }
 }
 
 impl Claimed for refund::Entity {
     const NEXT: refund::Column = refund::Column::NextAttemptTime;
     const ATTEMPTS: refund::Column = refund::Column::Attempts;
+
+    fn name(row: &refund::Model) -> String {
+        fields::name("refunds", row.id)
+    }
 }
