@@ -1,10 +1,12 @@
 //! Rows X: what is asked of all of them.
 
 use contracts::reservation::v1::reservation::State;
-use mesh::store::entity::outbox;
-use sea_orm::EntityTrait;
+use jiff::SignedDuration;
+use jumak::audit::{self, Rule};
+use mesh::{db::Engine, store::entity::outbox};
+use sea_orm::{ConnectionTrait, EntityTrait};
 
-use crate::support::{Inn, nights::two_nights, reason, setup::Setup};
+use crate::support::{Inn, eventually, nights::two_nights, reason, setup::Setup};
 
 #[tokio::test]
 async fn x1_taking_the_supporting_context_away_harms_no_core_one() {
@@ -70,6 +72,46 @@ async fn z9_a_system_that_is_stopped_and_started_again_knows_all_it_knew() {
         "ROOM_UNAVAILABLE"
     );
     guest.booking(&made).await.expect("on my page");
+    inn.audit().await;
+    inn.close().await;
+}
+
+/// The provider decides late about a charge, and cannot store its decision.
+#[tokio::test]
+async fn the_audit_names_a_background_task_that_fails_until_it_succeeds_again() {
+    let inn = Inn::open().await;
+    let (host, guest) = (inn.host("henry"), inn.guest("alice"));
+    let room = host.registers_a_room(1).await;
+    let provider = inn.database("provider").await;
+    let engine = match provider.engine() {
+        Engine::Sqlite => servers::engine::Engine::Sqlite,
+        Engine::Postgres => servers::engine::Engine::Postgres,
+        Engine::MySql => servers::engine::Engine::MariaDb,
+    };
+    let run = async |sql: String| provider.for_migrations().execute_unprepared(&sql).await.expect("a statement");
+    let read =
+        async || audit::read(inn.folder(), inn.config(), SignedDuration::from_hours(1)).await.expect("a reading");
+    eventually("every process has reported", || async {
+        let tasks = read().await.tasks;
+        assert!(tasks.iter().all(|task| task.is_up), "{tasks:#?}");
+        tasks.iter().any(|task| task.report.task == "provider.late").then_some(())
+    })
+    .await;
+    let findings = async || {
+        let mut found = audit::check(&read().await);
+        found.retain(|finding| finding.rule == Rule::TasksRun);
+        found
+    };
+    assert_eq!(findings().await, []);
+    run(engine.to_refuse("UPDATE", "charge")).await;
+    let unknown = guest.books(&room, Some("tok_timeout_then_approved")).await.expect_err("not decided yet");
+    assert_eq!(reason(&unknown), "PAYMENT_PENDING");
+    let found = eventually("the task is found", || async { findings().await.pop() }).await;
+    assert!(
+        found.resource.starts_with("provider.late in process ") && found.sentence.contains("turns failed"),
+        "{found}"
+    );
+    run(engine.to_refuse_no_more("charge")).await;
     inn.audit().await;
     inn.close().await;
 }

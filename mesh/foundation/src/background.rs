@@ -11,11 +11,15 @@ use std::{
 
 use futures::FutureExt;
 use opentelemetry::trace::FutureExt as _;
-use tokio::task::JoinHandle;
+use tokio::{sync::Notify, task::JoinHandle};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use tracing::Instrument;
 
-use crate::{driver::LastTurn, output, telemetry::metrics};
+use crate::{
+    driver::{LastTurn, Progress},
+    output,
+    telemetry::metrics,
+};
 
 /// The order in which loops stop: each phase is awaited before the next one begins to stop.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -41,8 +45,15 @@ pub struct Background(Arc<Phases>);
 #[derive(Debug, Default)]
 struct Phases {
     stages: [Stage; 4],
-    /// The last turn of each task, by name.
-    turns: Mutex<BTreeMap<String, LastTurn>>,
+    /// The tasks of each context.
+    tasks: Mutex<BTreeMap<&'static str, Tasks>>,
+}
+
+/// The tasks of one context that the [driver](crate::driver) runs.
+#[derive(Debug, Default)]
+struct Tasks {
+    by_name: BTreeMap<String, Progress>,
+    failing_changed: Arc<Notify>,
 }
 
 /// The loops and tasks of one phase.
@@ -84,13 +95,30 @@ impl Background {
         });
     }
 
-    /// The last turn of each task that the [driver](crate::driver) runs here, by the task's name.
-    pub fn turns(&self) -> BTreeMap<String, LastTurn> {
-        self.0.turns.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    /// What is known about each task of `context` that the [driver](crate::driver) runs here, in the order of their names.
+    pub fn tasks(&self, context: &'static str) -> Vec<Progress> {
+        self.with_tasks(context, |tasks| tasks.by_name.values().cloned().collect())
     }
 
-    pub(crate) fn note_turn(&self, task: &str, turn: LastTurn) {
-        self.0.turns.lock().unwrap_or_else(PoisonError::into_inner).insert(task.to_owned(), turn);
+    /// Notified when a task of `context` begins or ceases to be [failing](Progress::is_failing).
+    pub fn failing_changed(&self, context: &'static str) -> Arc<Notify> {
+        self.with_tasks(context, |tasks| tasks.failing_changed.clone())
+    }
+
+    pub(crate) fn note_start(&self, context: &'static str, task: Progress) {
+        self.with_tasks(context, |tasks| tasks.by_name.insert(task.name.clone(), task));
+    }
+
+    pub(crate) fn note_turn(&self, context: &'static str, task: &str, turn: LastTurn) {
+        self.with_tasks(context, |tasks| {
+            if tasks.by_name.get_mut(task).is_some_and(|task| task.note(turn)) {
+                tasks.failing_changed.notify_one();
+            }
+        });
+    }
+
+    fn with_tasks<T>(&self, context: &'static str, read: impl FnOnce(&mut Tasks) -> T) -> T {
+        read(self.0.tasks.lock().unwrap_or_else(PoisonError::into_inner).entry(context).or_default())
     }
 
     /// Starts a detached task that a drain awaits: it goes on when its caller hangs up. Its log lines and spans belong to the caller's.

@@ -6,7 +6,7 @@
 //! 2. After a turn that found nothing the task rests for its period, or until it is woken.
 //! 3. After a turn that failed it backs off, longer each time.
 //!
-//! The outcome and the time of each task's last turn can be queried ([`Background::turns`]) and scraped (`jumak.background.turns`,
+//! What is known about each task can be queried ([`Background::tasks`]) and scraped (`jumak.background.turns`,
 //! `jumak.background.last_turn`).
 
 use std::{fmt, future::Future, sync::Arc, time::Duration};
@@ -50,25 +50,61 @@ pub struct LastTurn {
     pub outcome: Result<Turn, String>,
 }
 
-/// A task: its name, its period and its backoff.
+/// A task that has failed this many times in a row is [failing](Progress::is_failing).
+pub const MAX_FAILURES: u32 = 3;
+
+/// What is known about a task that runs in this process.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Progress {
+    /// The task's full name: `<context>.<task>`.
+    pub name: String,
+    /// When it was started.
+    pub start_time: Timestamp,
+    /// The longest rest between two turns.
+    pub longest_rest: Duration,
+    /// Its last turn; none before the first one has ended.
+    pub last_turn: Option<LastTurn>,
+    /// How many of its last turns failed in a row.
+    pub failures: u32,
+}
+
+impl Progress {
+    /// Whether its last [`MAX_FAILURES`] turns failed.
+    pub fn is_failing(&self) -> bool {
+        self.failures >= MAX_FAILURES
+    }
+
+    /// Records a turn, and returns whether the task has begun or ceased to be failing.
+    pub(crate) fn note(&mut self, turn: LastTurn) -> bool {
+        let was_failing = self.is_failing();
+        self.failures = if turn.outcome.is_ok() { 0 } else { self.failures.saturating_add(1) };
+        self.last_turn = Some(turn);
+        self.is_failing() != was_failing
+    }
+}
+
+/// A task: its context, its name, its period and its backoff.
 #[derive(Clone, Debug)]
 pub struct Task {
+    context: &'static str,
     name: String,
     period: Duration,
+    longest_rest: Duration,
     backoff: Backoff,
     wake: Arc<Notify>,
 }
 
 impl Task {
-    /// A task that looks for work every `period` at least.
-    pub fn new(name: impl Into<String>, period: Duration) -> Self {
-        Self { name: name.into(), period, backoff: Backoff::new(period, period), wake: Arc::default() }
+    /// A task of `context` that looks for work every `period` at least. Its name is unique within the context.
+    pub fn new(context: &'static str, name: &str, period: Duration) -> Self {
+        let (name, backoff) = (format!("{context}.{name}"), Backoff::new(period, period));
+        Self { context, name, period, longest_rest: period, backoff, wake: Arc::default() }
     }
 
     /// After a failure it waits from `first` to `longest`.
     #[must_use]
     pub fn retries(self, first: Duration, longest: Duration) -> Self {
-        Self { backoff: Backoff::new(first, longest), ..self }
+        Self { backoff: Backoff::new(first, longest), longest_rest: self.period.max(longest), ..self }
     }
 
     /// A notification of `wake` ends its rest.
@@ -83,11 +119,21 @@ impl Task {
         F: Fn() -> Fut + Send + 'static,
         Fut: Future<Output = Result<Turn, Error>> + Send + 'static,
     {
-        let (name, turns) = (self.name.clone(), background.clone());
-        background.run(Phase::Sweepers, name, move |stop| self.drive(turns, turn, stop));
+        background.note_start(
+            self.context,
+            Progress {
+                name: self.name.clone(),
+                start_time: Clock::system().now(),
+                longest_rest: self.longest_rest,
+                last_turn: None,
+                failures: 0,
+            },
+        );
+        let (name, tasks) = (self.name.clone(), background.clone());
+        background.run(Phase::Sweepers, name, move |stop| self.drive(tasks, turn, stop));
     }
 
-    async fn drive<F, Fut>(mut self, turns: Background, turn: F, stop: CancellationToken)
+    async fn drive<F, Fut>(mut self, tasks: Background, turn: F, stop: CancellationToken)
     where
         F: Fn() -> Fut,
         Fut: Future<Output = Result<Turn, Error>>,
@@ -109,7 +155,7 @@ impl Task {
                     self.backoff.failed()
                 }
             };
-            self.note(&turns, ended);
+            self.note(&tasks, ended);
             tokio::select! {
                 () = stop.cancelled() => {}
                 () = tokio::time::sleep(pause) => {}
@@ -118,7 +164,7 @@ impl Task {
         }
     }
 
-    fn note(&self, turns: &Background, ended: Result<Turn, Error>) {
+    fn note(&self, tasks: &Background, ended: Result<Turn, Error>) {
         let time = Clock::system().now();
         let outcome = match &ended {
             Ok(Turn::More) => "more",
@@ -128,7 +174,8 @@ impl Task {
         let of = |outcome| [KeyValue::new("loop", self.name.clone()), KeyValue::new("outcome", outcome)];
         metrics().background_turns.add(1, &of(outcome));
         metrics().background_last_turn.record(time.as_second().unsigned_abs(), &of(outcome));
-        turns.note_turn(&self.name, LastTurn { time, outcome: ended.map_err(|error| error.to_string()) });
+        let turn = LastTurn { time, outcome: ended.map_err(|error| error.to_string()) };
+        tasks.note_turn(self.context, &self.name, turn);
     }
 }
 
@@ -178,7 +225,7 @@ mod tests {
     async fn a_task_goes_on_at_once_while_there_is_more_and_rests_when_there_is_not() {
         let background = Background::new();
         let ends = vec![Ok(Turn::More), Ok(Turn::from(3)), Ok(Turn::from(0))];
-        let mut turns = take_turns(Task::new("test", HOUR), &background, ends);
+        let mut turns = take_turns(Task::new("test", "test", HOUR), &background, ends);
         for _ in 0..3 {
             turn(&mut turns).await;
         }
@@ -189,16 +236,16 @@ mod tests {
     #[tokio::test]
     async fn a_rest_ends_with_the_period_when_something_is_due_and_by_a_call() {
         let background = Background::new();
-        let mut periodic = take_turns(Task::new("periodic", MOMENT), &background, Vec::new());
+        let mut periodic = take_turns(Task::new("test", "periodic", MOMENT), &background, Vec::new());
         let due = vec![Ok(Turn::IdleFor(MOMENT)), Ok(Turn::Idle)];
-        let mut due = take_turns(Task::new("due", HOUR), &background, due);
+        let mut due = take_turns(Task::new("test", "due", HOUR), &background, due);
         for _ in 0..2 {
             turn(&mut periodic).await;
             turn(&mut due).await;
         }
         rests(&mut due).await;
         let wake = Arc::new(Notify::new());
-        let mut woken = take_turns(Task::new("woken", HOUR).woken_by(wake.clone()), &background, Vec::new());
+        let mut woken = take_turns(Task::new("test", "woken", HOUR).woken_by(wake.clone()), &background, Vec::new());
         turn(&mut woken).await;
         wake.notify_one();
         turn(&mut woken).await;
@@ -208,11 +255,11 @@ mod tests {
     #[tokio::test]
     async fn a_task_that_fails_does_not_insist_and_its_last_turn_says_so() {
         let (background, wake) = (Background::new(), Arc::new(Notify::new()));
-        let task = Task::new("test", Duration::ZERO).retries(HOUR, HOUR).woken_by(wake.clone());
+        let task = Task::new("test", "test", Duration::ZERO).retries(HOUR, HOUR).woken_by(wake.clone());
         let mut turns = take_turns(task, &background, vec![Err(Error::Lost)]);
         turn(&mut turns).await;
         rests(&mut turns).await;
-        let last = || background.turns().remove("test").expect("it had a turn");
+        let last = || background.tasks("test").remove(0).last_turn.expect("it had a turn");
         assert_eq!(last().outcome, Err(Error::Lost.to_string()));
         wake.notify_one();
         turn(&mut turns).await;
@@ -227,7 +274,7 @@ mod tests {
         let (background, finish) = (Background::new(), Arc::new(Notify::new()));
         let (sender, mut turns) = mpsc::channel(16);
         let waits = finish.clone();
-        Task::new("test", HOUR).start(&background, move || {
+        Task::new("test", "test", HOUR).start(&background, move || {
             let (sender, finish) = (sender.clone(), waits.clone());
             async move {
                 sender.send(()).await.unwrap();
@@ -238,6 +285,29 @@ mod tests {
         turn(&mut turns).await;
         tokio::join!(background.drain(SOON), async { finish.notify_one() });
         assert!(turns.recv().await.is_none(), "no other turn begins");
-        assert_eq!(background.turns()["test"].outcome, Ok(Turn::More), "and that one was finished");
+        let last = background.tasks("test").remove(0).last_turn.expect("it had a turn");
+        assert_eq!(last.outcome, Ok(Turn::More), "and that one was finished");
+    }
+
+    #[tokio::test]
+    async fn a_task_is_failing_after_some_failures_and_until_a_turn_succeeds_and_says_both_at_once() {
+        let background = Background::new();
+        let ends = (0..MAX_FAILURES).map(|_| Err(Error::Lost)).collect();
+        let wake = Arc::new(Notify::new());
+        let task = Task::new("stay", "test", MOMENT).retries(Duration::ZERO, HOUR).woken_by(wake.clone());
+        let mut turns = take_turns(task, &background, ends);
+        let changed = background.failing_changed("stay");
+        let now = || background.tasks("stay").remove(0);
+        assert_eq!((now().name.as_str(), now().longest_rest), ("stay.test", HOUR));
+        for _ in 0..MAX_FAILURES {
+            turn(&mut turns).await;
+        }
+        timeout(SOON, changed.notified()).await.expect("it is failing");
+        assert!(now().is_failing());
+        turn(&mut turns).await;
+        timeout(SOON, changed.notified()).await.expect("it has recovered");
+        assert_eq!((now().failures, now().is_failing()), (0, false));
+        assert!(background.tasks("room").is_empty(), "another context's");
+        background.drain(SOON).await;
     }
 }

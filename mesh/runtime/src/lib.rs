@@ -15,6 +15,7 @@
 //! | [`watch`] | store | a resource followed over a stream, from a position; a change waited for |
 //! | [`call`], [`fields`], [`unicode`], [`money`], [`page`], [`error`] | foundation, store | who calls, a request's faults, texts, amounts, pages; from a refusal to a status |
 //! | [`clock`], [`housekeeping`], [`killpoint`] | foundation, store | the time, what is forgotten after a while, where a test may kill a process |
+//! | [`task_reports`] | store | what a process reports about its background tasks |
 //! | [`config`], [`telemetry`], [`trace`], [`output`], [`text`], [`background`], [`context`] | runtime, foundation | how a process is put together, watched and stopped |
 //!
 //! What stands in a crate below is shown here under one name, so that a context depends on this crate alone. Dependencies only point
@@ -33,5 +34,7 @@ pub use mesh_foundation::{
     unicode,
 };
 pub use mesh_server::server;
-pub use mesh_store::{Database, Reach, Tx, db, housekeeping, inbox, outbox, page, reach, requests, store, watch};
+pub use mesh_store::{
+    Database, Reach, Tx, db, housekeeping, inbox, outbox, page, reach, requests, store, task_reports, watch,
+};
 pub use mesh_transport::{auth, client, net, tls};

@@ -19,8 +19,8 @@ const REMEMBER_EVENTS: Duration = Duration::from_secs(30 * 24 * 60 * 60);
 const EVERY: Duration = Duration::from_secs(60 * 60);
 
 /// Starts the task that keeps the inbox and the request records of `context` from growing for ever.
-pub fn start(context: &str, database: Database, background: &Background, clock: Clock) {
-    Task::new(format!("{context}-housekeeping"), EVERY).start(background, move || {
+pub fn start(context: &'static str, database: Database, background: &Background, clock: Clock) {
+    Task::new(context, "housekeeping", EVERY).start(background, move || {
         let (database, now) = (database.clone(), clock.now());
         async move { forget(&database, now).await }
     });

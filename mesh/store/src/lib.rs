@@ -8,6 +8,7 @@ pub mod page;
 pub mod reach;
 pub mod requests;
 pub mod store;
+pub mod task_reports;
 #[cfg(test)]
 mod testbed;
 pub mod watch;

@@ -247,7 +247,7 @@ impl App {
 
     /// Starts the loop that carries out what is due later.
     pub fn start(self: Arc<Self>, background: &Background) {
-        let task = Task::new("provider.late", MAX_PAUSE).retries(FIRST_PAUSE, MAX_PAUSE);
+        let task = Task::new("provider", "late", MAX_PAUSE).retries(FIRST_PAUSE, MAX_PAUSE);
         task.woken_by(self.added.clone()).start(background, move || {
             let app = self.clone();
             async move {

@@ -88,7 +88,7 @@ impl Policies {
     /// Starts the loop that cancels the stays of removed rooms: the policy only records that they are to be cancelled.
     pub fn start(&self, background: &Background) {
         let this = self.clone();
-        let task = Task::new("reservation.removed_rooms", LOOK).retries(LOOK, MAX_PAUSE);
+        let task = Task::new("reservation", "removed_rooms", LOOK).retries(LOOK, MAX_PAUSE);
         task.woken_by(self.asked.clone()).start(background, move || {
             let this = this.clone();
             async move { this.cancel_stays_of_removed_rooms().await.map(|()| Turn::Idle) }

@@ -30,7 +30,7 @@ impl<C: Cases> Checkout<C> {
     /// Starts the sweeper.
     pub fn start(&self, background: &Background) {
         let (this, interval) = (self.clone(), self.0.settings.sweep_interval);
-        let task = Task::new(format!("{}.sweeper", C::CONTEXT), interval).retries(interval, MAX_LOOK);
+        let task = Task::new(C::CONTEXT, "sweeper", interval).retries(interval, MAX_LOOK);
         task.woken_by(self.0.work.clone()).start(background, move || {
             let this = this.clone();
             async move { Ok(this.sweep_once().await?.into()) }

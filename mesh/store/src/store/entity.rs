@@ -150,3 +150,33 @@ pub mod request {
         pub create_time: i64,
     }
 }
+
+/// What each process reports about its background tasks.
+pub mod task_report {
+    use crate::store::prelude::*;
+
+    /// One task of one process.
+    #[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel, DeriveActiveModelBehavior)]
+    #[sea_orm(table_name = "task_report")]
+    pub struct Model {
+        /// The process: an id that it made at its start.
+        #[sea_orm(primary_key, auto_increment = false)]
+        pub process: Uuid,
+        /// The task's name.
+        #[sea_orm(primary_key, auto_increment = false, column_type = "String(StringLen::N(120))")]
+        pub task: String,
+        /// When the process started it.
+        pub start_time: i64,
+        /// Its longest rest between two turns, in microseconds.
+        pub longest_rest: i64,
+        /// When its last turn ended; absent before the first one has.
+        pub turn_time: Option<i64>,
+        /// How many of its last turns failed in a row.
+        pub failures: i32,
+        /// Why the last turn failed; absent if it did not.
+        #[sea_orm(column_type = "String(StringLen::N(400))", nullable)]
+        pub problem: Option<String>,
+        /// When the process reported this.
+        pub report_time: i64,
+    }
+}

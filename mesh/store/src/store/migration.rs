@@ -2,7 +2,7 @@
 
 use super::{
     Tables,
-    entity::{failure, inbox, incarnation, outbox, place, request},
+    entity::{failure, inbox, incarnation, outbox, place, request, task_report},
     index, table_of, unique_index,
 };
 
@@ -15,6 +15,7 @@ pub(super) const TABLES: Tables = Tables {
         table_of::<failure::Entity>,
         table_of::<incarnation::Entity>,
         table_of::<request::Entity>,
+        table_of::<task_report::Entity>,
     ],
     indices: &[
         unique_index("outbox_subject_sequence", "outbox", &["subject", "sequence"]),

@@ -36,7 +36,7 @@ impl<I: Display> Reading<I> {
 }
 
 /// A count as a column or a message holds it. A count that does not fit is an error, and is never replaced by the largest number.
-pub fn int<N: TryInto<i32> + Display + Copy>(count: N) -> Result<i32, Error> {
+pub fn int<N: TryInto<C> + Display + Copy, C>(count: N) -> Result<C, Error> {
     count.try_into().map_err(|_| Error::Internal(format!("{count} is more than a column can hold")))
 }
 
@@ -52,7 +52,8 @@ mod tests {
         assert!(error.contains("rooms/7 is stored with a number of units that does not read back"), "{error}");
         assert!(reading.text::<jiff::civil::Date>("date", "2027-02-30").is_err());
         assert!(reading.money(1, "KRW").is_ok() && reading.money(-1, "KRW").is_err() && reading.money(1, "?").is_err());
-        assert_eq!(int(7_u32).ok(), Some(7));
-        assert!(int(u32::MAX).is_err() && int(i64::MAX).is_err());
+        assert_eq!(int(7_u32).ok(), Some(7_i32));
+        assert!(int::<_, i32>(u32::MAX).is_err() && int::<_, i32>(i64::MAX).is_err());
+        assert_eq!(int(u32::MAX).ok(), Some(i64::from(u32::MAX)));
     }
 }

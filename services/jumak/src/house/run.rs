@@ -17,6 +17,7 @@ use mesh::{
     context::Wiring,
     housekeeping, relay,
     server::ContextService,
+    task_reports,
     tls::Tls,
 };
 
@@ -141,7 +142,7 @@ async fn start_loops(
     background: &Background,
     clock: &Clock,
 ) -> anyhow::Result<()> {
-    let name = member.name();
+    let (name, database) = (member.name(), context.database.clone());
     context.database.keep_log_small(name, background);
     housekeeping::start(name, context.database.clone(), background, clock.clone());
     match bus {
@@ -155,5 +156,6 @@ async fn start_loops(
         None => anyhow::ensure!(!member.uses_bus(), "the context {member} needs a bus, and there is none"),
     }
     (context.parts.start)(background);
+    task_reports::start(name, database, background);
     Ok(())
 }

@@ -27,7 +27,7 @@ impl App {
     /// Starts the recovery loop.
     pub fn start(self: Arc<Self>, background: &Background) {
         let interval = self.settings.recovery_interval;
-        let task = Task::new("payment.recovery", interval).retries(interval, MAX_PAUSE);
+        let task = Task::new("payment", "recovery", interval).retries(interval, MAX_PAUSE);
         task.woken_by(self.refund_begun.clone()).start(background, move || {
             let app = self.clone();
             async move { Ok(app.recover_once().await?.into()) }

@@ -12,6 +12,7 @@ mod reading;
 mod report;
 mod rule;
 mod rules;
+mod tasks;
 #[cfg(test)]
 mod tests;
 
@@ -25,6 +26,7 @@ pub use self::{
     reading::{KnownEvent, MyPage, OpenRequest, OutboxEvent, Reading, read},
     rule::Rule,
     rules::judge,
+    tasks::ReportedTask,
 };
 use crate::{
     cli::{duration, options::DataOption, output, target::TargetOption},
@@ -40,7 +42,7 @@ const LONGEST_GRACE: Duration = Duration::from_secs(24 * 60 * 60);
 /// Read all contexts and prove the books.
 ///
 /// The audit checks that no night is oversold, that confirmed cases are paid once, that cancelled cases are refunded once, that no other
-/// case is charged, and that nothing is stuck. If it has findings, it prints every row at fault and exits with 1. It works while
+/// case is charged, that nothing is stuck, and that background tasks run. It lists the last turn of each background task. If it has findings, it prints every row at fault and exits with 1. It works while
 /// `jumak up` runs, on an unused data folder or backup, and on a mesh whose databases and bus are configured.
 #[derive(Clone, Debug, clap::Args)]
 pub struct Args {
@@ -72,9 +74,9 @@ pub async fn run(args: &Args) -> anyhow::Result<bool> {
         verdict = judge(&reading).confirming(&verdict);
     }
     if args.json {
-        output::line(report::json(&verdict, reading.time))?;
+        output::line(report::json(&verdict, &reading))?;
     } else {
-        output::line(report::text(&verdict, reading.time))?;
+        output::line(report::text(&verdict, &reading))?;
     }
     Ok(verdict.passed())
 }

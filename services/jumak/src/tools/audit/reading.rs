@@ -16,6 +16,7 @@ use mesh::{
         entity::{incarnation, outbox, request},
         version,
     },
+    task_reports,
 };
 use mypage::audit::BookingRow;
 use payment::{
@@ -28,7 +29,10 @@ use room::audit::{BlockedRow, Heard, Room};
 use sea_orm::{ColumnTrait, ConnectionTrait, EntityTrait, QueryFilter, QueryOrder, QuerySelect};
 use uuid::Uuid;
 
-use super::bus::{BusReader, is_live};
+use super::{
+    bus::{BusReader, is_live},
+    tasks::ReportedTask,
+};
 use crate::{
     backup::Writers,
     house::{DataFolder, Member},
@@ -84,6 +88,8 @@ pub struct Reading {
     pub consumers: Vec<String>,
     /// How far behind each consumer is.
     pub backlogs: Vec<Backlog>,
+    /// The background tasks that processes have reported.
+    pub tasks: Vec<ReportedTask>,
 }
 
 /// The read model of my page.
@@ -235,17 +241,20 @@ impl Books {
             }),
             Err(_) => None,
         };
-        let (mut events, mut open_requests, mut cases) = (Vec::new(), Vec::new(), Vec::new());
+        let now = Clock::system().now();
+        let (mut events, mut open_requests, mut cases, mut tasks) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
         for (member, database) in &self.contexts {
             events.extend(outbox_events(member.name(), database).await?);
             if let Some(book) = member.cases {
                 cases.extend((book.read)(database.clone()).await?);
             }
             open_requests.extend(unanswered(member.name(), database).await?);
+            let reports = task_reports::read(database).await?;
+            tasks.extend(reports.into_iter().map(|report| ReportedTask::read(report, live, now)));
         }
         let consumers = self.consumers().await?;
         let mut reading = Reading {
-            time: Clock::system().now(),
+            time: now,
             grace,
             owners: Member::case_owners().to_vec(),
             cases,
@@ -266,6 +275,7 @@ impl Books {
             known: self.known.clone(),
             open_requests,
             consumers,
+            tasks,
         };
         if !live {
             reading.time = reading.last_change().unwrap_or(reading.time);

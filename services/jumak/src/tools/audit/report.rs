@@ -2,13 +2,13 @@
 
 use std::fmt::Write;
 
-use jiff::Timestamp;
 use serde_json::json;
 
-use super::{findings::Verdict, rule::Rule};
+use super::{findings::Verdict, reading::Reading, rule::Rule};
 
-/// A table of the rules, then one line for each finding, then a summary.
-pub fn text(verdict: &Verdict, time: Timestamp) -> String {
+/// A table of the rules, then the last turn of each background task, then one line for each finding, then a summary.
+pub fn text(verdict: &Verdict, reading: &Reading) -> String {
+    let time = reading.time;
     let mut text = String::new();
     let mut line = |args: std::fmt::Arguments<'_>| {
         // Writing to a String cannot fail.
@@ -17,6 +17,9 @@ pub fn text(verdict: &Verdict, time: Timestamp) -> String {
     line(format_args!("{:<18} {:>9} {:>9}", "rule", "checked", "findings"));
     for rule in Rule::ALL {
         line(format_args!("{rule:<18} {:>9} {:>9}  {}", verdict.checked(*rule), verdict.found(*rule), rule.claim()));
+    }
+    for task in &reading.tasks {
+        line(format_args!("{}: {task}", task.report.task));
     }
     for finding in &verdict.findings {
         line(format_args!("{finding}"));
@@ -31,7 +34,7 @@ pub fn text(verdict: &Verdict, time: Timestamp) -> String {
 }
 
 /// The same as one JSON object.
-pub fn json(verdict: &Verdict, time: Timestamp) -> serde_json::Value {
+pub fn json(verdict: &Verdict, reading: &Reading) -> serde_json::Value {
     let rules: Vec<_> = Rule::ALL
         .iter()
         .map(|rule| {
@@ -50,5 +53,27 @@ pub fn json(verdict: &Verdict, time: Timestamp) -> serde_json::Value {
             json!({ "rule": finding.rule.name(), "resource": finding.resource, "sentence": finding.sentence })
         })
         .collect();
-    json!({ "passed": verdict.passed(), "time": time.to_string(), "rules": rules, "findings": findings })
+    let tasks: Vec<_> = reading
+        .tasks
+        .iter()
+        .map(|task| {
+            let report = &task.report;
+            json!({
+                "task": report.task,
+                "process": report.process.to_string(),
+                "up": task.is_up,
+                "last_turn_time": report.turn_time.map(|time| time.to_string()),
+                "failures_in_a_row": report.failures,
+                "problem": report.problem,
+                "report_time": report.report_time.to_string(),
+            })
+        })
+        .collect();
+    json!({
+        "passed": verdict.passed(),
+        "time": reading.time.to_string(),
+        "rules": rules,
+        "tasks": tasks,
+        "findings": findings,
+    })
 }

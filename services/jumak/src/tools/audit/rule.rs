@@ -48,6 +48,7 @@ rules! {
     Calendar = "calendar", "the rooms' calendar shows exactly the stays that are reserved, in their current state";
     Covered = "covered", "every kind of event, case and open request is checked by a rule";
     MyPage = "my_page", "my page shows guests and hosts the current state of every reservation, payment, room and event";
+    TasksRun = "tasks_run", "the background tasks of every running process take their turns, and the turns succeed";
 }
 
 impl fmt::Display for Rule {

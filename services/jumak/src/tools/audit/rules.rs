@@ -9,6 +9,7 @@ mod page;
 mod payments;
 mod rooms;
 mod stays;
+mod tasks;
 
 use super::{findings::Verdict, index::Index, reading::Reading};
 
@@ -25,6 +26,7 @@ pub fn judge(reading: &Reading) -> Verdict {
     covered::check(&index, &mut verdict);
     calendar::check(&index, &mut verdict);
     page::check(&index, &mut verdict);
+    tasks::check(&index, &mut verdict);
     verdict.findings.sort_by_key(|finding| finding.rule);
     verdict
 }

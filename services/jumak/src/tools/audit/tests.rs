@@ -7,7 +7,7 @@ mod ways;
 use std::collections::BTreeSet;
 
 use jiff::ToSpan;
-use mesh::clock::from_micros;
+use mesh::{clock::from_micros, driver::MAX_FAILURES};
 use payment::domain::{
     machine::State as PaymentState,
     payment::Payment,
@@ -17,9 +17,12 @@ use uuid::Uuid;
 
 use self::{
     breaks::{breaks, open_request},
-    house::{TOTAL, at, booking_of, charge_of, event_of, in_order, just_now, nothing, payment_of, refund_of, stay_of},
+    house::{
+        TOTAL, at, booking_of, charge_of, event_of, in_order, just_now, long_ago, nothing, payment_of, refund_of,
+        stay_of,
+    },
 };
-use super::{Finding, Reading, Rule, Verdict, check, judge};
+use super::{Finding, Reading, ReportedTask, Rule, Verdict, check, judge, report};
 
 fn rules_of(findings: &[Finding]) -> BTreeSet<Rule> {
     findings.iter().map(|finding| finding.rule).collect()
@@ -156,4 +159,46 @@ fn the_fixture_has_the_states_that_its_constants_name() {
     assert_eq!(state(&mut books, at::EXPIRED), PaymentState::Voided);
     assert_eq!(state(&mut books, at::PAYING), PaymentState::Pending);
     assert!(from_micros(books.cases[at::HELD].hold_expire_micros) > books.time);
+}
+
+/// Of a process that is down nothing is expected, and the report says when it was seen.
+#[test]
+fn the_tasks_of_a_process_that_is_down_are_shown_and_are_no_findings() {
+    let mut books = in_order();
+    let report = &mut books.tasks[0].report;
+    (report.turn_time, report.failures, report.problem) =
+        (Some(long_ago()), MAX_FAILURES, Some("disk full".to_owned()));
+    let report = report.clone();
+    assert_eq!(check(&books).len(), 1);
+    let seen = report.report_time;
+    for (live, now) in [(true, seen + 3.minutes()), (false, seen)] {
+        books.tasks = vec![ReportedTask::read(report.clone(), live, now)];
+        assert_eq!(check(&books), []);
+        let text = report::text(&judge(&books), &books);
+        let line = format!(
+            "reservation.sweeper: failed at {}, {MAX_FAILURES} in a row: disk full; the process is down, last seen at {seen}",
+            long_ago()
+        );
+        assert!(text.contains(&line), "{text}");
+    }
+}
+
+#[test]
+fn a_finding_about_a_task_says_what_is_wrong_and_what_to_do() {
+    let sentence = |change: fn(&mut ReportedTask)| {
+        let mut books = in_order();
+        change(&mut books.tasks[0]);
+        check(&books).remove(0).to_string()
+    };
+    let still = sentence(|task| task.report.turn_time = Some(long_ago()));
+    assert!(still.contains("reservation.sweeper") && still.contains("restart the process"), "{still}");
+    let failing = sentence(|task| {
+        (task.report.failures, task.report.problem) = (7, Some("the disk is full".to_owned()));
+    });
+    assert!(failing.contains("its last 7 turns failed (the disk is full)"), "{failing}");
+    let mut books = in_order();
+    let report = &mut books.tasks[0].report;
+    // Ten rests of 20 s, and a minute.
+    report.turn_time = Some(report.report_time - 260.seconds());
+    assert_eq!(check(&books), [], "it may take that long");
 }

@@ -1,6 +1,9 @@
 //! Ways to break books that are in order, each with the rules that have to notice: every fault that the originals had, and more.
 
-use mesh::checkout::{CaseEntry, State};
+use mesh::{
+    checkout::{CaseEntry, State},
+    driver::MAX_FAILURES,
+};
 use mypage::audit::BookingRow;
 use payment::{
     audit::Balance,
@@ -411,7 +414,13 @@ const UNKNOWN: &[Break] = &[
     ),
 ];
 
+const TASKS: &[Break] = &[
+    ("a task stands still", |books| books.tasks[0].report.turn_time = Some(long_ago()), &[Rule::TasksRun]),
+    ("a task's first turn does not end", |books| books.tasks[0].report.turn_time = None, &[Rule::TasksRun]),
+    ("a task fails again and again", |books| books.tasks[0].report.failures = MAX_FAILURES, &[Rule::TasksRun]),
+];
+
 /// All of them.
 pub fn breaks() -> impl Iterator<Item = &'static Break> {
-    [STAYS, CASES, PAYMENTS, EVENTS, UNKNOWN, CALENDAR, MY_PAGE].into_iter().flatten()
+    [STAYS, CASES, PAYMENTS, EVENTS, UNKNOWN, CALENDAR, MY_PAGE, TASKS].into_iter().flatten()
 }

@@ -9,6 +9,7 @@ use mesh::{
     context::CaseOwner,
     fields::{name, parse_name},
     money::Money,
+    task_reports::TaskReport,
 };
 use mypage::audit::{BookingRow, CaseRow, PartyRow};
 use payment::{
@@ -31,7 +32,7 @@ use room::audit::{Details, Heard, Nights, Occupancy, Room, Stay};
 use uuid::Uuid;
 
 use super::ways::{Done, Ways};
-use crate::audit::{KnownEvent, MyPage, OutboxEvent, Reading};
+use crate::audit::{KnownEvent, MyPage, OutboxEvent, Reading, ReportedTask};
 
 /// The price of every stay, in won.
 pub const TOTAL: i64 = 160_000;
@@ -130,6 +131,20 @@ pub fn stay_of(reading: &mut Reading, place: usize) -> &mut Heard {
 /// All bookings that my page shows.
 pub fn bookings(reading: &mut Reading) -> &mut Vec<BookingRow> {
     &mut reading.my_page.as_mut().unwrap().bookings
+}
+
+/// A report about a task that has just ended a turn.
+fn sweeper() -> TaskReport {
+    TaskReport {
+        process: Uuid::from_u128(1),
+        task: "reservation.sweeper".to_owned(),
+        start_time: long_ago(),
+        longest_rest: SignedDuration::from_secs(20),
+        turn_time: Some(just_now()),
+        failures: 0,
+        problem: None,
+        report_time: just_now(),
+    }
 }
 
 /// The books of an empty system.
@@ -387,6 +402,7 @@ impl House {
             open_requests: Vec::new(),
             consumers: CONSUMERS.map(str::to_owned).to_vec(),
             backlogs: CONSUMERS.map(backlog).to_vec(),
+            tasks: vec![ReportedTask::read(sweeper(), true, now())],
         }
     }
 }
