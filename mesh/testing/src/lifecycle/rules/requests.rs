@@ -135,3 +135,19 @@ pub async fn rule_r_a_cancellation_is_replayed_as_it_was_first_answered<S: Selle
     assert_eq!(answered(cancel("a").await), first);
     assert_eq!(reason(cancel("b").await), "REQUEST_ID_REUSED");
 }
+
+pub async fn rule_r_an_answer_that_was_stored_at_settling_is_replayed_as_it_was_after_a_cancellation<S: Seller>() {
+    let bench = Bench::<S>::with_units(1).await;
+    assert_eq!(reason(again(&bench, "open").await), "PAYMENT_PENDING");
+    let name = bench.only().await.record().name.clone();
+    bench.hears(&name, 1, Outcome::Approved).await;
+    let confirmed = bench.shown(&bench.read(&name).await);
+    bench.cancel(&name).await.unwrap();
+    assert_ne!(bench.shown(&bench.read(&name).await), confirmed, "the case is being cancelled");
+    let asked = bench.till.asked();
+    assert_eq!(answered(again(&bench, "open").await), confirmed);
+    // Also where the same request would be refused if it were new.
+    bench.till.circuit_open.store(true, Ordering::SeqCst);
+    assert_eq!(answered(again(&bench, "open").await), confirmed);
+    assert_eq!((bench.till.asked(), bench.count().await), (asked, 1));
+}

@@ -3,7 +3,7 @@
 use std::sync::atomic::Ordering;
 
 use futures::future::join_all;
-use mesh_checkout::checkout::{Case, State, machine::Outcome, payment_name};
+use mesh_checkout::checkout::{Case, State, machine::Outcome, payment_name, payments::Refunded};
 use servers::engine::Engine;
 
 use crate::lifecycle::{Bench, Seller, reason};
@@ -39,6 +39,34 @@ pub async fn rule_s_past_the_expiry_the_sweeper_voids_and_obeys<S: Seller>() {
         assert_eq!((bench.state(&name).await, bench.free().await), (state, free));
         assert_eq!(bench.till.knows(&payment_name(&name, 1)) == Some(Outcome::Voided), state == State::Expired);
     }
+}
+
+pub async fn rule_s_a_case_that_makes_progress_is_looked_at_as_often_as_a_new_one<S: Seller>() {
+    let bench = Bench::<S>::with_units(1).await;
+    let name = bench.sold(None).await.record().name.clone();
+    let sweeps = async || bench.read(&name).await.record().sweeps;
+    let sweep_in_vain = async || {
+        for _ in 0..3 {
+            bench.wait(21);
+            assert_eq!(bench.sweep().await, 1);
+        }
+        assert_eq!(sweeps().await, 3);
+    };
+    for call in 1..=2 {
+        assert_eq!(reason(bench.pay(&name, "open").await), "PAYMENT_PENDING");
+        assert_eq!(sweeps().await, 0, "call {call} of payment");
+        sweep_in_vain().await;
+    }
+    bench.hears(&name, 1, Outcome::Declined).await;
+    assert_eq!(sweeps().await, 0, "the attempt has ended, and the hold stands");
+    bench.pay(&name, "approve").await.unwrap();
+    bench.cancel(&name).await.unwrap();
+    assert_eq!((bench.state(&name).await, sweeps().await), (State::CancelRequested, 0));
+    sweep_in_vain().await;
+    *bench.till.refund.lock().unwrap() = Refunded::Succeeded;
+    bench.wait(21);
+    bench.sweep().await;
+    assert_eq!((bench.state(&name).await, sweeps().await), (State::Cancelled, 0));
 }
 
 pub async fn rule_s_an_undecided_payment_is_not_voided_before_the_expiry<S: Seller>() {
