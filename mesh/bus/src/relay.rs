@@ -30,7 +30,10 @@ use mesh_foundation::{
 };
 use mesh_store::{
     db::{Database, batch, order},
-    store::entity::outbox::{Column, Entity, Model},
+    store::{
+        entity::outbox::{Column, Entity, Model},
+        int,
+    },
 };
 use opentelemetry::KeyValue;
 use sea_orm::{
@@ -276,7 +279,8 @@ impl Relay {
             .all(self.database.read())
             .await?;
         // Made unique even if two relays claim in the same microsecond; if they ever collide, both publish, which is harmless.
-        let until = now + rand::random_range(0..1_000) + i64::try_from(CLAIM.as_micros()).unwrap_or(i64::MAX / 2);
+        let claim: i64 = int(CLAIM.as_micros())?;
+        let until = now + rand::random_range(0..1_000) + claim;
         if rows.is_empty() {
             return Ok(Claim { rows, until });
         }

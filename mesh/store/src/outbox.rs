@@ -5,21 +5,24 @@ use sea_orm::ActiveValue::Set;
 
 use crate::{
     db::{Step, Tx},
-    store::entity::outbox::{ActiveModel, Model},
+    store::{
+        entity::outbox::{ActiveModel, Model},
+        int,
+    },
 };
 
 /// Adds an event to the transaction. (subject, sequence) is unique: two changes of a resource cannot have the same version.
 pub async fn append(tx: &Tx, event: Event) -> Result<(), Error> {
-    tx.expect(appended(event)).await
+    tx.expect(appended(event)?).await
 }
 
 /// The statement that adds an event.
-pub fn appended(event: Event) -> Step {
+pub fn appended(event: Event) -> Result<Step, Error> {
     let id = event.id;
     let row = ActiveModel {
         id: Set(event.id),
         subject: Set(event.subject),
-        sequence: Set(i64::try_from(event.sequence).unwrap_or(i64::MAX)),
+        sequence: Set(int(event.sequence)?),
         kind: Set(event.kind),
         route: Set(event.route),
         occur_time: Set(event.time.as_microsecond()),
@@ -32,7 +35,7 @@ pub fn appended(event: Event) -> Step {
         next_attempt_time: Set(0),
         stream_position: Set(None),
     };
-    Step::insert(row).appends(id)
+    Ok(Step::insert(row).appends(id))
 }
 
 impl From<Model> for Event {

@@ -21,7 +21,10 @@ use tonic::{Code, Response, Status};
 
 use crate::{
     db::{Database, Step, Tx},
-    store::entity::request::{ActiveModel, Column, Entity, Model},
+    store::{
+        entity::request::{ActiveModel, Column, Entity, Model},
+        int,
+    },
 };
 
 /// How long a record is kept at least.
@@ -163,7 +166,7 @@ where
     database
         .transact(label, move |tx| async move {
             let Some(request) = request else { return work(tx).await };
-            match claim(&tx, request, record(request, None, None, now)).await? {
+            match claim(&tx, request, record(request, None, None, now)?).await? {
                 Claim::New => {}
                 Claim::Answered(answer) => return Ok(answer),
                 Claim::Open { case, .. } => {
@@ -179,17 +182,22 @@ where
 
 /// The statement that claims the request, for a case and attempt if it begins one, with its answer if that is known already. It touches no
 /// row if the id was seen before. Must come first, so that a concurrent request of the same id waits here, before it has changed anything.
-pub fn record(request: &Request, case: Option<(&str, u32)>, answer: Option<&Answer>, now: Timestamp) -> Step {
-    Step::insert_new(ActiveModel {
+pub fn record(
+    request: &Request,
+    case: Option<(&str, u32)>,
+    answer: Option<&Answer>,
+    now: Timestamp,
+) -> Result<Step, Error> {
+    Ok(Step::insert_new(ActiveModel {
         principal: Set(request.principal.clone()),
         method: Set(request.method.to_owned()),
         request_id: Set(request.request_id.clone()),
         fingerprint: Set(request.fingerprint.to_vec()),
         case_name: Set(case.map(|(name, _)| name.to_owned())),
-        attempt: Set(case.map_or(0, |(_, attempt)| i32::try_from(attempt).unwrap_or(i32::MAX))),
+        attempt: Set(case.map_or(Ok(0), |(_, attempt)| int(attempt))?),
         answer: Set(answer.map(Answer::to_bytes)),
         create_time: Set(now.as_microsecond()),
-    })
+    }))
 }
 
 /// Claims the request in this transaction by its [`record`], or tells what its id stands for.
@@ -214,13 +222,14 @@ pub async fn look(connection: &impl ConnectionTrait, request: &Request) -> Resul
 }
 
 /// Moves an open request to another attempt of its case.
-pub fn move_to_attempt(request: &Request, attempt: u32) -> Step {
+pub fn move_to_attempt(request: &Request, attempt: u32) -> Result<Step, Error> {
+    let attempt: i32 = int(attempt)?;
     let update = Entity::update_many()
-        .col_expr(Column::Attempt, Expr::value(i32::try_from(attempt).unwrap_or(i32::MAX)))
+        .col_expr(Column::Attempt, Expr::value(attempt))
         .filter(Column::Principal.eq(&request.principal))
         .filter(Column::Method.eq(request.method))
         .filter(Column::RequestId.eq(&request.request_id));
-    update.into()
+    Ok(update.into())
 }
 
 /// Stores the answer to a request that the same transaction has claimed.
@@ -234,22 +243,24 @@ pub fn answer(request: &Request, answer: &Answer) -> Step {
 }
 
 /// Stores the answer to every request that waits for this attempt of the case.
-pub fn answer_case(case: &str, attempt: u32, answer: &Answer) -> Step {
+pub fn answer_case(case: &str, attempt: u32, answer: &Answer) -> Result<Step, Error> {
+    let attempt: i32 = int(attempt)?;
     let update = Entity::update_many()
         .col_expr(Column::Answer, Expr::value(answer.to_bytes()))
         .filter(Column::CaseName.eq(case))
-        .filter(Column::Attempt.eq(i32::try_from(attempt).unwrap_or(i32::MAX)))
+        .filter(Column::Attempt.eq(attempt))
         .filter(Column::Answer.is_null());
-    Step::from(update).any()
+    Ok(Step::from(update).any())
 }
 
 /// Deletes every unanswered request that waits for this attempt: the same id may be used again, as a new request.
-pub fn free_case(case: &str, attempt: u32) -> Step {
+pub fn free_case(case: &str, attempt: u32) -> Result<Step, Error> {
+    let attempt: i32 = int(attempt)?;
     let delete = Entity::delete_many()
         .filter(Column::CaseName.eq(case))
-        .filter(Column::Attempt.eq(i32::try_from(attempt).unwrap_or(i32::MAX)))
+        .filter(Column::Attempt.eq(attempt))
         .filter(Column::Answer.is_null());
-    Step::from(delete).any()
+    Ok(Step::from(delete).any())
 }
 
 /// Purges a bounded number of answered requests made before `before`, and returns how many: zero when none is left.

@@ -102,7 +102,7 @@ fn brings(payment: &Payment, change: &Change, actor: &Actor, now: Timestamp) -> 
         steps.push(store::refund_added(refund)?);
     }
     if let Some(fact) = &change.fact {
-        steps.push(outbox::appended(events::event(payment, fact, actor)));
+        steps.push(outbox::appended(events::event(payment, fact, actor))?);
     }
     Ok(steps)
 }

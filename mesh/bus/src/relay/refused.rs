@@ -4,8 +4,6 @@
 //! for as long as it has been waiting already, and the others are published without it, those of its batch at once. No code relies on
 //! the order of events.
 
-use std::time::Duration;
-
 use mesh_foundation::{error::Error, event::Event, telemetry::metrics};
 use mesh_store::store::entity::outbox::{Column, Entity};
 use sea_orm::{
@@ -17,8 +15,8 @@ use super::{Relay, RelayError};
 use crate::bus::Position;
 
 /// The shortest and the longest wait; the longest is how late an event may be after the bus would accept it.
-const FIRST_WAIT: Duration = Duration::from_secs(1);
-const MAX_WAIT: Duration = Duration::from_secs(300);
+const FIRST_WAIT_MICROS: i64 = 1_000_000;
+const MAX_WAIT_MICROS: i64 = 300_000_000;
 
 impl Relay {
     /// Publishes the claimed `events`. Those that the bus refuses are deferred and removed from `events`.
@@ -72,6 +70,5 @@ impl Relay {
 
 /// The next wait of an event that has waited for `waited` microseconds. Its total wait doubles each time.
 fn wait(waited: i64) -> i64 {
-    let micros = |wait: Duration| i64::try_from(wait.as_micros()).unwrap_or(i64::MAX);
-    waited.clamp(micros(FIRST_WAIT), micros(MAX_WAIT))
+    waited.clamp(FIRST_WAIT_MICROS, MAX_WAIT_MICROS)
 }

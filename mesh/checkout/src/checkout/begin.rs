@@ -208,8 +208,8 @@ impl<C: Cases> Checkout<C> {
         }
         steps.extend(cases.take(&case));
         steps.push(store::insert::<C>(&case, settings.max_open_holds)?);
-        steps.push(outbox::appended(cases.event(&case, machine::Fact::Held, &actor)));
-        let record = request.map(|request| requests::record(request, begins, answer.as_ref(), now));
+        steps.push(outbox::appended(cases.event(&case, machine::Fact::Held, &actor))?);
+        let record = request.map(|request| requests::record(request, begins, answer.as_ref(), now)).transpose()?;
         Ok(Hold { case, pays, record, steps })
     }
 
@@ -288,7 +288,7 @@ impl<C: Cases> Checkout<C> {
     async fn check_open_holds(&self, tx: &Tx, payer: &str) -> Result<(), Error> {
         let open = store::open_holds::<C>(tx, payer).await?;
         let most = self.0.settings.max_open_holds;
-        if open < most {
+        if open < u64::from(most) {
             return Ok(());
         }
         Err(Refusal::new(reasons::TOO_MANY_HOLDS, format!("{open} of your holds are open, and at most {most} may be"))
@@ -309,7 +309,7 @@ impl<C: Cases> Checkout<C> {
             .database
             .transact("pay", |tx| async move {
                 if let Some(request) = request {
-                    let record = requests::record(request, Some((name, 0)), None, self.0.clock.now());
+                    let record = requests::record(request, Some((name, 0)), None, self.0.clock.now())?;
                     if let Some(begun) = self.claimed(&tx, request, record).await? {
                         return Ok(begun);
                     }
@@ -321,7 +321,7 @@ impl<C: Cases> Checkout<C> {
                     .ok_or_else(|| self.not_payable(&case))?;
                 let begun = self.call(&tx, case, standing).await?;
                 if let Some(request) = request {
-                    tx.expect(requests::move_to_attempt(request, standing.attempt)).await?;
+                    tx.expect(requests::move_to_attempt(request, standing.attempt)?).await?;
                 }
                 Ok(begun)
             })

@@ -70,7 +70,7 @@ pub struct Settings {
     /// How long after a payment attempt began the sweeper asks about it: more than `payment_timeout`.
     pub settle_after: Duration,
     /// How many PENDING cases a payer may have.
-    pub max_open_holds: u64,
+    pub max_open_holds: u32,
     /// How many payment attempts a hold takes: at most 60, as each has a bit.
     pub max_attempts: u32,
     /// How often the sweeper looks for work.

@@ -170,7 +170,7 @@ impl<C: Cases> Checkout<C> {
         let mut follows = Vec::with_capacity(step.facts.len() + 1);
         for fact in facts_without_empty_refund(&step, &case, now) {
             become_true(&mut case, fact, brought.map(|(_, seen)| seen), now);
-            follows.push(outbox::appended(self.0.cases.event(&case, fact, actor)));
+            follows.push(outbox::appended(self.0.cases.event(&case, fact, actor))?);
         }
         let record = case.record_mut();
         if follows.is_empty() {
@@ -194,9 +194,9 @@ impl<C: Cases> Checkout<C> {
             let name = &case.record().name;
             match step.requests {
                 Requests::Leave => {}
-                Requests::Free => follows.push(requests::free_case(name, attempt)),
+                Requests::Free => follows.push(requests::free_case(name, attempt)?),
                 Requests::Answer => {
-                    follows.push(requests::answer_case(name, attempt, &self.answer(&case, attempt, seen)));
+                    follows.push(requests::answer_case(name, attempt, &self.answer(&case, attempt, seen))?);
                 }
             }
         }

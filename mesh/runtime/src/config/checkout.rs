@@ -80,7 +80,7 @@ impl CheckoutConfig {
             hold: self.hold(),
             payment_timeout: self.payment_timeout(),
             settle_after: self.settle_after(),
-            max_open_holds: self.max_open_holds.into(),
+            max_open_holds: self.max_open_holds,
             max_attempts: self.max_attempts,
             sweep_interval: self.sweep_interval(),
         }

@@ -174,7 +174,7 @@ pub mod task_report {
         /// How many of its last turns failed in a row.
         pub failures: i32,
         /// Why the last turn failed; absent if it did not.
-        #[sea_orm(column_type = "String(StringLen::N(400))", nullable)]
+        #[sea_orm(column_type = "String(StringLen::N(400))")]
         pub problem: Option<String>,
         /// When the process reported this.
         pub report_time: i64,

@@ -9,7 +9,7 @@ use sea_orm::{ActiveValue::Set, EntityTrait, IntoDatabaseExecutor, PaginatorTrai
 use serde::{Deserialize, Serialize};
 
 use self::row::{ActiveModel, Entity};
-use super::{SchemaManager, migrator, table_of};
+use super::{SchemaManager, int, migrator, table_of};
 
 /// The format of this version's data. It rises with every step that is added to a migrator, and with every change of the data that an
 /// older version would misread.
@@ -100,7 +100,7 @@ pub(super) async fn mark<'c>(connection: impl IntoDatabaseExecutor<'c>) -> Resul
     let mut table = table_of::<Entity>(manager.get_database_backend());
     manager.create_table(table.if_not_exists().to_owned()).await?;
     let DataVersion { format, jumak } = DataVersion::current();
-    let row = ActiveModel { id: Set(ROW), format: Set(i32::try_from(format).unwrap_or(i32::MAX)), jumak: Set(jumak) };
+    let row = ActiveModel { id: Set(ROW), format: Set(int(format)?), jumak: Set(jumak) };
     if Entity::find_by_id(ROW).one(connection).await?.is_some() {
         Entity::update(row).exec(connection).await?;
     } else {

@@ -86,7 +86,7 @@ async fn a_request_is_answered_as_before_though_its_room_has_changed_since() {
 
 #[tokio::test]
 async fn holds_that_a_guest_takes_at_once_are_no_more_than_there_may_be() {
-    const MOST: u64 = 3;
+    const MOST: u32 = 3;
     let house = House::with_units(100).await;
     let mut replicas = Vec::new();
     for _ in 0..3 {

@@ -8,7 +8,10 @@ use std::{collections::HashMap, sync::Arc, time::Duration};
 
 use async_trait::async_trait;
 use mesh_foundation::{clock::Clock, error::Error, in_transaction::assert_no_transaction};
-use mesh_store::db::{Database, exactly_one};
+use mesh_store::{
+    db::{Database, exactly_one},
+    store::int,
+};
 use sea_orm::{
     ActiveValue::Set, ColumnTrait, EntityTrait, ExprTrait, QueryFilter, QueryOrder, QuerySelect, sea_query::Expr,
 };
@@ -143,7 +146,7 @@ impl Member {
     /// Leases the messages that were found, in one transaction; [`Error::Lost`] if they changed since they were read.
     async fn take(&self, found: &Found, now: i64) -> Result<(), Error> {
         let name = self.spec.name.as_str();
-        let lease_end = now.saturating_add(micros(self.spec.ack_wait));
+        let lease_end = now.saturating_add(int(self.spec.ack_wait.as_micros())?);
         self.database
             .transact("fetch", |tx| async move {
                 if !found.due.is_empty() {
@@ -219,7 +222,8 @@ impl Member {
             .await
     }
 
-    async fn reschedule(&self, handle: u64, due_time: i64) -> Result<(), Error> {
+    async fn reschedule(&self, handle: u64, delay: Duration) -> Result<(), Error> {
+        let due_time = Clock::system().now().as_microsecond().saturating_add(int(delay.as_micros())?);
         let name = self.spec.name.as_str();
         self.database
             .transact("nak", |tx| async move {
@@ -279,16 +283,11 @@ impl Subscription for Member {
 
     async fn nak(&mut self, handle: u64, delay: Duration) -> Result<(), BusError> {
         assert_no_transaction("nak");
-        let due_time = Clock::system().now().as_microsecond().saturating_add(micros(delay));
-        self.reschedule(handle, due_time).await.map_err(|error| BusError::new("nak", error))
+        self.reschedule(handle, delay).await.map_err(|error| BusError::new("nak", error))
     }
 
     async fn dead_letter(&mut self, handle: u64, reason: &str) -> Result<(), BusError> {
         assert_no_transaction("dead letter");
         self.bury(handle, reason).await.map_err(|error| BusError::new("dead letter", error))
     }
-}
-
-fn micros(duration: Duration) -> i64 {
-    i64::try_from(duration.as_micros()).unwrap_or(i64::MAX)
 }

@@ -19,7 +19,10 @@ use async_trait::async_trait;
 use mesh_foundation::{
     background::Background, clock::Clock, error::Error, event::Event, in_transaction::assert_no_transaction,
 };
-use mesh_store::{db::Database, store};
+use mesh_store::{
+    db::Database,
+    store::{self, int},
+};
 use sea_orm::{
     ActiveValue::{NotSet, Set},
     ColumnTrait, EntityTrait, PaginatorTrait, QueryFilter, QueryOrder, QuerySelect,
@@ -339,7 +342,7 @@ fn delivery(message: message::Model, deliveries: i64) -> Result<Delivery, Error>
         route: message.route,
         headers: from_json(&message.headers)?,
         data: message.data,
-        deliveries: u32::try_from(deliveries).unwrap_or(u32::MAX),
+        deliveries: int(deliveries)?,
     })
 }
 

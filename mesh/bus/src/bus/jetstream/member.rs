@@ -168,7 +168,7 @@ impl Member {
                 route: layout::route(&message.subject).to_owned(),
                 headers: message.headers.as_ref().map(envelope::pairs).unwrap_or_default(),
                 data: message.payload.to_vec(),
-                deliveries: u32::try_from(info.delivered).unwrap_or(u32::MAX),
+                deliveries: u32::try_from(info.delivered)?,
             },
             reply,
             until: Instant::now() + self.spec.ack_wait + REMEMBER,

@@ -62,11 +62,10 @@ pub async fn page<C: Cases>(on: &impl ConnectionTrait, after: Option<Uuid>, limi
 /// The statement counts what was committed when it began, so of statements that run at once each may add one. That suffices for cases that
 /// are paid at once: they stay PENDING for a moment, and the calls that a person has in flight are bounded. Holds without a payment take
 /// turns besides ([`payer::take_turn`]), and are never more than `most`.
-pub fn insert<C: Cases>(case: &C::Case, most: u64) -> Result<Step, Error> {
+pub fn insert<C: Cases>(case: &C::Case, most: u32) -> Result<Step, Error> {
     let open =
         pending_of::<C>(&case.record().payer)?.select_only().expr(Expr::col(column::<C>("id")?).count()).into_query();
-    let most = i64::try_from(most).unwrap_or(i64::MAX);
-    Ok(Step::insert_new_if(row_of::<C>(case)?, Expr::from(open).lt(most)))
+    Ok(Step::insert_new_if(row_of::<C>(case)?, Expr::from(open).lt(i64::from(most))))
 }
 
 /// Writes `case` over the row of its name that is still in version and state `from`; touches no row if there is none (rule T).

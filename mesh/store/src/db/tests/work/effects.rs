@@ -81,7 +81,7 @@ async fn an_event_of_a_work_is_stored_and_wakes_the_relay() {
         let woken = bench.database.outbox_appended();
         tokio::time::timeout(std::time::Duration::from_millis(20), woken).await.is_ok()
     };
-    let work = |from, event| Work::new("tell").then(up([1], from)).then(outbox::appended(event));
+    let work = |from, event| Work::new("tell").then(up([1], from)).then(outbox::appended(event).unwrap());
     bench.database.perform(work(7, lost.clone())).await.unwrap().unwrap_err();
     assert!(!woken().await, "there is nothing to publish");
     bench.database.perform(work(0, kept.clone())).await.unwrap().unwrap();

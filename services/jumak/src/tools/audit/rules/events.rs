@@ -81,8 +81,8 @@ fn unanswered(index: &Index<'_>, request: &OpenRequest) -> Option<String> {
     // A request without a case is recorded in the same commit as its answer.
     let Some(case) = &request.case else { return Some("it has no answer and waits for no case".to_owned()) };
     let Some(entry) = index.case(case) else { return Some(format!("it waits for {case}, which does not exist")) };
-    let attempts = u32::try_from(entry.payments.len()).unwrap_or(u32::MAX);
-    if request.attempt < attempts {
+    let attempts = entry.payments.len();
+    if usize::try_from(request.attempt).is_ok_and(|attempt| attempt < attempts) {
         return Some(format!("it waits for payment attempt {} of {case}, which has {attempts}", request.attempt));
     }
     (entry.state != State::Pending).then(|| format!("it waits for {case}, which is already {}", entry.state.name()))
