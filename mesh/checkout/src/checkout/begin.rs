@@ -16,7 +16,7 @@ use mesh_store::{
 use super::{
     Checkout, Inner, kill,
     machine::{self, Mode, Outcome, State},
-    payments::Seen,
+    payments::PaymentStatus,
     reasons,
     record::{Case, Cases, Scope, payment_name},
     settle::payment_unavailable,
@@ -353,9 +353,11 @@ impl<C: Cases> Checkout<C> {
             // The fingerprint covers the payment method, so a request that waits for a payment has one.
             (Begun::Pays { case, .. }, None) => {
                 let attempt = case.record().standing.attempt;
-                self.answer(&case, attempt, &Seen::bare(Outcome::Unknown)).into()
+                self.answer(&case, attempt, &PaymentStatus::bare(Outcome::Unknown)).into()
             }
-            (Begun::Stands(case, attempt), _) => self.answer(&case, attempt, &Seen::bare(Outcome::Unknown)).into(),
+            (Begun::Stands(case, attempt), _) => {
+                self.answer(&case, attempt, &PaymentStatus::bare(Outcome::Unknown)).into()
+            }
         }
     }
 
@@ -365,7 +367,7 @@ impl<C: Cases> Checkout<C> {
         let within = caller.remaining().saturating_sub(ANSWER_MARGIN).min(self.0.settings.payment_timeout);
         kill::BEFORE_PAY.reached();
         let seen = if within.is_zero() {
-            Seen::bare(Outcome::NotSent)
+            PaymentStatus::bare(Outcome::NotSent)
         } else {
             self.0.payments.create(record, &payment_name(&record.name, attempt), token, within).await
         };
@@ -381,7 +383,7 @@ impl<C: Cases> Checkout<C> {
                     error = &error as &dyn std::error::Error,
                     "failed to settle the case; the sweeper will retry"
                 );
-                let answer = self.answer(case, attempt, &Seen::bare(Outcome::Unknown));
+                let answer = self.answer(case, attempt, &PaymentStatus::bare(Outcome::Unknown));
                 return Reply::of(answer, record, attempt, others);
             }
         };

@@ -40,7 +40,7 @@ pub const MAX_LABEL_CHARS: u32 = 60;
 
 /// What is known of a payment after it was asked for or about.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Seen {
+pub struct PaymentStatus {
     /// What it means for the case.
     pub outcome: Outcome,
     /// `visa 4242`.
@@ -55,7 +55,7 @@ pub struct Seen {
     pub refusal: Option<Refusal>,
 }
 
-impl Seen {
+impl PaymentStatus {
     /// Just an outcome.
     pub const fn bare(outcome: Outcome) -> Self {
         Self { outcome, label: None, reason: None, action: None, pay_time: None, refusal: None }
@@ -79,11 +79,11 @@ pub trait Payments: Send + Sync + 'static {
     /// Why payment would not even be asked now: looked at before a hold is taken, so that an open circuit takes none.
     fn refuses_now(&self) -> Option<Refusal>;
     /// Asks for the payment of the record's newest attempt. Asking again with the same record asks for the same payment.
-    async fn create(&self, record: &Record, payment: &str, token: &str, within: Duration) -> Seen;
+    async fn create(&self, record: &Record, payment: &str, token: &str, within: Duration) -> PaymentStatus;
     /// Asks about a payment; `None` if there is no such payment.
-    async fn get(&self, record: &Record, payment: &str) -> Result<Option<Seen>, Error>;
+    async fn get(&self, record: &Record, payment: &str) -> Result<Option<PaymentStatus>, Error>;
     /// Voids a payment, there or not, and tells what stands.
-    async fn void(&self, record: &Record, payment: &str) -> Result<Seen, Error>;
+    async fn void(&self, record: &Record, payment: &str) -> Result<PaymentStatus, Error>;
     /// Asks for the one refund of a cancellation, and tells how it stands: also as succeeded if it failed, and all of it went back by
     /// others.
     async fn refund(&self, record: &Record, payment: &str, amount: Money) -> Result<Refunded, Error>;
@@ -109,7 +109,7 @@ impl Payments for PaymentContext {
         self.0.refuses_now()
     }
 
-    async fn create(&self, record: &Record, payment: &str, token: &str, within: Duration) -> Seen {
+    async fn create(&self, record: &Record, payment: &str, token: &str, within: Duration) -> PaymentStatus {
         let request = CreatePaymentRequest {
             payment_id: payment.strip_prefix("payments/").unwrap_or(payment).to_owned(),
             payment: Some(Payment {
@@ -129,7 +129,7 @@ impl Payments for PaymentContext {
         }
     }
 
-    async fn get(&self, record: &Record, payment: &str) -> Result<Option<Seen>, Error> {
+    async fn get(&self, record: &Record, payment: &str) -> Result<Option<PaymentStatus>, Error> {
         let request = GetPaymentRequest { name: payment.to_owned() };
         let request = outgoing(request, &record.correlation_id, Instant::now() + ASK_TIMEOUT).idempotent();
         match self.client().get_payment(request).await {
@@ -140,7 +140,7 @@ impl Payments for PaymentContext {
         }
     }
 
-    async fn void(&self, record: &Record, payment: &str) -> Result<Seen, Error> {
+    async fn void(&self, record: &Record, payment: &str) -> Result<PaymentStatus, Error> {
         let request = VoidPaymentRequest { name: payment.to_owned(), case: record.name.clone() };
         let request = outgoing(request, &record.correlation_id, Instant::now() + ASK_TIMEOUT).idempotent();
         Ok(seen(self.client().void_payment(request).await?.get_ref()))
@@ -166,7 +166,7 @@ impl Payments for PaymentContext {
 }
 
 /// What a payment says, read for the case.
-pub(super) fn seen(payment: &Payment) -> Seen {
+pub(super) fn seen(payment: &Payment) -> PaymentStatus {
     use payment::State;
     let outcome = match payment.state() {
         State::Approved | State::PartlyRefunded | State::Refunded => Outcome::Approved,
@@ -174,7 +174,7 @@ pub(super) fn seen(payment: &Payment) -> Seen {
         State::Voided => Outcome::Voided,
         State::Pending | State::ActionRequired | State::Unspecified => Outcome::Unknown,
     };
-    Seen {
+    PaymentStatus {
         outcome,
         label: payment
             .method
@@ -210,21 +210,21 @@ pub(super) fn covers(payment: &Payment, owed: Option<Money>) -> bool {
 
 /// Rule N: what a refused CreatePayment means. Only what was surely not carried out counts as not sent; the rest is unknown, and
 /// the sweeper asks.
-fn from_refusal(status: &Status) -> Seen {
+fn from_refusal(status: &Status) -> PaymentStatus {
     if surely_not_sent(status) {
-        return Seen::bare(Outcome::NotSent);
+        return PaymentStatus::bare(Outcome::NotSent);
     }
     match Refusal::from_status(status) {
-        Some(refusal) if refusal.reason == reasons::PAYMENT_VOIDED => Seen::bare(Outcome::Voided),
-        Some(refusal) if refusal.reason == reasons::PAYMENT_UNAVAILABLE => Seen::bare(Outcome::NotSent),
+        Some(refusal) if refusal.reason == reasons::PAYMENT_VOIDED => PaymentStatus::bare(Outcome::Voided),
+        Some(refusal) if refusal.reason == reasons::PAYMENT_UNAVAILABLE => PaymentStatus::bare(Outcome::NotSent),
         // Payment read the request and would not have it: it committed nothing, and says what is wrong.
         Some(refusal) if refusal.reason.code() == Code::InvalidArgument => {
-            Seen { refusal: Some(refusal), ..Seen::bare(Outcome::NotSent) }
+            PaymentStatus { refusal: Some(refusal), ..PaymentStatus::bare(Outcome::NotSent) }
         }
         refusal => {
             let reason = refusal.as_ref().map(|refusal| refusal.reason.as_str());
             tracing::warn!(code = ?status.code(), reason, "the payment's outcome is unknown");
-            Seen::bare(Outcome::Unknown)
+            PaymentStatus::bare(Outcome::Unknown)
         }
     }
 }

@@ -18,7 +18,7 @@ use super::{
     Checkout, Settings,
     machine::{self, Fact, Outcome, Requests, Settle, State, Step, Units},
     metrics,
-    payments::Seen,
+    payments::PaymentStatus,
     reasons,
     record::{Case, Cases, Record, Scope},
     store,
@@ -56,7 +56,7 @@ impl<C: Cases> Checkout<C> {
         &self,
         written: &C::Case,
         attempt: u32,
-        seen: &Seen,
+        seen: &PaymentStatus,
         actor: &Actor,
     ) -> Result<C::Case, Error> {
         let record = written.record();
@@ -78,7 +78,13 @@ impl<C: Cases> Checkout<C> {
     }
 
     /// Applies what was seen of an attempt, and returns the case as it then stands.
-    pub(super) async fn settle(&self, name: &str, attempt: u32, seen: &Seen, actor: &Actor) -> Result<C::Case, Error> {
+    pub(super) async fn settle(
+        &self,
+        name: &str,
+        attempt: u32,
+        seen: &PaymentStatus,
+        actor: &Actor,
+    ) -> Result<C::Case, Error> {
         let database = &self.0.database;
         database.transact("settle", |tx| self.settle_by_what_stands(tx, name, attempt, seen, actor)).await
     }
@@ -88,7 +94,7 @@ impl<C: Cases> Checkout<C> {
         tx: Tx,
         name: &str,
         attempt: u32,
-        seen: &Seen,
+        seen: &PaymentStatus,
         actor: &Actor,
     ) -> Result<C::Case, Error> {
         let case = self.must_find(&tx, name, &Scope::All).await?;
@@ -106,7 +112,7 @@ impl<C: Cases> Checkout<C> {
         tx: &Tx,
         case: C::Case,
         attempt: u32,
-        seen: &Seen,
+        seen: &PaymentStatus,
         actor: &Actor,
     ) -> Result<C::Case, Error> {
         let now = self.0.clock.now();
@@ -130,7 +136,7 @@ impl<C: Cases> Checkout<C> {
         tx: &Tx,
         before: C::Case,
         step: Step,
-        brought: Option<(u32, &Seen)>,
+        brought: Option<(u32, &PaymentStatus)>,
         actor: &Actor,
     ) -> Result<C::Case, Error> {
         let Transition { case, update, gives_back, follows } = self.transition(before, step, brought, actor)?;
@@ -161,7 +167,7 @@ impl<C: Cases> Checkout<C> {
         &self,
         before: C::Case,
         step: Step,
-        brought: Option<(u32, &Seen)>,
+        brought: Option<(u32, &PaymentStatus)>,
         actor: &Actor,
     ) -> Result<Transition<C::Case>, Error> {
         let now = self.0.clock.now();
@@ -182,7 +188,7 @@ impl<C: Cases> Checkout<C> {
         if !record.standing.attempt_open {
             record.payment_action = None;
         }
-        if let Some((_, Seen { outcome: Outcome::Declined, reason, .. })) = brought {
+        if let Some((_, PaymentStatus { outcome: Outcome::Declined, reason, .. })) = brought {
             record.reject_reason = Some(reason.clone().unwrap_or_else(|| DECLINED.to_owned()));
         }
         record.update_time = now;
@@ -222,7 +228,7 @@ impl<C: Cases> Checkout<C> {
         Ok(case)
     }
 
-    fn learns_action(&self, record: &Record, attempt: u32, seen: &Seen) -> bool {
+    fn learns_action(&self, record: &Record, attempt: u32, seen: &PaymentStatus) -> bool {
         record.state() == State::Pending
             && record.standing.attempt_open
             && record.standing.attempt == attempt
@@ -231,7 +237,7 @@ impl<C: Cases> Checkout<C> {
     }
 
     /// The payer has to do something at the provider's page first: the case stays PENDING and says what.
-    async fn note_action(&self, tx: &Tx, before: C::Case, seen: &Seen) -> Result<C::Case, Error> {
+    async fn note_action(&self, tx: &Tx, before: C::Case, seen: &PaymentStatus) -> Result<C::Case, Error> {
         let from = (before.record().version, before.record().state());
         let mut case = before;
         let record = case.record_mut();
@@ -243,7 +249,7 @@ impl<C: Cases> Checkout<C> {
     }
 
     /// What the caller of that attempt is told: by what stands, whoever brought it about.
-    pub(super) fn answer(&self, case: &C::Case, attempt: u32, seen: &Seen) -> Answer {
+    pub(super) fn answer(&self, case: &C::Case, attempt: u32, seen: &PaymentStatus) -> Answer {
         let record = case.record();
         let about = |refusal: Refusal| Answer::Refused(refusal.with("case", &record.name));
         let paid = record.confirm_time.is_some() && record.standing.attempt == attempt;
@@ -319,7 +325,7 @@ fn facts_without_empty_refund<K: Case>(step: &Step, case: &K, now: Timestamp) ->
 }
 
 /// Writes one fact on the case: its next version.
-fn become_true<K: Case>(case: &mut K, fact: Fact, seen: Option<&Seen>, now: Timestamp) {
+fn become_true<K: Case>(case: &mut K, fact: Fact, seen: Option<&PaymentStatus>, now: Timestamp) {
     let refund = case.refund_at(now);
     let record = case.record_mut();
     let was_paid = record.confirm_time.is_some();
@@ -358,11 +364,11 @@ fn become_true<K: Case>(case: &mut K, fact: Fact, seen: Option<&Seen>, now: Time
     }
 }
 
-fn rejected_because(seen: Option<&Seen>) -> String {
+fn rejected_because(seen: Option<&PaymentStatus>) -> String {
     match seen {
-        Some(Seen { reason: Some(reason), .. }) => reason.clone(),
-        Some(Seen { outcome: Outcome::Voided, .. }) => VOIDED.to_owned(),
-        Some(Seen { outcome: Outcome::NotSent, .. }) => UNAVAILABLE.to_owned(),
+        Some(PaymentStatus { reason: Some(reason), .. }) => reason.clone(),
+        Some(PaymentStatus { outcome: Outcome::Voided, .. }) => VOIDED.to_owned(),
+        Some(PaymentStatus { outcome: Outcome::NotSent, .. }) => UNAVAILABLE.to_owned(),
         _ => DECLINED.to_owned(),
     }
 }

@@ -14,7 +14,7 @@ use super::{
     Checkout, Settings,
     machine::{self, Asked, Outcome, State, Sweep, ThenDo},
     metrics,
-    payments::{Refunded, Seen},
+    payments::{PaymentStatus, Refunded},
     record::{Case, Cases, Due, Scope},
     store,
 };
@@ -97,7 +97,7 @@ impl<C: Cases> Checkout<C> {
                 let answer = self.0.payments.get(record, &payment).await?;
                 let asked = match &answer {
                     None => Asked::NoSuchPayment,
-                    Some(Seen { outcome: Outcome::Unknown | Outcome::NotSent, .. }) => Asked::Unsettled,
+                    Some(PaymentStatus { outcome: Outcome::Unknown | Outcome::NotSent, .. }) => Asked::Unsettled,
                     Some(seen) => Asked::Settled(seen.outcome),
                 };
                 let seen = match (machine::after_asking(&record.standing, asked, past_expiry), answer) {

@@ -18,7 +18,7 @@ use super::{
     Checkout,
     begin::ANSWER_MARGIN,
     machine::Outcome,
-    payments::Seen,
+    payments::PaymentStatus,
     reasons,
     record::{Cases, Record, Scope},
 };
@@ -94,7 +94,7 @@ impl<C: Cases> Checkout<C> {
     /// The answer for a caller whose own call to payment told it nothing and left nothing unrecorded.
     async fn answer_now(&self, name: &str, attempt: u32) -> Result<Answer, Error> {
         let case = self.get(name, &Scope::All).await?;
-        Ok(self.answer(&case, attempt, &Seen::bare(Outcome::NotSent)))
+        Ok(self.answer(&case, attempt, &PaymentStatus::bare(Outcome::NotSent)))
     }
 }
 

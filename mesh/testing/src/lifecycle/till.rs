@@ -13,7 +13,7 @@ use async_trait::async_trait;
 use mesh_checkout::checkout::{
     PaymentAction, Record,
     machine::Outcome,
-    payments::{Payments, Refunded, Seen},
+    payments::{PaymentStatus, Payments, Refunded},
 };
 use mesh_foundation::{
     error::{Error, Reason, Refusal},
@@ -104,11 +104,11 @@ impl Till {
     }
 }
 
-fn seen(outcome: Outcome) -> Seen {
-    Seen {
+fn seen(outcome: Outcome) -> PaymentStatus {
+    PaymentStatus {
         label: (outcome == Outcome::Approved).then(|| "visa 4242".to_owned()),
         reason: (outcome == Outcome::Declined).then(|| "insufficient_funds".to_owned()),
-        ..Seen::bare(outcome)
+        ..PaymentStatus::bare(outcome)
     }
 }
 
@@ -120,7 +120,7 @@ impl Payments for Till {
             .then(|| Refusal::new(Reason::UPSTREAM_UNAVAILABLE, "the circuit is open"))
     }
 
-    async fn create(&self, _record: &Record, payment: &str, token: &str, _within: Duration) -> Seen {
+    async fn create(&self, _record: &Record, payment: &str, token: &str, _within: Duration) -> PaymentStatus {
         assert_no_transaction("a call to payment");
         self.asked.fetch_add(1, Ordering::SeqCst);
         match token {
@@ -133,7 +133,7 @@ impl Payments for Till {
                 seen(Outcome::Unknown)
             }
             "open" => seen(self.keep(payment, Outcome::Unknown)),
-            "action" => Seen {
+            "action" => PaymentStatus {
                 action: Some(PaymentAction { uri: "https://bank.example/3ds".to_owned(), expire_time: None }),
                 ..seen(self.keep(payment, Outcome::Unknown))
             },
@@ -150,7 +150,7 @@ impl Payments for Till {
         }
     }
 
-    async fn get(&self, _record: &Record, payment: &str) -> Result<Option<Seen>, Error> {
+    async fn get(&self, _record: &Record, payment: &str) -> Result<Option<PaymentStatus>, Error> {
         assert_no_transaction("a call to payment");
         self.asked.fetch_add(1, Ordering::SeqCst);
         if self.unreachable.load(Ordering::SeqCst) {
@@ -159,7 +159,7 @@ impl Payments for Till {
         Ok(self.payments.lock().unwrap().get(payment).copied().map(seen))
     }
 
-    async fn void(&self, _record: &Record, payment: &str) -> Result<Seen, Error> {
+    async fn void(&self, _record: &Record, payment: &str) -> Result<PaymentStatus, Error> {
         assert_no_transaction("a call to payment");
         Ok(seen(self.keep(payment, Outcome::Voided)))
     }

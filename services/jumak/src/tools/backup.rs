@@ -30,7 +30,7 @@ use tokio::{task::JoinHandle, time::sleep};
 
 use self::{draft::Draft, manifest::Manifest};
 pub use self::{
-    restore::{RestoreArgs, put_back, restore},
+    restore::{RestoreArgs, restore, restore_files},
     writers::Writers,
 };
 use crate::{

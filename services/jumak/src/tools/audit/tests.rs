@@ -1,8 +1,8 @@
 mod breaks;
 mod house;
 mod live;
+mod payment_courses;
 mod shown;
-mod ways;
 
 use std::collections::BTreeSet;
 

@@ -31,7 +31,7 @@ pub struct RestoreArgs {
 /// Runs `jumak restore`.
 pub async fn restore(args: &RestoreArgs) -> anyhow::Result<bool> {
     let folder = args.data.folder()?;
-    let manifest = put_back(&args.from, &folder)?;
+    let manifest = restore_files(&args.from, &folder)?;
     output::line(format_args!(
         "restored {} files of {} to {}; `jumak audit{}` proves the books",
         manifest.files.len(),
@@ -43,17 +43,17 @@ pub async fn restore(args: &RestoreArgs) -> anyhow::Result<bool> {
 }
 
 /// Restores the backup in `from` to `folder`. `folder` appears only when it is complete.
-pub fn put_back(from: &Path, folder: &DataFolder) -> anyhow::Result<Manifest> {
+pub fn restore_files(from: &Path, folder: &DataFolder) -> anyhow::Result<Manifest> {
     let manifest = Manifest::read(from)?;
     let draft = Draft::of_data(folder)?;
     for entry in &manifest.files {
-        put_back_file(from, draft.path(), entry)?;
+        restore_file(from, draft.path(), entry)?;
     }
     draft.publish()?;
     Ok(manifest)
 }
 
-fn put_back_file(from: &Path, to: &Path, entry: &Entry) -> anyhow::Result<()> {
+fn restore_file(from: &Path, to: &Path, entry: &Entry) -> anyhow::Result<()> {
     let (source, target) = (from.join(&entry.path), to.join(&entry.path));
     let unreadable = || format!("failed to read the backup's {}; nothing was restored", entry.path);
     if let Some(folder) = target.parent() {

@@ -152,7 +152,7 @@ async fn a_restore_brings_back_what_was_copied() {
     database.close().await;
 
     let restored = DataFolder::at(house.place("somewhere/restored"));
-    put_back(&house.place("backup"), &restored).unwrap();
+    restore_files(&house.place("backup"), &restored).unwrap();
     assert_eq!(number(&restored.database_file("cause")).await, 42);
     assert_eq!(fs::read_to_string(restored.key_file("issuer")).unwrap(), "a key");
     // The backup's own files are not restored.
@@ -182,7 +182,7 @@ async fn restored_keys_and_databases_are_private_whatever_the_backups_permission
     set_mode(&backup.join("room.db"), 0o444);
     set_mode(&backup.join("keys/issuer.pem"), 0o400);
     let restored = DataFolder::at(house.place("restored"));
-    put_back(&backup, &restored).unwrap();
+    restore_files(&backup, &restored).unwrap();
     check(restored.path());
 }
 
@@ -226,12 +226,12 @@ async fn a_damaged_backup_is_refused_as_a_whole() {
     let mut bytes = fs::read(backup.join("effect.db")).unwrap();
     *bytes.last_mut().unwrap() ^= 1;
     fs::write(backup.join("effect.db"), &bytes).unwrap();
-    let refusal = put_back(&backup, &restored).unwrap_err().to_string();
+    let refusal = restore_files(&backup, &restored).unwrap_err().to_string();
     assert!(refusal.contains("effect.db is damaged"), "{refusal}");
     assert!(!restored.path().exists());
 
     fs::remove_file(backup.join("effect.db")).unwrap();
-    let refusal = put_back(&backup, &restored).unwrap_err().to_string();
+    let refusal = restore_files(&backup, &restored).unwrap_err().to_string();
     assert!(refusal.contains("failed to read the backup's effect.db"), "{refusal}");
     assert!(!restored.path().exists());
 }
@@ -247,7 +247,7 @@ async fn a_manifest_cannot_name_files_outside_its_backup() {
         let twin = house.place("twin");
         fs::create_dir_all(&twin).unwrap();
         manifest.write(&twin).unwrap();
-        let refusal = put_back(&twin, &DataFolder::at(house.place("restored"))).unwrap_err().to_string();
+        let refusal = restore_files(&twin, &DataFolder::at(house.place("restored"))).unwrap_err().to_string();
         assert!(refusal.contains("outside the backup"), "{refusal}");
     }
 }
@@ -260,16 +260,16 @@ async fn backup_and_restore_never_overwrite_a_folder() {
 
     let backup = house.place("backup");
     copy(&house.folder(), &backup).await.unwrap();
-    let refusal = put_back(&backup, &house.folder()).unwrap_err().to_string();
+    let refusal = restore_files(&backup, &house.folder()).unwrap_err().to_string();
     assert!(refusal.contains("is not empty"), "{refusal}");
 
     // A folder that contains only the lock file of a stopped process counts as empty; with the lock of a running process it does not.
     let restored = DataFolder::at(house.place("restored"));
     let lock = restored.lock().unwrap();
-    let refusal = put_back(&backup, &restored).unwrap_err().to_string();
+    let refusal = restore_files(&backup, &restored).unwrap_err().to_string();
     assert!(refusal.contains("is in use"), "{refusal}");
     drop(lock);
-    put_back(&backup, &restored).unwrap();
+    restore_files(&backup, &restored).unwrap();
 }
 
 #[tokio::test]
@@ -290,7 +290,7 @@ async fn a_backup_has_the_version_of_its_data_and_another_version_is_not_restore
     let backup = house.place("backup");
     copy(&house.folder(), &backup).await.unwrap();
     let restored = DataFolder::at(house.place("restored"));
-    assert_eq!(put_back(&backup, &restored).unwrap().data, Some(DataVersion::current()));
+    assert_eq!(restore_files(&backup, &restored).unwrap().data, Some(DataVersion::current()));
     assert_eq!(restored.version().unwrap(), Some(DataVersion::current()));
 
     let manifest = backup.join("manifest.json");
@@ -301,7 +301,7 @@ async fn a_backup_has_the_version_of_its_data_and_another_version_is_not_restore
     unmarked.as_object_mut().unwrap().remove("data");
     for (manifest_now, why) in [(newer, "format 99, made by jumak 9.9.9"), (unmarked, "carries no version")] {
         fs::write(&manifest, manifest_now.to_string()).unwrap();
-        let said = format!("{:#}", put_back(&backup, &DataFolder::at(house.place("never"))).unwrap_err());
+        let said = format!("{:#}", restore_files(&backup, &DataFolder::at(house.place("never"))).unwrap_err());
         assert!(said.contains("cannot restore the backup") && said.contains(why), "{said}");
         assert!(!house.place("never").exists());
     }

@@ -10,7 +10,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::{
     Args,
-    compare::{self, Comparisons, Pressure},
+    compare::{self, BaselineLoad, Comparisons},
     drive::{Load, drive},
     progress::Progress,
     report::Run,
@@ -70,11 +70,11 @@ async fn on_target(args: &Args, target: &Target, stop: &CancellationToken) -> an
     };
     let mut comparisons = match (args.no_compare, parties.first()) {
         (false, Some(party)) => {
-            let pressure = Pressure::new(clients, args.connections.into(), args.duration);
+            let load = BaselineLoad::new(clients, args.connections.into(), args.duration);
             let samples = party.samples(args.workload).await?;
             say(args, format_args!("measuring the baselines …"));
             let postgres = args.postgres.clone().or_else(|| mesh_postgres(args));
-            Some(Comparisons::of(args.workload, samples, pressure, postgres.as_deref()).await)
+            Some(Comparisons::of(args.workload, samples, load, postgres.as_deref()).await)
         }
         _ => None,
     };

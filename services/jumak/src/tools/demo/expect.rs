@@ -35,14 +35,14 @@ pub fn refused<T: Debug>(what: &str, expected: Reason, answer: Result<Response<T
 }
 
 /// The result of one check.
-pub enum Seen<T> {
+pub enum Check<T> {
     /// The expected value.
     There(T),
     /// Another value so far.
     NotYet(String),
 }
 
-impl<T> Seen<T> {
+impl<T> Check<T> {
     /// `value` if `is_there`, otherwise the text of `instead`.
     pub fn when(is_there: bool, value: T, instead: impl Display) -> Self {
         if is_there { Self::There(value) } else { Self::NotYet(instead.to_string()) }
@@ -50,15 +50,15 @@ impl<T> Seen<T> {
 }
 
 /// Checks again and again until the expected value is there, for at most `PATIENCE`.
-pub async fn eventually<T>(what: &str, mut look: impl AsyncFnMut() -> anyhow::Result<Seen<T>>) -> anyhow::Result<T> {
+pub async fn eventually<T>(what: &str, mut look: impl AsyncFnMut() -> anyhow::Result<Check<T>>) -> anyhow::Result<T> {
     let deadline = Instant::now() + PATIENCE;
     loop {
         match look().await? {
-            Seen::There(value) => return Ok(value),
-            Seen::NotYet(seen) if Instant::now() >= deadline => {
+            Check::There(value) => return Ok(value),
+            Check::NotYet(seen) if Instant::now() >= deadline => {
                 bail!("expected {what} within {} s, saw {seen}", PATIENCE.as_secs())
             }
-            Seen::NotYet(_) => sleep(LOOK).await,
+            Check::NotYet(_) => sleep(LOOK).await,
         }
     }
 }

@@ -1,4 +1,4 @@
-//! Ways to break books that are in order, each with the rules that have to notice: every fault that the originals had, and more.
+//! PaymentCourses to break books that are in order, each with the rules that have to notice: every fault that the originals had, and more.
 
 use mesh::{
     checkout::{CaseEntry, State},

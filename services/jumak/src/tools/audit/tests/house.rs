@@ -31,7 +31,7 @@ use reservation::audit::{NightRow, Reserved, RoomRow as KnownRoom};
 use room::audit::{Details, Heard, Nights, Occupancy, Room, Stay};
 use uuid::Uuid;
 
-use super::ways::{Done, Ways};
+use super::payment_courses::{Done, PaymentCourses};
 use crate::audit::{KnownEvent, MyPage, OutboxEvent, Reading, ReportedTask};
 
 /// The price of every stay, in won.

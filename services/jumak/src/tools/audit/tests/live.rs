@@ -158,7 +158,7 @@ async fn a_backup_that_is_made_while_guests_book_is_consistent_and_can_be_starte
     assert!(copied.files >= 7, "five contexts, the bus and keys: {copied:?}");
     system.stop().await.unwrap();
 
-    backup::put_back(&copy, &restored).unwrap();
+    backup::restore_files(&copy, &restored).unwrap();
     let grace = SignedDuration::from_secs(30);
     let reading = read(&restored, &Config::default(), grace).await.unwrap();
     assert!(reading.cases.len() > 3, "{}", reading.cases.len());

@@ -1,4 +1,4 @@
-//! Ways to break the read models.
+//! PaymentCourses to break the read models.
 
 use room::audit::{Nights, Occupancy};
 use uuid::Uuid;

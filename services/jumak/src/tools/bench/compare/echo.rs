@@ -34,7 +34,7 @@ use tonic::{
 };
 use tonic_prost::ProstCodec;
 
-use super::Pressure;
+use super::BaselineLoad;
 use crate::{
     bench::{
         child::Child,
@@ -215,7 +215,7 @@ pub struct Echo {
 
 impl Echo {
     /// Starts the server process and connects to it.
-    pub async fn start(samples: Vec<(u32, Sample)>, pressure: Pressure) -> anyhow::Result<Self> {
+    pub async fn start(samples: Vec<(u32, Sample)>, load: BaselineLoad) -> anyhow::Result<Self> {
         let mut command = Command::new(std::env::current_exe()?);
         command.arg("bench-echo").stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::null());
         let mut server = Child::spawn(&mut command)?;
@@ -233,7 +233,7 @@ impl Echo {
         });
         let address =
             tokio::time::timeout(START, reading).await.context("the echo server did not start in time")???;
-        let lines = connect(&format!("http://{}", address.trim()), &TlsConfig::default(), pressure.connections).await?;
+        let lines = connect(&format!("http://{}", address.trim()), &TlsConfig::default(), load.connections).await?;
         let samples = samples.into_iter().map(|(share, sample)| (share, Arc::new(sample))).collect();
         Ok(Self { _server: server, lines, samples, each: Vec::new() })
     }
@@ -246,13 +246,13 @@ impl Echo {
     }
 
     /// Calls per second, for the same mix of methods as in the workload. A method's share is a share of the operations, not of the time.
-    pub async fn measure(&mut self, pressure: Pressure) -> anyhow::Result<f64> {
-        let duration = pressure.duration / u32::try_from(self.samples.len().max(1))?;
+    pub async fn measure(&mut self, baseline: BaselineLoad) -> anyhow::Result<f64> {
+        let duration = baseline.duration / u32::try_from(self.samples.len().max(1))?;
         let load = Load { pace: Pace::Closed, warmup: WARMUP, duration };
         self.each.clear();
         for (method, (_, sample)) in self.samples.iter().enumerate() {
             let caller = |line: &Channel| Caller { line: line.clone(), method, sample: sample.clone() };
-            let callers = self.lines.iter().cycle().take(pressure.clients).map(caller).collect();
+            let callers = self.lines.iter().cycle().take(baseline.clients).map(caller).collect();
             let measured = drive(callers, load, Arc::default(), &CancellationToken::new()).await?;
             anyhow::ensure!(measured.seen.errors() == 0, "{} calls to the echo server failed", measured.seen.errors());
             self.each.push(measured.per_second());

@@ -61,7 +61,7 @@ pub enum Measurement {
 
 /// The load on a baseline: the same as the workload's.
 #[derive(Clone, Copy, Debug)]
-pub struct Pressure {
+pub struct BaselineLoad {
     /// Concurrent clients.
     pub clients: usize,
     /// Connections that they share.
@@ -70,7 +70,7 @@ pub struct Pressure {
     pub duration: Duration,
 }
 
-impl Pressure {
+impl BaselineLoad {
     /// The load of a workload with these clients and connections that is measured for `duration`.
     pub fn new(clients: usize, connections: usize, duration: Duration) -> Self {
         Self { clients, connections, duration: duration.min(LONGEST) }
@@ -89,7 +89,7 @@ pub struct Pace {
 /// All baselines of a workload, ready to be measured.
 #[derive(Debug)]
 pub struct Comparisons {
-    pressure: Pressure,
+    load: BaselineLoad,
     baselines: Vec<(Baseline, anyhow::Result<Vec<f64>>)>,
 }
 
@@ -108,13 +108,13 @@ impl Comparisons {
     pub async fn of(
         workload: Workload,
         samples: Vec<(u32, Sample)>,
-        pressure: Pressure,
+        load: BaselineLoad,
         postgres: Option<&str>,
     ) -> Self {
         let or_none = |name, baseline: anyhow::Result<Baseline>| {
             baseline.unwrap_or_else(|error| Baseline::None(name, format!("{error:#}")))
         };
-        let echo = Echo::start(samples, pressure).await.map(Baseline::Echo);
+        let echo = Echo::start(samples, load).await.map(Baseline::Echo);
         let mut baselines = vec![Baseline::Disk, or_none(echo::NAME, echo)];
         for way in [Way::Plain, Way::Best] {
             let (lite, postgres_name) = (sqlite::name(way), pgbench::name(way));
@@ -130,7 +130,7 @@ impl Comparisons {
             };
             baselines.push(or_none(postgres_name, pgbench));
         }
-        Self { pressure, baselines: baselines.into_iter().map(|baseline| (baseline, Ok(Vec::new()))).collect() }
+        Self { load, baselines: baselines.into_iter().map(|baseline| (baseline, Ok(Vec::new()))).collect() }
     }
 
     /// Measures each baseline once more.
@@ -139,9 +139,9 @@ impl Comparisons {
             let Ok(figures) = measured else { continue };
             let figure = match baseline {
                 Baseline::Disk => disk::measure().await,
-                Baseline::Echo(echo) => echo.measure(self.pressure).await,
-                Baseline::Sqlite(sqlite) => sqlite.measure(self.pressure).await,
-                Baseline::Pgbench(pgbench) => pgbench.measure(self.pressure).await,
+                Baseline::Echo(echo) => echo.measure(self.load).await,
+                Baseline::Sqlite(sqlite) => sqlite.measure(self.load).await,
+                Baseline::Pgbench(pgbench) => pgbench.measure(self.load).await,
                 Baseline::None(_, why) => Err(anyhow::anyhow!(why.clone())),
             };
             match figure {

@@ -15,7 +15,7 @@ use tempfile::NamedTempFile;
 use url::Url;
 use uuid::Uuid;
 
-use super::Pressure;
+use super::BaselineLoad;
 use crate::{
     bench::{
         child,
@@ -111,12 +111,12 @@ impl Pgbench {
     }
 
     /// Bookings per second.
-    pub async fn measure(&mut self, pressure: Pressure) -> anyhow::Result<f64> {
+    pub async fn measure(&mut self, load: BaselineLoad) -> anyhow::Result<f64> {
         // So that no checkpoint falls into the measurement. If the role may not do this, it measures without.
         drop(self.on_server("CHECKPOINT").await);
-        let seconds = pressure.duration.as_secs().max(1);
+        let seconds = load.duration.as_secs().max(1);
         let patience = Duration::from_secs(seconds) + PATIENCE;
-        let said = self.run(&["--time", &seconds.to_string()], pressure.clients, "", patience).await?;
+        let said = self.run(&["--time", &seconds.to_string()], load.clients, "", patience).await?;
         tps(&said).with_context(|| format!("pgbench printed no throughput: {said}"))
     }
 

@@ -14,7 +14,7 @@ use sea_orm::sqlx::{
 };
 use tempfile::TempDir;
 
-use super::Pressure;
+use super::BaselineLoad;
 use crate::bench::yardstick::{BEFORE, Placeholder, SQLITE, Value, Way, render, statements};
 
 /// The bookings that share each transaction, in the best way.
@@ -80,10 +80,10 @@ impl Sqlite {
     }
 
     /// Bookings per second.
-    pub async fn measure(&mut self, pressure: Pressure) -> anyhow::Result<f64> {
+    pub async fn measure(&mut self, load: BaselineLoad) -> anyhow::Result<f64> {
         self.connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").await?;
         let (begun, first) = (Instant::now(), self.next);
-        while begun.elapsed() < pressure.duration.max(Duration::from_secs(1)) {
+        while begun.elapsed() < load.duration.max(Duration::from_secs(1)) {
             self.book().await?;
         }
         Ok((self.next - first) as f64 / begun.elapsed().as_secs_f64())

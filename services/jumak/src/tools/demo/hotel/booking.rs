@@ -13,7 +13,7 @@ use mesh::{Reason, checkout};
 
 use super::{Hotel, NIGHTS, TOTAL, room::won};
 use crate::{
-    demo::expect::{Seen, equal, eventually, refused},
+    demo::expect::{Check, equal, eventually, refused},
     house::Member,
 };
 
@@ -104,7 +104,7 @@ impl Hotel<'_> {
             };
             let nights = self.host.rooms().get_room_calendar(request).await?.into_inner().nights;
             let states: Vec<_> = nights.iter().map(|night| night.state().as_str_name()).collect();
-            Ok(Seen::when(nights.iter().all(|night| night.state() == state), (), format_args!("{states:?}")))
+            Ok(Check::when(nights.iter().all(|night| night.state() == state), (), format_args!("{states:?}")))
         })
         .await
     }
@@ -167,7 +167,7 @@ impl Hotel<'_> {
             };
             let bookings = self.host.my_page().list_bookings(request).await?.into_inner().bookings;
             let cases: Vec<_> = bookings.into_iter().map(|booking| booking.case).collect();
-            Ok(Seen::when(cases.contains(&stay.name), (), format_args!("the bookings {cases:?}")))
+            Ok(Check::when(cases.contains(&stay.name), (), format_args!("the bookings {cases:?}")))
         })
         .await
     }

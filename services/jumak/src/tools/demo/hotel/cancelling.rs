@@ -7,7 +7,7 @@ use contracts::{
 };
 
 use super::{Hotel, TOTAL, room::won};
-use crate::demo::expect::{Seen, equal, eventually};
+use crate::demo::expect::{Check, equal, eventually};
 
 /// The events of a stay that is booked, paid and cancelled.
 const COURSE: [&str; 4] = [
@@ -38,7 +38,7 @@ impl Hotel<'_> {
             let request = GetReservationRequest { name: stay.name.clone() };
             let now = self.guest.reservations().get_reservation(request).await?.into_inner();
             let seen = now.state();
-            Ok(Seen::when(seen == state, now, seen.as_str_name()))
+            Ok(Check::when(seen == state, now, seen.as_str_name()))
         })
         .await
     }
@@ -67,7 +67,7 @@ impl Hotel<'_> {
                 .map(|entry| entry.event.clone())
                 .filter(|event| event.starts_with("jumak.reservation."))
                 .collect();
-            Ok(Seen::when(course == COURSE, timeline, format_args!("{course:?}")))
+            Ok(Check::when(course == COURSE, timeline, format_args!("{course:?}")))
         })
         .await?;
         equal("whether it has a correlation id", false, timeline.correlation_id.is_empty())?;

@@ -9,7 +9,7 @@ use contracts::{
 };
 
 use super::{Hotel, NIGHTLY_RATE, NIGHTS, TOTAL};
-use crate::demo::expect::{Seen, equal, eventually, refused};
+use crate::demo::expect::{Check, equal, eventually, refused};
 
 /// An amount in won.
 pub fn won(units: i64) -> Money {
@@ -35,7 +35,7 @@ impl Hotel<'_> {
             let request = GetMyPageRequest { name: "users/me/myPage".to_owned() };
             let page = self.host.my_page().get_my_page(request).await?.into_inner();
             let shown: Vec<_> = page.rooms.into_iter().map(|shown| shown.room).collect();
-            Ok(Seen::when(shown.contains(&room.name), (), format_args!("the rooms {shown:?}")))
+            Ok(Check::when(shown.contains(&room.name), (), format_args!("the rooms {shown:?}")))
         })
         .await?;
         Ok(room)
@@ -60,7 +60,7 @@ impl Hotel<'_> {
                     && offer.total == Some(won(TOTAL))
                     && offer.units_left == Some(1)
             });
-            Ok(Seen::when(found, (), format_args!("{offers:?}")))
+            Ok(Check::when(found, (), format_args!("{offers:?}")))
         })
         .await
     }

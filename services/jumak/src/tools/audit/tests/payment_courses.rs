@@ -37,7 +37,7 @@ impl Done {
 }
 
 /// The courses that a payment may take.
-pub trait Ways {
+pub trait PaymentCourses {
     fn called(&mut self) -> Done;
     fn charged_once(&mut self) -> Done;
     fn declined(&mut self) -> Done;
@@ -46,7 +46,7 @@ pub trait Ways {
     fn charged_and_refunded(&mut self) -> Done;
 }
 
-impl Ways for Payment {
+impl PaymentCourses for Payment {
     fn called(&mut self) -> Done {
         self.call_time = Some(just_now());
         Done::default()
