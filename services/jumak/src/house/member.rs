@@ -198,7 +198,7 @@ mod tests {
             ("place", "b50841c8"),
             ("request", "de200bcb"),
             ("seaql_migrations", "4d6f316a"),
-            ("task_report", "00000000"),
+            ("task_report", "01e843f6"),
         ];
         let own: [(_, &[&str], Digests); 5] = [
             (
