@@ -1,10 +1,14 @@
-//! Every interleaving of one case, explored: the lifecycle's and payment's own transition functions, run against each other by a
+//! Every interleaving of one case, explored ([`search`]): the lifecycle's and payment's own transition functions, run against each other by a
 //! search that lets handlers crash, calls arrive late, and events come any number of times in any order.
 //!
 //! Within its bounds (two attempts, two crashes, one retry, one sweep at a time) it visits every reachable state and checks the books
 //! in each. The same search with one rule left out must find a history that breaks them; otherwise it would prove nothing.
+//!
+//! [`judge`] does the same for a cancellation of something that somebody else may have begun to bring (rule K).
 
 mod books;
+mod explore;
+mod judge;
 mod search;
 mod world;
 

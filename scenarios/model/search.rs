@@ -1,12 +1,8 @@
 //! The search: everything that can happen next, and what follows from it by the product's own transition functions.
 
-use std::{
-    collections::{HashSet, VecDeque},
-    hash::{BuildHasherDefault, Hasher},
-};
-
 use mesh::checkout::machine::{
-    self, Asked, Cancel, Fact, Mode, Outcome, Settle, Standing as Case, State as CaseState, Step, Sweep, ThenDo, Units,
+    self, Asked, Cancel, Fact, Judge, Mode, Outcome, Settle, Standing as Case, State as CaseState, Step, Sweep, ThenDo,
+    Units,
 };
 use payment::domain::machine::{
     self as till, Heard, OnCreate, OnVoid, Recorded, Standing as Payment, State as PayState,
@@ -14,6 +10,7 @@ use payment::domain::machine::{
 
 use super::{
     books::{is_at_rest, wrong},
+    explore::explore,
     world::{Known, Provider, Says, Thread, Told, World, attempt_number, known},
 };
 
@@ -189,7 +186,7 @@ impl Search {
         }
         if !world.cancelled_once
             && matches!(case.state, CaseState::Pending | CaseState::Confirmed)
-            && let Cancel::Step(step) = machine::cancel(&case)
+            && let Cancel::Step(step) = machine::cancel(&case, Judge::Case)
         {
             next.push(("cancel", self.take(World { cancelled_once: true, ..*world }, &step)));
         }
@@ -356,72 +353,18 @@ impl Search {
 
     /// Visits everything reachable; the shortest history that breaks the books, or how many states there are.
     pub fn run(&self) -> Result<usize, String> {
-        let mut seen: HashSet<World, BuildHasherDefault<Mix>> = HashSet::default();
-        let mut history: Vec<(u32, &'static str)> = Vec::new();
-        let mut queue = VecDeque::new();
-        for mode in [Mode::AllOrNothing, Mode::Hold] {
-            for keeps_money in [false, true] {
-                let start = World::start(mode, keeps_money);
-                seen.insert(start);
-                queue.push_back((start, u32::MAX));
-            }
-        }
-        while let Some((world, at)) = queue.pop_front() {
-            let next = self.next(&world);
-            if let Some(wrong) = wrong(&world, is_at_rest(&world, &next)) {
-                return Err(format!("{wrong}: {:?}: {}", world.mode, tell(&history, at)));
-            }
-            for (name, then) in next {
-                if seen.insert(then) {
-                    let index = u32::try_from(history.len()).expect("fewer than four thousand million states");
-                    history.push((at, name));
-                    queue.push_back((then, index));
-                }
-            }
-        }
-        Ok(seen.len())
+        let modes = [Mode::AllOrNothing, Mode::Hold];
+        let starts =
+            modes.into_iter().flat_map(|mode| [false, true].map(|keeps_money| World::start(mode, keeps_money)));
+        explore(
+            starts,
+            |world| self.next(world),
+            |world, next| wrong(world, is_at_rest(world, next)).map(|wrong| format!("{:?}: {wrong}", world.mode)),
+        )
     }
 }
 
 /// A handler that has just written this on the case.
 fn call(written: &Case) -> Thread {
     Thread::Call(attempt_number(written), u8::try_from(written.calls).expect("a few calls at most"))
-}
-
-fn tell(history: &[(u32, &'static str)], mut at: u32) -> String {
-    let mut names = Vec::new();
-    while let Some((before, name)) = history.get(at as usize) {
-        names.push(*name);
-        at = *before;
-    }
-    names.reverse();
-    names.join(" → ")
-}
-
-/// A fast hasher: the search hashes millions of small states, and nobody attacks it.
-#[derive(Default)]
-struct Mix(u64);
-
-impl Hasher for Mix {
-    fn finish(&self) -> u64 {
-        self.0 ^ (self.0 >> 29)
-    }
-
-    fn write(&mut self, bytes: &[u8]) {
-        for byte in bytes {
-            self.write_u64(u64::from(*byte));
-        }
-    }
-
-    fn write_u8(&mut self, value: u8) {
-        self.write_u64(u64::from(value));
-    }
-
-    fn write_isize(&mut self, value: isize) {
-        self.write_u64(value as u64);
-    }
-
-    fn write_u64(&mut self, value: u64) {
-        self.0 = (self.0.rotate_left(5) ^ value).wrapping_mul(0x517c_c1b7_2722_0a95);
-    }
 }

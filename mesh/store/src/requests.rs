@@ -221,10 +221,11 @@ pub async fn look(connection: &impl ConnectionTrait, request: &Request) -> Resul
     row.map_or(Ok(Claim::New), |row| request.compare(row))
 }
 
-/// Moves an open request to another attempt of its case.
-pub fn move_to_attempt(request: &Request, attempt: u32) -> Result<Step, Error> {
+/// An open request that the same transaction has claimed waits for that attempt of that case.
+pub fn wait_for(request: &Request, case: &str, attempt: u32) -> Result<Step, Error> {
     let attempt: i32 = int(attempt)?;
     let update = Entity::update_many()
+        .col_expr(Column::CaseName, Expr::value(case))
         .col_expr(Column::Attempt, Expr::value(attempt))
         .filter(Column::Principal.eq(&request.principal))
         .filter(Column::Method.eq(request.method))

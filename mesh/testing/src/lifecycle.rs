@@ -28,7 +28,7 @@ use mesh_foundation::error::{Error, Reason};
 use mesh_store::{db::Database, store::Schema};
 
 pub use self::{
-    bench::{Bench, Moment, actor, answered, caller, create, reason},
+    bench::{Bench, Moment, actor, answered, caller, create, judge_at, reason},
     till::Till,
 };
 

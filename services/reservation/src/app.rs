@@ -175,7 +175,7 @@ impl App {
             // The access table permits no other context.
             Principal::Context { .. } => (Asks::ServiceCentre, Scope::All),
         };
-        let cancels = Cancels { asks, cause, reason };
+        let cancels = Cancels { asks, cause, reason, waits: caller.remaining() };
         self.checkout.cancel(name, scope, cancels, request, &caller.actor()).await
     }
 

@@ -128,7 +128,8 @@ impl Policies {
             let Some(end) = stays.last().copied() else { return Ok(cancelled) };
             for name in stays.into_iter().map(|id| fields::name(COLLECTION, id)) {
                 let actor = Actor::context(Reservations::CONTEXT, name.as_str());
-                let cancels = Cancels { asks: Asks::System, cause: None, reason: "the room was removed" };
+                let waits = Duration::ZERO;
+                let cancels = Cancels { asks: Asks::System, cause: None, reason: "the room was removed", waits };
                 match self.checkout.cancel(&name, Scope::All, cancels, None, &actor).await {
                     Ok(_) => cancelled += 1,
                     Err(Error::Refused(refusal)) => {

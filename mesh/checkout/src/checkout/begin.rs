@@ -19,8 +19,9 @@ use super::{
     payments::PaymentStatus,
     reasons,
     record::{Case, Cases, Scope, payment_name},
+    reserve::INTENT,
     settle::payment_unavailable,
-    store,
+    store::{self, intent},
     waiting::Reply,
 };
 
@@ -43,6 +44,8 @@ enum Begun<K> {
 struct Hold<K> {
     case: K,
     pays: bool,
+    /// Whether another context holds the units by now. Then the request record was written together with the intent.
+    reserved: bool,
     /// The request record. It comes first (rule R).
     record: Option<Step>,
     steps: Vec<Step>,
@@ -67,7 +70,11 @@ impl<C: Cases> Checkout<C> {
         caller: &Caller,
     ) -> Result<Answer, Error> {
         let Some(request) = request else { return Err(refusal) };
-        match requests::look(self.0.database.read(), request).await? {
+        let claim = match requests::look(self.0.database.read(), request).await? {
+            Claim::Open { attempt: INTENT, .. } => self.past_intent(request).await?,
+            claim => claim,
+        };
+        match claim {
             Claim::New => Err(refusal),
             Claim::Answered(answer) => Ok(answer),
             Claim::Open { case, attempt } => {
@@ -101,9 +108,15 @@ impl<C: Cases> Checkout<C> {
         {
             return self.replay_or(closed, request.as_ref(), token.as_deref(), caller).await.map(Some);
         }
+        if let Some(reserves) = self.0.cases.reserves()
+            && reserves.refuses_now()
+        {
+            let closed = reserves.unavailable().into();
+            return self.replay_or(closed, request.as_ref(), token.as_deref(), caller).await.map(Some);
+        }
         let (this, books, sent) = (self.clone(), caller.clone(), request.clone());
         let work = async move {
-            let Some(begun) = this.take_hold(case, token.is_some(), sent.as_ref(), &books).await? else {
+            let Some(begun) = this.begin(case, token.is_some(), sent.as_ref(), &books).await? else {
                 return Ok(None);
             };
             kill::AFTER_HOLD.reached();
@@ -163,16 +176,50 @@ impl<C: Cases> Checkout<C> {
         }
     }
 
-    /// T1, one commit: the request record, the units, the case, its event; for a hold also its answer. Nothing is read before it: its
-    /// statements carry their conditions, and what stands is looked at only if one of them does not hold.
-    async fn take_hold(
+    /// T1, after another context holds the units if they are not here (rule H).
+    async fn begin(
         &self,
         case: C::Case,
         pays: bool,
         request: Option<&Request>,
         caller: &Caller,
     ) -> Result<Option<Begun<C::Case>>, Error> {
-        let hold = &self.hold(case, pays, request, caller)?;
+        let Some(reserves) = self.0.cases.reserves() else {
+            return self.take_hold(case, pays, false, request, caller).await;
+        };
+        match self.reserve(reserves, &case, request, caller).await? {
+            None => {}
+            Some(Claim::Answered(answer)) => return Ok(Some(Begun::Replay(answer))),
+            Some(Claim::Open { case, attempt }) => {
+                let (case, join) = (case.as_str(), self);
+                let begun = self.0.database.transact("join", |tx| async move { join.join(&tx, case, attempt).await });
+                return begun.await.map(Some);
+            }
+            Some(Claim::New) => return Err(Error::Internal("a request that came before is new".to_owned())),
+        }
+        let name = case.record().name.clone();
+        match self.take_hold(case, pays, true, request, caller).await {
+            Ok(None) => {
+                self.abandon(&name).await?;
+                Ok(None)
+            }
+            Err(refused @ Error::Refused(_)) => Err(self.give_up(&name, refused).await),
+            // Whether it is committed may not be known: the intent says so, and the sweeper obeys it.
+            outcome => outcome,
+        }
+    }
+
+    /// T1, one commit: the request record, the units, the case, its event; for a hold also its answer. Nothing is read before it: its
+    /// statements carry their conditions, and what stands is looked at only if one of them does not hold.
+    async fn take_hold(
+        &self,
+        case: C::Case,
+        pays: bool,
+        reserved: bool,
+        request: Option<&Request>,
+        caller: &Caller,
+    ) -> Result<Option<Begun<C::Case>>, Error> {
+        let hold = &self.hold(case, pays, reserved, request, caller)?;
         let work = Work::new("hold").then_all(hold.record.clone()).then_all(hold.steps.clone());
         self.0
             .database
@@ -189,6 +236,7 @@ impl<C: Cases> Checkout<C> {
         &self,
         mut case: C::Case,
         pays: bool,
+        reserved: bool,
         request: Option<&Request>,
         caller: &Caller,
     ) -> Result<Hold<C::Case>, Error> {
@@ -201,16 +249,26 @@ impl<C: Cases> Checkout<C> {
         let record = case.record();
         let actor = Actor { correlation_id: record.correlation_id.clone(), ..caller.actor() };
         let answer = (!pays).then(|| Answer::Ok(cases.answer(&case)));
-        let begins = Some((record.name.as_str(), record.standing.attempt));
+        let (name, attempt) = (record.name.as_str(), record.standing.attempt);
         let mut steps = Vec::new();
+        if reserved {
+            steps.extend(match (request, &answer) {
+                (None, _) => None,
+                (Some(request), Some(answer)) => Some(requests::answer(request, answer)),
+                (Some(request), None) => Some(requests::wait_for(request, name, attempt)?),
+            });
+            // None there: somebody gave up, and the hold is being released.
+            steps.push(intent::delete(name));
+        }
         if !pays {
             steps.push(store::payer::take_turn::<C>(record)?);
         }
         steps.extend(cases.take(&case));
         steps.push(store::insert::<C>(&case, settings.max_open_holds)?);
-        steps.push(outbox::appended(cases.event(&case, machine::Fact::Held, &actor))?);
-        let record = request.map(|request| requests::record(request, begins, answer.as_ref(), now)).transpose()?;
-        Ok(Hold { case, pays, record, steps })
+        steps.push(outbox::appended(cases.event(&case, machine::Fact::Held, &actor)?)?);
+        let claim = |request| requests::record(request, Some((name, attempt)), answer.as_ref(), now);
+        let record = request.filter(|_| !reserved).map(claim).transpose()?;
+        Ok(Hold { case, pays, reserved, record, steps })
     }
 
     /// Why the hold could not be taken by its statements alone, or the hold, if there is no reason any more.
@@ -220,7 +278,7 @@ impl<C: Cases> Checkout<C> {
         hold: &Hold<C::Case>,
         request: Option<&Request>,
     ) -> Result<Option<Begun<C::Case>>, Error> {
-        let Hold { case, pays, record: claim, steps } = hold;
+        let Hold { case, pays, reserved, record: claim, steps } = hold;
         let record = case.record();
         // It was committed, and nobody has said so.
         if let Some(stands) = store::find::<C>(&**tx, &record.name, &Scope::All).await? {
@@ -228,6 +286,9 @@ impl<C: Cases> Checkout<C> {
             let begun =
                 if goes_on { self.join(tx, &record.name, record.standing.attempt).await? } else { hold.begun() };
             return Ok(Some(begun));
+        }
+        if *reserved && !intent::is_there(&**tx, &record.name).await? {
+            return Err(self.0.cases.reserves().map_or(Error::Lost, |reserves| reserves.unavailable().into()));
         }
         if !self.0.cases.still_stands(tx, case).await? {
             return Ok(None);
@@ -321,7 +382,7 @@ impl<C: Cases> Checkout<C> {
                     .ok_or_else(|| self.not_payable(&case))?;
                 let begun = self.call(&tx, case, standing).await?;
                 if let Some(request) = request {
-                    tx.expect(requests::move_to_attempt(request, standing.attempt)?).await?;
+                    tx.expect(requests::wait_for(request, name, standing.attempt)?).await?;
                 }
                 Ok(begun)
             })

@@ -1,5 +1,7 @@
 //! Cancelling: irrevocable, and repeating it is harmless (rule C).
 
+use std::time::Duration;
+
 use mesh_foundation::{
     call::Actor,
     error::{Error, Reason, Refusal},
@@ -7,14 +9,15 @@ use mesh_foundation::{
 };
 use mesh_store::{
     db::Tx,
-    requests::{self, Answer, Request},
+    requests::{self, Answer, Claim, Request},
 };
 
 use super::{
     Checkout, Inner,
     cancellation::{Asks, By, Cancellation, Cause, Closing},
+    judge::{VERDICT, awaits_verdict},
     kill,
-    machine::{self, Cancel, State},
+    machine::{self, Cancel, Judge, State},
     reasons,
     record::{Case, Cases, Scope},
 };
@@ -28,11 +31,17 @@ pub struct Cancels<'a> {
     pub cause: Option<Cause>,
     /// Why, in the words of whoever asks.
     pub reason: &'a str,
+    /// How long whoever asks listens. For whoever decides (rule K) they wait no longer than that, nor than `Settings::cancel_wait`.
+    pub waits: Duration,
 }
 
 impl<C: Cases> Checkout<C> {
     /// Cancels a case for whoever may see it, and answers it as it then stands. A case that has ended, or is being cancelled, is
     /// answered as it is.
+    ///
+    /// Where somebody else decides whether it still can be cancelled, the answer waits for them: the case as it is cancelled, or the
+    /// refusal CANCELLATION_CLOSED. If they take longer than `waits`, the case is answered as it is, with its `cancel_time` set: the wish
+    /// stands, and is decided when they are back (rule K).
     pub async fn cancel(
         &self,
         name: &str,
@@ -42,17 +51,39 @@ impl<C: Cases> Checkout<C> {
         actor: &Actor,
     ) -> Result<Answer, Error> {
         let (scope, cancels) = (&scope, &cancels);
-        let Inner { cases, database, clock, .. } = &*self.0;
-        let answer = requests::once(database, "cancel", request.as_ref(), clock.now(), |tx| async move {
-            let case = self.must_find(&tx, name, scope).await?;
-            let case = self.cancel_in(&tx, case, cancels, actor).await?;
-            Ok(Answer::Ok(cases.answer(&case)))
-        })
-        .await?;
+        let Inner { cases, database, clock, work, .. } = &*self.0;
+        let sent = request.as_ref();
+        let answer = database
+            .transact("cancel", |tx| async move {
+                if let Some(request) = sent {
+                    match requests::claim(&tx, request, requests::record(request, None, None, clock.now())?).await? {
+                        Claim::New => {}
+                        Claim::Answered(answer) => return Ok(Some(answer)),
+                        Claim::Open { .. } => return Ok(None),
+                    }
+                }
+                let case = self.must_find(&tx, name, scope).await?;
+                let case = self.cancel_in(&tx, case, cancels, actor).await?;
+                let undecided = awaits_verdict(case.record());
+                let answer = Answer::Ok(cases.answer(&case));
+                if let Some(request) = sent {
+                    let record = if undecided {
+                        requests::wait_for(request, name, VERDICT)?
+                    } else {
+                        requests::answer(request, &answer)
+                    };
+                    tx.expect(record).await?;
+                }
+                Ok(Some(answer).filter(|_| !undecided))
+            })
+            .await?;
         kill::AFTER_CANCEL.reached();
         // A case whose payment is under way is asked about at once rather than at the next interval.
-        self.0.work.notify_one();
-        Ok(answer)
+        work.notify_one();
+        match answer {
+            Some(answer) => Ok(answer),
+            None => self.verdict(name, cancels.waits, sent).await,
+        }
     }
 
     async fn cancel_in(
@@ -63,7 +94,14 @@ impl<C: Cases> Checkout<C> {
         actor: &Actor,
     ) -> Result<C::Case, Error> {
         let now = self.0.clock.now();
-        let step = match machine::cancel(&case.record().standing) {
+        let party = By::of(cancels.asks, case.record());
+        let judge = match case.closing(party, now) {
+            Closing::Ask => Judge::Fulfilment,
+            // Asked before it closed, and not decided yet.
+            Closing::Closed(_) if awaits_verdict(case.record()) => Judge::Fulfilment,
+            Closing::Open | Closing::Closed(_) => Judge::Case,
+        };
+        let step = match machine::cancel(&case.record().standing, judge) {
             Cancel::Step(step) => step,
             Cancel::AsItIs => return Ok(case),
             Cancel::Refuse => {
@@ -77,11 +115,11 @@ impl<C: Cases> Checkout<C> {
                 .into());
             }
         };
-        let party = By::of(cancels.asks, case.record());
         let cancellation = Cancellation { party, cause: cancels.cause.unwrap_or(party.usual_cause()) };
         self.check(&case, cancellation)?;
         // The policy binds nobody who never had a moment for cancelling: what is booked after check-in, and not paid yet.
-        let was_never_open = case.record().state() == State::Pending && case.closing(By::Guest, now) != Closing::Open;
+        let was_never_open =
+            case.record().state() == State::Pending && matches!(case.closing(By::Guest, now), Closing::Closed(_));
         let by_policy = cancellation.goes_by_policy() && !was_never_open;
         let refund = if by_policy { case.refund_at(now) } else { case.record().total };
         let record = case.record_mut();

@@ -66,6 +66,8 @@ pub enum Asks<'a> {
 pub enum Closing {
     /// It can.
     Open,
+    /// Whoever fulfils it may have begun: they are asked, and decide (rule K).
+    Ask,
     /// It cannot, since then.
     Closed(Timestamp),
 }

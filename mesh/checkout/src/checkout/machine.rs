@@ -77,7 +77,8 @@ pub struct Standing {
     pub calls: u32,
     /// Whether that attempt was approved and the case confirmed by it.
     pub paid: bool,
-    /// Whether the customer asked to cancel while it was PENDING (rule C).
+    /// Whether the customer asked to cancel while it was PENDING (rule C), or while it was CONFIRMED and somebody else decides whether it
+    /// still can be (rule K).
     pub cancel_asked: bool,
 }
 
@@ -123,6 +124,10 @@ pub enum Fact {
     Rejected,
     /// Nobody paid in time.
     Expired,
+    /// The customer wants to cancel what somebody may have begun to carry out: they are asked (rule K).
+    CancelAsked,
+    /// It had been begun: the cancellation that was asked for does not come about.
+    CancelRefused,
     /// The customer cancels; the refund is asked for.
     CancelRequested,
     /// The cancellation is complete.
@@ -149,6 +154,8 @@ pub enum Requests {
     Answer,
     /// Nothing was decided for good: the same request id may try again.
     Free,
+    /// The cancellation that was asked for is decided: the requests that wait for that are answered.
+    AnswerCancel,
 }
 
 /// One transition: all of it is one commit.
@@ -226,7 +233,7 @@ fn approved(now: &Standing) -> Step {
     if !now.cancel_asked {
         return Step { after: confirmed, facts: vec![Fact::Confirmed], units: Units::Keep, requests: Requests::Answer };
     }
-    // Rule C: in one commit confirmed and cancelled.
+    // Rule C: in one commit confirmed and cancelled, so that nobody begins to carry it out between the two.
     let cancel = cancel_confirmed(&confirmed);
     Step { facts: [vec![Fact::Confirmed], cancel.facts].concat(), requests: Requests::Answer, ..cancel }
 }
@@ -241,7 +248,7 @@ fn cancel_confirmed(now: &Standing) -> Step {
         after: Standing { state: State::CancelRequested, ..*now },
         facts: vec![Fact::CancelRequested],
         units: Units::GiveBack,
-        requests: Requests::Leave,
+        requests: if now.cancel_asked { Requests::AnswerCancel } else { Requests::Leave },
     }
 }
 
@@ -256,8 +263,17 @@ pub enum Cancel {
     Refuse,
 }
 
+/// Who decides whether a CONFIRMED case can be cancelled.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Judge {
+    /// Nobody else: it is cancelled at once.
+    Case,
+    /// Whoever fulfils it, because they may have begun (rule K).
+    Fulfilment,
+}
+
 /// What follows when the customer cancels.
-pub fn cancel(now: &Standing) -> Cancel {
+pub fn cancel(now: &Standing, judge: Judge) -> Cancel {
     match now.state {
         State::Pending if now.attempt_open && now.cancel_asked => Cancel::AsItIs,
         State::Pending if now.attempt_open => Cancel::Step(Step {
@@ -267,10 +283,44 @@ pub fn cancel(now: &Standing) -> Cancel {
             requests: Requests::Leave,
         }),
         State::Pending => Cancel::Step(end(now, State::Cancelled, Fact::Cancelled, Requests::Leave)),
+        State::Confirmed if judge == Judge::Fulfilment && now.cancel_asked => Cancel::AsItIs,
+        State::Confirmed if judge == Judge::Fulfilment => Cancel::Step(Step {
+            after: Standing { cancel_asked: true, ..*now },
+            facts: vec![Fact::CancelAsked],
+            units: Units::Keep,
+            requests: Requests::Leave,
+        }),
+        // Also over what was asked before: this needs no judge.
         State::Confirmed => Cancel::Step(cancel_confirmed(now)),
         State::CancelRequested | State::Cancelled => Cancel::AsItIs,
         State::Rejected | State::Expired => Cancel::Refuse,
     }
+}
+
+/// What whoever fulfils a case says when they are asked to stop (rule K).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Verdict {
+    /// They had not begun, and will not.
+    Stopped,
+    /// They had begun.
+    Begun,
+}
+
+/// What follows from their verdict; `None` if nobody waits for one, because the case is not there to be cancelled, or was never asked to
+/// be.
+pub fn judged(now: &Standing, verdict: Verdict) -> Option<Step> {
+    if now.state != State::Confirmed || !now.cancel_asked {
+        return None;
+    }
+    Some(match verdict {
+        Verdict::Stopped => cancel_confirmed(now),
+        Verdict::Begun => Step {
+            after: Standing { cancel_asked: false, ..*now },
+            facts: vec![Fact::CancelRefused],
+            units: Units::Keep,
+            requests: Requests::AnswerCancel,
+        },
+    })
 }
 
 /// What follows when the customer pays for a case: what stands from the moment that payment is called, or `None` if the case is not

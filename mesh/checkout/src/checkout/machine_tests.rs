@@ -3,8 +3,8 @@
 use std::collections::BTreeSet;
 
 use super::machine::{
-    Asked, Cancel, Fact, Mode, Outcome, Requests, Settle, Standing, State, Step, Sweep, ThenDo, Units, after_asking,
-    cancel, join, pay, refunded, settle, sweep,
+    Asked, Cancel, Fact, Judge, Mode, Outcome, Requests, Settle, Standing, State, Step, Sweep, ThenDo, Units, Verdict,
+    after_asking, cancel, join, judged, pay, refunded, settle, sweep,
 };
 
 const OUTCOMES: [Outcome; 5] =
@@ -45,8 +45,13 @@ fn steps() -> Vec<(Standing, Step)> {
                 steps.push((now, step));
             }
         }
-        if let Cancel::Step(step) = cancel(&now) {
-            steps.push((now, step));
+        for judge in [Judge::Case, Judge::Fulfilment] {
+            if let Cancel::Step(step) = cancel(&now, judge) {
+                steps.push((now, step));
+            }
+        }
+        for verdict in [Verdict::Stopped, Verdict::Begun] {
+            steps.extend(judged(&now, verdict).map(|step| (now, step)));
         }
         steps.extend(refunded(&now).map(|step| (now, step)));
     }
@@ -64,6 +69,8 @@ fn the_legal_transitions_are_these_and_no_others() {
         (Pending, Cancelled),
         (Pending, Rejected),
         (Pending, Expired),
+        // Somebody is asked whether it can be cancelled, or says that it cannot.
+        (Confirmed, Confirmed),
         (Confirmed, CancelRequested),
         (CancelRequested, Cancelled),
     ]);
@@ -82,7 +89,7 @@ fn units_go_back_exactly_when_the_case_stops_holding_them() {
 fn what_is_told_ends_with_what_stands() {
     for (now, step) in steps() {
         let told = step.facts.last().map(|fact| match fact {
-            Fact::Confirmed => State::Confirmed,
+            Fact::Confirmed | Fact::CancelAsked | Fact::CancelRefused => State::Confirmed,
             Fact::Rejected => State::Rejected,
             Fact::Expired => State::Expired,
             Fact::CancelRequested => State::CancelRequested,
@@ -90,6 +97,34 @@ fn what_is_told_ends_with_what_stands() {
             Fact::Held | Fact::RefundRequested(_) => panic!("a step never tells {fact:?}"),
         });
         assert_eq!(told.unwrap_or(now.state), step.after.state, "{now:?} to {step:?}");
+    }
+}
+
+#[test]
+fn whoever_fulfils_a_case_decides_only_what_its_customer_asked_and_nobody_else_has_decided() {
+    for now in standings() {
+        let waits = now.state == State::Confirmed && now.cancel_asked;
+        let outcome =
+            |verdict| judged(&now, verdict).map(|step| (step.after.state, step.after.cancel_asked, step.requests));
+        let (stopped, begun) = (outcome(Verdict::Stopped), outcome(Verdict::Begun));
+        if !waits {
+            assert_eq!((stopped, begun), (None, None), "{now:?}");
+            continue;
+        }
+        assert_eq!(stopped, Some((State::CancelRequested, true, Requests::AnswerCancel)));
+        assert_eq!(begun, Some((State::Confirmed, false, Requests::AnswerCancel)));
+        assert_eq!(cancel(&now, Judge::Fulfilment), Cancel::AsItIs, "they are asked already");
+        let Cancel::Step(step) = cancel(&now, Judge::Case) else { panic!("a host or an agent needs no judge") };
+        assert_eq!((step.after.state, step.requests), (State::CancelRequested, Requests::AnswerCancel));
+    }
+}
+
+#[test]
+fn asking_whoever_fulfils_a_case_gives_nothing_back() {
+    for now in standings().filter(|now| now.state == State::Confirmed && !now.cancel_asked) {
+        let Cancel::Step(step) = cancel(&now, Judge::Fulfilment) else { panic!("{now:?} can be asked") };
+        assert_eq!((step.facts, step.units), (vec![Fact::CancelAsked], Units::Keep));
+        assert_eq!(step.after, Standing { cancel_asked: true, ..now });
     }
 }
 

@@ -13,12 +13,14 @@
 //! |---|---|---|
 //! | **T** transitions | [`settle`], [`progress`] | each is one conditional update on (name, version, state); units, outbox and stored answer change only with it |
 //! | **R** request record | [`begin`], [`requests`](mesh_store::requests) | the hold's first insert; the same id replays a final answer, or joins the payment under way and waits for its outcome ([`waiting`]) |
+//! | **H** hold elsewhere | [`reserve`] | units in another context's database are held by one call before T1; what is not known of it is released by an event |
 //! | **N** not sent | [`payments`] | an open attempt's units go without asking payment only if its one call was surely not sent |
 //! | **D** detached | [`begin`] | a caller who hangs up changes nothing |
 //! | **A** attempts | [`machine::pay`] | only a declined attempt makes room for the next; a voided one ends the case |
 //! | **O** orphans | [`machine::settle`] | an approval for a case that has ended unpaid, or of an earlier attempt, is given back, once |
 //! | **S** sweeper | [`sweeper`] | asks payment about whatever is unsettled; past the expiry it voids, and obeys the answer |
 //! | **C** cancel | [`machine::cancel`] | irrevocable; the units come back at once, the refund follows |
+//! | **K** judge | [`machine::judged`] | if somebody may have begun to fulfil the case, they decide whether its customer can still cancel it |
 //! | **L** claims | [`sweeper`] | work is claimed by a committed conditional update; doing it twice is harmless |
 //!
 //! What is decided is decided in [`machine`], by pure functions. Each context with cases runs the rules as tests on its own cases:
@@ -28,6 +30,7 @@ mod audit;
 mod begin;
 mod cancel;
 mod cancellation;
+mod judge;
 pub mod kill;
 pub mod machine;
 #[cfg(test)]
@@ -38,6 +41,7 @@ mod policy;
 mod progress;
 pub mod reasons;
 pub mod record;
+mod reserve;
 mod settle;
 pub mod store;
 mod sweeper;
@@ -50,9 +54,10 @@ use tokio::sync::Notify;
 pub use audit::CaseEntry;
 pub use cancel::Cancels;
 pub use cancellation::{Asks, By, Cancellation, Cause, Closing};
-pub use machine::{Fact, Mode, Standing, State};
+pub use machine::{Fact, Mode, Standing, State, Verdict};
 pub use progress::{Progress, Told};
 pub use record::{Case, Cases, Due, Record, Scope, Terms, payment_name, refund_id};
+pub use reserve::{Reserved, Reserves};
 
 use mesh_foundation::{background::Background, clock::Clock, error::Error};
 use mesh_store::db::Database;
@@ -75,6 +80,10 @@ pub struct Settings {
     pub max_attempts: u32,
     /// How often the sweeper looks for work.
     pub sweep_interval: Duration,
+    /// How long another context may take to hold units before that counts as unknown (rule H).
+    pub reserve_timeout: Duration,
+    /// How long whoever wants to cancel waits at most for those who decide whether it still can be (rule K).
+    pub cancel_wait: Duration,
 }
 
 impl Default for Settings {
@@ -86,6 +95,8 @@ impl Default for Settings {
             max_open_holds: 10,
             max_attempts: 10,
             sweep_interval: Duration::from_secs(1),
+            reserve_timeout: Duration::from_secs(2),
+            cancel_wait: Duration::from_secs(2),
         }
     }
 }

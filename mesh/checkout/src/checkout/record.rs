@@ -17,6 +17,7 @@ use uuid::Uuid;
 use super::{
     cancellation::{By, Cancellation, Closing},
     machine::{Fact, Mode, Standing, State},
+    reserve::Reserves,
     store::{NewRow, Row},
 };
 
@@ -240,6 +241,10 @@ pub trait Cases: Sized + Send + Sync + 'static {
     fn to_row(case: &Self::Case) -> Result<NewRow<Self>, Error>;
     /// The case of a row whose lifecycle's columns are read already.
     fn from_row(row: Row<Self>, record: Record) -> Result<Self::Case, Error>;
+    /// Who holds the units, if it is another context (rule H).
+    fn reserves(&self) -> Option<&dyn Reserves<Self::Case>> {
+        None
+    }
     /// The statements that take the case's units: each with the number of rows that it touches if the units are there, and if what the
     /// case was made from, like a price, still stands.
     fn take(&self, case: &Self::Case) -> Vec<Step>;
@@ -249,8 +254,9 @@ pub trait Cases: Sized + Send + Sync + 'static {
     async fn make_ready(&self, tx: &Tx, case: &Self::Case) -> Result<(), Error>;
     /// The statements that give the case's units back.
     fn give_back(&self, case: &Self::Case) -> Vec<Step>;
-    /// What is told when `fact` has become true; `case` is as it is after it.
-    fn event(&self, case: &Self::Case, fact: Fact, actor: &Actor) -> Event;
+    /// What is told when `fact` has become true; `case` is as it is after it. An error for a fact that never comes about here: CancelAsked
+    /// and CancelRefused, if nobody but the case decides whether it can be cancelled.
+    fn event(&self, case: &Self::Case, fact: Fact, actor: &Actor) -> Result<Event, Error>;
     /// The case as the resource that is answered with, encoded.
     fn answer(&self, case: &Self::Case) -> Vec<u8>;
 }

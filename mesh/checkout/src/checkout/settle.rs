@@ -16,6 +16,7 @@ use opentelemetry::KeyValue;
 
 use super::{
     Checkout, Settings,
+    judge::VERDICT,
     machine::{self, Fact, Outcome, Requests, Settle, State, Step, Units},
     metrics,
     payments::PaymentStatus,
@@ -176,7 +177,7 @@ impl<C: Cases> Checkout<C> {
         let mut follows = Vec::with_capacity(step.facts.len() + 1);
         for fact in facts_without_empty_refund(&step, &case, now) {
             become_true(&mut case, fact, brought.map(|(_, seen)| seen), now);
-            follows.push(outbox::appended(self.0.cases.event(&case, fact, actor))?);
+            follows.push(outbox::appended(self.0.cases.event(&case, fact, actor)?)?);
         }
         let record = case.record_mut();
         if follows.is_empty() {
@@ -196,15 +197,14 @@ impl<C: Cases> Checkout<C> {
         let not_sent = brought.is_some_and(|(_, seen)| seen.outcome == Outcome::NotSent);
         record.next_attempt_time = next_look(record, not_sent, &self.0.settings, now);
 
-        if let Some((attempt, seen)) = brought {
-            let name = &case.record().name;
-            match step.requests {
-                Requests::Leave => {}
-                Requests::Free => follows.push(requests::free_case(name, attempt)?),
-                Requests::Answer => {
-                    follows.push(requests::answer_case(name, attempt, &self.answer(&case, attempt, seen))?);
-                }
+        let name = &case.record().name;
+        match (step.requests, brought) {
+            (Requests::Free, Some((attempt, _))) => follows.push(requests::free_case(name, attempt)?),
+            (Requests::Answer, Some((attempt, seen))) => {
+                follows.push(requests::answer_case(name, attempt, &self.answer(&case, attempt, seen))?);
             }
+            (Requests::AnswerCancel, _) => follows.push(requests::answer_case(name, VERDICT, &self.told(&case))?),
+            (Requests::Leave, _) | (Requests::Free | Requests::Answer, None) => {}
         }
         let gives_back = if step.units == Units::GiveBack { self.0.cases.give_back(&case) } else { Vec::new() };
         Ok(Transition { update: store::update::<C>(from, &case)?, gives_back, follows, case })
@@ -224,7 +224,7 @@ impl<C: Cases> Checkout<C> {
         record.orphans |= bit;
         record.update_time = now;
         tx.expect(store::update::<C>(from, &case)?).await?;
-        outbox::append(tx, self.0.cases.event(&case, Fact::RefundRequested(attempt), actor)).await?;
+        outbox::append(tx, self.0.cases.event(&case, Fact::RefundRequested(attempt), actor)?).await?;
         Ok(case)
     }
 
@@ -332,7 +332,13 @@ fn become_true<K: Case>(case: &mut K, fact: Fact, seen: Option<&PaymentStatus>, 
     record.version += 1;
     record.update_time = now;
     match fact {
-        Fact::Held | Fact::RefundRequested(_) => {}
+        Fact::Held | Fact::RefundRequested(_) | Fact::CancelAsked => {}
+        Fact::CancelRefused => {
+            record.cancellation = None;
+            record.cancel_reason = None;
+            record.cancel_time = None;
+            record.refund_amount = None;
+        }
         Fact::Confirmed => {
             record.standing.state = State::Confirmed;
             record.confirm_time = Some(now);

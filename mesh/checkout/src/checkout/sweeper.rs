@@ -29,6 +29,7 @@ const MAX_LOOK: Duration = Duration::from_secs(20);
 impl<C: Cases> Checkout<C> {
     /// Starts the sweeper.
     pub fn start(&self, background: &Background) {
+        self.start_giving_up(background);
         let (this, interval) = (self.clone(), self.0.settings.sweep_interval);
         let task = Task::new(C::CONTEXT, "sweeper", interval).retries(interval, MAX_LOOK);
         task.woken_by(self.0.work.clone()).start(background, move || {

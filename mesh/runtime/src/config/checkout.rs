@@ -24,6 +24,10 @@ pub struct CheckoutConfig {
     pub max_attempts: u32,
     /// How often the sweeper looks, in milliseconds; 10 to 60,000.
     pub sweep_interval_ms: u64,
+    /// How long another context may take to hold units, in milliseconds; 100 to 10,000.
+    pub reserve_timeout_ms: u64,
+    /// How long a cancellation waits for those who may have begun, in milliseconds; 0 to 10,000.
+    pub cancel_wait_ms: u64,
 }
 
 impl Default for CheckoutConfig {
@@ -35,6 +39,8 @@ impl Default for CheckoutConfig {
             max_open_holds: 10,
             max_attempts: 10,
             sweep_interval_ms: 1_000,
+            reserve_timeout_ms: 2_000,
+            cancel_wait_ms: 2_000,
         }
     }
 }
@@ -63,6 +69,16 @@ impl CheckoutConfig {
         Duration::from_millis(self.sweep_interval_ms)
     }
 
+    /// How long another context may take to hold units.
+    pub const fn reserve_timeout(&self) -> Duration {
+        Duration::from_millis(self.reserve_timeout_ms)
+    }
+
+    /// How long a cancellation waits for those who may have begun.
+    pub const fn cancel_wait(&self) -> Duration {
+        Duration::from_millis(self.cancel_wait_ms)
+    }
+
     pub(super) fn check(&self, found: &mut Findings) {
         found.within("checkout.hold_ms", self.hold_ms, 1_000..=86_400_000);
         found.within("checkout.payment_timeout_ms", self.payment_timeout_ms, 100..=25_000);
@@ -72,6 +88,8 @@ impl CheckoutConfig {
         found.within("checkout.max_open_holds", self.max_open_holds, 1..=1_000);
         found.within("checkout.max_attempts", self.max_attempts, 1..=60);
         found.within("checkout.sweep_interval_ms", self.sweep_interval_ms, 10..=60_000);
+        found.within("checkout.reserve_timeout_ms", self.reserve_timeout_ms, 100..=10_000);
+        found.within("checkout.cancel_wait_ms", self.cancel_wait_ms, 0..=10_000);
     }
 
     /// The same as a checkout takes it.
@@ -83,6 +101,8 @@ impl CheckoutConfig {
             max_open_holds: self.max_open_holds,
             max_attempts: self.max_attempts,
             sweep_interval: self.sweep_interval(),
+            reserve_timeout: self.reserve_timeout(),
+            cancel_wait: self.cancel_wait(),
         }
     }
 }

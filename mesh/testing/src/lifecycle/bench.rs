@@ -6,7 +6,7 @@ use contracts::payment::v1::{Payment, PaymentApproved, PaymentDeclined, PaymentV
 use jiff::{SignedDuration, Timestamp};
 use mesh_bus::policies::Handled;
 use mesh_checkout::checkout::{
-    Asks, By, Cancels, Case, Cases, Cause, Checkout, Closing, Fact, Scope, Settings, State, machine::Outcome,
+    Asks, By, Cancels, Case, Cases, Cause, Checkout, Closing, Fact, Scope, Settings, State, Verdict, machine::Outcome,
     payment_name, store::page,
 };
 use mesh_foundation::{
@@ -30,11 +30,13 @@ use super::{CaseOf, Seller, till::Till};
 const HOURS: i64 = 24 * 400;
 
 /// The facts, by the names that the rules have for them.
-const FACTS: [(Fact, &str); 7] = [
+const FACTS: [(Fact, &str); 9] = [
     (Fact::Held, "Held"),
     (Fact::Confirmed, "Confirmed"),
     (Fact::Rejected, "Rejected"),
     (Fact::Expired, "Expired"),
+    (Fact::CancelAsked, "CancelAsked"),
+    (Fact::CancelRefused, "CancelRefused"),
     (Fact::CancelRequested, "CancelRequested"),
     (Fact::Cancelled, "Cancelled"),
     (Fact::RefundRequested(1), "RefundRequested"),
@@ -177,8 +179,13 @@ impl<S: Seller> Bench<S> {
 
     /// Cancels as somebody, for some cause.
     pub async fn cancel_as(&self, name: &str, asks: Asks<'_>, cause: Option<Cause>) -> Result<Answer, Error> {
-        let cancels = Cancels { asks, cause, reason: "plans changed" };
+        let cancels = Cancels { asks, cause, reason: "plans changed", waits: Duration::ZERO };
         self.checkout.cancel(name, Scope::All, cancels, None, &actor()).await
+    }
+
+    /// Hears from those who fulfil the case what they say to its cancellation.
+    pub async fn hears_verdict(&self, name: &str, verdict: Verdict) -> CaseOf<S> {
+        judge_at::<S>(&self.checkout, &self.database, name, verdict).await
     }
 
     /// Has the sweeper look once; returns how many cases it took up.
@@ -227,8 +234,13 @@ impl<S: Seller> Bench<S> {
     /// What was told, in order: a fact's name, or `Step` for a step of the context's own.
     pub async fn told(&self) -> Vec<&'static str> {
         let (case, actor) = (self.case(&caller("alice")).await, actor());
-        let kinds = FACTS.map(|(fact, word)| (self.checkout.cases().event(&case, fact, &actor).kind, word));
-        let word = |event: Event| kinds.iter().find(|(kind, _)| *kind == event.kind).map_or("Step", |(_, word)| *word);
+        // A context in which nobody but the case decides whether it can be cancelled has no word for asking.
+        let kind = |fact| self.checkout.cases().event(&case, fact, &actor).ok().map(|event| event.kind);
+        let kinds = FACTS.map(|(fact, word)| (kind(fact), word));
+        let word = |event: Event| {
+            let known = kinds.iter().find(|(kind, _)| kind.as_ref() == Some(&event.kind));
+            known.map_or("Step", |(_, word)| *word)
+        };
         self.events().await.into_iter().map(word).collect()
     }
 
@@ -288,6 +300,17 @@ impl<S: Seller> Bench<S> {
     pub fn table(&self) -> &'static str {
         <S::Cases as Cases>::Table::default().table_name()
     }
+}
+
+/// A replica hears from those who fulfil the case what they say to its cancellation.
+pub async fn judge_at<S: Seller>(
+    checkout: &Checkout<S::Cases>,
+    database: &Database,
+    name: &str,
+    verdict: Verdict,
+) -> CaseOf<S> {
+    let actor = &actor();
+    database.transact("judge", |tx| async move { checkout.judged_in(&tx, name, verdict, actor).await }).await.unwrap()
 }
 
 fn settings() -> Settings {

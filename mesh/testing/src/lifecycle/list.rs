@@ -3,6 +3,22 @@
 /// One test for each rule of the lifecycle, on the cases of a [`Seller`](crate::lifecycle::Seller).
 #[macro_export]
 macro_rules! lifecycle_rules {
+    // The cases of this seller may have been begun by somebody else, who decides whether their payers can still cancel them.
+    (judged $seller:ty) => {
+        $crate::lifecycle_rules! { $seller:
+            rule_k_asking_gives_nothing_back_and_promises_nothing,
+            rule_k_what_was_stopped_is_cancelled_and_gives_back_what_was_promised_when_it_was_asked,
+            rule_k_what_was_begun_stays_as_if_nobody_had_asked,
+            rule_k_whoever_asks_waits_for_the_verdict,
+            rule_k_a_wish_that_nobody_decides_is_answered_as_it_stands,
+            rule_k_a_request_is_answered_by_the_verdict_however_often_it_is_sent,
+            rule_k_whoever_but_the_payer_needs_no_judge_and_replaces_the_wish,
+            rule_k_a_verdict_that_nobody_waits_for_changes_nothing,
+            rule_k_of_two_contrary_verdicts_the_first_stands,
+            rule_k_a_step_before_the_verdict_leaves_the_wish_standing,
+            rule_k_what_is_asked_while_paying_is_confirmed_and_cancelled_in_one,
+        }
+    };
     ($seller:ty) => {
         $crate::lifecycle_rules! { $seller:
             a_hold_reads_back_as_it_was_made_and_its_unit_is_taken,

@@ -5,6 +5,7 @@
 mod attempts;
 mod cancelling;
 mod holding;
+mod judging;
 mod outcomes;
 mod parties;
 mod refunds;
@@ -15,6 +16,6 @@ mod sweeping;
 mod waiting;
 
 pub use self::{
-    attempts::*, cancelling::*, holding::*, outcomes::*, parties::*, refunds::*, replicas::*, requests::*, steps::*,
-    sweeping::*, waiting::*,
+    attempts::*, cancelling::*, holding::*, judging::*, outcomes::*, parties::*, refunds::*, replicas::*, requests::*,
+    steps::*, sweeping::*, waiting::*,
 };

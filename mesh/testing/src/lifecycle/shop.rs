@@ -1,10 +1,14 @@
 //! The smallest context with cases: a shop sells things off one shelf, each thing like the other.
 
+mod elsewhere;
+
+use std::sync::Arc;
+
 use async_trait::async_trait;
 use jiff::{SignedDuration, Timestamp};
 use mesh_checkout::checkout::{
-    By, Case, Cases, Closing, Fact, Mode, Record, Terms, Told,
-    store::{NewRow, Row, payer},
+    By, Case, Cases, Closing, Fact, Mode, Record, Reserves, Terms, Told,
+    store::{NewRow, Row, intent, payer},
 };
 use mesh_foundation::{
     call::Actor,
@@ -23,15 +27,22 @@ use sea_orm::{
 };
 use uuid::Uuid;
 
+use self::elsewhere::Warehouse;
 use super::{CaseOf, Moment, Seller};
 
 crate::lifecycle_rules!(Shop);
+
+/// What it sells is brought: whoever brings it decides whether a payer can still cancel.
+mod mail_order {
+    crate::lifecycle_rules!(judged super::MailOrder);
+}
 
 mod reasons {
     mesh_foundation::reasons! {
         ALL;
         PURCHASE_NOT_FOUND: NotFound;
         SHELF_EMPTY: FailedPrecondition;
+        WAREHOUSE_UNAVAILABLE: ResourceExhausted;
     }
 }
 
@@ -60,8 +71,13 @@ const SCHEMA: Schema = Schema::new(|| vec![Box::new(TABLES)]);
 
 const TABLES: Tables = Tables {
     name: "m0001_shop",
-    tables: &[table_of::<purchase::Entity>, table_of::<shelf::Entity>, table_of::<payer::Entity>],
-    indices: &[],
+    tables: &[
+        table_of::<purchase::Entity>,
+        table_of::<shelf::Entity>,
+        table_of::<payer::Entity>,
+        table_of::<intent::Entity>,
+    ],
+    indices: &[intent::DUE],
 };
 
 #[derive(Clone, Debug, PartialEq)]
@@ -92,11 +108,18 @@ impl Case for Purchase {
 
     fn closing(&self, by: By, now: Timestamp) -> Closing {
         let until = self.record.earn_time;
-        if by == By::Agent || now < until { Closing::Open } else { Closing::Closed(until) }
+        match by {
+            By::Agent => Closing::Open,
+            _ if now >= until => Closing::Closed(until),
+            By::Guest if self.record.payee == MAIL_ORDER => Closing::Ask,
+            _ => Closing::Open,
+        }
     }
 }
 
-struct Purchases;
+/// The purchases of a shop that has a shelf, or whose things are in a warehouse that another context runs.
+#[derive(Default)]
+struct Purchases(Option<Arc<Warehouse>>);
 
 #[async_trait]
 impl Cases for Purchases {
@@ -117,7 +140,14 @@ impl Cases for Purchases {
         Ok(Purchase { record, handed_over: row.handed_over > 0 })
     }
 
+    fn reserves(&self) -> Option<&dyn Reserves<Purchase>> {
+        self.0.as_ref().map(|warehouse| &**warehouse as &dyn Reserves<Purchase>)
+    }
+
     fn take(&self, _case: &Purchase) -> Vec<Step> {
+        if self.0.is_some() {
+            return Vec::new();
+        }
         let update = shelf::Entity::update_many()
             .col_expr(shelf::Column::Things, Expr::col(shelf::Column::Things).sub(1))
             .filter(shelf::Column::Things.gt(0));
@@ -130,6 +160,9 @@ impl Cases for Purchases {
     }
 
     async fn make_ready(&self, tx: &Tx, _case: &Purchase) -> Result<(), Error> {
+        if self.0.is_some() {
+            return Ok(());
+        }
         match shelf::Entity::find().filter(shelf::Column::Things.gt(0)).one(&**tx).await? {
             Some(_) => Ok(()),
             None => Err(Refusal::new(Shop::SOLD_OUT, "the shelf is empty").into()),
@@ -137,21 +170,26 @@ impl Cases for Purchases {
     }
 
     fn give_back(&self, _case: &Purchase) -> Vec<Step> {
+        if self.0.is_some() {
+            return Vec::new();
+        }
         let things = Expr::col(shelf::Column::Things).add(1);
         vec![Step::from(shelf::Entity::update_many().col_expr(shelf::Column::Things, things))]
     }
 
-    fn event(&self, case: &Purchase, fact: Fact, actor: &Actor) -> Event {
+    fn event(&self, case: &Purchase, fact: Fact, actor: &Actor) -> Result<Event, Error> {
         let what = match fact {
             Fact::Held => "PurchaseHeld",
             Fact::Confirmed => "PurchaseConfirmed",
             Fact::Rejected => "PurchaseRejected",
             Fact::Expired => "PurchaseExpired",
+            Fact::CancelAsked => "PurchaseCancelAsked",
+            Fact::CancelRefused => "PurchaseCancelRefused",
             Fact::CancelRequested => "PurchaseCancelRequested",
             Fact::Cancelled => "PurchaseCancelled",
             Fact::RefundRequested(_) => "PurchaseRefundRequested",
         };
-        event(case, what, actor)
+        Ok(event(case, what, actor))
     }
 
     fn answer(&self, case: &Purchase) -> Vec<u8> {
@@ -176,7 +214,25 @@ fn event(case: &Purchase, what: &str, actor: &Actor) -> Event {
     }
 }
 
-struct Shop;
+fn terms(payer: &str, payee: &str) -> Terms {
+    Terms {
+        collection: Purchases::COLLECTION,
+        id: Uuid::now_v7(),
+        mode: Mode::Hold,
+        correlation_id: "case".to_owned(),
+        payer: payer.to_owned(),
+        payee: payee.to_owned(),
+        total: Money::new(3_500, "KRW").unwrap(),
+        // The shop closes down on its tenth day.
+        earn_time: Shop::begin() + SignedDuration::from_hours(240),
+    }
+}
+
+/// A shop, by who is paid.
+struct Shop(&'static str);
+
+const KEEPER: &str = "users/keeper";
+const MAIL_ORDER: &str = "users/mail-order";
 
 #[async_trait]
 impl Seller for Shop {
@@ -194,26 +250,15 @@ impl Seller for Shop {
         let things = i32::try_from(units).unwrap();
         let shelf = shelf::ActiveModel { id: Set(1), things: Set(things) };
         shelf::Entity::insert(shelf).exec_without_returning(database.for_migrations()).await.unwrap();
-        Self
+        Self(KEEPER)
     }
 
     fn cases(_database: &Database) -> Purchases {
-        Purchases
+        Purchases::default()
     }
 
     async fn case(&self, _database: &Database, payer: &str, now: Timestamp) -> CaseOf<Self> {
-        let terms = Terms {
-            collection: Purchases::COLLECTION,
-            id: Uuid::now_v7(),
-            mode: Mode::Hold,
-            correlation_id: "case".to_owned(),
-            payer: payer.to_owned(),
-            payee: "users/keeper".to_owned(),
-            total: Money::new(3_500, "KRW").unwrap(),
-            // The shop closes down on its tenth day.
-            earn_time: Self::begin() + SignedDuration::from_hours(240),
-        };
-        Purchase { record: Record::begin(terms, now), handed_over: false }
+        Purchase { record: Record::begin(terms(payer, self.0), now), handed_over: false }
     }
 
     async fn free(&self, database: &Database) -> u32 {
@@ -227,5 +272,40 @@ impl Seller for Shop {
         }
         case.handed_over = true;
         Ok(Some(|case, actor| event(case, "PurchaseHandedOver", actor)))
+    }
+}
+
+struct MailOrder(Shop);
+
+#[async_trait]
+impl Seller for MailOrder {
+    type Cases = Purchases;
+
+    const SCHEMA: Schema = SCHEMA;
+    const SOLD_OUT: Reason = Shop::SOLD_OUT;
+
+    fn begin() -> Timestamp {
+        Shop::begin()
+    }
+
+    async fn open(database: &Database, units: u32) -> Self {
+        let Shop(_) = Shop::open(database, units).await;
+        Self(Shop(MAIL_ORDER))
+    }
+
+    fn cases(database: &Database) -> Purchases {
+        Shop::cases(database)
+    }
+
+    async fn case(&self, database: &Database, payer: &str, now: Timestamp) -> CaseOf<Self> {
+        self.0.case(database, payer, now).await
+    }
+
+    async fn free(&self, database: &Database) -> u32 {
+        self.0.free(database).await
+    }
+
+    fn step(case: &mut Purchase) -> Result<Option<Told<Purchase>>, Error> {
+        Shop::step(case)
     }
 }

@@ -163,9 +163,14 @@ impl Cases for Reservations {
         vec![nights::give_back(case.room, &case.stay)]
     }
 
-    fn event(&self, case: &Reservation, fact: Fact, actor: &Actor) -> Event {
+    fn event(&self, case: &Reservation, fact: Fact, actor: &Actor) -> Result<Event, Error> {
         let reservation = Some(convert::for_event(case));
-        match fact {
+        Ok(match fact {
+            Fact::CancelAsked | Fact::CancelRefused => {
+                return Err(Error::Internal(
+                    "nobody but the reservation decides whether a stay can be cancelled".to_owned(),
+                ));
+            }
             Fact::Held => events::new(case, actor, &ReservationHeld { reservation }),
             Fact::Confirmed => events::new(case, actor, &ReservationConfirmed { reservation }),
             Fact::Rejected => events::new(case, actor, &ReservationRejected { reservation }),
@@ -173,7 +178,7 @@ impl Cases for Reservations {
             Fact::CancelRequested => events::new(case, actor, &ReservationCancelRequested { reservation }),
             Fact::Cancelled => events::new(case, actor, &ReservationCancelled { reservation }),
             Fact::RefundRequested(attempt) => events::refund_requested(case, attempt, actor),
-        }
+        })
     }
 
     fn answer(&self, case: &Reservation) -> Vec<u8> {

@@ -3,6 +3,7 @@
 //! A context declares one entity with [`case_table`](crate::case_table), and says what is in its own columns
 //! ([`Cases::to_row`], [`Cases::from_row`]). Everything here goes by the names of the columns.
 
+pub mod intent;
 pub mod payer;
 mod row;
 pub mod table;

@@ -84,7 +84,7 @@ impl Cases for Market {
         Vec::new()
     }
 
-    fn event(&self, _case: &Eggs, fact: Fact, _actor: &Actor) -> Event {
+    fn event(&self, _case: &Eggs, fact: Fact, _actor: &Actor) -> Result<Event, Error> {
         panic!("nothing is told of {fact:?} here")
     }
 

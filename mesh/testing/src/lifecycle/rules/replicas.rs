@@ -1,5 +1,7 @@
 //! Several replicas of the context on one database: each has its own connections, and nothing else tells them of one another.
 
+use std::time::Duration;
+
 use futures::future::join_all;
 use mesh_checkout::checkout::{Asks, Cancels, Case, Scope, State};
 
@@ -29,7 +31,7 @@ pub async fn rule_t_a_step_and_a_cancellation_at_once_happen_one_after_the_other
     let (here, there) = (bench.replica().await, bench.replica().await);
     for round in 0..30 {
         let (name, before) = (bench.sold(Some("approve")).await.record().name.clone(), bench.told().await.len());
-        let cancels = Cancels { asks: Asks::User("users/alice"), cause: None, reason: "" };
+        let cancels = Cancels { asks: Asks::User("users/alice"), cause: None, reason: "", waits: Duration::ZERO };
         let actor = actor();
         let step = step_at::<S>(&here, &name, None);
         let cancel = there.cancel(&name, Scope::All, cancels, None, &actor);

@@ -1,6 +1,6 @@
 //! Rule R: the same request id replays the first answer; another request is refused.
 
-use std::sync::atomic::Ordering;
+use std::{sync::atomic::Ordering, time::Duration};
 
 use futures::future::join_all;
 use mesh_checkout::checkout::{Asks, Cancels, Case, Scope, State, machine::Outcome, payments::Refunded};
@@ -123,7 +123,7 @@ pub async fn rule_r_a_cancellation_is_replayed_as_it_was_first_answered<S: Selle
     let bench = Bench::<S>::with_units(1).await;
     let (alice, name) = (caller("alice"), bench.sold(Some("approve")).await.record().name.clone());
     let cancel = async |body: &str| {
-        let cancels = Cancels { asks: Asks::User("users/alice"), cause: None, reason: body };
+        let cancels = Cancels { asks: Asks::User("users/alice"), cause: None, reason: body, waits: Duration::ZERO };
         let request = Request::new(&alice, "Cancel", "id-1", &body.to_owned());
         bench.checkout.cancel(&name, Scope::All, cancels, request, &alice.actor()).await
     };
