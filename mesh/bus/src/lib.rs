@@ -1,5 +1,7 @@
 //! Delivery of events: the relay publishes an outbox to the bus, and consumers hand events from the bus to their policies.
 
+#![warn(unreachable_pub)]
+
 pub mod bus;
 pub mod config;
 pub mod consumer;

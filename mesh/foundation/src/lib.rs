@@ -1,6 +1,8 @@
 //! The parts that every crate of the mesh may use, and that depend on none of them: errors and reasons, callers, texts, amounts, the
 //! time, events, traces, instruments, and the background loops of a process.
 
+#![warn(unreachable_pub)]
+
 pub mod background;
 pub mod booking_window;
 pub mod call;

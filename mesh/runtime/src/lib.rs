@@ -21,6 +21,8 @@
 //! What stands in a crate below is shown here under one name, so that a context depends on this crate alone. Dependencies only point
 //! down: foundation; then store and transport; bus above the store, server above transport; checkout above all of these; this crate.
 
+#![warn(unreachable_pub)]
+
 pub mod config;
 pub mod context;
 pub mod telemetry;

@@ -1,5 +1,7 @@
 //! A context's own database on any engine, its transactions, and the mesh's tables in it: outbox, inbox, request records.
 
+#![warn(unreachable_pub)]
+
 pub mod db;
 pub mod housekeeping;
 pub mod inbox;

@@ -1,5 +1,6 @@
 //! What the tests of several crates of the mesh share. No crate depends on it but for its tests.
 
+#![warn(unreachable_pub)]
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test that cannot go on has failed")]
 
 mod authority;

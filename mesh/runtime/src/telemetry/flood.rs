@@ -57,7 +57,7 @@ struct LeftOut {
 
 impl Flood {
     /// Starts to tell what was left out. It ends with the handle's abortion, or the runtime.
-    pub fn start(&self) -> AbortHandle {
+    pub(super) fn start(&self) -> AbortHandle {
         let flood = self.clone();
         tokio::spawn(async move {
             let mut looks = interval(LOOK);
@@ -70,14 +70,14 @@ impl Flood {
     }
 
     /// Tells of all that was left out until `now`, whose time is over, or which must be told because the process ends.
-    pub fn tell(&self, now: Instant) {
+    pub(super) fn tell(&self, now: Instant) {
         for LeftOut { lines, message } in self.ended(now) {
             tracing::warn!(target: TARGET, lines, like = message, "lines were left out, because too many were alike");
         }
     }
 
     /// Tells what was left out and has not been told.
-    pub fn stop(&self) {
+    pub(super) fn stop(&self) {
         self.tell(Instant::now() + WINDOW);
     }
 

@@ -29,7 +29,7 @@ pub(super) struct Wanted {
 
 impl Wanted {
     /// What the variables ask for: nothing, unless they name a collector.
-    pub fn read(variable: impl Fn(&str) -> Option<String>) -> Result<Self, TelemetryError> {
+    pub(super) fn read(variable: impl Fn(&str) -> Option<String>) -> Result<Self, TelemetryError> {
         let set = |name: &str| variable(name).filter(|value| !value.is_empty());
         if set("OTEL_SDK_DISABLED").is_some_and(|value| value.eq_ignore_ascii_case("true")) {
             return Ok(Self::default());

@@ -29,7 +29,7 @@ pub(super) struct Reported<E> {
 
 impl<E> Reported<E> {
     /// `exporter`, which sends `signal`: traces, or metrics.
-    pub fn new(signal: &'static str, exporter: E) -> Self {
+    pub(super) fn new(signal: &'static str, exporter: E) -> Self {
         Self { signal, exporter, last_told: Mutex::new(None) }
     }
 

@@ -41,7 +41,7 @@ pub(super) struct Scrape {
 
 impl Scrape {
     /// Serves what `registry` gathers.
-    pub async fn listen(address: SocketAddr, registry: Registry) -> io::Result<Self> {
+    pub(super) async fn listen(address: SocketAddr, registry: Registry) -> io::Result<Self> {
         let listener = TcpListener::bind(address).await?;
         let address = listener.local_addr()?;
         let stop = CancellationToken::new();

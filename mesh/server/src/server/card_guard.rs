@@ -45,7 +45,7 @@ pub(super) struct CardGuard {
 }
 
 impl CardGuard {
-    pub fn new(max_request_bytes: usize) -> Self {
+    pub(super) fn new(max_request_bytes: usize) -> Self {
         Self { max_request_bytes, large: Arc::new(Semaphore::new(LARGE_AT_ONCE)) }
     }
 

@@ -42,7 +42,7 @@ pub(super) struct IdleTimeouts {
 }
 
 impl IdleTimeouts {
-    pub const DEFAULT: Self = Self {
+    pub(super) const DEFAULT: Self = Self {
         preface: Duration::from_secs(5),
         // A probe or a load balancer that keeps its connection calls more often. Connections between contexts that seldom call each
         // other are closed, and made again.
@@ -67,23 +67,23 @@ struct State {
 
 impl Usage {
     /// Of a connection that has just been made.
-    pub fn new() -> Self {
+    pub(super) fn new() -> Self {
         Self(Arc::new(Mutex::new(State { calls: 0, idle_since: Instant::now(), is_known: false })))
     }
 
     /// Counts a call in flight until the guard is dropped.
-    pub fn begin(&self) -> InUse {
+    pub(super) fn begin(&self) -> InUse {
         self.state().calls += 1;
         InUse(self.clone())
     }
 
     /// Records that a call was authenticated.
-    pub fn accepted(&self) {
+    pub(super) fn accepted(&self) {
         self.state().is_known = true;
     }
 
     /// How long the connection is kept between two calls.
-    pub fn kept(&self, patience: &IdleTimeouts) -> Duration {
+    pub(super) fn kept(&self, patience: &IdleTimeouts) -> Duration {
         if self.state().is_known { patience.idle } else { patience.stranger }
     }
 
@@ -104,7 +104,7 @@ pub(super) struct InUse(Usage);
 
 impl InUse {
     /// The connection is in use until the reply is over.
-    pub fn until_over(self, reply: Reply) -> Reply {
+    pub(super) fn until_over(self, reply: Reply) -> Reply {
         if reply.body().is_end_stream() { reply } else { hold(reply, self) }
     }
 }
@@ -131,7 +131,12 @@ pub(super) struct Connection<S> {
 }
 
 impl<S> Connection<S> {
-    pub fn new(stream: S, patience: IdleTimeouts, stopping: CancellationToken, place: OwnedSemaphorePermit) -> Self {
+    pub(super) fn new(
+        stream: S,
+        patience: IdleTimeouts,
+        stopping: CancellationToken,
+        place: OwnedSemaphorePermit,
+    ) -> Self {
         Self {
             stream,
             usage: Usage::new(),

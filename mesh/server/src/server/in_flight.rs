@@ -37,7 +37,7 @@ pub(super) struct InFlight {
 
 impl InFlight {
     /// The limits of `context`, shared by all connections and by callers in the same process.
-    pub fn new(context: &'static str, limits: &LimitsConfig) -> Self {
+    pub(super) fn new(context: &'static str, limits: &LimitsConfig) -> Self {
         let LimitsConfig { in_flight, in_flight_per_person, open_streams, open_streams_per_person, .. } = *limits;
         Self {
             context,

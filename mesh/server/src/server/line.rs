@@ -31,7 +31,7 @@ type Open = Either<TcpStream, Box<TlsStream<TcpStream>>>;
 
 impl Line {
     /// The line over `socket`, with the certificate that is in use now.
-    pub fn new(socket: TcpStream, tls: Option<&Tls>) -> Self {
+    pub(super) fn new(socket: TcpStream, tls: Option<&Tls>) -> Self {
         Self(match tls.and_then(Tls::server) {
             Some(config) => State::Handshake(Box::new(TlsAcceptor::from(config).accept(socket))),
             None => State::Open(Either::Left(socket)),

@@ -22,7 +22,7 @@ pub(super) struct Methods(HashMap<String, Arc<Method>>);
 
 impl Methods {
     /// The methods of `services`.
-    pub fn of(pool: &DescriptorPool, services: &[&str]) -> Result<Self, Error> {
+    pub(super) fn of(pool: &DescriptorPool, services: &[&str]) -> Result<Self, Error> {
         let mut methods = HashMap::new();
         for name in services {
             let service = pool
@@ -45,7 +45,7 @@ impl Methods {
     }
 
     /// The method that is called at `path`.
-    pub fn at(&self, path: &str) -> Option<&Arc<Method>> {
+    pub(super) fn at(&self, path: &str) -> Option<&Arc<Method>> {
         self.0.get(path)
     }
 }

@@ -54,7 +54,7 @@ pub(super) struct OwnServices {
 
 impl OwnServices {
     /// The services for a process of these contexts, until `closing`.
-    pub fn new(
+    pub(super) fn new(
         contexts: &Contexts,
         health: &Health,
         reflection: bool,
@@ -85,7 +85,7 @@ impl OwnServices {
     }
 
     /// Answers a request.
-    pub async fn answer(self, request: http::Request<Body>) -> Reply {
+    pub(super) async fn answer(self, request: http::Request<Body>) -> Reply {
         if let Some(refused) = compression::named_in(request.headers()) {
             return refused;
         }

@@ -51,7 +51,7 @@ impl CallSpan {
     }
 
     /// Records how the call ended. The span ends when the last of these is dropped.
-    pub fn ended(&self, code: Code) {
+    pub(super) fn ended(&self, code: Code) {
         if let Some(span) = self.0.get() {
             span.ended(code, is_servers_fault(code));
         }

@@ -19,13 +19,13 @@ const SUFFIX: &str = "-acknowledged";
 
 /// The file beside a database's file.
 #[derive(Debug)]
-pub struct Acknowledged {
+pub(super) struct Acknowledged {
     path: PathBuf,
     file: Mutex<Option<File>>,
 }
 
 /// The newest event that the database in the file at `database` has acknowledged; none if it has acknowledged none yet.
-pub fn acknowledged(database: &Path) -> io::Result<Option<Uuid>> {
+pub(super) fn acknowledged(database: &Path) -> io::Result<Option<Uuid>> {
     match fs::read_to_string(path(database)) {
         // After a power cut some file systems leave zeros in a file that had just been made.
         Ok(text) if text.trim_matches(['\0', '\n']).is_empty() => Ok(None),

@@ -13,12 +13,12 @@ pub(super) struct Effects(Arc<Mutex<Vec<Effect>>>);
 
 impl Effects {
     /// Adds an effect.
-    pub fn add(&self, effect: Effect) {
+    pub(super) fn add(&self, effect: Effect) {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).push(effect);
     }
 
     /// Runs all effects.
-    pub fn perform(&self) {
+    pub(super) fn perform(&self) {
         // Run outside the lock, so that an effect may take it.
         let effects = mem::take(&mut *self.0.lock().unwrap_or_else(PoisonError::into_inner));
         for effect in effects {

@@ -62,18 +62,18 @@ pub(super) struct Done {
 }
 
 impl Run {
-    pub fn of(transaction: DatabaseTransaction) -> Self {
+    pub(super) fn of(transaction: DatabaseTransaction) -> Self {
         let statements = Statements { transaction, failed: AtomicBool::new(false) };
         Self { statements: Arc::new(statements), ending: Ending::default() }
     }
 
     /// What `work` is given.
-    pub fn tx(&self) -> Tx {
+    pub(super) fn tx(&self) -> Tx {
         Tx { statements: self.statements.clone(), ending: self.ending.clone() }
     }
 
     /// Fails if `work` has kept what it was given.
-    pub fn end(self) -> Result<Done, Error> {
+    pub(super) fn end(self) -> Result<Done, Error> {
         let statements = Arc::try_unwrap(self.statements)
             .map_err(|_| Error::Internal("a transaction's handle outlived its work".to_owned()))?;
         Ok(Done { statements, ending: self.ending })
@@ -82,7 +82,7 @@ impl Run {
 
 impl Done {
     /// Commits, unless a statement has failed: then it rolls back, and that is an error.
-    pub async fn commit(self) -> (Result<(), StoreError>, Ended) {
+    pub(super) async fn commit(self) -> (Result<(), StoreError>, Ended) {
         let Self { statements: Statements { transaction, failed }, ending } = self;
         let ended = Ended {
             effects: ending.effects,
@@ -97,7 +97,7 @@ impl Done {
     }
 
     /// Rolls back.
-    pub async fn rollback(self) -> Result<(), StoreError> {
+    pub(super) async fn rollback(self) -> Result<(), StoreError> {
         Ok(self.statements.transaction.rollback().await?)
     }
 }

@@ -148,7 +148,7 @@ pub(super) mod row {
 
     #[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel, DeriveActiveModelBehavior)]
     #[sea_orm(table_name = "seaql_migrations")]
-    pub struct Model {
+    pub(crate) struct Model {
         #[sea_orm(primary_key, auto_increment = false)]
         pub version: String,
         pub applied_at: i64,

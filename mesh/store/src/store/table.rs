@@ -83,7 +83,7 @@ mod tests {
 
         #[derive(Clone, Debug, PartialEq, DeriveEntityModel, DeriveActiveModelBehavior)]
         #[sea_orm(table_name = "basket")]
-        pub struct Model {
+        pub(super) struct Model {
             #[sea_orm(primary_key, auto_increment = false)]
             pub id: Uuid,
             #[sea_orm(column_type = "String(StringLen::N(80))")]
@@ -107,7 +107,7 @@ mod tests {
 
         #[derive(Clone, Debug, PartialEq, DeriveEntityModel, DeriveActiveModelBehavior)]
         #[sea_orm(table_name = "egg")]
-        pub struct Model {
+        pub(super) struct Model {
             #[sea_orm(primary_key, auto_increment = false, column_type = "String(StringLen::N(64))")]
             pub basket: String,
             pub size: i32,

@@ -46,6 +46,7 @@ mod reasons {
     }
 }
 
+#[allow(unreachable_pub, reason = "sea-orm makes items of an entity public")]
 mod shelf {
     use mesh_store::store::prelude::*;
 
@@ -58,6 +59,7 @@ mod shelf {
     }
 }
 
+#[allow(unreachable_pub, reason = "sea-orm makes items of an entity public")]
 mod purchase {
     mesh_checkout::case_table! {
         "purchase" {

@@ -104,7 +104,7 @@ pub(super) struct Breaker {
 
 impl Breaker {
     /// A closed circuit.
-    pub fn new(limits: &Limits) -> Self {
+    pub(super) fn new(limits: &Limits) -> Self {
         Self {
             max_failures: limits.breaker_failures.max(1),
             full: limits.breaker_in_flight.max(1),
@@ -120,7 +120,7 @@ impl Breaker {
     }
 
     /// What the circuit is doing.
-    pub fn state(&self) -> BreakerState {
+    pub(super) fn state(&self) -> BreakerState {
         match self.state {
             State::Closed { .. } => BreakerState::Closed,
             State::Open { .. } => BreakerState::Open,
@@ -129,7 +129,7 @@ impl Breaker {
     }
 
     /// For how long a call would be refused, if it began now.
-    pub fn refuses(&self, now: Instant) -> Option<Duration> {
+    pub(super) fn refuses(&self, now: Instant) -> Option<Duration> {
         match self.state {
             State::Closed { .. } => None,
             State::Open { until, .. } => Some(until.saturating_duration_since(now)).filter(|wait| !wait.is_zero()),
@@ -138,7 +138,7 @@ impl Breaker {
     }
 
     /// Lets a call begin, or says for how long none may. `chance` is in `0.0..1.0`.
-    pub fn begin(&mut self, now: Instant, chance: f64) -> Result<Pass, Duration> {
+    pub(super) fn begin(&mut self, now: Instant, chance: f64) -> Result<Pass, Duration> {
         let mut counted = false;
         match self.state {
             State::Closed { .. } if self.goes_unanswered(now) => {
@@ -194,14 +194,14 @@ impl Breaker {
     }
 
     /// Ends the rest of an open circuit: the next call becomes the probe.
-    pub fn rested(&mut self, now: Instant) {
+    pub(super) fn rested(&mut self, now: Instant) {
         if let State::Open { until, .. } = &mut self.state {
             *until = now.min(*until);
         }
     }
 
     /// Records how a call ended. `asked` is the rest that the callee asked for, if it answered that it cannot serve.
-    pub fn end(&mut self, pass: Pass, verdict: Verdict, asked: Option<Duration>, now: Instant, chance: f64) {
+    pub(super) fn end(&mut self, pass: Pass, verdict: Verdict, asked: Option<Duration>, now: Instant, chance: f64) {
         self.in_flight -= 1;
         let is_answer = verdict == Verdict::Healthy && pass.period == self.period;
         if is_answer {

@@ -27,7 +27,7 @@ pub(super) struct Budget {
 
 impl Budget {
     /// A budget that starts with what quiet seconds can save up.
-    pub fn new(limits: &Limits, now: Instant) -> Self {
+    pub(super) fn new(limits: &Limits, now: Instant) -> Self {
         let per_call = u64::from(limits.retry_percent);
         let per_second = u64::from(limits.retries_per_second) * RETRY;
         let balance = per_second * SAVED_SECONDS;
@@ -36,12 +36,12 @@ impl Budget {
     }
 
     /// A call was made that is no retry.
-    pub fn earn(&mut self) {
+    pub(super) fn earn(&mut self) {
         self.balance = self.balance.saturating_add(self.per_call).min(self.max);
     }
 
     /// Pays for one retry, if there is enough.
-    pub fn spend(&mut self, now: Instant) -> bool {
+    pub(super) fn spend(&mut self, now: Instant) -> bool {
         self.credit(now);
         match self.balance.checked_sub(RETRY) {
             Some(rest) => {

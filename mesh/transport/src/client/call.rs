@@ -39,7 +39,7 @@ pub(super) struct Call {
 
 impl Call {
     /// Reads what a generated client sends.
-    pub async fn read(request: http::Request<Body>) -> Result<Self, Failure> {
+    pub(super) async fn read(request: http::Request<Body>) -> Result<Self, Failure> {
         let (head, body) = request.into_parts();
         let deadline = match head.extensions.get::<Outgoing>() {
             Some(outgoing) => outgoing.deadline,
@@ -51,7 +51,7 @@ impl Call {
     }
 
     /// The method as metrics and spans name it: `jumak.payment.v1.PaymentService/CreatePayment`.
-    pub fn method(&self) -> &str {
+    pub(super) fn method(&self) -> &str {
         self.request.uri().path().trim_start_matches('/')
     }
 }
@@ -72,7 +72,7 @@ pub(super) struct Reply {
 
 impl Reply {
     /// Reads what `callee` answers; any status but OK is a failure.
-    pub async fn read(callee: &str, response: http::Response<Body>) -> Result<Self, Failure> {
+    pub(super) async fn read(callee: &str, response: http::Response<Body>) -> Result<Self, Failure> {
         let (head, body) = response.into_parts();
         let status_in_head = status_in(&head.headers);
         if let Some(status) = status_in_head.as_ref().filter(|status| status.code() != Code::Ok) {
@@ -95,7 +95,7 @@ impl Reply {
     }
 
     /// The reply as a generated client expects it.
-    pub fn into_response(self) -> http::Response<Body> {
+    pub(super) fn into_response(self) -> http::Response<Body> {
         let trailers = self.trailers;
         let body = Full::new(self.body).with_trailers(async move { trailers.map(Ok) });
         http::Response::from_parts(self.head, Body::new(body))

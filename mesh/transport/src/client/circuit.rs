@@ -33,7 +33,7 @@ struct Inner {
 
 impl Circuit {
     /// A closed circuit.
-    pub fn new(callee: Arc<str>, limits: &Limits) -> Self {
+    pub(super) fn new(callee: Arc<str>, limits: &Limits) -> Self {
         Self(Arc::new(Inner {
             callee,
             patience: patience(limits),
@@ -43,17 +43,17 @@ impl Circuit {
     }
 
     /// Its state.
-    pub fn state(&self) -> BreakerState {
+    pub(super) fn state(&self) -> BreakerState {
         self.breaker().state()
     }
 
     /// For how long a call would be refused, if it began now.
-    pub fn refuses_now(&self) -> Option<Duration> {
+    pub(super) fn refuses_now(&self) -> Option<Duration> {
         self.breaker().refuses(Instant::now())
     }
 
     /// Ends the rest, because the callee may be back: if the circuit is open, the next call is the probe.
-    pub fn try_soon(&self) {
+    pub(super) fn try_soon(&self) {
         self.breaker().rested(Instant::now());
     }
 

@@ -107,64 +107,64 @@ impl Failure {
     }
 
     /// A token for the request is missing, or a header cannot be made.
-    pub fn unsendable(error: Error) -> Self {
+    pub(super) fn unsendable(error: Error) -> Self {
         Self::new(Cause::Unsendable, error)
     }
 
     /// The message cannot be encoded, or is too large.
-    pub fn unreadable_request(error: BoxError) -> Self {
+    pub(super) fn unreadable_request(error: BoxError) -> Self {
         Self::new(Cause::Unsendable, Status::from_error(error))
     }
 
     /// The deadline had passed before anything was sent.
-    pub fn too_late(callee: &str) -> Self {
+    pub(super) fn too_late(callee: &str) -> Self {
         Self::new(Cause::Unsendable, too_slow(callee))
     }
 
     /// The deadline passed while the call was under way.
-    pub fn given_up(callee: &str) -> Self {
+    pub(super) fn given_up(callee: &str) -> Self {
         Self::new(Cause::GivenUp, too_slow(callee))
     }
 
     /// The circuit is open, for about as long as `retry_after`.
-    pub fn circuit_open(callee: &str, retry_after: Duration) -> Self {
+    pub(super) fn circuit_open(callee: &str, retry_after: Duration) -> Self {
         Self::new(Cause::CircuitOpen, circuit_open(callee, retry_after))
     }
 
     /// The callee does not run in this process, or not yet.
-    pub fn absent(callee: &str) -> Self {
+    pub(super) fn absent(callee: &str) -> Self {
         Self::new(Cause::NoConnection, unreachable(callee, "it does not run"))
     }
 
     /// The connection ended before the reply did.
-    pub fn broken(callee: &str, source: BoxError) -> Self {
+    pub(super) fn broken(callee: &str, source: BoxError) -> Self {
         Self::new(Cause::Broken, unreachable(callee, "the connection broke")).because(source)
     }
 
     /// No connection is up, so nothing was sent.
-    pub fn no_connection(callee: &str, source: BoxError) -> Self {
+    pub(super) fn no_connection(callee: &str, source: BoxError) -> Self {
         Self::new(Cause::NoConnection, unreachable(callee, "no connection")).because(source)
     }
 
     /// Another replica is up: the state or the loss of one replica is not a failure of the callee.
     #[must_use]
-    pub fn elsewhere(self) -> Self {
+    pub(super) fn elsewhere(self) -> Self {
         let elsewhere = self.is_between_lives() || self.cause == Cause::Broken;
         Self { elsewhere, ..self }
     }
 
     /// Whether a replica says that it is stopping, or has not quite started.
-    pub fn is_between_lives(&self) -> bool {
+    pub(super) fn is_between_lives(&self) -> bool {
         matches!(&self.cause, Cause::TurnedAway(reason) if [Reason::STARTING, Reason::DRAINING].contains(reason))
     }
 
     /// Whether another attempt adds no load: this one was not accepted, and the next one goes to another replica.
-    pub fn is_free_to_retry(&self) -> bool {
+    pub(super) fn is_free_to_retry(&self) -> bool {
         self.elsewhere && self.surely_not_sent()
     }
 
     /// An error from tower's layers: their own, or ours passed through.
-    pub fn from_layers(callee: &str, error: BoxError) -> Self {
+    pub(super) fn from_layers(callee: &str, error: BoxError) -> Self {
         let error = match error.downcast::<Self>() {
             Ok(failure) => return *failure,
             Err(error) => error,
@@ -179,7 +179,7 @@ impl Failure {
     }
 
     /// A status that came back from `callee`.
-    pub fn answered(callee: &str, status: Status) -> Self {
+    pub(super) fn answered(callee: &str, status: Status) -> Self {
         let Some(refusal) = Refusal::from_status(&status) else {
             let cause = match status.code() {
                 Code::Unavailable | Code::Unknown => Cause::Unwell,
@@ -208,7 +208,7 @@ impl Failure {
     }
 
     /// Whether the attempt surely was not sent, or did nothing where it arrived.
-    pub fn surely_not_sent(&self) -> bool {
+    pub(super) fn surely_not_sent(&self) -> bool {
         match self.cause {
             Cause::Unsendable | Cause::CircuitOpen | Cause::Shed | Cause::NoConnection | Cause::TurnedAway(_) => true,
             Cause::Broken | Cause::TimedOut | Cause::GivenUp | Cause::Unwell | Cause::OutOfTime | Cause::Answered => {
@@ -220,7 +220,7 @@ impl Failure {
     /// Whether the callee's answer tells the outcome of the call, earlier attempts included. "Unavailable" does not: after a broken
     /// connection, "payment unavailable" does not mean that nothing was charged. Nor does a refusal by the layers of another replica,
     /// which may have other keys or another version. An answer that knows the request has one of a few codes and a reason of ours.
-    pub fn is_an_answer(&self) -> bool {
+    pub(super) fn is_an_answer(&self) -> bool {
         let decides = |reason: &Reason| {
             matches!(
                 reason.code(),
@@ -233,7 +233,7 @@ impl Failure {
 
     /// Whether another attempt may succeed. Not after our own refusal, which exists to keep load away; not after a timeout, which has used
     /// up the time; and not after an error that the callee passes on, because the callee has retried already.
-    pub fn may_be_retried(&self) -> bool {
+    pub(super) fn may_be_retried(&self) -> bool {
         match self.cause {
             Cause::NoConnection | Cause::TurnedAway(_) | Cause::Broken => true,
             Cause::Unwell => self.status.code() == Code::Unavailable,
@@ -249,7 +249,7 @@ impl Failure {
 
     /// What the failure says about the callee. An error answer is an answer. A timeout, or an answer that the callee cannot serve, counts
     /// against the callee only if it had enough time: otherwise callers with short deadlines could open the circuit for everybody.
-    pub fn verdict(&self, share: Share) -> Verdict {
+    pub(super) fn verdict(&self, share: Share) -> Verdict {
         match &self.cause {
             _ if self.elsewhere => Verdict::Inconclusive,
             // Calls without time left take permits too, and do not show that the callee is slow.
@@ -267,12 +267,12 @@ impl Failure {
     }
 
     /// How long the callee asks to be left alone. The request of one replica does not hold up another.
-    pub fn retry_after(&self) -> Option<Duration> {
+    pub(super) fn retry_after(&self) -> Option<Duration> {
         self.retry_after.filter(|_| !self.elsewhere)
     }
 
     /// The label of our own refusal for metrics, if it is one.
-    pub fn local_cause(&self) -> Option<&'static str> {
+    pub(super) fn local_cause(&self) -> Option<&'static str> {
         match self.cause {
             Cause::CircuitOpen => Some("circuit_open"),
             Cause::Shed => Some("shed"),
@@ -281,12 +281,12 @@ impl Failure {
     }
 
     /// The code that the caller will see.
-    pub fn code(&self) -> Code {
+    pub(super) fn code(&self) -> Code {
         self.status.code()
     }
 
     /// The status that the caller gets, marked if the call surely was not sent.
-    pub fn into_status(self) -> Status {
+    pub(super) fn into_status(self) -> Status {
         let not_sent = self.surely_not_sent();
         let Self { mut status, source, .. } = self;
         if not_sent {

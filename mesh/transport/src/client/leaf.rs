@@ -45,12 +45,12 @@ enum To {
 
 impl Leaf {
     /// A leaf that makes its calls on the connections of `pool`.
-    pub fn network(callee: Arc<str>, timeout: Duration, pool: Arc<Pool>) -> Self {
+    pub(super) fn network(callee: Arc<str>, timeout: Duration, pool: Arc<Pool>) -> Self {
         Self { callee, timeout, to: To::Network(pool) }
     }
 
     /// A leaf that finds its callee in `registry`.
-    pub fn in_process(callee: Arc<str>, timeout: Duration, registry: InProcess) -> Self {
+    pub(super) fn in_process(callee: Arc<str>, timeout: Duration, registry: InProcess) -> Self {
         Self { callee, timeout, to: To::InProcess(registry) }
     }
 

@@ -33,7 +33,7 @@ pub(super) struct Retry {
 }
 
 impl Retry {
-    pub fn new(callee: Arc<str>, limits: &Limits) -> Self {
+    pub(super) fn new(callee: Arc<str>, limits: &Limits) -> Self {
         let budget = Arc::new(Mutex::new(Budget::new(limits, Instant::now())));
         Self { callee, attempts: limits.attempts, budget }
     }

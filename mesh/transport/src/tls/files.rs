@@ -32,7 +32,7 @@ struct Pair {
 
 impl Loaded {
     /// Reads all files that `settings` name. Without a CA there, servers of these `authorities` are trusted.
-    pub fn read(settings: &TlsConfig, authorities: Authorities) -> Result<Self, TlsError> {
+    pub(super) fn read(settings: &TlsConfig, authorities: Authorities) -> Result<Self, TlsError> {
         let mut seen = Sha256::new();
         let pair = match (&settings.cert_file, &settings.key_file) {
             (Some(cert_file), Some(key_file)) => Some(Pair {
@@ -51,7 +51,7 @@ impl Loaded {
     }
 
     /// The rustls configurations of both ends of a connection.
-    pub fn current(self) -> Result<Current, TlsError> {
+    pub(super) fn current(self) -> Result<Current, TlsError> {
         let Self { pair, clients, servers, fingerprint } = self;
         let trusting = trusting(servers)?;
         let leaf = pair.as_ref().and_then(|pair| pair.chain.first().cloned());

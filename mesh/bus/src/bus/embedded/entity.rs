@@ -1,13 +1,13 @@
 //! Entities of the bus's own file.
 
 /// The stream: every message ever published, in the order of publication.
-pub mod message {
+pub(super) mod message {
     use mesh_store::store::prelude::*;
 
     /// One message.
     #[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel, DeriveActiveModelBehavior)]
     #[sea_orm(table_name = "message")]
-    pub struct Model {
+    pub(crate) struct Model {
         /// Its place in the stream.
         #[sea_orm(primary_key)]
         pub seq: i64,
@@ -28,13 +28,13 @@ pub mod message {
 }
 
 /// The consumers and their places.
-pub mod consumer {
+pub(super) mod consumer {
     use mesh_store::store::prelude::*;
 
     /// One durable consumer.
     #[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel, DeriveActiveModelBehavior)]
     #[sea_orm(table_name = "consumer")]
-    pub struct Model {
+    pub(crate) struct Model {
         /// Its name.
         #[sea_orm(primary_key, auto_increment = false, column_type = "Text")]
         pub name: String,
@@ -47,13 +47,13 @@ pub mod consumer {
 }
 
 /// Delivered, not acknowledged.
-pub mod pending {
+pub(super) mod pending {
     use mesh_store::store::prelude::*;
 
     /// One message that one consumer has been given.
     #[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel, DeriveActiveModelBehavior)]
     #[sea_orm(table_name = "pending")]
-    pub struct Model {
+    pub(crate) struct Model {
         /// The consumer.
         #[sea_orm(primary_key, auto_increment = false, column_type = "Text")]
         pub consumer: String,
@@ -68,13 +68,13 @@ pub mod pending {
 }
 
 /// Dead letters.
-pub mod dead_letter {
+pub(super) mod dead_letter {
     use mesh_store::store::prelude::*;
 
     /// One message that one consumer could not handle.
     #[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel, DeriveActiveModelBehavior)]
     #[sea_orm(table_name = "dead_letter")]
-    pub struct Model {
+    pub(crate) struct Model {
         /// The consumer.
         #[sea_orm(primary_key, auto_increment = false, column_type = "Text")]
         pub consumer: String,

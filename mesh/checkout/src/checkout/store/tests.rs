@@ -10,6 +10,7 @@ use tonic::Code;
 use super::*;
 use crate::checkout::{By, Cancellation, Cause, Closing, Fact, Mode, PaymentAction, Record, Standing, Terms};
 
+#[allow(unreachable_pub, reason = "sea-orm makes items of an entity public")]
 mod crate_of_eggs {
     crate::case_table! {
         "eggs" {

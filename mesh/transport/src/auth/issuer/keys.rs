@@ -29,7 +29,7 @@ pub(in crate::auth) struct KeySet {
 impl KeySet {
     /// Reads a JWKS document, or a public key in PEM. None if it is neither. Keys that cannot be used are skipped: a provider also
     /// publishes keys for encryption, and keys of unsupported kinds.
-    pub fn read(text: &str, issuer: &IssuerConfig) -> Option<Self> {
+    pub(crate) fn read(text: &str, issuer: &IssuerConfig) -> Option<Self> {
         let fingerprint = Sha256::digest(text).into();
         let keys = match PublicKey::from_pem(text.trim()) {
             Ok(key) => vec![key.to_jwk()],
@@ -49,23 +49,23 @@ impl KeySet {
     }
 
     /// The key of that id, with all that a token signed by it must fulfil.
-    pub fn find(&self, kid: &str) -> Option<&(DecodingKey, Validation)> {
+    pub(crate) fn find(&self, kid: &str) -> Option<&(DecodingKey, Validation)> {
         self.by_kid.get(kid)
     }
 
-    pub fn is_empty(&self) -> bool {
+    pub(crate) fn is_empty(&self) -> bool {
         self.by_kid.is_empty()
     }
 
-    pub fn len(&self) -> usize {
+    pub(crate) fn len(&self) -> usize {
         self.by_kid.len()
     }
 
-    pub fn is_same(&self, other: &Self) -> bool {
+    pub(crate) fn is_same(&self, other: &Self) -> bool {
         self.fingerprint == other.fingerprint
     }
 
-    pub fn extend(&mut self, other: Self) {
+    pub(crate) fn extend(&mut self, other: Self) {
         self.by_kid.extend(other.by_kid);
     }
 }

@@ -163,7 +163,7 @@ pub(super) struct Known {
 impl Known {
     /// Whether an unknown key id can be rejected for good. With an issue time (`issued`, in seconds since 1970): if we fetched the issuer's
     /// keys more than `PUBLISHED_WITHIN` after it. Without one: if we have just `asked` and the issuer answered.
-    pub fn is_all(&self, issued: Option<u64>, asked: bool) -> bool {
+    pub(super) fn is_all(&self, issued: Option<u64>, asked: bool) -> bool {
         match (issued, self.answered) {
             (Some(issued), Some(answered)) => issued.saturating_add(PUBLISHED_WITHIN.as_secs()) < answered,
             _ => asked && !self.unsure,
@@ -193,12 +193,12 @@ impl Issuer {
     }
 
     /// The keys that it signs with, as far as is known.
-    pub fn keys(&self) -> Option<Arc<KeySet>> {
+    pub(super) fn keys(&self) -> Option<Arc<KeySet>> {
         self.state.borrow().keys.clone()
     }
 
     /// All of it under one lock: if a fetch ended between two reads, a key that has just arrived would look withdrawn.
-    pub fn known(&self) -> Known {
+    pub(super) fn known(&self) -> Known {
         let state = self.state.borrow();
         let unsure = state.failing || state.keys.is_none();
         Known { keys: state.keys.clone(), unsure, answered: state.answered }
@@ -206,7 +206,7 @@ impl Issuer {
 
     /// Waits for a fetch after an unknown key, if one may be made now; at most as long as a fetch takes. Returns whether the issuer's keys
     /// have been fetched since. If not, the unknown key may be one of them.
-    pub async fn look_again(&self) -> bool {
+    pub(super) async fn look_again(&self) -> bool {
         if self.source.is_none() {
             return true;
         }

@@ -45,12 +45,12 @@ struct Description {
 }
 
 impl Source {
-    pub fn new(config: &IssuerConfig) -> Result<Self, TlsError> {
+    pub(super) fn new(config: &IssuerConfig) -> Result<Self, TlsError> {
         Ok(Self { tls: Arc::new(client_of(config.ca_file.as_deref())?), config: config.clone() })
     }
 
     /// The keys, as they are published now. Not bounded in time.
-    pub async fn keys(&self) -> Result<KeySet, SourceError> {
+    pub(super) async fn keys(&self) -> Result<KeySet, SourceError> {
         let url = match &self.config.jwks_url {
             Some(url) => url.clone(),
             None => self.discover().await?,

@@ -36,7 +36,7 @@ impl Fetched {
 
 impl Memory {
     /// Whose token it was, if that is still good.
-    pub fn find(&self, digest: &[u8; 32]) -> Option<Identity> {
+    pub(super) fn find(&self, digest: &[u8; 32]) -> Option<Identity> {
         let verified = self.lock();
         let Verified { identity, by } = verified.get(digest)?;
         let good = jsonwebtoken::get_current_timestamp() < identity.expires
@@ -46,7 +46,7 @@ impl Memory {
     }
 
     /// Caches the bearer of a token, and the keys that it was verified with if they were fetched.
-    pub fn keep(&self, digest: [u8; 32], identity: Identity, by: Option<Fetched>) {
+    pub(super) fn keep(&self, digest: [u8; 32], identity: Identity, by: Option<Fetched>) {
         let mut verified = self.lock();
         if verified.len() >= REMEMBERED {
             let now = jsonwebtoken::get_current_timestamp();
@@ -60,7 +60,7 @@ impl Memory {
     }
 
     #[cfg(test)]
-    pub fn len(&self) -> usize {
+    pub(super) fn len(&self) -> usize {
         self.lock().len()
     }
 

@@ -65,7 +65,7 @@ type Established =
 
 impl Dialer {
     /// How long a call waits for a connection: an attempt that began before it may have to fail first.
-    pub fn patience(&self) -> Duration {
+    pub(crate) fn patience(&self) -> Duration {
         self.connect_timeout.saturating_mul(2)
     }
 

@@ -68,7 +68,7 @@ pub(super) enum Unsent {
 }
 
 impl Connection {
-    pub fn new(address: Address) -> Arc<Self> {
+    pub(super) fn new(address: Address) -> Arc<Self> {
         Arc::new(Self {
             address,
             hurry: Arc::default(),
@@ -83,11 +83,11 @@ impl Connection {
         })
     }
 
-    pub fn connecting(&self) {
+    pub(super) fn connecting(&self) {
         self.state().link = Link::Connecting;
     }
 
-    pub fn up(&self, sender: SendRequest<Full<Bytes>>, peer: SocketAddr) {
+    pub(super) fn up(&self, sender: SendRequest<Full<Bytes>>, peer: SocketAddr) {
         let mut state = self.state();
         state.link = Link::Up(Up { sender, peer, answered: None });
         state.passed_over = None;
@@ -96,7 +96,7 @@ impl Connection {
     }
 
     /// Ends the backoff, if there is one. Only once until the connection has been up: a dead peer keeps its growing backoff.
-    pub fn hurry(&self) {
+    pub(super) fn hurry(&self) {
         let mut state = self.state();
         if matches!(state.link, Link::Down) && !state.hurried {
             state.hurried = true;
@@ -106,7 +106,7 @@ impl Connection {
     }
 
     /// The link ended or could not be made. Returns whether it had ever answered.
-    pub fn down(&self, error: Option<String>) -> bool {
+    pub(super) fn down(&self, error: Option<String>) -> bool {
         let mut state = self.state();
         let answered = matches!(&state.link, Link::Up(Up { answered: Some(_), .. }));
         state.link = Link::Down;
@@ -114,7 +114,7 @@ impl Connection {
         answered
     }
 
-    pub fn preference(&self, now: Instant) -> Preference {
+    pub(super) fn preference(&self, now: Instant) -> Preference {
         let state = self.state();
         match &state.link {
             Link::Down => Preference::Down,
@@ -129,33 +129,33 @@ impl Connection {
         }
     }
 
-    pub fn in_flight(&self) -> usize {
+    pub(super) fn in_flight(&self) -> usize {
         self.in_flight.load(Ordering::Relaxed)
     }
 
-    pub fn peer(&self) -> Option<SocketAddr> {
+    pub(super) fn peer(&self) -> Option<SocketAddr> {
         match &self.state().link {
             Link::Up(up) => Some(up.peer),
             Link::Down | Link::Connecting => None,
         }
     }
 
-    pub fn last_error(&self) -> Option<String> {
+    pub(super) fn last_error(&self) -> Option<String> {
         self.state().last_error.clone()
     }
 
-    pub fn pass_over(&self, until: Instant) {
+    pub(super) fn pass_over(&self, until: Instant) {
         let mut state = self.state();
         state.passed_over = state.passed_over.max(Some(until));
     }
 
     /// Until when calls prefer other connections, if they do.
-    pub fn passed_over(&self) -> Option<Instant> {
+    pub(super) fn passed_over(&self) -> Option<Instant> {
         self.state().passed_over
     }
 
     /// The connection for one call, if it is still up.
-    pub fn lease(self: &Arc<Self>) -> Option<Lease> {
+    pub(super) fn lease(self: &Arc<Self>) -> Option<Lease> {
         let state = self.state();
         let Link::Up(up) = &state.link else { return None };
         let (sender, peer) = (up.sender.clone(), up.peer);
@@ -201,17 +201,17 @@ pub(super) struct Lease {
 }
 
 impl Lease {
-    pub const fn peer(&self) -> SocketAddr {
+    pub(super) const fn peer(&self) -> SocketAddr {
         self.peer
     }
 
     /// Where the connection leads.
-    pub fn address(&self) -> &Address {
+    pub(super) fn address(&self) -> &Address {
         &self.connection.address
     }
 
     /// Sends the request and waits for the head of its reply.
-    pub async fn send(&self, request: Request<Full<Bytes>>) -> Result<Response<Body>, Unsent> {
+    pub(super) async fn send(&self, request: Request<Full<Bytes>>) -> Result<Response<Body>, Unsent> {
         let waiting = Waiting { connection: &self.connection, begun: self.begun, over: false };
         let request = addressed(request, &self.connection.address);
         let outcome = self.sender.clone().try_send_request(request).await;

@@ -75,7 +75,7 @@ enum Preference {
 
 impl Pool {
     /// `per_address` connections to each of `addresses`.
-    pub fn new(
+    pub(super) fn new(
         callee: Arc<str>,
         addresses: &[Address],
         per_address: usize,
@@ -98,7 +98,7 @@ impl Pool {
     }
 
     /// Makes the call on one of the connections, with `until` as its deadline.
-    pub async fn make(self: &Arc<Self>, mut request: http::Request<Full<Bytes>>, until: Instant) -> Outcome {
+    pub(super) async fn make(self: &Arc<Self>, mut request: http::Request<Full<Bytes>>, until: Instant) -> Outcome {
         self.start();
         // A request that comes back unsent goes to the next connection; each of them can give it back once, as it goes down.
         for _ in 0..=self.connections.len() {

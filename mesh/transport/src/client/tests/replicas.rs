@@ -19,11 +19,11 @@ pub(super) struct Replica {
 }
 
 impl Replica {
-    pub fn that(does: Does) -> Self {
+    pub(super) fn that(does: Does) -> Self {
         Self::of(Callee::that(does), SocketAddr::from(([127, 0, 0, 1], 0)))
     }
 
-    pub fn of(callee: Callee, address: SocketAddr) -> Self {
+    pub(super) fn of(callee: Callee, address: SocketAddr) -> Self {
         let listener = bound(address);
         let address = listener.local_addr().expect("bound");
         let runtime =
@@ -40,13 +40,13 @@ impl Replica {
         Self { callee, address, connections, runtime: Some(runtime) }
     }
 
-    pub fn kill(&mut self) {
+    pub(super) fn kill(&mut self) {
         if let Some(runtime) = self.runtime.take() {
             runtime.shutdown_background();
         }
     }
 
-    pub fn restart(&mut self) {
+    pub(super) fn restart(&mut self) {
         self.kill();
         *self = Self::of(self.callee.clone(), self.address);
     }
