@@ -219,8 +219,15 @@ impl<C: Cases> Checkout<C> {
     pub async fn give_up_once(&self) -> Result<usize, Error> {
         let due = intent::due(self.0.database.read(), self.0.clock.now(), BATCH).await?;
         let mut given_up = 0;
-        for intent in due {
-            given_up += usize::from(self.abandon(&intent.case_name).await?);
+        for Intent { case_name: case, .. } in due {
+            match self.abandon(&case).await {
+                Ok(done) => given_up += usize::from(done),
+                // It holds up no other.
+                Err(error) => {
+                    let error = &error as &dyn std::error::Error;
+                    tracing::warn!(case, error, "failed to abandon a hold; the sweeper will retry");
+                }
+            }
         }
         Ok(given_up)
     }
