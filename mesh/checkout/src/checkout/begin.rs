@@ -198,14 +198,20 @@ impl<C: Cases> Checkout<C> {
             Some(Claim::New) => return Err(Error::Internal("a request that came before is new".to_owned())),
         }
         let name = case.record().name.clone();
-        match self.take_hold(case, pays, true, request, caller).await {
-            Ok(None) => {
-                self.abandon(&name).await?;
-                Ok(None)
+        let outcome = self.take_hold(case, pays, true, request, caller).await;
+        match &outcome {
+            Ok(None) | Err(Error::Refused(_)) if !self.abandon(&name).await? => {}
+            // Whether it is committed may not be known otherwise: the intent says so, and the sweeper obeys it.
+            _ => return outcome,
+        }
+        // Somebody has given up, or T1 was committed after all, and nobody had said so.
+        match store::find::<C>(self.0.database.read(), &name, &Scope::All).await? {
+            Some(stands) if pays => {
+                let attempt = stands.record().standing.attempt;
+                Ok(Some(Begun::Stands(stands, attempt)))
             }
-            Err(refused @ Error::Refused(_)) => Err(self.give_up(&name, refused).await),
-            // Whether it is committed may not be known: the intent says so, and the sweeper obeys it.
-            outcome => outcome,
+            Some(stands) => Ok(Some(Begun::Held(stands))),
+            None => outcome,
         }
     }
 
@@ -252,13 +258,13 @@ impl<C: Cases> Checkout<C> {
         let (name, attempt) = (record.name.as_str(), record.standing.attempt);
         let mut steps = Vec::new();
         if reserved {
+            // None there: somebody gave up, and the hold is being released. It comes first, as it does for whoever gives up.
+            steps.push(intent::delete(name));
             steps.extend(match (request, &answer) {
                 (None, _) => None,
                 (Some(request), Some(answer)) => Some(requests::answer(request, answer)),
                 (Some(request), None) => Some(requests::wait_for(request, name, attempt)?),
             });
-            // None there: somebody gave up, and the hold is being released.
-            steps.push(intent::delete(name));
         }
         if !pays {
             steps.push(store::payer::take_turn::<C>(record)?);

@@ -63,8 +63,12 @@ impl<C: Cases> Checkout<C> {
                     }
                 }
                 let case = self.must_find(&tx, name, scope).await?;
+                let version = case.record().version;
                 let case = self.cancel_in(&tx, case, cancels, actor).await?;
                 let undecided = awaits_verdict(case.record());
+                if undecided && sent.is_some() && case.record().version == version {
+                    self.queue_for_verdict(&tx, case.clone()).await?;
+                }
                 let answer = Answer::Ok(cases.answer(&case));
                 if let Some(request) = sent {
                     let record = if undecided {
@@ -98,7 +102,7 @@ impl<C: Cases> Checkout<C> {
         let judge = match case.closing(party, now) {
             Closing::Ask => Judge::Fulfilment,
             // Asked before it closed, and not decided yet.
-            Closing::Closed(_) if awaits_verdict(case.record()) => Judge::Fulfilment,
+            Closing::Closed(_) if party == By::Guest && awaits_verdict(case.record()) => Judge::Fulfilment,
             Closing::Open | Closing::Closed(_) => Judge::Case,
         };
         let step = match machine::cancel(&case.record().standing, judge) {

@@ -26,6 +26,7 @@ use super::{
     machine::{self, State, Verdict},
     reasons,
     record::{Case, Cases, Record, Scope},
+    store,
 };
 
 /// In place of a payment attempt, in the records of requests that wait for a verdict. Attempts are counted from 1.
@@ -46,6 +47,16 @@ impl<C: Cases> Checkout<C> {
             Some(step) => self.take_step(tx, case, step, None, actor).await,
             None => Ok(case),
         }
+    }
+
+    /// One more request waits for a verdict that was asked for before. It writes the case, so that a verdict that is committed at the same
+    /// time comes either after it, and answers it, or before it, and then this reads again: it never passes by unseen.
+    pub(super) async fn queue_for_verdict(&self, tx: &Tx, mut case: C::Case) -> Result<(), Error> {
+        let record = case.record_mut();
+        let from = (record.version, record.state());
+        record.version += 1;
+        record.update_time = self.0.clock.now();
+        tx.expect(store::update::<C>(from, &case)?).await
     }
 
     /// What whoever asked is told: the verdict, or the case as it is if none comes in time.

@@ -88,19 +88,19 @@ impl<C: Cases> Checkout<C> {
         request: Option<&Request>,
         caller: &Caller,
     ) -> Result<Option<Claim>, Error> {
-        let timeout = self.0.settings.reserve_timeout;
         let record = case.record();
         let intent = Intent {
             case_name: record.name.clone(),
             hold: reserves.hold(case),
             correlation_id: record.correlation_id.clone(),
-            ask_until: (self.0.clock.now() + timeout + GRACE).as_microsecond(),
+            ask_until: 0,
         };
         if let Some(claim) = self.intend(&intent, request).await? {
             return Ok(Some(claim));
         }
         kill::AFTER_INTENT.reached();
-        let reserved = reserves.reserve(case, timeout.min(caller.remaining() / 3)).await;
+        let within = self.0.settings.reserve_timeout.min(caller.remaining() / 3);
+        let reserved = if within.is_zero() { Reserved::NotSent } else { reserves.reserve(case, within).await };
         kill::AFTER_RESERVE.reached();
         match reserved {
             Reserved::Held => Ok(None),
@@ -129,6 +129,8 @@ impl<C: Cases> Checkout<C> {
     }
 
     async fn try_to_intend(&self, intent: &Intent, request: Option<&Request>) -> Result<Intended, Error> {
+        let ask_until = self.0.clock.now() + self.0.settings.reserve_timeout + GRACE;
+        let intent = &Intent { ask_until: ask_until.as_microsecond(), ..intent.clone() };
         let begins = Some((intent.case_name.as_str(), INTENT));
         let record = request.map(|request| requests::record(request, begins, None, self.0.clock.now())).transpose()?;
         let work = Work::new("intent").then_all(record.clone()).then(intent::insert(intent));

@@ -12,6 +12,7 @@ macro_rules! lifecycle_rules {
             rule_k_whoever_asks_waits_for_the_verdict,
             rule_k_a_wish_that_nobody_decides_is_answered_as_it_stands,
             rule_k_a_request_is_answered_by_the_verdict_however_often_it_is_sent,
+            rule_k_each_of_two_requests_is_answered_by_the_verdict_that_both_waited_for,
             rule_k_whoever_but_the_payer_needs_no_judge_and_replaces_the_wish,
             rule_k_a_verdict_that_nobody_waits_for_changes_nothing,
             rule_k_of_two_contrary_verdicts_the_first_stands,

@@ -118,6 +118,35 @@ pub async fn rule_k_a_request_is_answered_by_the_verdict_however_often_it_is_sen
     }
 }
 
+pub async fn rule_k_each_of_two_requests_is_answered_by_the_verdict_that_both_waited_for<S: Seller>() {
+    let bench = Bench::<S>::with_units(1).await;
+    let there = bench.replica().await;
+    for round in 0..20 {
+        let case = bench.sold(Some("approve")).await;
+        let name = &case.record().name;
+        let (first, second) = (format!("one-{round}"), format!("two-{round}"));
+        answered(ask(&bench, name, Some(&first), Duration::ZERO).await);
+        let again = ask(&bench, name, Some(&second), LONG);
+        let verdict = judge_at::<S>(&there, &bench.database, name, Verdict::Begun);
+        // Polled in turn to begin with the one or the other.
+        let again = if round % 2 == 0 {
+            tokio::join!(biased; again, verdict).0
+        } else {
+            tokio::join!(biased; verdict, again).1
+        };
+        let was_asked_anew = again.is_ok();
+        if was_asked_anew {
+            bench.hears_verdict(name, Verdict::Begun).await;
+        }
+        // A later wish is granted. It changes nothing of what the earlier ones were told.
+        answered(ask(&bench, name, Some(&format!("three-{round}")), Duration::ZERO).await);
+        bench.hears_verdict(name, Verdict::Stopped).await;
+        for id in [&first, &second] {
+            assert_eq!(reason(ask(&bench, name, Some(id), LONG).await), "CANCELLATION_CLOSED", "{id}");
+        }
+    }
+}
+
 pub async fn rule_k_whoever_but_the_payer_needs_no_judge_and_replaces_the_wish<S: Seller>() {
     for asked_before in [false, true] {
         let (bench, case) = paid::<S>().await;
