@@ -187,24 +187,18 @@ impl<C: Cases> Checkout<C> {
         let Some(reserves) = self.0.cases.reserves() else {
             return self.take_hold(case, pays, false, request, caller).await;
         };
-        match self.reserve(reserves, &case, request, caller).await? {
-            None => {}
-            Some(Claim::Answered(answer)) => return Ok(Some(Begun::Replay(answer))),
-            Some(Claim::Open { case, attempt }) => {
-                let (case, join) = (case.as_str(), self);
-                let begun = self.0.database.transact("join", |tx| async move { join.join(&tx, case, attempt).await });
-                return begun.await.map(Some);
-            }
-            Some(Claim::New) => return Err(Error::Internal("a request that came before is new".to_owned())),
+        if let Some(claim) = &self.reserve(reserves, &case, request, caller).await? {
+            let by_claim = |tx| async move { self.begun_before(&tx, claim.clone()).await };
+            return self.0.database.transact("join", by_claim).await;
         }
         let name = case.record().name.clone();
         let outcome = self.take_hold(case, pays, true, request, caller).await;
-        match &outcome {
-            Ok(None) | Err(Error::Refused(_)) if !self.abandon(&name).await? => {}
-            // Whether it is committed may not be known otherwise: the intent says so, and the sweeper obeys it.
-            _ => return outcome,
+        let came_to_nothing = matches!(outcome, Ok(None) | Err(Error::Refused(_)));
+        // Otherwise T1 is committed, or nobody knows: then the intent says so, and the sweeper obeys it.
+        if !came_to_nothing || self.give_up(&name).await {
+            return outcome;
         }
-        // Somebody has given up, or T1 was committed after all, and nobody had said so.
+        // The intent was gone: somebody else has given up, or T1 was committed after all.
         match store::find::<C>(self.0.database.read(), &name, &Scope::All).await? {
             Some(stands) if pays => {
                 let attempt = stands.record().standing.attempt;
@@ -317,7 +311,12 @@ impl<C: Cases> Checkout<C> {
 
     /// What a request id stands for, if it was seen before (rule R).
     async fn claimed(&self, tx: &Tx, request: &Request, record: Step) -> Result<Option<Begun<C::Case>>, Error> {
-        match requests::claim(tx, request, record).await? {
+        let claim = requests::claim(tx, request, record).await?;
+        self.begun_before(tx, claim).await
+    }
+
+    async fn begun_before(&self, tx: &Tx, claim: Claim) -> Result<Option<Begun<C::Case>>, Error> {
+        match claim {
             Claim::New => Ok(None),
             Claim::Answered(answer) => Ok(Some(Begun::Replay(answer))),
             Claim::Open { case, attempt } => self.join(tx, &case, attempt).await.map(Some),

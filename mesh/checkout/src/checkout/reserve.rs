@@ -106,7 +106,10 @@ impl<C: Cases> Checkout<C> {
             Reserved::Held => Ok(None),
             Reserved::Refused(refusal) => Err(self.forget(&intent.case_name, refusal).await),
             Reserved::NotSent => Err(self.forget(&intent.case_name, reserves.unavailable()).await),
-            Reserved::Unknown => Err(self.give_up(&intent.case_name, reserves.unavailable().into()).await),
+            Reserved::Unknown => {
+                self.give_up(&intent.case_name).await;
+                Err(reserves.unavailable().into())
+            }
         }
     }
 
@@ -178,18 +181,18 @@ impl<C: Cases> Checkout<C> {
         refusal.into()
     }
 
-    /// Nobody knows what is held, or T1 was refused: the hold is abandoned. Returns the refusal.
-    pub(super) async fn give_up(&self, case: &str, refusal: Error) -> Error {
-        if let Err(error) = self.abandon(case).await {
+    /// Nobody knows what is held, or T1 was refused: the hold is abandoned, by the sweeper if this fails. False if the intent was gone.
+    pub(super) async fn give_up(&self, case: &str) -> bool {
+        self.abandon(case).await.unwrap_or_else(|error| {
             let error = &error as &dyn std::error::Error;
             tracing::warn!(case, error, "failed to abandon a hold; the sweeper will retry");
-        }
-        refusal
+            true
+        })
     }
 
     /// One commit: the intent goes, the request's id is free, and the other context is told to release the hold. False if somebody else has
     /// decided.
-    pub(super) async fn abandon(&self, case: &str) -> Result<bool, Error> {
+    async fn abandon(&self, case: &str) -> Result<bool, Error> {
         let Some(reserves) = self.0.cases.reserves() else { return Ok(false) };
         let now = self.0.clock.now();
         self.0

@@ -2,6 +2,7 @@
 
 use std::{
     collections::BTreeMap,
+    pin::pin,
     sync::{
         Arc, Mutex,
         atomic::{AtomicBool, AtomicUsize, Ordering},
@@ -12,7 +13,7 @@ use std::{
 use async_trait::async_trait;
 use jiff::Timestamp;
 use mesh_checkout::checkout::{
-    Checkout, Reserved, Reserves, Scope, Settings, State,
+    Asks, Cancels, Checkout, Reserved, Reserves, Scope, Settings, State,
     store::{intent, page},
 };
 use mesh_foundation::{
@@ -218,6 +219,32 @@ impl Bench {
         (name, create(checkout, case, token, request, &alice).await)
     }
 
+    /// The same request at two replicas: the first call is at the warehouse, the second one waits for it, and `then` goes on from there.
+    async fn twice(&self, then: impl Future<Output = ()>) -> [Result<Answer, Error>; 2] {
+        let there = self.replica(9).await;
+        self.warehouse.open.forget_permits(1_000);
+        let mut first = pin!(self.begin("id-1", Some("approve")));
+        let mut second = pin!(self.begin_at(&there, "id-1", Some("approve")));
+        tokio::select! {
+            _ = &mut first => panic!("it does not wait for the warehouse"),
+            () = self.is_called(1) => {}
+        }
+        tokio::select! {
+            _ = &mut first => panic!("it does not wait for the warehouse"),
+            _ = &mut second => panic!("it does not wait for the first one"),
+            () = tokio::time::sleep(Duration::from_millis(100)) => {}
+        }
+        let (first, second, ()) = tokio::join!(first, second, then);
+        [first.1, second.1]
+    }
+
+    /// The warehouse has been called that often.
+    async fn is_called(&self, times: usize) {
+        while self.warehouse.calls.load(Ordering::SeqCst) < times {
+            tokio::task::yield_now().await;
+        }
+    }
+
     async fn told(&self) -> Vec<String> {
         let rows = outbox::Entity::find().order_by_asc(outbox::Column::Id).all(self.database.read()).await.unwrap();
         let kinds = rows.into_iter().map(|row| Event::from(row).kind);
@@ -371,19 +398,8 @@ async fn a_case_that_may_not_begin_abandons_what_was_held_for_it() {
 #[tokio::test]
 async fn the_same_request_sent_twice_at_once_is_one_hold_one_case_and_one_answer() {
     let bench = Bench::with_things(9).await;
-    let there = bench.replica(9).await;
-    bench.warehouse.open.forget_permits(1_000);
-    let release = async {
-        while bench.warehouse.calls.load(Ordering::SeqCst) == 0 {
-            tokio::task::yield_now().await;
-        }
-        // The other one has to find the intent, and wait.
-        tokio::time::sleep(Duration::from_millis(100)).await;
-        bench.warehouse.open.add_permits(9);
-    };
-    let (one, other, ()) =
-        tokio::join!(bench.begin("id-1", Some("approve")), bench.begin_at(&there, "id-1", Some("approve")), release);
-    assert_eq!(answered(one.1), answered(other.1));
+    let [one, other] = bench.twice(async { bench.warehouse.open.add_permits(9) }).await;
+    assert_eq!(answered(one), answered(other));
     assert_eq!((bench.cases().await.len(), bench.warehouse.calls.load(Ordering::SeqCst)), (1, 1));
     assert_eq!((bench.till.charges(), bench.warehouse.held()), (1, 1));
 }
@@ -391,25 +407,16 @@ async fn the_same_request_sent_twice_at_once_is_one_hold_one_case_and_one_answer
 #[tokio::test]
 async fn a_request_that_finds_the_first_one_given_up_tries_anew() {
     let bench = Bench::with_things(1).await;
-    let there = bench.replica(9).await;
-    bench.warehouse.open.forget_permits(1_000);
     bench.does(Does::IsNotReached);
-    let release = async {
-        while bench.warehouse.calls.load(Ordering::SeqCst) == 0 {
-            tokio::task::yield_now().await;
-        }
-        tokio::time::sleep(Duration::from_millis(100)).await;
+    let outcomes = bench.twice(async {
         bench.warehouse.open.add_permits(1);
-        while bench.warehouse.calls.load(Ordering::SeqCst) < 2 {
-            tokio::task::yield_now().await;
-        }
+        bench.is_called(2).await;
         bench.does(Does::Answers);
         bench.warehouse.open.add_permits(9);
-    };
-    let (one, other, ()) =
-        tokio::join!(bench.begin("id-1", Some("approve")), bench.begin_at(&there, "id-1", Some("approve")), release);
-    let outcomes = [one.1, other.1];
-    assert_eq!(outcomes.iter().filter(|outcome| matches!(outcome, Ok(Answer::Ok(_)))).count(), 1, "{outcomes:?}");
+    });
+    let [one, other] = outcomes.await;
+    assert_eq!(reason(one), "WAREHOUSE_UNAVAILABLE");
+    answered(other);
     assert_eq!((bench.cases().await.len(), bench.till.charges(), bench.warehouse.held()), (1, 1, 1));
 }
 
@@ -434,5 +441,13 @@ async fn what_ends_unpaid_or_is_cancelled_releases_its_hold_by_its_event() {
     assert_eq!((bench.told().await, bench.warehouse.held()), (vec!["Held".to_owned(), "Rejected".to_owned()], 1));
     bench.release_what_ended().await;
     assert_eq!(bench.warehouse.held(), 0);
-    answered(bench.begin("id-2", Some("approve")).await.1);
+    let (name, sold) = bench.begin("id-2", Some("approve")).await;
+    answered(sold);
+    assert_eq!(bench.warehouse.held(), 1);
+    let (asks, waits) = (Asks::User("users/alice"), Duration::ZERO);
+    let cancels = Cancels { asks, cause: None, reason: "", waits };
+    let actor = Actor::context("shop", "case");
+    answered(bench.checkout.cancel(&name, Scope::All, cancels, None, &actor).await);
+    bench.release_what_ended().await;
+    assert_eq!(bench.warehouse.held(), 0);
 }
